@@ -1,0 +1,3 @@
+module github.com/rollingkeys/rollingkeys
+
+go 1.26

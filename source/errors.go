@@ -1,0 +1,54 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// What went wrong, for errors.Is. The errors of this package and of the
+// packages below it wrap one of these.
+var (
+	// ErrNoKey: there is no key to use, or none yet.
+	ErrNoKey = errors.New("no key")
+	// ErrInvalid: what was read is not a key in the expected form.
+	ErrInvalid = errors.New("invalid key data")
+	// ErrUnusable: the key is well-formed, but its scheme cannot use it.
+	ErrUnusable = errors.New("unusable key")
+	// ErrUnavailable: the source could not be read; trying again may help.
+	ErrUnavailable = errors.New("source unavailable")
+	// ErrDenied: the source refuses to show its keys to us.
+	ErrDenied = errors.New("source denies access")
+	// ErrRollback: the source went back to an older key, and the ring was told not to follow.
+	ErrRollback = errors.New("rollback refused")
+	// ErrStale: no successful reading for longer than [WithMaxStale] allows.
+	ErrStale = errors.New("keys are stale")
+	// ErrClosed: the ring is closed.
+	ErrClosed = errors.New("closed")
+)
+
+// Error says which source failed, and how. It never holds a secret, nor text
+// out of the data that was read.
+type Error struct {
+	// Source is the source's own name for itself, e.g. "file:///run/secrets/key".
+	Source string
+	// Err is the cause; it wraps one of the package's errors.
+	Err error
+	// RetryAfter is the source's word on when to try again; zero where it has
+	// none. The ring keeps it within bounds.
+	RetryAfter time.Duration
+}
+
+// Error returns "source: NAME: cause".
+func (e *Error) Error() string { return fmt.Sprintf("source: %s: %v", e.Source, e.Err) }
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// name returns how src calls itself.
+func name(src Source) string {
+	if s, ok := src.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return fmt.Sprintf("%T", src)
+}

@@ -1,0 +1,123 @@
+package source
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// An Opener makes a source of a source string. It takes the parameters that it
+// knows out of query; what is left over is an error to [Parse].
+type Opener func(u *url.URL, query url.Values) (Source, error)
+
+var openers struct {
+	sync.RWMutex
+	by map[string]Opener
+}
+
+// Register makes open answer for source strings of the given URL scheme. Source
+// packages call it when they are imported, as database/sql drivers do. It panics
+// if the scheme is taken.
+func Register(scheme string, open Opener) {
+	openers.Lock()
+	defer openers.Unlock()
+	if _, taken := openers.by[scheme]; taken || open == nil {
+		panic("source: Register called twice, or with nil, for " + scheme)
+	}
+	if openers.by == nil {
+		openers.by = make(map[string]Opener)
+	}
+	openers.by[scheme] = open
+}
+
+// Parse opens the source that s names, such as
+//
+//	file:///run/secrets/key?format=json&overlap=1h
+//	env://API_KEY
+//	https://keys.example.com/v1/keys?poll=30s
+//
+// The packages below source document the parameters of their own; these belong
+// to the ring and come back as options for [Keep]:
+//
+//	overlap     WithOverlap, a duration such as 24h, or 0
+//	poll        WithPoll, a duration
+//	max_stale   WithMaxStale, a duration
+//
+// There is no place for a secret in such a string: user info, and any
+// parameter that nobody knows, is an error. Errors hold neither.
+func Parse(s string) (Source, []Option, error) {
+	fail := func(format string, args ...any) (Source, []Option, error) {
+		return nil, nil, &Error{Source: Redact(s), Err: fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))}
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme == "" {
+		return fail("not a source string such as file:///path")
+	}
+	if u.User != nil {
+		return fail("a source string holds no credentials")
+	}
+	openers.RLock()
+	open := openers.by[u.Scheme]
+	known := slices.Sorted(maps.Keys(openers.by))
+	openers.RUnlock()
+	if open == nil {
+		return fail("unknown scheme %q; imported are: %s", u.Scheme, strings.Join(known, ", "))
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return fail("malformed parameters")
+	}
+	var opts []Option
+	for _, p := range []struct {
+		name   string
+		option func(time.Duration) Option
+	}{{"overlap", WithOverlap}, {"poll", WithPoll}, {"max_stale", WithMaxStale}} {
+		if !query.Has(p.name) {
+			continue
+		}
+		text, n := query.Get(p.name), len(query[p.name])
+		query.Del(p.name)
+		d, err := time.ParseDuration(text)
+		if err != nil || d < 0 || n > 1 {
+			return fail("%s is not one duration such as 90s", p.name)
+		}
+		opts = append(opts, p.option(d))
+	}
+	src, err := open(u, query)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(query) > 0 {
+		return fail("unknown parameter %q", slices.Sorted(maps.Keys(query))[0])
+	}
+	return src, opts, nil
+}
+
+// Redact returns source string or URL s without its user info and without the
+// values of its parameters, fit for errors and logs (F103). Text that does not
+// parse comes back as its scheme alone.
+func Redact(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Opaque != "" {
+		scheme, _, found := strings.Cut(s, ":")
+		if !found || strings.ContainsAny(scheme, "/?@ ") {
+			return "source"
+		}
+		return scheme + ":..."
+	}
+	u.User = nil
+	u.Fragment = ""
+	if u.RawQuery != "" {
+		query, _ := url.ParseQuery(u.RawQuery)
+		names := slices.Sorted(maps.Keys(query))
+		for i, n := range names {
+			names[i] = url.QueryEscape(n) + "=..."
+		}
+		u.RawQuery = strings.Join(names, "&")
+	}
+	return u.String()
+}

@@ -1,0 +1,4 @@
+package source
+
+// Ring keeps the live keys of one source.
+type Ring struct{}
