@@ -1,0 +1,65 @@
+package transport
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// MaxSignedBody is the largest body that [Body] reads: 16 MiB.
+const MaxSignedBody = 16 << 20
+
+// ErrBody: the body of a request must be signed, and cannot be: it has no
+// GetBody, or is too large. Nothing was sent.
+var ErrBody = errors.New("transport: the body cannot be signed")
+
+// Body returns the bytes of the request's body for a signer, without touching
+// req.Body: it asks req.GetBody, which http.NewRequest sets for bytes.Buffer,
+// bytes.Reader and strings.Reader. A body without it is an error that wraps
+// [ErrBody]; it is never buffered silently (F33).
+func Body(req *http.Request) ([]byte, error) {
+	if req.Body == nil || req.Body == http.NoBody {
+		return nil, nil
+	}
+	if req.GetBody == nil {
+		return nil, fmt.Errorf("%w: the request has no GetBody, so that it cannot be read twice", ErrBody)
+	}
+	if req.ContentLength > MaxSignedBody {
+		return nil, fmt.Errorf("%w: longer than %d bytes", ErrBody, MaxSignedBody)
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, fmt.Errorf("%w: GetBody: %w", ErrBody, err)
+	}
+	defer body.Close()
+	if n := req.ContentLength; n > 0 {
+		data := make([]byte, n)
+		if _, err := io.ReadFull(body, data); err != nil {
+			return nil, fmt.Errorf("%w: shorter than its ContentLength", ErrBody)
+		}
+		return data, nil
+	}
+	data, err := io.ReadAll(io.LimitReader(body, MaxSignedBody+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBody, err)
+	}
+	if len(data) > MaxSignedBody {
+		return nil, fmt.Errorf("%w: longer than %d bytes", ErrBody, MaxSignedBody)
+	}
+	return data, nil
+}
+
+// SetBody gives req, the transport's copy, data as its body, for schemes that
+// add fields to it. Content-Length follows.
+func SetBody(req *http.Request, data []byte) {
+	req.ContentLength = int64(len(data))
+	req.TransferEncoding = nil
+	if len(data) == 0 {
+		req.Body, req.GetBody = http.NoBody, func() (io.ReadCloser, error) { return http.NoBody, nil }
+		return
+	}
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+	req.Body, _ = req.GetBody()
+}

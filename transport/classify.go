@@ -1,0 +1,130 @@
+package transport
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// A Verdict says what an answer means for the key that the request carried.
+type Verdict uint8
+
+// The verdicts.
+const (
+	// Passed: not a refusal of the key, whatever else it is.
+	Passed Verdict = iota
+	// Refused: the server says no because of the key. Whether the request may be
+	// sent again is for the replay policy to say, by the status.
+	Refused
+	// RefusedUnapplied: the same, and the API documents that such an answer means
+	// that the request was not carried out, so it may be sent again whatever
+	// its method and status.
+	RefusedUnapplied
+	// Doubtful: the answer may be about the key or about something else, such as
+	// the address. One try with another version, and no mark against this one
+	// unless that helps.
+	Doubtful
+	// Clock: the server did not accept the request's time or nonce. It never
+	// counts against the key; see [Resyncer].
+	Clock
+)
+
+// An Answer is a response as a [Classifier] sees it.
+type Answer struct {
+	Status int
+	Header http.Header
+	body   func() []byte
+}
+
+// Body returns the beginning of the body, at most [MaxPeek] bytes, and fewer if
+// no more came within 2 s. The caller of the request still gets the body whole.
+// The first call reads; a classifier that can decide without it should.
+func (a *Answer) Body() []byte {
+	if a.body == nil {
+		return nil
+	}
+	return a.body()
+}
+
+// NewAnswer returns an answer made of its parts, for trying classifiers on.
+func NewAnswer(status int, header http.Header, body []byte) *Answer {
+	if header == nil {
+		header = http.Header{}
+	}
+	return &Answer{Status: status, Header: header, body: func() []byte { return body[:min(len(body), MaxPeek)] }}
+}
+
+// MaxPeek is the most that a classifier sees of a body: 16 KiB.
+const MaxPeek = 16 << 10
+
+// A Classifier decides what an answer means for the key. It is called for every
+// answer that is handed to a client, so it should decide by status first. It is
+// safe for concurrent use, and must not change the answer.
+type Classifier func(*Answer) Verdict
+
+// RFC6750 is the default classifier: 401 refuses the key (RFC 9110 section
+// 15.5.2), unless WWW-Authenticate says that it lacks the scope or that the
+// request is at fault (RFC 6750 section 3.1); error="invalid_token" refuses it
+// with 400 and 403 too. 407 is about a proxy, 429 about the rate: both pass.
+func RFC6750(a *Answer) Verdict {
+	switch a.Status {
+	case http.StatusUnauthorized:
+		if code := bearerError(a.Header); code == "insufficient_scope" || code == "invalid_request" {
+			return Passed
+		}
+		return Refused
+	case http.StatusForbidden, http.StatusBadRequest:
+		if bearerError(a.Header) == "invalid_token" {
+			return Refused
+		}
+	}
+	return Passed
+}
+
+// Statuses returns a classifier that takes the given statuses as refusals, on
+// top of [RFC6750]. Statuses(403) is for servers that answer 403 to a bad key.
+func Statuses(codes ...int) Classifier {
+	return func(a *Answer) Verdict {
+		if slices.Contains(codes, a.Status) && bearerError(a.Header) != "insufficient_scope" {
+			return Refused
+		}
+		return RFC6750(a)
+	}
+}
+
+// bearerError returns the error code of the Bearer challenge, if there is one.
+func bearerError(h http.Header) string {
+	for _, challenge := range h["Www-Authenticate"] {
+		scheme, params, _ := strings.Cut(strings.TrimSpace(challenge), " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			// One line may hold several challenges (RFC 9110 section 11.6.1).
+			i := strings.Index(strings.ToLower(challenge), "bearer ")
+			if i < 0 {
+				continue
+			}
+			params = challenge[i+len("bearer "):]
+		}
+		for params != "" {
+			var name, value string
+			name, params, _ = strings.Cut(params, "=")
+			params = strings.TrimLeft(params, " \t")
+			if strings.HasPrefix(params, `"`) {
+				value, params, _ = strings.Cut(params[1:], `"`)
+				params = strings.TrimLeft(params, ", \t")
+			} else {
+				value, params, _ = strings.Cut(params, ",")
+			}
+			if strings.EqualFold(strings.Trim(name, ", \t"), "error") {
+				return strings.TrimSpace(value)
+			}
+		}
+	}
+	return ""
+}
+
+// A Resyncer is a scheme that can learn the server's clock from an answer that
+// a classifier called [Clock]. If Resync reports true, the request is signed
+// anew with the same key and sent once more, if it may be sent again.
+type Resyncer interface {
+	Resync(*Answer) bool
+}

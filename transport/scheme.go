@@ -1,0 +1,152 @@
+package transport
+
+import (
+	"encoding/base64"
+	"fmt"
+	"hash"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// A Scheme says how a key goes onto a request. Implementations are safe for
+// concurrent use.
+//
+// A scheme may also have a method CredentialHeaders() []string that names, in
+// canonical form, the headers it sets. A request that comes with one of them
+// already is the caller's own business: it is sent as it is (F47).
+type Scheme interface {
+	// Prepare does once for each key version what need not be done for each
+	// request: parse the PEM, decode the base64, build the header value. An
+	// error keeps the key from ever becoming current; it must not hold the secret.
+	Prepare(source.Key) (Signer, error)
+}
+
+// A Signer puts one key version on requests. It is safe for concurrent use.
+type Signer interface {
+	// Sign is called once for each attempt, so that each has its own time and
+	// nonce. req is the transport's copy: Sign may assign entries of the header
+	// map (never change a value slice in place), replace URL by a changed copy,
+	// and give the request another body with [SetBody]. It must not read
+	// req.Body: [Body] gives the bytes. An error ends the request before anything
+	// is sent; it must not hold the secret.
+	Sign(req *http.Request) error
+}
+
+// SchemeFunc is a function as a Scheme.
+type SchemeFunc func(source.Key) (Signer, error)
+
+// Prepare calls f.
+func (f SchemeFunc) Prepare(key source.Key) (Signer, error) { return f(key) }
+
+// SignerFunc is a function as a Signer.
+type SignerFunc func(*http.Request) error
+
+// Sign calls f.
+func (f SignerFunc) Sign(req *http.Request) error { return f(req) }
+
+// Bearer sends "Authorization: Bearer SECRET" (RFC 6750 section 2.1).
+func Bearer() Scheme { return HeaderPrefix("Authorization", "Bearer ") }
+
+// Header sends the secret as the value of the named header, such as X-Api-Key.
+func Header(name string) Scheme { return HeaderPrefix(name, "") }
+
+// HeaderPrefix sends prefix and the secret as the value of the named header,
+// e.g. HeaderPrefix("Authorization", "Token ").
+func HeaderPrefix(name, prefix string) Scheme {
+	return headerScheme{textproto.CanonicalMIMEHeaderKey(name), func(key source.Key) (string, error) {
+		return prefix + key.Secret.Expose(), nil
+	}}
+}
+
+// Basic sends ID and secret as HTTP Basic credentials (RFC 7617).
+func Basic() Scheme {
+	return headerScheme{"Authorization", func(key source.Key) (string, error) {
+		if strings.Contains(key.ID, ":") {
+			return "", fmt.Errorf("transport: %w: a user name for Basic has no colon", source.ErrUnusable)
+		}
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(key.ID+":"+key.Secret.Expose())), nil
+	}}
+}
+
+type headerScheme struct {
+	name  string
+	value func(source.Key) (string, error)
+}
+
+func (s headerScheme) CredentialHeaders() []string { return []string{s.name} }
+
+func (s headerScheme) Prepare(key source.Key) (Signer, error) {
+	value, err := s.value(key)
+	if err != nil {
+		return nil, err
+	}
+	if !validToken(s.name) || !validValue(value) || key.Secret.IsZero() {
+		// F19: net/http would refuse each request; HTTP/2 might not.
+		return nil, fmt.Errorf("transport: %w: no header can carry it", source.ErrUnusable)
+	}
+	return headerSigner{s.name, []string{value}}, nil
+}
+
+// headerSigner shares one prepared value slice among all requests; its capacity
+// is its length, so that nobody appends to it.
+type headerSigner struct {
+	name  string
+	value []string
+}
+
+func (s headerSigner) Sign(req *http.Request) error {
+	req.Header[s.name] = s.value
+	return nil
+}
+
+// Query sends the secret as the named parameter of the URL's query. Prefer a
+// header where the server takes one: URLs end up in servers' logs (RFC 6750
+// section 2.3).
+func Query(name string) Scheme {
+	return SchemeFunc(func(key source.Key) (Signer, error) {
+		if key.Secret.IsZero() || name == "" {
+			return nil, fmt.Errorf("transport: %w: no secret, or no parameter name", source.ErrUnusable)
+		}
+		param := url.QueryEscape(name) + "=" + url.QueryEscape(key.Secret.Expose())
+		return SignerFunc(func(req *http.Request) error {
+			u := *req.URL
+			if u.RawQuery != "" {
+				u.RawQuery += "&"
+			}
+			u.RawQuery += param
+			req.URL = &u
+			return nil
+		}), nil
+	})
+}
+
+// HMAC returns a scheme whose sign function does the signing. mac computes the
+// MAC of the parts, one after the other, under the key's secret, raw; a secret
+// that is encoded, such as base64, is decoded by decode (nil: taken as it is).
+func HMAC(newHash func() hash.Hash, decode func(string) ([]byte, error),
+	sign func(req *http.Request, key source.Key, mac func(parts ...[]byte) []byte) error) Scheme {
+	return SchemeFunc(func(key source.Key) (Signer, error) {
+		mac, err := NewMAC(newHash, decode, key.Secret)
+		if err != nil {
+			return nil, err
+		}
+		return SignerFunc(func(req *http.Request) error { return sign(req, key, mac.Sum) }), nil
+	})
+}
+
+// validToken reports whether s is an RFC 9110 token, as header names are.
+func validToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+	})
+}
+
+// validValue reports whether s can be a header's value: visible ASCII and
+// single spaces inside.
+func validValue(s string) bool {
+	return s != "" && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
