@@ -1,0 +1,149 @@
+package mockapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// An Admin drives a mock API in another process over its admin API. It is safe
+// for concurrent use. Its methods block until the server answered or their
+// context ends; they do what those of [API] with the same name do.
+type Admin struct {
+	base string
+	http *http.Client
+}
+
+// NewAdmin returns a client for the admin API at url, as the program prints it
+// under admin_url.
+func NewAdmin(url string) *Admin {
+	return &Admin{base: strings.TrimSuffix(url, "/") + "/", http: &http.Client{
+		// No proxy: the server is on loopback, and is told secrets.
+		Transport: &http.Transport{IdleConnTimeout: 30 * time.Second},
+	}}
+}
+
+// Close closes idle connections.
+func (c *Admin) Close() { c.http.CloseIdleConnections() }
+
+// Issue makes a new key version.
+func (c *Admin) Issue(ctx context.Context, spec Spec) (source.Key, error) {
+	return c.key(ctx, "issue", toWire(spec, 0))
+}
+
+// Rotate issues a random new version and lets those in use expire after overlap.
+func (c *Admin) Rotate(ctx context.Context, overlap time.Duration) (source.Key, error) {
+	return c.RotateTo(ctx, Spec{}, overlap)
+}
+
+// RotateTo is Rotate with a new version as spec describes.
+func (c *Admin) RotateTo(ctx context.Context, spec Spec, overlap time.Duration) (source.Key, error) {
+	return c.key(ctx, "rotate", toWire(spec, overlap))
+}
+
+func (c *Admin) key(ctx context.Context, path string, spec wireSpec) (source.Key, error) {
+	var data json.RawMessage
+	if err := c.do(ctx, http.MethodPost, path, spec, &data); err != nil {
+		return source.Key{}, err
+	}
+	return decodeKey(data)
+}
+
+// Activate makes replicas, or all, accept the version.
+func (c *Admin) Activate(ctx context.Context, version string, replicas ...int) error {
+	return c.do(ctx, http.MethodPost, "activate", wireChange{Version: version, Replicas: replicas}, nil)
+}
+
+// Deactivate makes replicas, or all, refuse the version.
+func (c *Admin) Deactivate(ctx context.Context, version string, replicas ...int) error {
+	return c.do(ctx, http.MethodPost, "deactivate", wireChange{Version: version, Replicas: replicas}, nil)
+}
+
+// Expire ends the version's life after d.
+func (c *Admin) Expire(ctx context.Context, version string, d time.Duration) error {
+	return c.do(ctx, http.MethodPost, "expire", wireChange{Version: version, After: duration(d)}, nil)
+}
+
+// Revoke ends it at once, for good, and says so in the key document.
+func (c *Admin) Revoke(ctx context.Context, version string) error {
+	return c.do(ctx, http.MethodPost, "revoke", wireChange{Version: version}, nil)
+}
+
+// SetRefusal changes the shape of refusals.
+func (c *Admin) SetRefusal(ctx context.Context, refusal Refusal) error {
+	return c.do(ctx, http.MethodPost, "refusal", refusal.wire(), nil)
+}
+
+// Orders returns the orders applied.
+func (c *Admin) Orders(ctx context.Context) ([]Order, error) {
+	var out struct {
+		Orders []Order `json:"orders"`
+	}
+	err := c.do(ctx, http.MethodGet, "orders", nil, &out)
+	return out.Orders, err
+}
+
+// Requests returns the attempts in the log whose Seq is greater than after.
+func (c *Admin) Requests(ctx context.Context, after uint64) ([]Attempt, error) {
+	var out struct {
+		Requests []Attempt `json:"requests"`
+	}
+	err := c.do(ctx, http.MethodGet, "requests?after="+strconv.FormatUint(after, 10), nil, &out)
+	return out.Requests, err
+}
+
+// Counts returns the attempts by version; "" stands for those without a known key.
+func (c *Admin) Counts(ctx context.Context) (map[string]Counts, error) {
+	var out map[string]Counts
+	err := c.do(ctx, http.MethodGet, "counts", nil, &out)
+	return out, err
+}
+
+func (c *Admin) do(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		data, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("mockapi: %s: %w", path, err)
+		}
+		body = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return fmt.Errorf("mockapi: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		return fmt.Errorf("mockapi: %s: %w", path, err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	switch {
+	case err != nil:
+		return fmt.Errorf("mockapi: %s: %w", path, err)
+	case resp.StatusCode == http.StatusNotFound:
+		return fmt.Errorf("mockapi: %s: %w", path, ErrUnknownVersion)
+	case resp.StatusCode != http.StatusOK:
+		return fmt.Errorf("mockapi: %s: the server answers %s", path, resp.Status)
+	case out == nil:
+		return nil
+	}
+	if err := json.Unmarshal(data, out); err != nil {
+		return fmt.Errorf("mockapi: %s: the answer is not what is due", path) // it may hold a secret
+	}
+	return nil
+}

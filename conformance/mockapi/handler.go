@@ -1,0 +1,150 @@
+package mockapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+)
+
+// The headers of the mock's own. ReplicaHeader in a request picks the replica;
+// both in an answer say who judged the request and which version it carried.
+const (
+	VersionHeader = "Mock-Version"
+	ReplicaHeader = "Mock-Replica"
+)
+
+// serveAPI judges a request, logs it, and answers.
+func (a *API) serveAPI(w http.ResponseWriter, r *http.Request) {
+	body := newRecorder(a, r)
+	r.Body = body
+	replica, ok := a.pickReplica(r)
+	if !ok {
+		http.Error(w, "mockapi: no such replica", http.StatusBadRequest)
+		return
+	}
+	keys := view{life: &a.life, replica: replica, at: now()}
+	version, refusal := a.cfg.auth.Authenticate(r, body.whole, keys)
+	reason := keys.judge(version, refusal != nil)
+	attempt := a.record(r, body, keys, version, reason)
+	w.Header().Set(VersionHeader, attempt.Version)
+	w.Header().Set(ReplicaHeader, strconv.Itoa(replica))
+	w = &responseWriter{ResponseWriter: w, api: a, attempt: body.attempt}
+	defer body.note() // what was read of a body that nobody read to its end
+
+	if !a.holds.pass(r.Context(), attempt.Version) {
+		panic(http.ErrAbortHandler) // nobody to answer, and no 200 for nothing
+	}
+	if f := a.intercept.Load(); f != nil && (*f)(w, r, attempt) {
+		return
+	}
+	if reason == "" {
+		a.accept(w, r, body, attempt)
+		return
+	}
+	a.refuse(w, r, body, a.shape(r, refusal, reason))
+}
+
+// pickReplica returns the replica for r: the one it names, else the next.
+func (a *API) pickReplica(r *http.Request) (int, bool) {
+	a.life.mu.RLock()
+	n := a.life.replicas
+	a.life.mu.RUnlock()
+	if name := r.Header.Get(ReplicaHeader); name != "" {
+		i, err := strconv.Atoi(name)
+		return i, err == nil && i >= 0 && i < n
+	}
+	return int((a.turn.Add(1) - 1) % uint64(n)), true
+}
+
+// record logs the request and returns a copy of the entry.
+func (a *API) record(r *http.Request, body *recorder, keys view, version string, reason Reason) Attempt {
+	header, path, query := a.logged(r)
+	entry := &Attempt{
+		Time: keys.at, Method: r.Method, Host: r.Host, Path: path, Query: query, Proto: r.Proto,
+		Version: version, Replica: keys.replica, Accepted: reason == "", Reason: reason,
+		ContentLength: r.ContentLength, TransferEncoding: r.TransferEncoding, Header: header,
+	}
+	a.log.add(entry)
+	body.attempt = entry
+	body.note()
+	var attempt Attempt
+	a.log.update(func() { attempt = *entry })
+	return attempt
+}
+
+// shape returns the refusal to send: the Authenticator's own, or the server's.
+func (a *API) shape(r *http.Request, own *Refusal, reason Reason) Refusal {
+	if own == nil {
+		if f, ok := a.cfg.auth.(Refuser); ok {
+			own = f.Refuse(r, reason)
+		}
+	}
+	if own == nil {
+		own = a.refusal.Load()
+	}
+	return *own
+}
+
+func (a *API) refuse(w http.ResponseWriter, r *http.Request, body *recorder, refusal Refusal) {
+	if refusal.Applied {
+		if a.apply(r, body) != nil {
+			panic(http.ErrAbortHandler)
+		}
+	} else if refusal.ReadBody && body.readAll() != nil {
+		panic(http.ErrAbortHandler)
+	}
+	a.Refuse(w, r, refusal)
+}
+
+// accept applies the request and answers 200 with what it was.
+func (a *API) accept(w http.ResponseWriter, r *http.Request, body *recorder, attempt Attempt) {
+	if a.cfg.handler != nil {
+		a.cfg.handler.ServeHTTP(w, r)
+		return
+	}
+	if err := a.apply(r, body); err != nil {
+		http.Error(w, "mockapi: the body broke off", http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(echo{
+		Method: attempt.Method, Path: attempt.Path, Version: attempt.Version, Replica: attempt.Replica,
+		Attempt: attempt.Seq, BodyBytes: body.n,
+	})
+}
+
+// echo is the answer to an accepted request.
+type echo struct {
+	Method    string `json:"method"`
+	Path      string `json:"path"`
+	Version   string `json:"version"`
+	Replica   int    `json:"replica"`
+	Attempt   uint64 `json:"attempt"`
+	BodyBytes int64  `json:"body_bytes"`
+}
+
+// responseWriter notes the answer's status in the log before it is sent.
+type responseWriter struct {
+	http.ResponseWriter
+	api     *API
+	attempt *Attempt
+	wrote   bool
+}
+
+func (w *responseWriter) WriteHeader(status int) {
+	if status >= 200 || status == http.StatusSwitchingProtocols { // other 1xx are no answer
+		w.wrote = true
+		w.api.log.update(func() { w.attempt.Status = status })
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *responseWriter) Write(p []byte) (int, error) {
+	if !w.wrote {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController: Flush, Hijack, deadlines.
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

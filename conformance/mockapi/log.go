@@ -1,0 +1,137 @@
+package mockapi
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// An Attempt is one request that reached the server, judged.
+type Attempt struct {
+	// Seq counts attempts from 1, in the order in which they were judged.
+	Seq uint64 `json:"seq"`
+	// Time is when it was judged.
+	Time   time.Time `json:"time"`
+	Method string    `json:"method"`
+	Host   string    `json:"host"`
+	Path   string    `json:"path"`
+	// Query is the raw query, with values of credential parameters redacted.
+	Query string `json:"query,omitempty"`
+	Proto string `json:"proto"`
+
+	// Version is that of the key it carried; empty where that is none, or unknown.
+	Version string `json:"version"`
+	Replica int    `json:"replica"`
+	// Accepted: the key was good. An intercept may have answered otherwise: see Status.
+	Accepted bool `json:"accepted"`
+	// Reason is why it was refused.
+	Reason Reason `json:"reason,omitempty"`
+	// Status is that of the answer; 0 while there is none.
+	Status int `json:"status"`
+
+	// ContentLength is -1 where the client did not say.
+	ContentLength    int64    `json:"content_length"`
+	TransferEncoding []string `json:"transfer_encoding,omitempty"`
+	// Header has the values of credentials replaced by "[redacted]", one for one.
+	Header http.Header `json:"header"`
+	// Trailer is what came after the body, once it was read.
+	Trailer http.Header `json:"trailer,omitempty"`
+	// BodyBytes counts what was read of the body, and BodySum is that part's
+	// SHA-256 in hex; empty where nothing was read. Refused requests are not
+	// read by default: see Refusal.ReadBody.
+	BodyBytes int64  `json:"body_bytes"`
+	BodySum   string `json:"body_sum,omitempty"`
+	// BodyComplete: the body was read to its end.
+	BodyComplete bool `json:"body_complete"`
+}
+
+// requestLog keeps the latest attempts. Entries change until their answer is
+// out, under mu.
+type requestLog struct {
+	mu      sync.Mutex
+	limit   int
+	seq     uint64
+	entries []*Attempt // a ring once it is full
+	next    int
+}
+
+func (l *requestLog) reset(limit int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limit, l.seq, l.entries, l.next = limit, 0, nil, 0
+}
+
+// add gives a its number and keeps it.
+func (l *requestLog) add(a *Attempt) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seq++
+	a.Seq = l.seq
+	switch {
+	case l.limit == 0:
+	case len(l.entries) < l.limit:
+		l.entries = append(l.entries, a)
+	default:
+		l.entries[l.next] = a
+		l.next = (l.next + 1) % l.limit
+	}
+}
+
+// update changes an entry.
+func (l *requestLog) update(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+}
+
+// Requests returns the attempts logged, oldest first.
+func (a *API) Requests() []Attempt {
+	l := &a.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := make([]Attempt, 0, len(l.entries))
+	for _, e := range slices.Concat(l.entries[l.next:], l.entries[:l.next]) {
+		list = append(list, *e) // headers are not changed once they are logged
+	}
+	return list
+}
+
+const redacted = "[redacted]"
+
+// credentialHeaders are redacted whatever the Authenticator says: a client
+// under test may use any of them by mistake.
+var credentialHeaders = []string{"Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key", "Api-Key", "Api_key"}
+
+// logged returns the request's header, path and query as they may be logged.
+func (a *API) logged(r *http.Request) (header http.Header, path, query string) {
+	if a.cfg.rawLog {
+		return r.Header.Clone(), r.URL.Path, r.URL.RawQuery
+	}
+	headers, params := a.cfg.auth.Credentials()
+	header = r.Header.Clone()
+	for name, values := range header {
+		named := func(n string) bool { return strings.EqualFold(n, name) }
+		all := slices.ContainsFunc(credentialHeaders, named) || slices.ContainsFunc(headers, named)
+		for i, v := range values {
+			if all || strings.Contains(v, Sentinel) {
+				values[i] = redacted
+			}
+		}
+	}
+	if path = r.URL.Path; strings.Contains(path, Sentinel) {
+		path = redacted
+	}
+	if r.URL.RawQuery != "" {
+		parts := strings.Split(r.URL.RawQuery, "&")
+		for i, part := range parts {
+			name, value, _ := strings.Cut(part, "=")
+			if slices.Contains(params, name) || strings.Contains(value, Sentinel) {
+				parts[i] = name + "=" + redacted
+			}
+		}
+		query = strings.Join(parts, "&")
+	}
+	return header, path, query
+}

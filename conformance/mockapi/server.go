@@ -1,0 +1,173 @@
+package mockapi
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// closeTimeout bounds how long Close waits for handlers.
+const closeTimeout = 5 * time.Second
+
+// server is one listener and what serves it.
+type server struct {
+	http  *http.Server
+	conns sync.WaitGroup // open connections, and the accept loop
+}
+
+// listen opens the API's listeners, in an order that Close undoes at any point.
+func (a *API) listen() error {
+	var tlsConfig *tls.Config
+	clientTLS := (*tls.Config)(nil)
+	if a.cfg.tls {
+		ca, err := newTestCA()
+		if err != nil {
+			return err
+		}
+		a.trust, tlsConfig, clientTLS = ca, ca.serverConfig(), ca.clientConfig()
+	}
+	a.client = &http.Client{
+		Timeout:   30 * time.Second,
+		Transport: &http.Transport{TLSClientConfig: clientTLS, ForceAttemptHTTP2: a.cfg.http2},
+	}
+	base, err := a.serve(a.cfg.address, http.HandlerFunc(a.serveAPI), tlsConfig)
+	if err != nil {
+		return err
+	}
+	a.urls.api = base
+	if base, err = a.serve(a.cfg.keysAddress, http.HandlerFunc(a.serveKeys), tlsConfig); err != nil {
+		return err
+	}
+	a.urls.keys = base + "/keys"
+	if a.cfg.adminAddress != "" {
+		if base, err = a.serve(a.cfg.adminAddress, a.adminHandler(), nil); err != nil {
+			return err
+		}
+		a.urls.admin = base + "/admin/"
+	}
+	return nil
+}
+
+// serve starts one server and returns its base URL.
+func (a *API) serve(address string, h http.Handler, tlsConfig *tls.Config) (string, error) {
+	if err := checkLoopback(address); err != nil {
+		return "", err
+	}
+	ln, err := (&net.ListenConfig{}).Listen(a.ctx, "tcp", address)
+	if err != nil {
+		return "", err
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(a.cfg.http2 && tlsConfig != nil)
+	s := &server{}
+	s.http = &http.Server{
+		Handler:     a.guard(h),
+		TLSConfig:   tlsConfig,
+		Protocols:   protocols,
+		BaseContext: func(net.Listener) context.Context { return a.ctx },
+		// Handshakes that a test lets fail are no news; panics are told by guard.
+		ErrorLog:          log.New(io.Discard, "", 0),
+		ReadHeaderTimeout: 30 * time.Second,
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				s.conns.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				s.conns.Done()
+			}
+		},
+	}
+	a.servers = append(a.servers, s)
+	scheme := "http://"
+	s.conns.Add(1)
+	run := s.http.Serve
+	if tlsConfig != nil {
+		scheme = "https://"
+		run = func(ln net.Listener) error { return s.http.ServeTLS(ln, "", "") }
+	}
+	go func() {
+		defer s.conns.Done()
+		_ = run(ln) // always ErrServerClosed: nothing else ends a loopback listener
+	}()
+	return scheme + ln.Addr().String(), nil
+}
+
+// close ends the server and waits for its handlers.
+func (s *server) close() error {
+	err := s.http.Close()
+	done := make(chan struct{})
+	go func() { s.conns.Wait(); close(done) }()
+	timer := time.NewTimer(closeTimeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return err
+	case <-timer.C:
+		return errors.Join(err, fmt.Errorf("mockapi: a handler is still running %v after Close", closeTimeout))
+	}
+}
+
+// guard reports panics of handlers, which net/http would only log, and cuts the
+// connection as net/http does. A handler that panics with http.ErrAbortHandler
+// means to cut it.
+func (a *API) guard(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(p)
+			default:
+				a.fail(fmt.Errorf("mockapi: a handler panicked: %v", p))
+				panic(http.ErrAbortHandler)
+			}
+		}()
+		h.ServeHTTP(w, r)
+	})
+}
+
+// fail tells the test, where there is one, and returns err.
+func (a *API) fail(err error) error {
+	if err != nil && a.tb != nil {
+		a.tb.Helper()
+		a.tb.Errorf("%v", err)
+	}
+	return err
+}
+
+// checkLoopback refuses addresses that others could reach: the admin API and
+// the key document give secrets away.
+func checkLoopback(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("address %q: want host:port", address)
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return fmt.Errorf("address %q is not a loopback address such as 127.0.0.1:0", address)
+	}
+	return nil
+}
+
+// pause waits for d, or less: it reports false when ctx ended first, with which
+// the client or the server went away.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
