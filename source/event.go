@@ -142,13 +142,9 @@ func (o *observer) deliver(e Event) {
 	o.call(e)
 }
 
-// stop keeps further events away; those already queued are still delivered
-// unless drop is set.
-func (o *observer) stop(drop bool) {
+// stop keeps further events away; those already queued are still delivered.
+func (o *observer) stop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stopped = true
-	if drop {
-		o.queue = nil
-	}
 }

@@ -18,6 +18,7 @@ type config struct {
 	expiring    time.Duration
 	failFast    bool
 	noRollback  bool
+	lockout     bool
 	cache       Cache
 	logger      *slog.Logger
 	observers   []func(Event)
@@ -38,6 +39,8 @@ const (
 	maxRetry   = 5 * time.Minute // the most that a source's Retry-After gets
 	maxHoldOff = time.Minute
 	minHoldOff = time.Second
+
+	lockoutHoldOff = 20 * time.Second
 
 	maxPrevious = 8 // previous keys kept of a source that lists one at a time
 )
@@ -92,6 +95,11 @@ func WithFailFast() Option { return func(c *config) { c.failFast = true } }
 // document then changes nothing (F90). By default a rollback at the source is
 // followed and reported as RolledBack.
 func WithoutRollback() Option { return func(c *config) { c.noRollback = true } }
+
+// WithLockout is for servers that lock a client out after repeated bad keys:
+// while every key is refused, requests fail with [ErrRefused] before they are
+// sent, but for one each hold-off, which is 20 s doubling to 1 min.
+func WithLockout() Option { return func(c *config) { c.lockout = true } }
 
 // WithCache keeps the last good keys, previous ones included, in cache, so that
 // a restart within an overlap still has the previous key and a restart while

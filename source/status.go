@@ -81,3 +81,101 @@ type VersionStatus struct {
 	SafeToRevoke bool   `json:"safe_to_revoke"`
 	Reason       string `json:"reason"`
 }
+
+// quietTime is how long a previous version must not have been sent before it is
+// called safe to revoke: the longest hold-off, after which a fall-back to it
+// would have shown.
+const quietTime = maxHoldOff
+
+// Status says what the ring knows now. It takes a lock that requests do not need.
+func (r *Ring) Status() Status {
+	if r == nil || r.cancel == nil {
+		return Status{}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.cfg.now()
+	snap := r.snap.Load()
+	s := Status{
+		Source: r.name, LastRead: r.lastRead, Stale: r.stale, Reads: r.reads, FailedReads: r.failed,
+		Versions: []VersionStatus{},
+	}
+	if !r.lastRead.IsZero() {
+		s.Age = now.Sub(r.lastRead)
+	}
+	if r.lastErr != nil {
+		s.LastError = r.lastErr.Error()
+	}
+	if snap.err == nil {
+		s.InUse = snap.use.label
+		s.Healthy = !r.stale && !snap.use.marked
+	}
+	for _, v := range r.list {
+		v.sample(now)
+		vs := r.describe(v, now)
+		if v == snap.current {
+			s.Current = vs
+		}
+		s.Versions = append(s.Versions, vs)
+	}
+	for _, old := range r.retired {
+		vs := old.status
+		vs.count(old.figures)
+		vs.SafeToRevoke, vs.Reason = vs.InFlight == 0, "no longer used"
+		if vs.InFlight > 0 {
+			vs.Reason = "requests that carry it are still out"
+		}
+		s.Versions = append(s.Versions, vs)
+	}
+	return s
+}
+
+func (v *VersionStatus) count(f *figures) {
+	v.InFlight = f.inFlight()
+	v.Requests, v.Accepted, v.Refused = f.sent.sum(), f.accepted.sum(), f.refused.Load()
+}
+
+// describe says how v stands. The caller holds mu.
+func (r *Ring) describe(v *version, now time.Time) VersionStatus {
+	vs := VersionStatus{
+		Version: v.label, Role: v.role, State: v.standing, Since: v.since, Until: v.until(r.cfg.overlap),
+		LastUsed: v.lastUsed, LastAccepted: v.lastAccepted,
+	}
+	vs.count(v.figures)
+	switch {
+	case v.revoked:
+		vs.State = StateRevoked
+	case v.unusable != nil:
+		vs.State = StateUnusable
+	case vs.State == StateUnused && vs.Requests > 0:
+		vs.State = StateUnknown
+	}
+	vs.SafeToRevoke, vs.Reason = r.safeToRevoke(v, vs, now)
+	return vs
+}
+
+func (r *Ring) safeToRevoke(v *version, vs VersionStatus, now time.Time) (bool, string) {
+	snap := r.snap.Load()
+	switch {
+	case vs.InFlight > 0:
+		return false, "requests that carry it are still out"
+	case v.revoked:
+		return true, "revoked here"
+	case v.role == RoleRetired:
+		return true, "no longer used"
+	case v.unusable != nil:
+		return true, "never used: its scheme cannot use it"
+	case v == snap.current:
+		return false, "it is the current version"
+	case v.role == RolePending:
+		return false, "it is to become current"
+	case v == snap.use:
+		return false, "it is in use: the server refuses the current version"
+	case snap.current == nil || !snap.current.accepted || snap.current.marked:
+		return false, "the current version has not been accepted"
+	case now.Sub(snap.current.since) < quietTime || !v.lastUsed.IsZero() && now.Sub(v.lastUsed) < quietTime:
+		return false, "it was used less than a minute ago, or the switch is that fresh"
+	default:
+		return true, "the current version is accepted, and this one is not sent any more"
+	}
+}

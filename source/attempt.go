@@ -1,0 +1,342 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// An Attempt is one sending of one request with one key. A transport begins
+// with [Ring.Attempt] and tells the outcome with exactly one of Accepted,
+// Refused, Unknown and Next, of which the last begins another attempt of the
+// same request. An Attempt belongs to one goroutine.
+type Attempt struct {
+	ring  *Ring
+	v     *version
+	epoch uint64
+	probe *probe
+	shard uint32
+	n     uint8    // earlier attempts of this request
+	tried [2]trial // they were all refused
+}
+
+type trial struct {
+	v        *version
+	epoch    uint64
+	doubtful bool
+}
+
+// maxAttempts is how often one request is sent: twice, and a third time only
+// with a version that came after the first two were refused.
+const maxAttempts = 3
+
+// Prepare makes prepare look at every key, those that the ring has and those
+// that come, before it may be used; [Attempt.Prepared] gives what it made of
+// the attempt's key, under the slot that Prepare returns. A key that it refuses
+// is unusable to this ring. prepare must not call the ring; it is called once a
+// version. The error is what it said of the current key. A transport calls
+// Prepare once, when it is made.
+func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, err error) {
+	if r == nil || r.cancel == nil {
+		return 0, fmt.Errorf("source: %w: no ring", ErrNoKey)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slot = len(r.prepare)
+	r.prepare = append(r.prepare, prepare)
+	current := r.snap.Load().current
+	for _, v := range r.list {
+		p, failed := r.prepareWith(prepare, *v.key.Load())
+		prepared := append(slices.Clone(*v.prepared.Load()), p)
+		v.prepared.Store(&prepared)
+		if failed != nil && v.unusable == nil {
+			v.unusable = failed
+			r.emit(Event{Kind: RefreshFailed, Version: v.label, Err: r.fail(failed)})
+			if v == current {
+				err = r.fail(failed)
+			}
+		}
+	}
+	r.recompute(r.cfg.now())
+	return slot, err
+}
+
+// Attempt begins the first attempt of a request: with the current key, or with
+// a previous one while the server refuses the current. The error wraps
+// [ErrNoKey], [ErrStale], [ErrRefused] or [ErrClosed]. It does not block.
+func (r *Ring) Attempt() (Attempt, error) {
+	if r == nil {
+		return Attempt{}, fmt.Errorf("source: %w: no ring", ErrNoKey)
+	}
+	s := r.snap.Load()
+	if s == nil {
+		return Attempt{}, fmt.Errorf("source: %w: the ring was not made by Keep", ErrNoKey)
+	}
+	if s.err != nil {
+		return Attempt{}, s.err
+	}
+	a := Attempt{ring: r, v: s.use, epoch: s.epoch, shard: rand.Uint32()}
+	if p := s.probe; p != nil {
+		switch {
+		case !r.cfg.now().Before(p.at) && p.busy.CompareAndSwap(false, true):
+			a.v, a.probe = s.current, p
+		case s.lockout:
+			return Attempt{}, r.fail(ErrRefused)
+		}
+	}
+	a.v.figures.sent.add(a.shard)
+	return a, nil
+}
+
+// Version names the key that the attempt carries.
+func (a *Attempt) Version() string { return a.v.label }
+
+// Key is the key that the attempt carries. It shares its maps and slices with
+// the ring: do not change them.
+func (a *Attempt) Key() Key { return *a.v.key.Load() }
+
+// Prepared is what the prepare function of that slot made of the key.
+func (a *Attempt) Prepared(slot int) any { return (*a.v.prepared.Load())[slot] }
+
+// Accepted: the server took the key.
+func (a *Attempt) Accepted() {
+	a.v.figures.accepted.add(a.shard)
+	if a.n == 0 && a.probe == nil && a.v.settled.Load() {
+		return
+	}
+	a.ring.accept(a)
+}
+
+// Unknown: the attempt ended, and nothing is known of the key: no answer, or
+// one that has nothing to say about it.
+func (a *Attempt) Unknown() {
+	a.v.figures.unknown.Add(1)
+	if a.probe == nil && a.v.settled.Load() {
+		return
+	}
+	r := a.ring
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a.v.standing == StateUnused {
+		a.v.standing = StateUnknown
+	}
+	r.endProbe(a)
+}
+
+// Refused: the server refused the key, and the request cannot be sent again.
+// The next request gets another version, if there is one.
+func (a *Attempt) Refused() {
+	a.v.figures.refused.Add(1)
+	r := a.ring
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.endProbe(a)
+	a.remember(false)
+	r.exhausted(a)
+	r.kick() // the server may have moved first; nobody waits for it
+}
+
+// Next: the server refused the key, and the request can be sent again. It
+// begins an attempt with another version: the current one, if the request left
+// with an older; else a previous one that the server does not refuse; else what
+// one shared reading of the source brings. It blocks for that reading only,
+// within ctx and [WithRefusalWait], and reports false if there is nothing to
+// try. doubtful says that the refusal may not be about the key: then it reads
+// nothing, and the refusal counts only if the next attempt is accepted.
+func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
+	a.v.figures.refused.Add(1)
+	r := a.ring
+	next := Attempt{ring: r, shard: a.shard, n: a.n, tried: a.tried, v: a.v, epoch: a.epoch}
+
+	r.mu.Lock()
+	r.endProbe(a)
+	another := next.remember(doubtful)
+	var v *version
+	if another {
+		v = r.other(&next)
+	}
+	r.mu.Unlock()
+
+	waited := false
+	if v == nil && another && !doubtful && ctx.Err() == nil {
+		waited = r.await(ctx, func() bool { v = r.other(&next); return v != nil })
+	}
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ctx.Err() != nil || r.ctx.Err() != nil {
+		return Attempt{}, false
+	}
+	if v == nil {
+		r.exhausted(&next)
+		if waited && !r.cfg.now().Before(r.coolUntil) {
+			r.cool()
+		}
+		return Attempt{}, false
+	}
+	next.v, next.epoch = v, r.snap.Load().epoch
+	v.figures.sent.add(next.shard)
+	return next, true
+}
+
+// remember adds the attempt's own version to those that were tried, and reports
+// whether the request may be sent again.
+func (a *Attempt) remember(doubtful bool) bool {
+	if int(a.n) < len(a.tried) {
+		a.tried[a.n] = trial{a.v, a.epoch, doubtful}
+	}
+	a.n++
+	return a.n < maxAttempts
+}
+
+func (a *Attempt) has(v *version) bool {
+	return slices.ContainsFunc(a.tried[:min(int(a.n), len(a.tried))], func(t trial) bool { return t.v == v })
+}
+
+// other chooses the version for another attempt of a request, nil if there is
+// none. It is decided by the clock of this moment (F69). The caller holds mu.
+func (r *Ring) other(a *Attempt) *version {
+	now := r.cfg.now()
+	live := func(v *version) bool {
+		return v.unusable == nil && !v.revoked && !v.pending(now) && !v.expired(now) &&
+			!v.overlapOver(now, r.cfg.overlap) && !a.has(v)
+	}
+	s := r.snap.Load()
+	for _, v := range r.list {
+		if live(v) && !v.marked && (a.n == 1 || v.joined > a.tried[0].epoch) {
+			return v
+		}
+	}
+	if a.n > 1 {
+		return nil
+	}
+	// It left with a previous version: the current one is the only way left,
+	// hold-off or not.
+	if c := s.current; c != nil && live(c) && s.use != c {
+		return c
+	}
+	if r.cfg.lockout {
+		return nil
+	}
+	// Everything is refused. Since that may have been the server's lapse, each
+	// version gets a try when its hold-off is over.
+	for _, v := range r.list {
+		if live(v) && v.marked && !v.dead && !now.Before(v.holdUntil) {
+			v.holdUntil = now.Add(r.holdOff(v.level))
+			v.level++
+			return v
+		}
+	}
+	return nil
+}
+
+// accept learns from an acceptance. The caller does not hold mu.
+func (r *Ring) accept(a *Attempt) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.cfg.now()
+	v, moved := a.v, false
+	for _, t := range a.tried[:a.n] {
+		// What was refused where v was accepted is refused because of the key.
+		if t.v.epoch > t.epoch {
+			continue // F59: it left before the version's standing changed
+		}
+		r.mark(t.v, now)
+		if i := slices.Index(r.list, v); i >= 0 {
+			t.v.dead = i < slices.Index(r.list, t.v)
+		}
+		moved = true
+	}
+	if v.marked && (a.probe != nil || a.epoch >= v.epoch) {
+		v.unmark(r.epoch + 1)
+		moved = true
+	}
+	v.standing, v.accepted = StateAccepted, true
+	if v.marked {
+		v.standing = StateRefused
+	}
+	v.settled.Store(!v.marked)
+	if moved {
+		r.recompute(now)
+		signal(r.wake)
+	}
+}
+
+// exhausted learns that a request was refused with every version that it tried.
+// The caller holds mu.
+func (r *Ring) exhausted(a *Attempt) {
+	now := r.cfg.now()
+	moved := false
+	for _, t := range a.tried[:min(int(a.n), len(a.tried))] {
+		// Within a hold-off nothing more is learnt: an address that refuses every
+		// key must not disturb the others again and again (F64).
+		if !t.doubtful && t.v.epoch <= t.epoch && !now.Before(t.v.holdUntil) {
+			r.mark(t.v, now)
+			moved = true
+		}
+	}
+	if moved {
+		r.recompute(now)
+	}
+}
+
+// endProbe lets another request probe, after a hold-off. The caller holds mu.
+func (r *Ring) endProbe(a *Attempt) {
+	if a.probe == nil || !a.v.marked {
+		return
+	}
+	now := r.cfg.now()
+	r.mark(a.v, now)
+	r.recompute(now)
+}
+
+// mark notes that v was refused: a growing hold-off begins. The level falls
+// back when v did well for a while (F64). The caller holds mu and recomputes.
+func (r *Ring) mark(v *version, now time.Time) {
+	if v.marked && now.Before(v.holdUntil) {
+		return
+	}
+	if !v.marked {
+		if now.Sub(v.holdUntil) > maxHoldOff {
+			v.level = 0
+		}
+		v.marked = true
+		r.emit(Event{Kind: Refused, Version: v.label})
+	}
+	v.standing = StateRefused
+	v.settled.Store(false)
+	v.holdUntil = now.Add(r.holdOff(v.level))
+	v.level++
+	v.epoch = r.epoch + 1
+}
+
+// Version names the key that requests get now: the current one, but for a
+// fall-back. It is empty where there is none.
+func (r *Ring) Version() string {
+	if r == nil {
+		return ""
+	}
+	if s := r.snap.Load(); s != nil && s.use != nil {
+		return s.use.label
+	}
+	return ""
+}
+
+// InUse returns the key that requests get now, for what is not a request: a
+// WebSocket login, a token for another library. Errors are those of Attempt.
+// It does not count as use.
+func (r *Ring) InUse() (Key, error) {
+	if r == nil {
+		return Key{}, fmt.Errorf("source: %w: no ring", ErrNoKey)
+	}
+	s := r.snap.Load()
+	if s == nil {
+		return Key{}, fmt.Errorf("source: %w: the ring was not made by Keep", ErrNoKey)
+	}
+	if s.err != nil {
+		return Key{}, s.err
+	}
+	return s.use.key.Load().Clone(), nil
+}

@@ -1,0 +1,238 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// A flight is one reading of the source, shared by all who wait for it.
+type flight struct {
+	done chan struct{}
+	err  error // valid after done
+	news bool
+}
+
+// read returns the reading that is under way, or starts one.
+func (r *Ring) read() *flight {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.flight == nil {
+		r.begin(&flight{done: make(chan struct{})})
+	}
+	return r.flight
+}
+
+// readAfter returns a reading that begins after now: not the one under way,
+// which may have seen the source as it was before.
+func (r *Ring) readAfter() *flight {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.flight == nil {
+		r.begin(&flight{done: make(chan struct{})})
+		return r.flight
+	}
+	if r.next == nil {
+		r.next = &flight{done: make(chan struct{})}
+	}
+	return r.next
+}
+
+// begin starts f. The caller holds mu.
+func (r *Ring) begin(f *flight) {
+	r.flight = f
+	if r.ctx.Err() != nil {
+		f.err, r.flight = r.fail(ErrClosed), nil
+		close(f.done)
+		return
+	}
+	r.wg.Go(func() { r.fly(f) })
+}
+
+// fly reads the source. Its context is nobody's in particular: it outlives the
+// request that asked (F62), and ends with the read timeout or the ring.
+func (r *Ring) fly(f *flight) {
+	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.readTimeout)
+	defer cancel()
+	var set Set
+	err := r.guard(func() (err error) {
+		set, err = r.src.Read(ctx)
+		return err
+	})
+	if r.ctx.Err() != nil {
+		err = ErrClosed
+	}
+
+	r.mu.Lock()
+	r.reads++
+	if err == nil {
+		f.news, err = r.apply(set)
+	}
+	if err != nil {
+		f.err = r.fail(err)
+		r.readFailed(f.err)
+	}
+	r.flight = nil
+	if next := r.next; next != nil {
+		r.next = nil
+		r.begin(next)
+	}
+	r.mu.Unlock()
+	close(f.done)
+	signal(r.wake)
+}
+
+// readFailed notes an error. The caller holds mu.
+func (r *Ring) readFailed(err error) {
+	r.failed++
+	r.failures++
+	if r.lastErr == nil || r.lastErr.Error() != err.Error() {
+		r.emit(Event{Kind: RefreshFailed, Err: err})
+	}
+	r.lastErr = err
+}
+
+// Refresh reads the source now and returns when what it read is in use, or with
+// the reading's error, or when ctx ends (the reading then goes on). The reading
+// begins after the call; callers that come together share one.
+func (r *Ring) Refresh(ctx context.Context) error {
+	if r == nil || r.cancel == nil {
+		return fmt.Errorf("source: %w", ErrClosed)
+	}
+	f := r.readAfter()
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return r.fail(fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx)))
+	case <-r.ctx.Done():
+		return r.fail(ErrClosed)
+	}
+}
+
+// A window is the time in which requests whose keys were all refused wait
+// together for the source to come up with another.
+type window struct{ done chan struct{} }
+
+// await waits until joined, which is asked whenever a version has come, or the
+// window is over, or ctx ends. It reports whether it waited the window out.
+func (r *Ring) await(ctx context.Context, joined func() bool) bool {
+	r.mu.Lock()
+	if joined() {
+		r.mu.Unlock()
+		return false
+	}
+	now := r.cfg.now()
+	if r.window == nil {
+		if now.Before(r.coolUntil) || r.ctx.Err() != nil {
+			r.mu.Unlock()
+			return false // F58: it was tried a moment ago
+		}
+		r.window = &window{done: make(chan struct{})}
+		wait := r.cfg.refusalWait
+		current := r.snap.Load().current
+		if r.waitedFor == current && current != nil && !current.accepted {
+			wait = 0 // in vain once; one reading is all it gets from now on
+		}
+		w := r.window
+		r.wg.Go(func() { r.open(w, wait, current) })
+	}
+	w := r.window
+	for {
+		changed := r.changed
+		r.mu.Unlock()
+		over := false
+		select {
+		case <-changed:
+		case <-w.done:
+			over = true
+		case <-ctx.Done():
+			return false
+		}
+		r.mu.Lock()
+		if joined() || over {
+			r.mu.Unlock()
+			return over
+		}
+	}
+}
+
+// open reads the source once, for all who wait. A source that can notify then
+// has the rest of the window to do so; another one is asked again.
+func (r *Ring) open(w *window, wait time.Duration, current *version) {
+	defer close(w.done)
+	ctx, cancel := context.WithTimeout(r.ctx, max(wait, r.cfg.readTimeout))
+	defer cancel()
+	end := time.NewTimer(wait)
+	defer end.Stop()
+	_, pushes := r.src.(Notifier)
+	pause := 100 * time.Millisecond
+	news := false
+reading:
+	for {
+		f := r.readAfter()
+		select {
+		case <-f.done:
+			news = f.news
+		case <-ctx.Done():
+		}
+		if news || wait == 0 || ctx.Err() != nil {
+			break
+		}
+		var again <-chan time.Time
+		if !pushes || f.err != nil {
+			again = time.After(pause)
+			pause *= 2
+		}
+		r.mu.Lock()
+		changed := r.changed
+		moved := r.snap.Load().current != current
+		r.mu.Unlock()
+		if moved {
+			news = true
+			break
+		}
+		select {
+		case <-again:
+		case <-changed:
+			news = true
+			break reading
+		case <-end.C:
+			break reading
+		case <-ctx.Done():
+			break reading
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.window = nil
+	if !news {
+		r.waitedFor = current
+		if current != nil {
+			current.accepted = false // an acceptance from here on opens a window again
+			current.settled.Store(false)
+		}
+	}
+}
+
+// cool sets how long requests do without another window. The caller holds mu.
+func (r *Ring) cool() {
+	now := r.cfg.now()
+	if now.Sub(r.coolUntil) > maxHoldOff {
+		r.coolLevel = 0
+	}
+	r.coolUntil = now.Add(r.holdOff(r.coolLevel))
+	r.coolLevel++
+}
+
+// holdOff is the pause before a refused version is tried again: 1 s doubling to
+// 1 min, a tenth of it jitter. Where bad keys lock out, it begins at 20 s.
+func (r *Ring) holdOff(level int) time.Duration {
+	first := minHoldOff
+	if r.cfg.lockout {
+		first = lockoutHoldOff
+	}
+	d := min(first<<min(level, 10), maxHoldOff)
+	return d + time.Duration(rand.Int64N(int64(d)/10+1))
+}

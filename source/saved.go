@@ -1,0 +1,137 @@
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+)
+
+// saved is what a ring keeps in its cache: the keys as the ring has them, which
+// for a source that lists one key at a time is more than the source knows.
+type saved struct {
+	Format int        `json:"format"`
+	Source string     `json:"source"`
+	AsOf   time.Time  `json:"as_of"`
+	Keys   []savedKey `json:"keys"` // newest first
+}
+
+type savedKey struct {
+	documentKey
+	Label      string    `json:"label"`
+	ReplacedAt time.Time `json:"replaced_at,omitzero"`
+	WasCurrent bool      `json:"was_current,omitempty"`
+}
+
+// keepCache saves the ring whenever its keys changed, and a last time at Close.
+func (r *Ring) keepCache() {
+	for {
+		select {
+		case <-r.dirty:
+		case <-r.ctx.Done():
+			select {
+			case <-r.dirty:
+				r.save()
+			default:
+			}
+			return
+		}
+		r.save()
+	}
+}
+
+func (r *Ring) save() {
+	r.mu.Lock()
+	data, err := r.encode()
+	r.mu.Unlock()
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), 4*time.Second)
+		defer cancel()
+		err = r.guard(func() error { return r.cfg.cache.Save(ctx, data) })
+	}
+	if err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.warn(fmt.Errorf("the keys were not cached: %w", err))
+	}
+}
+
+// encode writes the ring for its cache. The caller holds mu.
+func (r *Ring) encode() ([]byte, error) {
+	s := saved{Format: 1, Source: r.name, AsOf: r.lastRead.UTC(), Keys: []savedKey{}}
+	for _, v := range r.list {
+		if v.revoked || v.unusable != nil || v.role == RoleRetired {
+			continue
+		}
+		k := savedKey{documentKey: encodeKey(*v.key.Load()), Label: v.label, WasCurrent: v.wasCurrent}
+		k.Version = v.given
+		if v.ending {
+			k.ReplacedAt = v.replacedAt.UTC()
+		}
+		s.Keys = append(s.Keys, k)
+	}
+	return json.Marshal(s)
+}
+
+// load begins with what the cache has for this source, and reports whether it
+// is of any use.
+func (r *Ring) load(ctx context.Context) bool {
+	if r.cfg.cache == nil {
+		return false
+	}
+	var s saved
+	err := r.guard(func() error {
+		data, err := r.cfg.cache.Load(ctx)
+		if err != nil {
+			return err
+		}
+		if json.Unmarshal(data, &s) != nil || s.Format != 1 {
+			return fmt.Errorf("%w: not a cache of this format", ErrInvalid)
+		}
+		return nil
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false
+	case err != nil:
+		r.warn(fmt.Errorf("the cached keys are of no use: %w", err))
+		return false
+	case s.Source != r.name:
+		r.warn(fmt.Errorf("the cache belongs to another source, %q: not used", s.Source))
+		return false
+	}
+	r.restore(&s)
+	return r.snap.Load().err == nil
+}
+
+// restore puts the cached keys in place. The caller holds mu.
+func (r *Ring) restore(s *saved) {
+	now := r.cfg.now()
+	for _, k := range s.Keys {
+		key := Key{
+			Version: k.Version, ID: k.ID, Secret: NewSecret(k.Secret), CreatedAt: k.CreatedAt,
+			NotBefore: k.NotBefore, ExpiresAt: k.ExpiresAt, Scopes: k.Scopes, Metadata: k.Metadata,
+		}
+		for name, value := range k.Extra {
+			if key.Extra == nil {
+				key.Extra = make(map[string]Secret)
+			}
+			key.Extra[name] = NewSecret(value)
+		}
+		if key.Secret.IsZero() {
+			continue
+		}
+		v := r.join(key, nil, now)
+		v.label, v.wasCurrent = k.Label, k.WasCurrent
+		key.Version = v.label
+		v.key.Store(&key)
+		v.ending, v.replacedAt = !k.ReplacedAt.IsZero(), k.ReplacedAt
+		r.list = append(r.list, v)
+	}
+	r.cached, r.lastRead = true, s.AsOf
+	r.recompute(now)
+}

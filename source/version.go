@@ -1,0 +1,85 @@
+package source
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// version is one key of a ring, with all that the ring knows of it. Fields
+// below the line are guarded by Ring.mu.
+type version struct {
+	label    string // unique in the ring; what users see
+	given    string // the source's own name, if it has one
+	key      atomic.Pointer[Key]
+	prepared atomic.Pointer[[]any] // by Prepared.slot; copied, never changed
+	figures  *figures
+	joined   uint64 // the ring's epoch when it came
+
+	// settled: nothing is to be learnt from another acceptance. While it is
+	// set, an accepted request takes no lock.
+	settled atomic.Bool
+
+	// ----
+	role       Role
+	since      time.Time // when it took its role
+	wasCurrent bool
+	ending     bool      // replaced at a source that lists one key at a time
+	replacedAt time.Time // then its overlap runs from here
+	revoked    bool
+	unusable   error
+	standing   State // unused, accepted, refused or unknown
+	accepted   bool  // ever, since it last became current
+
+	// A version that was refused is marked: it is used only if nothing else is
+	// left, and tried again one request at a time once its hold-off is over.
+	marked    bool
+	dead      bool // marked while a newer version was accepted: not tried again
+	level     int  // how often the hold-off was doubled
+	holdUntil time.Time
+	markedAt  time.Time
+	epoch     uint64 // of the ring, when the mark last changed; older attempts say nothing new
+
+	sampledSent, sampledAccepted uint64
+	lastUsed, lastAccepted       time.Time
+}
+
+// expired reports whether the key's own lifetime is over.
+func (v *version) expired(now time.Time) bool {
+	end := v.key.Load().ExpiresAt
+	return !end.IsZero() && !now.Before(end)
+}
+
+func (v *version) pending(now time.Time) bool { return now.Before(v.key.Load().NotBefore) }
+
+// overlapOver reports whether the version's overlap is over, by the monotonic
+// clock or by the wall clock, whichever is first (F72).
+func (v *version) overlapOver(now time.Time, overlap time.Duration) bool {
+	return v.ending && (now.Sub(v.replacedAt) >= overlap || now.Round(0).Sub(v.replacedAt.Round(0)) >= overlap)
+}
+
+// until returns when the version goes out of use, zero if no end is set.
+func (v *version) until(overlap time.Duration) time.Time {
+	end := v.key.Load().ExpiresAt
+	if v.ending {
+		if over := v.replacedAt.Add(overlap); end.IsZero() || over.Before(end) {
+			return over
+		}
+	}
+	return end
+}
+
+// sample notes the times of last use by the counters.
+func (v *version) sample(now time.Time) {
+	if n := v.figures.sent.sum(); n != v.sampledSent {
+		v.sampledSent, v.lastUsed = n, now
+	}
+	if n := v.figures.accepted.sum(); n != v.sampledAccepted {
+		v.sampledAccepted, v.lastAccepted = n, now
+	}
+}
+
+func (v *version) is(key Key) bool {
+	// A source without names of its own is judged by content alone; the same
+	// name over other content is another key (F91).
+	return v.given == key.Version && v.key.Load().SameContent(key)
+}
