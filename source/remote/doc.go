@@ -1,0 +1,2 @@
+// Package remote reads keys from an HTTPS endpoint.
+package remote

@@ -1,0 +1,108 @@
+package remote
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	defaultWait = 50 * time.Second
+	maxWait     = 10 * time.Minute
+	grace       = 10 * time.Second // beyond the wait, for an answer to arrive
+
+	minGap  = 20 * time.Millisecond // doubled for each answer in a row that came too soon
+	maxGap  = 30 * time.Second
+	reprobe = 10 * time.Minute // until a server that answers at once is asked again
+)
+
+// Notify calls changed once when it starts and then whenever a long poll
+// brings another document; the next Read returns that document without a
+// request of its own. It begins with the first ETag that a Read gets: without
+// one the endpoint cannot know what we hold, and Notify only waits for ctx.
+//
+// Against an endpoint that does not hold its answers (neither
+// Preference-Applied: wait nor a 304 that took at least half the wait) Notify
+// stays silent and probes again every 10 minutes or so; polling rules. It
+// returns nil when ctx ends and an error of the kinds that Read has when a
+// request fails.
+func (s *Source) Notify(ctx context.Context, changed func()) error {
+	defer s.transport.CloseIdleConnections() // F104: the ring is going
+	changed()
+	if s.wait == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	select {
+	case <-s.tagged:
+	case <-ctx.Done():
+		return nil
+	}
+	for soon := 0; ; {
+		started := time.Now()
+		base := s.peek()
+		isNew, applied, err := s.longPoll(ctx, base, changed)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		// Honest servers are asked again at once. One that answers sooner than
+		// a wait is worth, whatever it says, costs a pause that grows (F81).
+		least := min(s.wait/2, time.Second)
+		if isNew && applied {
+			least = minGap
+		}
+		held := time.Since(started)
+		switch {
+		case !isNew && !applied && held < s.wait/2:
+			sleep(ctx, around(reprobe))
+		case held < least:
+			sleep(ctx, around(min(minGap<<soon, maxGap)))
+			soon = min(soon+1, 16)
+		default:
+			soon = 0
+		}
+	}
+}
+
+func (s *Source) peek() reading {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
+}
+
+// longPoll asks the endpoint to answer when it has something else than base.
+func (s *Source) longPoll(ctx context.Context, base reading, changed func()) (isNew, applied bool, err error) {
+	if base.etag == "" {
+		return false, false, nil // the endpoint has ceased to name one
+	}
+	wait := max(time.Second, s.wait-rand.N(s.wait/5))
+	ctx, cancel := context.WithTimeout(ctx, wait+grace)
+	defer cancel()
+	got, err := s.get(ctx, base, wait)
+	if err != nil {
+		return false, false, err
+	}
+	// Another ETag on the same document is no change (F80).
+	if isNew = !got.body.Equal(base.body); isNew || got.etag != base.etag {
+		s.keep(got, isNew)
+	}
+	if isNew {
+		changed()
+	}
+	return isNew, got.applied, nil
+}
+
+// around returns d, give or take a fifth (F77).
+func around(d time.Duration) time.Duration { return d - d/5 + rand.N(2*d/5) }
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,78 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+func init() {
+	source.Register("https", open)
+	source.Register("http", open) // New refuses hosts that are not loopback
+}
+
+// open makes a source of a source string; see the package comment.
+func open(u *url.URL, query url.Values) (source.Source, error) {
+	opts, err := parameters(query)
+	if err != nil {
+		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
+	}
+	// What is left belongs to the endpoint and is kept as it was written, in
+	// its order: a signed query would not survive being encoded anew.
+	var kept []string
+	for part := range strings.SplitSeq(u.RawQuery, "&") {
+		name, _, _ := strings.Cut(part, "=")
+		if name, err := url.QueryUnescape(name); err == nil && query.Has(name) {
+			kept = append(kept, part)
+		}
+	}
+	clear(query)
+	endpoint := *u
+	endpoint.RawQuery = strings.Join(kept, "&")
+	return New(endpoint.String(), opts...)
+}
+
+// parameters takes our own out of query.
+func parameters(query url.Values) ([]Option, error) {
+	own := make(map[string]string)
+	for _, name := range []string{"remote_auth", "remote_header", "remote_wait"} {
+		if len(query[name]) > 1 {
+			return nil, fmt.Errorf("%s stands twice", name)
+		}
+		if query.Has(name) {
+			own[name] = query.Get(name)
+			query.Del(name)
+		}
+	}
+	var opts []Option
+	if text, ok := own["remote_wait"]; ok {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < 0 {
+			return nil, errors.New("remote_wait is not a duration such as 50s")
+		}
+		opts = append(opts, WithWait(d))
+	}
+	header, named := own["remote_header"]
+	text, ok := own["remote_auth"]
+	switch {
+	case !ok && named:
+		return nil, errors.New("remote_header without remote_auth")
+	case !ok:
+		return opts, nil
+	}
+	from, ring, err := source.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("remote_auth: %w", err)
+	}
+	if len(ring) > 0 {
+		return nil, errors.New("remote_auth: overlap, poll and max_stale have no meaning here")
+	}
+	if named {
+		return append(opts, WithHeader(header, from)), nil
+	}
+	return append(opts, WithBearer(from)), nil
+}

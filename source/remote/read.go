@@ -1,0 +1,229 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+const (
+	// readTimeout bounds one reading, both attempts, redirects, token and body
+	// included (F79). It lies below the ring's own default of 30 s.
+	readTimeout = 20 * time.Second
+
+	// handOver is for how long Read returns what Notify has just fetched
+	// instead of asking again.
+	handOver = time.Second
+
+	maxETag = 1 << 10 // bytes; a longer one is not sent back
+)
+
+// reading is what the endpoint said once. It is immutable: ETag and document
+// change together or not at all, and every set is decoded afresh, so that no
+// two callers share a map (F83).
+type reading struct {
+	etag     string
+	body     source.Secret
+	at       time.Time
+	freshFor time.Duration
+	applied  bool // the server says that it honoured Prefer: wait
+}
+
+func (r reading) set() (source.Set, error) {
+	set, err := source.Document([]byte(r.body.Expose()))
+	set.FreshFor, set.AsOf = r.freshFor, r.at
+	return set, err
+}
+
+// Read asks the endpoint for its keys and returns them as a complete set. It
+// takes at most 20 s, within ctx. Where the endpoint has named an ETag the
+// request is conditional, and 304 returns the set that ETag stands for, as new.
+// FreshFor is the answer's max-age, between 1 s and 1 h.
+//
+// Its errors are of type *[source.Error] and match [source.ErrDenied] for 401
+// and 403, [source.ErrNoKey] for 404 and 410, [source.ErrInvalid] for an answer
+// that is not a key document, and [source.ErrUnavailable] for the rest.
+func (s *Source) Read(ctx context.Context) (source.Set, error) {
+	last, isNew := s.take()
+	if !isNew {
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+		var err error
+		if last, err = s.get(ctx, last, 0); err != nil {
+			return source.Set{}, err
+		}
+		s.keep(last, false)
+	}
+	set, err := last.set()
+	if err != nil {
+		return source.Set{}, s.fail(err)
+	}
+	return set, nil
+}
+
+// take returns the last reading, and whether it is one that Notify has just
+// fetched and nobody has seen.
+func (s *Source) take() (reading, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	isNew := s.unread && time.Since(s.last.at) < handOver
+	s.unread = false
+	return s.last, isNew
+}
+
+// keep makes r, which has been checked, the last reading.
+func (s *Source) keep(r reading, unread bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last, s.unread = r, unread
+	if r.etag == "" {
+		return
+	}
+	select {
+	case <-s.tagged:
+	default:
+		close(s.tagged)
+	}
+}
+
+// get asks once for what differs from base and checks the answer whole before
+// anybody sees it. With a wait it is a long poll.
+func (s *Source) get(ctx context.Context, base reading, wait time.Duration) (reading, error) {
+	for try := 1; ; try++ {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.endpoint.Expose(), nil)
+		if err != nil {
+			return reading{}, s.fail(fmt.Errorf("%w: the URL makes no request", source.ErrInvalid))
+		}
+		req.Header.Set("Accept", "application/json")
+		req.Header.Set("Accept-Encoding", "identity")
+		req.Header.Set("Cache-Control", "no-cache") // of shared caches: ask the origin (RFC 9111 section 5.2.1.4)
+		req.Header.Set("User-Agent", "rollingkeys")
+		if base.etag != "" {
+			req.Header.Set("If-None-Match", base.etag)
+		}
+		if wait > 0 {
+			req.Header.Set("Prefer", "wait="+strconv.Itoa(int(wait/time.Second)))
+		}
+		used, err := s.auth.authorize(ctx, req.Header)
+		if err != nil {
+			return reading{}, s.fail(err)
+		}
+		resp, err := s.send(req, wait > 0)
+		if err != nil {
+			return reading{}, s.fail(explain(ctx, err))
+		}
+		// F88: the token may have ended before its time; one more attempt with another.
+		if resp.StatusCode == http.StatusUnauthorized && try == 1 && s.auth.drop != nil {
+			discard(resp.Body)
+			s.auth.drop(used)
+			continue
+		}
+		got, err := s.check(ctx, resp, base)
+		if err != nil {
+			failed := s.fail(err)
+			failed.RetryAfter = retryAfter(resp.Header, time.Now())
+			return reading{}, failed
+		}
+		return got, nil
+	}
+}
+
+func (s *Source) send(req *http.Request, longPoll bool) (*http.Response, error) {
+	if longPoll {
+		return s.once.Do(req) // Notify's loop says when to try again
+	}
+	again, err := retryablehttp.FromRequest(req)
+	if err != nil {
+		return nil, err
+	}
+	return s.again.Do(again)
+}
+
+// check makes a reading of resp and closes its body.
+func (s *Source) check(ctx context.Context, resp *http.Response, base reading) (reading, error) {
+	r := reading{at: time.Now(), freshFor: freshFor(resp.Header), applied: waitApplied(resp.Header)}
+	if resp.StatusCode != http.StatusOK {
+		discard(resp.Body)
+		if resp.StatusCode != http.StatusNotModified {
+			return reading{}, statusError(resp.StatusCode)
+		}
+		if base.etag == "" { // F80
+			return reading{}, fmt.Errorf("%w: status 304, but nothing was held", source.ErrInvalid)
+		}
+		r.etag, r.body = base.etag, base.body
+		return r, nil
+	}
+	defer resp.Body.Close()
+	if err := checkType(resp.Header); err != nil {
+		return reading{}, err
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, source.MaxSize+1))
+	if err != nil {
+		return reading{}, explain(ctx, err)
+	}
+	if len(data) > source.MaxSize {
+		return reading{}, fmt.Errorf("%w: longer than %d bytes", source.ErrInvalid, source.MaxSize)
+	}
+	r.body = source.NewSecret(string(data))
+	if _, err := r.set(); err != nil {
+		return reading{}, err
+	}
+	if etag := resp.Header.Get("ETag"); len(etag) <= maxETag {
+		r.etag = etag
+	}
+	return r, nil
+}
+
+// checkType accepts JSON in UTF-8, as it is. A login page, or what a proxy
+// made of the document, is refused before it is read (F82).
+func checkType(h http.Header) error {
+	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return fmt.Errorf("%w: compressed, though identity was asked for", source.ErrInvalid)
+	}
+	media, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || media != "application/json" && !strings.HasSuffix(media, "+json") {
+		return fmt.Errorf("%w: its Content-Type is not JSON", source.ErrInvalid)
+	}
+	if c := params["charset"]; c != "" && !strings.EqualFold(c, "utf-8") {
+		return fmt.Errorf("%w: its charset is not UTF-8", source.ErrInvalid)
+	}
+	return nil
+}
+
+func statusError(code int) error {
+	kind := source.ErrUnavailable
+	switch {
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		kind = source.ErrDenied
+	case code == http.StatusNotFound, code == http.StatusGone:
+		kind = source.ErrNoKey
+	case code >= 200 && code < 300:
+		return fmt.Errorf("%w: status %d where 200 is due", source.ErrInvalid, code)
+	case code >= 300 && code < 400:
+		return fmt.Errorf("%w: status %d, a redirect that is not followed", kind, code)
+	}
+	return fmt.Errorf("%w: status %d", kind, code)
+}
+
+// fail names the source in err.
+func (s *Source) fail(err error) *source.Error {
+	if !errors.Is(err, source.ErrInvalid) && !errors.Is(err, source.ErrDenied) && !errors.Is(err, source.ErrNoKey) &&
+		!errors.Is(err, source.ErrUnavailable) {
+		err = fmt.Errorf("%w: %w", source.ErrUnavailable, err)
+	}
+	failed := &source.Error{Source: s.name, Err: err}
+	if own, ok := errors.AsType[*source.Error](err); ok {
+		failed.RetryAfter = own.RetryAfter
+	}
+	return failed
+}

@@ -1,0 +1,132 @@
+package remote
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// Source is an endpoint that lists keys. [New] makes one; it is safe for
+// concurrent use, and any number of rings may share it.
+type Source struct {
+	name     string
+	endpoint source.Secret // its query may hold a credential
+	auth     auth
+	wait     time.Duration
+
+	transport *http.Transport
+	once      *http.Client          // one attempt: the long poll
+	again     *retryablehttp.Client // Read
+
+	mu     sync.Mutex
+	last   reading       // what arrived last with success
+	unread bool          // Notify fetched last and no Read has returned it yet
+	tagged chan struct{} // closed when the endpoint has named an ETag
+}
+
+// Option sets how a [Source] talks to its endpoint.
+type Option func(*config)
+
+type config struct {
+	auth func(*http.Client) (auth, error)
+	tls  *tls.Config
+	wait time.Duration
+	errs []error
+}
+
+// WithTLS sets the TLS configuration: own root certificates, a client
+// certificate. It is used for the token endpoint too. Default: the system's
+// roots and TLS 1.2 or newer. cfg is copied.
+func WithTLS(cfg *tls.Config) Option { return func(c *config) { c.tls = cfg.Clone() } }
+
+// WithWait sets for how long a long poll asks the endpoint to hold its answer
+// while nothing changes, rounded up to whole seconds, at most 10 min. Each
+// request asks for up to a fifth less, so that a fleet does not come back as
+// one. Default 50 s, below the 60 s at which proxies often cut a silent
+// connection; 0 means no long poll, and the ring polls only.
+func WithWait(d time.Duration) Option {
+	return func(c *config) {
+		c.wait = min(max(d, 0), maxWait)
+		c.wait = (c.wait + time.Second - 1).Truncate(time.Second)
+	}
+}
+
+// New returns a source that reads the key document from rawURL: https, or http
+// to a loopback address (127.0.0.0/8, ::1, localhost). It connects to nothing
+// yet. Its errors match [source.ErrInvalid] and never quote rawURL's query.
+func New(rawURL string, opts ...Option) (*Source, error) {
+	c := config{wait: defaultWait}
+	for _, opt := range opts {
+		opt(&c)
+	}
+	name := source.Redact(rawURL)
+	invalid := func(err error) error {
+		return &source.Error{Source: name, Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
+	}
+	if _, err := checkURL(rawURL); err != nil {
+		return nil, invalid(err)
+	}
+	if err := errors.Join(c.errs...); err != nil {
+		return nil, invalid(err)
+	}
+	transport := newTransport(c.tls)
+	client := &http.Client{Transport: transport, CheckRedirect: stayOnOrigin}
+	s := &Source{
+		name:      name,
+		endpoint:  source.NewSecret(rawURL),
+		wait:      c.wait,
+		transport: transport,
+		once:      client,
+		again:     newRetrying(client),
+		tagged:    make(chan struct{}),
+	}
+	if c.auth != nil {
+		a, err := c.auth(client)
+		if err != nil {
+			return nil, invalid(err)
+		}
+		s.auth = a
+	}
+	// F104: who drops the source without Close leaves no connection behind.
+	runtime.AddCleanup(s, (*http.Transport).CloseIdleConnections, transport)
+	return s, nil
+}
+
+// String returns the URL without the values of its parameters.
+func (s *Source) String() string { return s.name }
+
+// GoString returns what String does, for %#v.
+func (s *Source) GoString() string { return s.name }
+
+// Close drops the source's idle connections and returns nil. Readings under
+// way are not disturbed, and the source may be used again.
+func (s *Source) Close() error {
+	s.transport.CloseIdleConnections()
+	return nil
+}
+
+// checkURL parses the address of an endpoint that gets credentials or gives them.
+func checkURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Opaque != "":
+		return nil, errors.New("not a URL such as https://host/path") // err would quote the URL
+	case u.User != nil:
+		return nil, errors.New("credentials do not belong in a URL")
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+		return u, nil
+	case u.Scheme == "http":
+		return nil, errors.New("plain http to a host that is not loopback") // F56
+	default:
+		return nil, errors.New("the scheme is not https")
+	}
+}
