@@ -1,0 +1,134 @@
+package file
+
+import (
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// freshFor is how often the ring reads a file without any notice (F03).
+const freshFor = 5 * time.Second
+
+// A Source reads one file, or one directory with a file a field. It is a
+// [source.Notifier], safe for concurrent use, and holds no descriptor and no
+// goroutine between calls.
+type Source struct {
+	path   string
+	dir    bool
+	fields []field
+	decode source.Decoder
+	strict bool
+
+	turn chan struct{} // holds one token while somebody reads; guards what follows
+	last reading       // the last one that was good
+	set  source.Set    // what it said
+
+	opened func(name string) // in tests: called after each file was read
+}
+
+// A field is one file of a reading; the name is empty where it is the only one.
+type field struct {
+	role       role
+	name, path string
+}
+
+// A role is what a file of a directory is for.
+type role int
+
+const (
+	roleID role = iota + 1
+	roleSecret
+	rolePassphrase // the only one that may be missing
+)
+
+// An Option changes how files are read.
+type Option func(*Source)
+
+// New returns a source that reads the one file at path, relative to the working
+// directory of this moment. It need not exist yet.
+//
+// The key's CreatedAt is the file's modification time, unless the decoder sets
+// one; what names the version is for the ring to say.
+func New(path string, opts ...Option) *Source {
+	s := newSource(path, opts)
+	s.fields = []field{{path: s.path}}
+	return s
+}
+
+// Dir returns a source that reads one key out of the directory dir: "api-key"
+// becomes the key's ID, "api-secret" its Secret, a token or a PEM block, and
+// "passphrase" its Extra["passphrase"]. The first two must exist; [WithNames]
+// has other names. The key's CreatedAt is the newest file's modification time.
+func Dir(dir string, opts ...Option) *Source {
+	s := newSource(dir, nil)
+	s.dir = true
+	WithNames("api-key", "api-secret", "passphrase")(s)
+	for _, o := range opts {
+		o(s)
+	}
+	s.decode = nil
+	return s
+}
+
+func newSource(path string, opts []Option) *Source {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	s := &Source{path: path, decode: source.Plain, turn: make(chan struct{}, 1)}
+	for _, o := range opts {
+		o(s)
+	}
+	return s
+}
+
+// WithDecoder sets what makes keys of a file's bytes, such as [source.Document],
+// [source.PEM] or source.Dotenv("EXCHANGE"). The default is [source.Plain].
+// For [New]; a directory's fields have their own form.
+func WithDecoder(decode source.Decoder) Option {
+	return func(s *Source) {
+		if decode != nil {
+			s.decode = decode
+		}
+	}
+}
+
+// WithNames sets the names of a directory's files, for [Dir]: those of the id,
+// the secret and the passphrase. An empty id or passphrase is not looked for,
+// an empty secret leaves the default. Only the passphrase may be missing.
+func WithNames(id, secret, passphrase string) Option {
+	return func(s *Source) {
+		if !s.dir {
+			return
+		}
+		if secret == "" {
+			secret = "api-secret"
+		}
+		s.fields = nil
+		for i, name := range []string{id, secret, passphrase} {
+			if name != "" {
+				s.fields = append(s.fields, field{roleID + role(i), name, filepath.Join(s.path, name)})
+			}
+		}
+	}
+}
+
+// WithStrictPermissions refuses a file that its group can write or that others
+// can read or write, where the default is a warning for those that somebody
+// else can write. It has no effect on Windows.
+func WithStrictPermissions() Option { return func(s *Source) { s.strict = true } }
+
+// String returns the source's URL, such as "file:///run/secrets/api-key"; that of
+// a directory ends in a slash.
+func (s *Source) String() string {
+	path := filepath.ToSlash(s.path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	if s.dir {
+		path = strings.TrimSuffix(path, "/") + "/"
+	}
+	return (&url.URL{Scheme: "file", Path: path}).String()
+}

@@ -1,0 +1,166 @@
+package file_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/source/file"
+)
+
+// F01: a watch on the file goes deaf after the first swap.
+func TestServesEveryKubeletSwap(t *testing.T) {
+	for _, keep := range []bool{false, true} {
+		t.Run(fmt.Sprintf("keep=%v", keep), func(t *testing.T) {
+			v := newVolume(t, map[string]string{"key": "v0"})
+			v.keep = keep
+			src := file.New(filepath.Join(v.dir, "key"))
+			wantSecret(t, src, "v0")
+			changed := watching(t, src)
+			for i := range 20 {
+				v.swap(map[string]string{"key": fmt.Sprintf("v%d", i+1)})
+				served(t, src, changed, fmt.Sprintf("v%d", i+1), fmt.Sprintf("v%d", i))
+			}
+		})
+	}
+}
+
+// F06: with a reader on the old inode, a rename over it gives the file's own
+// watch no more than CHMOD.
+func TestServesRenameOverOpenFile(t *testing.T) {
+	path := tempFile(t, "v0")
+	src := file.New(path)
+	changed := watching(t, src)
+	for i := range 5 {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replace(t, path, fmt.Sprintf("v%d", i+1))
+		served(t, src, changed, fmt.Sprintf("v%d", i+1), fmt.Sprintf("v%d", i))
+		f.Close()
+	}
+}
+
+// F07
+func TestServesRecreatedFile(t *testing.T) {
+	path := tempFile(t, "v1")
+	src := file.New(path)
+	wantSecret(t, src, "v1")
+	changed := watching(t, src)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	<-changed
+	write(t, path, "v2")
+	served(t, src, changed, "v2")
+}
+
+// F08
+func TestWaitsForDirectory(t *testing.T) {
+	base := t.TempDir()
+	dir := filepath.Join(base, "a", "b")
+	path := filepath.Join(dir, "key")
+	src := file.New(path)
+	changed := watching(t, src)
+	mkdir(t, dir)
+	write(t, path, "v1")
+	served(t, src, changed, "v1")
+
+	if err := os.Rename(dir, dir+".old"); err != nil {
+		t.Fatal(err)
+	}
+	mkdir(t, dir)
+	write(t, path, "v2")
+	served(t, src, changed, "v2", "v1")
+	write(t, path, "v3") // the watch is on the new directory, not on the old one
+	served(t, src, changed, "v3", "v2")
+
+	if err := os.RemoveAll(filepath.Join(base, "a")); err != nil {
+		t.Fatal(err)
+	}
+	<-changed
+	mkdir(t, dir)
+	write(t, path, "v4")
+	served(t, src, changed, "v4", "v3")
+}
+
+// F09
+func TestServesRepointedDirectoryLink(t *testing.T) {
+	base := t.TempDir()
+	current := filepath.Join(base, "current")
+	point := func(to string) {
+		t.Helper()
+		if err := os.Symlink(to, current+".tmp"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(current+".tmp", current); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 {
+		dir := filepath.Join(base, fmt.Sprintf("rel%d", i))
+		mkdir(t, dir)
+		write(t, filepath.Join(dir, "key"), fmt.Sprintf("v%d", i))
+	}
+	point("rel0")
+	src := file.New(filepath.Join(current, "key"))
+	wantSecret(t, src, "v0")
+	changed := watching(t, src)
+	point("rel1")
+	served(t, src, changed, "v1", "v0")
+	point(filepath.Join(base, "rel2")) // absolute, for once
+	served(t, src, changed, "v2", "v1")
+	write(t, filepath.Join(base, "rel2", "key"), "v3")
+	served(t, src, changed, "v3", "v2")
+}
+
+// F10: one directory by two names, in one watcher.
+func TestTwoPathsToOneDirectory(t *testing.T) {
+	base := t.TempDir()
+	real := filepath.Join(base, "real")
+	mkdir(t, real)
+	if err := os.Symlink("real", filepath.Join(base, "link")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(real, "key"), "v0")
+	one, two := file.New(filepath.Join(real, "key")), file.New(filepath.Join(base, "link", "key"))
+	changed1, changed2 := watching(t, one), watching(t, two)
+	for i := range 5 {
+		want, before := fmt.Sprintf("v%d", i+1), fmt.Sprintf("v%d", i)
+		replace(t, filepath.Join(real, "key"), want)
+		served(t, one, changed1, want, before)
+		served(t, two, changed2, want, before)
+	}
+}
+
+// F23
+func TestRecoversFromLinkLoop(t *testing.T) {
+	dir := t.TempDir()
+	link := func(from, to string) {
+		t.Helper()
+		_ = os.Remove(filepath.Join(dir, from))
+		if err := os.Symlink(to, filepath.Join(dir, from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(dir, "key"), "v1")
+	link("a", "key")
+	src := file.New(filepath.Join(dir, "a"))
+	wantSecret(t, src, "v1")
+	changed := watching(t, src)
+	link("a", "b")
+	link("b", "a")
+	wantUnreadable(t, src)
+	link("b", "key")
+	write(t, filepath.Join(dir, "key"), "v2")
+	served(t, src, changed, "v2", "v1")
+}
+
+func mkdir(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}

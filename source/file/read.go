@@ -1,0 +1,146 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+const (
+	settle     = 20 * time.Millisecond  // between two equal readings, where leases are not to be had
+	firstPause = 200 * time.Microsecond // before looking again whether a writer is done; grows to settle
+	patience   = time.Second            // with one writer, or with the second half of a pair
+)
+
+// Read reads the file, or the directory's files, as they are now. It returns at
+// once if the content is what it was, or was replaced as a whole; else it waits
+// until nobody is writing, at most 1 s.
+//
+// Its errors are *[source.Error] and wrap source.ErrNoKey where there is no
+// file, source.ErrDenied where it may not be read, source.ErrInvalid for what is
+// no key, or permissions too open, and source.ErrUnavailable for everything
+// that may pass: a writer at work, a broken link, a sick file system.
+func (s *Source) Read(ctx context.Context) (source.Set, error) {
+	if ctx.Err() != nil {
+		return source.Set{}, s.stopped(ctx)
+	}
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return source.Set{}, s.stopped(ctx)
+	}
+	type result struct {
+		set source.Set
+		err error
+	}
+	done := make(chan result, 1)
+	// F106: a read from NFS or FUSE can hang beyond any context. Then this
+	// goroutine, one a source at most, waits for the file system.
+	go func() {
+		set, err := s.read(ctx)
+		<-s.turn
+		done <- result{set, err}
+	}()
+	select {
+	case r := <-done:
+		return r.set, r.err
+	case <-ctx.Done():
+		return source.Set{}, s.stopped(ctx)
+	}
+}
+
+func (s *Source) stopped(ctx context.Context) error {
+	return s.wrap(fmt.Errorf("%w: %w", source.ErrUnavailable, context.Cause(ctx)))
+}
+
+func (s *Source) wrap(err error) error { return &source.Error{Source: s.String(), Err: err} }
+
+func (s *Source) read(ctx context.Context) (source.Set, error) {
+	r, err := s.whole(ctx)
+	if err != nil {
+		return source.Set{}, s.wrap(err)
+	}
+	warnings := r.tooOpen(s.strict)
+	if s.strict && len(warnings) > 0 {
+		return source.Set{}, s.wrap(fmt.Errorf("%w: %w", source.ErrInvalid, errors.Join(warnings...)))
+	}
+	if !r.sameContent(s.last) {
+		set, err := s.decodeAll(r)
+		if err != nil {
+			return source.Set{}, s.wrap(err)
+		}
+		s.set = set
+	}
+	s.last = r
+	set := s.set
+	set.Keys = make([]source.Key, len(s.set.Keys))
+	for i, k := range s.set.Keys {
+		set.Keys[i] = k.Clone()
+	}
+	for _, w := range warnings {
+		set.Warnings = append(set.Warnings[:len(set.Warnings):len(set.Warnings)], s.wrap(w))
+	}
+	return set, nil
+}
+
+// whole returns a reading that no writer was in the middle of.
+func (s *Source) whole(ctx context.Context) (reading, error) {
+	r, _, err := s.take(false)
+	if err != nil || r.sameContent(s.last) {
+		return r, err
+	}
+	pause := firstPause
+	for deadline := time.Now().Add(patience); ; {
+		r, w, err := s.take(true)
+		if err != nil {
+			return nil, err
+		}
+		late := !time.Now().Before(deadline)
+		switch {
+		case w == writersSome: // F04, F05
+			if late {
+				return nil, fmt.Errorf("%w: being written", source.ErrUnavailable)
+			}
+			if err := sleep(ctx, pause); err != nil {
+				return nil, err
+			}
+			pause = min(pause*3/2, settle)
+			continue
+		case r.half(s.last) && !late: // F26: the other half is perhaps on its way
+			if err := sleep(ctx, settle); err != nil {
+				return nil, err
+			}
+			continue
+		case w == writersUnknown && !r.switched(s.last):
+			if err := sleep(ctx, settle); err != nil {
+				return nil, err
+			}
+		case len(r) == 1:
+			return r, nil
+		}
+		again, _, err := s.take(false)
+		if err != nil {
+			return nil, err
+		}
+		if again.sameContent(r) {
+			return again, nil
+		}
+		if late {
+			return nil, fmt.Errorf("%w: being written", source.ErrUnavailable)
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", source.ErrUnavailable, context.Cause(ctx))
+	}
+}
