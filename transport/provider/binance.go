@@ -1,0 +1,168 @@
+package provider
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// Binance signs requests to Binance's spot, margin and futures APIs. The secret
+// decides how: text signs with HMAC-SHA256, a PEM block with Ed25519 or RSA.
+//
+// The parameters stand in the query or in a form body, percent-encoded and in
+// the caller's order. A timestamp in milliseconds is appended unless there is
+// one, and the signature comes last: in the body where there is one, else in the
+// query. A caller who wants a recvWindow other than 5000 ms adds it himself.
+//
+// Requests that Binance documents as public go out without the key, as it
+// refuses parameters that it does not expect; those that want the key but no
+// signature (user data streams, historical trades) get the header alone.
+//
+// Login is session.logon, which takes Ed25519 keys only.
+//
+// https://developers.binance.com/docs/binance-spot-api-docs/rest-api/request-security
+func Binance(opts ...Option) Profile {
+	d := newScheme(Signing{
+		Name: "binance", Hash: sha256.New, Encode: Hex, RSA: true, Ed25519: true,
+		Skip:    func(req *http.Request) bool { return binancePublic(req.URL.Path) },
+		Message: []Part{binanceMessage},
+		After:   binanceSignature,
+		Headers: []Header{{"X-MBX-APIKEY", ID}},
+	}, opts)
+	return Profile{
+		Name: d.Name, Scheme: d.public(), Overlap: defaultOverlap,
+		Origins: []string{
+			"https://api.binance.com", "https://api-gcp.binance.com", "https://api1.binance.com", "https://api2.binance.com",
+			"https://api3.binance.com", "https://api4.binance.com", "https://fapi.binance.com", "https://dapi.binance.com",
+		},
+		// https://developers.binance.com/docs/binance-spot-api-docs/errors
+		Classifier: Codes("code", map[transport.Verdict][]string{
+			transport.RefusedUnapplied: {"-2014", "-1022"},
+			transport.Doubtful:         {"-2015"}, // the key, the address or the permission
+			transport.Clock:            {"-1021"},
+			transport.Passed:           {"-1003", "-1006", "-1007", "-1015"},
+		}, 400, 401),
+		Login: d.login(binanceLogin),
+	}
+}
+
+// binanceMessage is the query and the body with nothing between them, as
+// Binance takes them, and the timestamp at the end of whichever is the last.
+func binanceMessage(dst []byte, c *Call) []byte {
+	query, body := c.Request.URL.RawQuery, c.Body()
+	if len(body) > 0 && !isForm(c.Request) {
+		c.fail(errNotForm)
+	}
+	_, signed := param(query, "signature")
+	_, signedBody := param(body, "signature")
+	if signed || signedBody {
+		c.fail(errors.New("the request has a signature already"))
+	}
+	dst = append(append(dst, query...), body...)
+	_, timed := param(query, "timestamp")
+	_, timedBody := param(body, "timestamp")
+	if !timed && !timedBody {
+		if len(dst) > 0 {
+			dst = append(dst, '&')
+		}
+		dst = Millis(append(dst, "timestamp="...), c)
+	}
+	return dst
+}
+
+func binanceSignature(c *Call) error {
+	req := c.Request
+	if binanceUnsigned(req.URL.Path) {
+		return nil
+	}
+	all := append(c.message, "&signature="...)
+	for _, b := range c.signature {
+		switch b { // base64 has these, hex has none
+		case '+':
+			all = append(all, "%2B"...)
+		case '/':
+			all = append(all, "%2F"...)
+		case '=':
+			all = append(all, "%3D"...)
+		default:
+			all = append(all, b)
+		}
+	}
+	c.message = all
+	if len(c.Body()) == 0 {
+		c.SetQuery(string(all))
+		return nil
+	}
+	setType(req, formType)
+	c.SetBody([]byte(string(all[len(req.URL.RawQuery):])))
+	return nil
+}
+
+// binancePublic reports whether an endpoint's security type is NONE.
+func binancePublic(path string) bool {
+	if strings.HasPrefix(path, "/futures/data/") {
+		return true
+	}
+	api, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	_, rest, _ = strings.Cut(rest, "/") // the version
+	switch api {
+	case "api", "fapi", "dapi":
+	default:
+		return false
+	}
+	if strings.HasPrefix(rest, "ticker/") {
+		return true
+	}
+	switch rest {
+	case "ping", "time", "exchangeInfo", "depth", "trades", "aggTrades", "klines", "uiKlines", "avgPrice", "ticker",
+		"continuousKlines", "indexPriceKlines", "markPriceKlines", "premiumIndexKlines", "premiumIndex", "fundingRate",
+		"fundingInfo", "openInterest", "indexInfo", "assetIndex", "constituents":
+		return true
+	}
+	return false
+}
+
+// binanceUnsigned reports whether an endpoint's security type is USER_STREAM or
+// MARKET_DATA: the key in the header, no signature.
+func binanceUnsigned(path string) bool {
+	switch path {
+	case "/api/v3/userDataStream", "/api/v3/historicalTrades", "/fapi/v1/historicalTrades", "/dapi/v1/historicalTrades",
+		"/fapi/v1/listenKey", "/dapi/v1/listenKey", "/sapi/v1/userDataStream", "/sapi/v1/userDataStream/isolated",
+		"/sapi/v1/margin/allAssets", "/sapi/v1/margin/allPairs", "/sapi/v1/margin/asset", "/sapi/v1/margin/pair",
+		"/sapi/v1/margin/priceIndex":
+		return true
+	}
+	return false
+}
+
+// binanceLogin is session.logon. What is signed are its parameters, sorted by
+// name, as a query.
+// https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/authentication-requests
+func binanceLogin(s *signer, now time.Time) ([]byte, error) {
+	if !s.ed25519 {
+		return nil, fmt.Errorf("provider: binance: %w: session.logon takes Ed25519 keys only", source.ErrUnusable)
+	}
+	ts := now.UnixMilli()
+	signature, err := s.text("apiKey=" + s.id + "&timestamp=" + strconv.FormatInt(ts, 10))
+	if err != nil {
+		return nil, err
+	}
+	type params struct {
+		APIKey    string `json:"apiKey"`
+		Signature string `json:"signature"`
+		Timestamp int64  `json:"timestamp"`
+	}
+	return json.Marshal(struct {
+		ID     string `json:"id"`
+		Method string `json:"method"`
+		Params params `json:"params"`
+	}{"login", "session.logon", params{s.id, signature, ts}})
+}

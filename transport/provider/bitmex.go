@@ -1,0 +1,30 @@
+package provider
+
+import (
+	"crypto/sha256"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// BitMEX signs requests to BitMEX's API. A signature is good for 30 s.
+//
+// https://www.bitmex.com/app/apiKeysUsage
+func BitMEX(opts ...Option) Profile {
+	expires := Expires(30 * time.Second)
+	return Profile{
+		Name: "bitmex",
+		Scheme: Signing{
+			Name: "bitmex", Hash: sha256.New, Encode: Hex,
+			Message: []Part{Method, Target, expires, Body},
+			Headers: []Header{{"api-expires", expires}, {"api-key", ID}, {"api-signature", Signature}},
+		}.Scheme(opts...),
+		Classifier: Codes("error.message", map[transport.Verdict][]string{
+			transport.RefusedUnapplied: {"Invalid API Key.", "Signature not valid."},
+			transport.Clock:            {"This request has expired*"},
+		}, 400, 401),
+		Origins: []string{"https://www.bitmex.com"},
+		Overlap: defaultOverlap,
+		Lockout: true,
+	}
+}

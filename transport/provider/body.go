@@ -1,0 +1,64 @@
+package provider
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"strings"
+)
+
+const formType = "application/x-www-form-urlencoded"
+
+var errNotForm = errors.New("the body is not a form (application/x-www-form-urlencoded)")
+
+// isForm reports whether a request's body is a form, or does not say what it is.
+func isForm(req *http.Request) bool {
+	t := req.Header.Get("Content-Type")
+	return t == "" || len(t) >= len(formType) && strings.EqualFold(t[:len(formType)], formType)
+}
+
+// setType sets the body's type where the caller has not.
+func setType(req *http.Request, t string) {
+	if req.Header.Get("Content-Type") == "" {
+		req.Header["Content-Type"] = []string{t}
+	}
+}
+
+// param returns the raw value of a parameter in a query or form, the first one
+// of that name.
+func param[T string | []byte](raw T, name string) (value T, ok bool) {
+	for i := 0; i <= len(raw); {
+		end := i
+		for end < len(raw) && raw[end] != '&' {
+			end++
+		}
+		if at := i + len(name); at < end && raw[at] == '=' && string(raw[i:at]) == name {
+			return raw[at+1 : end], true
+		}
+		i = end + 1
+	}
+	return raw[:0], false
+}
+
+// prepend returns the JSON object data with fields, such as `"nonce":1`, before
+// its own, which stay as they are. It reports false if data is no object.
+func prepend(data []byte, fields string) ([]byte, bool) {
+	const space = " \t\r\n"
+	rest := bytes.TrimLeft(data, space)
+	if len(rest) == 0 || rest[0] != '{' {
+		return nil, false
+	}
+	rest = rest[1:]
+	out := make([]byte, 0, len(fields)+len(rest)+2)
+	out = append(append(out, '{'), fields...)
+	if next := bytes.TrimLeft(rest, space); len(next) > 0 && next[0] != '}' {
+		out = append(out, ',')
+	}
+	return append(out, rest...), true
+}
+
+// isObject reports whether data looks like a JSON object rather than a form.
+func isObject(data []byte) bool {
+	data = bytes.TrimLeft(data, " \t\r\n")
+	return len(data) > 0 && data[0] == '{'
+}

@@ -1,0 +1,51 @@
+// Package provider knows how real APIs take a key and how they refuse one.
+//
+// Each API is a function that returns a [Profile]: the scheme that puts a key on
+// a request, the classifier that reads its refusals, the origins that the key may
+// go to. One line chooses it:
+//
+//	c, err := client.New(ctx, file.Dir("/run/secrets/kraken"), client.WithProvider(provider.Kraken()))
+//
+// A key of an exchange is a pair, source.Key's ID and Secret, and with some a
+// passphrase in Extra. The pair has to come from one reading of one source: an
+// id and a secret of different versions make signatures that are refused.
+//
+// # Signatures
+//
+// A request is signed anew for each attempt, with the time or nonce of that
+// attempt, over the bytes that are sent. So what comes after the transport must
+// not change method, path, query or body. Bodies are read through GetBody, which
+// http.NewRequest sets for readers that lie in memory; a body without it is
+// refused with transport.ErrBody, before anything is sent. Fields that a scheme
+// adds go where each function says; the caller's own keep their order, and
+// Content-Length follows. A timestamp or nonce that the caller sets himself is
+// kept where it stands in query or body, and a request that comes with one of the
+// scheme's headers is left alone altogether.
+//
+// Nonces grow strictly for each key id, whatever goroutine or client of the
+// process asks, and whatever the clock does. They know nothing of other processes:
+// give each process a key of its own.
+//
+// # Clocks
+//
+// A refusal of the request's time or nonce never counts against the key.
+// [LearnClock] makes the scheme correct its time by the server's.
+//
+// # Refusals
+//
+// An error that the API documents as one of the key, or of its signature, is
+// transport.RefusedUnapplied: the request was not carried out and may be sent
+// again, an order too. A 401 that says nothing else is transport.Refused. Limits,
+// scopes, addresses, locked accounts and outcomes that nobody knows, such as a 5xx,
+// pass through.
+//
+// # WebSockets
+//
+// [Profile.Login] makes the signed message that logs a key in. A ring's Switched
+// event is the time to send a new one.
+//
+// # Adding an exchange
+//
+// A [Signing] is a description: the hash, the parts of the message in their order,
+// the headers. [Codes] is a classifier by error code. See the example of Signing.
+package provider

@@ -1,0 +1,48 @@
+package provider
+
+import (
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"net/url"
+
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// Gate signs requests to Gate's v4 API. Path and query are signed decoded, as
+// Gate's own client does.
+//
+// https://www.gate.com/docs/developers/apiv4/en/#authentication
+func Gate(opts ...Option) Profile {
+	newline := Text("\n")
+	return Profile{
+		Name: "gate",
+		Scheme: Signing{
+			Name: "gate", Hash: sha512.New, Encode: Hex,
+			Message: []Part{Method, newline, gatePath, newline, gateQuery, newline, gateBody, newline, Seconds},
+			Headers: []Header{{"KEY", ID}, {"Timestamp", Seconds}, {"SIGN", Signature}},
+		}.Scheme(opts...),
+		Classifier: Codes("label", map[transport.Verdict][]string{
+			transport.RefusedUnapplied: {"INVALID_KEY", "INVALID_CREDENTIALS", "AUTHENTICATION_FAILED", "INVALID_SIGNATURE"},
+			transport.Clock:            {"REQUEST_EXPIRED"},
+			transport.Passed:           {"IP_FORBIDDEN", "READ_ONLY", "FORBIDDEN", "ACCOUNT_LOCKED", "TOO_MANY_REQUESTS"},
+		}, 400, 401, 403),
+		Origins: []string{"https://api.gateio.ws"},
+		Overlap: defaultOverlap,
+	}
+}
+
+func gatePath(dst []byte, c *Call) []byte { return append(dst, c.Request.URL.Path...) }
+
+func gateQuery(dst []byte, c *Call) []byte {
+	query, err := url.QueryUnescape(c.Request.URL.RawQuery)
+	if err != nil {
+		c.fail(errors.New("the query has a broken escape"))
+	}
+	return append(dst, query...)
+}
+
+func gateBody(dst []byte, c *Call) []byte {
+	sum := sha512.Sum512(c.Body())
+	return hex.AppendEncode(dst, sum[:])
+}

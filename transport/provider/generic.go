@@ -1,0 +1,18 @@
+package provider
+
+import "github.com/rollingkeys/rollingkeys/transport"
+
+// Generic is an API that takes its key as scheme puts it and refuses it as HTTP
+// says, with 401: see [transport.RFC6750].
+func Generic(scheme transport.Scheme, origins ...string) Profile {
+	return Profile{
+		Name: "generic", Scheme: scheme, Classifier: transport.RFC6750, Origins: origins, Overlap: defaultOverlap,
+	}
+}
+
+// plain is a Generic with a name.
+func plain(name string, scheme transport.Scheme, origins ...string) Profile {
+	p := Generic(scheme, origins...)
+	p.Name = name
+	return p
+}

@@ -1,0 +1,42 @@
+package provider
+
+import (
+	"crypto/sha256"
+
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+const kucoinVersion = "Kc-Api-Key-Version"
+
+// KuCoin signs requests to KuCoin's spot and futures APIs with keys of version 2
+// and 3. A key has a passphrase in Extra["passphrase"], which is sent signed.
+// The KC-API-KEY-VERSION header is 2 unless the caller sets it.
+//
+// https://www.kucoin.com/docs-new/authentication
+func KuCoin(opts ...Option) Profile {
+	version := []string{"2"}
+	return Profile{
+		Name: "kucoin",
+		Scheme: Signing{
+			Name: "kucoin", Hash: sha256.New, Encode: Base64, Extra: []string{"passphrase"},
+			Before: func(c *Call) error {
+				if c.Request.Header.Get(kucoinVersion) == "" {
+					c.Request.Header[kucoinVersion] = version
+				}
+				return nil
+			},
+			Message: []Part{Millis, Method, Target, Body},
+			Headers: []Header{
+				{"KC-API-KEY", ID}, {"KC-API-SIGN", Signature}, {"KC-API-TIMESTAMP", Millis},
+				{"KC-API-PASSPHRASE", Signed(Extra("passphrase"))},
+			},
+		}.Scheme(opts...),
+		Classifier: Codes("code", map[transport.Verdict][]string{
+			transport.RefusedUnapplied: {"400003", "400004", "400005"},
+			transport.Clock:            {"400002"},
+			transport.Passed:           {"400001", "400006", "400007", "411100"},
+		}, 400, 401, 403),
+		Origins: []string{"https://api.kucoin.com", "https://api-futures.kucoin.com"},
+		Overlap: defaultOverlap,
+	}
+}

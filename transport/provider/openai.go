@@ -1,0 +1,28 @@
+package provider
+
+import (
+	"bytes"
+	"net/http"
+
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// OpenAI sends the key as a bearer token. A 401 refuses it unless the body says
+// that the address or the organization is the trouble.
+//
+// https://platform.openai.com/docs/guides/error-codes
+func OpenAI() Profile {
+	p := plain("openai", transport.Bearer(), "https://api.openai.com")
+	p.Classifier = func(a *transport.Answer) transport.Verdict {
+		if a.Status == http.StatusUnauthorized {
+			body := bytes.ToLower(a.Body())
+			for _, text := range []string{"ip not authorized", "ip_not_authorized", "must be a member of an organization"} {
+				if bytes.Contains(body, []byte(text)) {
+					return transport.Passed
+				}
+			}
+		}
+		return transport.RFC6750(a)
+	}
+	return p
+}

@@ -1,0 +1,72 @@
+package provider
+
+import (
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// A Profile is what there is to know about one API's keys. The functions of
+// this package return one each; it is a plain value, so that a caller may change
+// any field of his copy, such as Origins for a test network.
+type Profile struct {
+	// Name is the API's name in lower case, such as "kraken".
+	Name string
+	// Scheme puts a key on a request. It is required.
+	Scheme transport.Scheme
+	// Classifier says which answers refuse the key; nil means transport.RFC6750.
+	Classifier transport.Classifier
+	// Origins are the scheme, host and port that the key may go to, such as
+	// "https://api.kraken.com". Empty means that the caller has to name them.
+	Origins []string
+	// Overlap is for how long a key that was replaced may still be used; zero
+	// leaves it to the ring, whose default is 24 h as well.
+	Overlap time.Duration
+	// Lockout says that the API shuts out an account or an address after
+	// repeated bad keys, so that a client should answer by itself while every
+	// key is refused.
+	Lockout bool
+	// Login returns the message, JSON, that signs a key in on the API's
+	// WebSocket: send it as one text frame, again on each new connection, and
+	// again when the key switches. It is nil where the API has no such login, or
+	// none that is known here. The message is a credential: do not log it. Errors
+	// wrap source.ErrUnusable. It does not block and is safe for concurrent use.
+	Login func(source.Key) ([]byte, error)
+}
+
+// defaultOverlap is for APIs that let several keys live side by side until they
+// are deleted, as nearly all do.
+const defaultOverlap = 24 * time.Hour
+
+// Option changes how a scheme signs.
+type Option func(*config)
+
+type config struct {
+	learn     bool
+	nonceUnit time.Duration
+	now       func() time.Time // time.Now but in tests
+	nonce     func() string    // nil but in tests of Deribit's vector
+}
+
+// LearnClock makes the scheme follow the server's clock: an answer that refuses
+// the request's time, or its nonce, has a Date header (RFC 9110 section 6.6.1),
+// whose distance from the local clock is added to every time that is signed from
+// then on. A server's clock that is more than an hour away is not believed. By
+// default the local clock is used as it is.
+//
+// The scheme is a [transport.Resyncer] then: the refused request is signed anew
+// and sent once more, where it may be sent again.
+func LearnClock() Option { return func(c *config) { c.learn = true } }
+
+// NonceUnit sets the unit in which nonces count the time since 1970, for keys
+// that were used before with a client whose nonces were larger: a server refuses
+// any nonce below the highest it has seen. Default: the API's own, milliseconds
+// for Kraken and Gemini, microseconds for Bitfinex. Less than 1 ns is ignored.
+func NonceUnit(d time.Duration) Option {
+	return func(c *config) {
+		if d > 0 {
+			c.nonceUnit = d
+		}
+	}
+}

@@ -1,0 +1,39 @@
+package provider
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// Stripe sends the secret key as a bearer token. An expired key, with the code
+// api_key_expired, is a 401 like any other.
+//
+// https://docs.stripe.com/api/authentication
+func Stripe() Profile {
+	return plain("stripe", transport.Bearer(), "https://api.stripe.com", "https://files.stripe.com")
+}
+
+// StripeBasic is [Stripe] with the key as the user name of HTTP Basic
+// credentials and no password, as Stripe takes it too.
+func StripeBasic() Profile {
+	p := Stripe()
+	p.Scheme = userName{}
+	return p
+}
+
+// userName sends a key's secret as the user name, with an empty password.
+type userName struct{}
+
+func (userName) CredentialHeaders() []string { return []string{"Authorization"} }
+
+func (userName) Prepare(key source.Key) (transport.Signer, error) {
+	token := base64.StdEncoding.EncodeToString([]byte(key.Secret.Expose() + ":"))
+	if key.Secret.IsZero() || strings.Contains(key.Secret.Expose(), ":") {
+		return nil, fmt.Errorf("provider: stripe: %w: empty, or with a colon", source.ErrUnusable)
+	}
+	return transport.HeaderPrefix("Authorization", "Basic ").Prepare(source.Key{Secret: source.NewSecret(token)})
+}
