@@ -1,0 +1,123 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// newAuthorized returns a source whose token endpoint is issue.
+func newAuthorized(t *testing.T, issue http.HandlerFunc) *Source {
+	t.Helper()
+	return newInMemory(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" {
+			if err := r.ParseForm(); err != nil { // net/http sees a client leave only once its body is read
+				t.Error(err)
+			}
+			issue(w, r)
+			return
+		}
+		answer(w, "v1")
+	}, WithClientCredentials(ClientCredentials{
+		TokenURL: "http://127.0.0.1/token", AuthStyle: oauth2.AuthStyleInHeader,
+		Client: source.Static(source.Key{ID: "client", Secret: source.NewSecret("s")}),
+	}))
+}
+
+func issueToken(w http.ResponseWriter, n int64, seconds int) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = fmt.Fprintf(w, `{"access_token":"t%d","token_type":"Bearer","expires_in":%d}`, n, seconds)
+}
+
+// F62, F86: many wait for one token. The one who came first leaves; the others
+// get it.
+func TestOneTokenServesAllWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int64
+		s := newAuthorized(t, func(w http.ResponseWriter, _ *http.Request) {
+			time.Sleep(2 * time.Second)
+			issueToken(w, asked.Add(1), 3600)
+		})
+		leader, leave := context.WithTimeout(t.Context(), time.Second)
+		defer leave()
+		first, others := make(chan error, 1), make(chan error, 10)
+		go func() {
+			_, err := s.Read(leader)
+			first <- err
+		}()
+		synctest.Wait()
+		for range 10 {
+			go func() {
+				_, err := s.Read(t.Context())
+				others <- err
+			}()
+		}
+		if err := <-first; !isUnavailable(err) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the one who left: %v", err)
+		}
+		for range 10 {
+			if err := <-others; err != nil {
+				t.Errorf("one who stayed: %v", err)
+			}
+		}
+		if asked.Load() != 1 {
+			t.Errorf("%d requests for a token, want 1", asked.Load())
+		}
+	})
+}
+
+// F87, F104: a token endpoint that hangs is given up in its own time, which is
+// less than a reading has, and at once when nobody waits.
+func TestAHungTokenEndpointIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone := make(chan struct{}, 2)
+		s := newAuthorized(t, func(_ http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			gone <- struct{}{}
+		})
+		began := time.Now()
+		if _, err := s.Read(t.Context()); !isUnavailable(err) || time.Since(began) != tokenTimeout {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		<-gone
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began = time.Now()
+		if _, err := s.Read(ctx); !isUnavailable(err) {
+			t.Errorf("error %v", err)
+		}
+		<-gone
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("the token endpoint saw us leave after %v", took)
+		}
+	})
+}
+
+// A token is replaced a little before it expires.
+func TestATokenIsReplacedBeforeItExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int64
+		s := newAuthorized(t, func(w http.ResponseWriter, _ *http.Request) { issueToken(w, asked.Add(1), 60) })
+		for _, step := range []struct {
+			pause time.Duration
+			want  int64
+		}{{0, 1}, {49 * time.Second, 1}, {2 * time.Second, 2}, {49 * time.Second, 2}} {
+			time.Sleep(step.pause)
+			if _, err := s.Read(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if asked.Load() != step.want {
+				t.Errorf("%d tokens, want %d", asked.Load(), step.want)
+			}
+		}
+	})
+}
