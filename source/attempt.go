@@ -181,6 +181,16 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 	return next, true
 }
 
+// Again begins another attempt with the same key, after an outcome that says
+// nothing of it, such as a clock that was off. It stands for Unknown.
+func (a *Attempt) Again() Attempt {
+	again := *a
+	again.probe = nil
+	a.Unknown()
+	again.v.figures.sent.add(again.shard)
+	return again
+}
+
 // remember adds the attempt's own version to those that were tried, and reports
 // whether the request may be sent again.
 func (a *Attempt) remember(doubtful bool) bool {

@@ -28,26 +28,25 @@ type Ring struct {
 	wake   chan struct{} // "look at the clock again", from ourselves
 	dirty  chan struct{} // "the cache is behind"
 
-	mu         sync.Mutex
-	list       []*version // newest first: pending, current, previous
-	retired    []retired  // newest first
-	prepare    []func(Key) (any, error)
-	epoch      uint64
-	changed    chan struct{} // closed when a version joins
-	observers  []*observer
-	warned     map[string]bool
-	flight     *flight
-	next       *flight // starts when flight ends
-	reads      uint64
-	failed     uint64
-	failures   int // in a row
-	lastRead   time.Time
-	lastErr    error
-	hint       time.Duration // the source's FreshFor
-	retryAfter time.Duration
-	cached     bool // the keys come out of the cache
-	stale      bool
-	expiring   *version // that Expiring was reported for
+	mu        sync.Mutex
+	list      []*version // newest first: pending, current, previous
+	retired   []retired  // newest first
+	prepare   []func(Key) (any, error)
+	epoch     uint64
+	changed   chan struct{} // closed when a version joins
+	observers []*observer
+	warned    map[string]bool
+	flight    *flight
+	next      *flight // starts when flight ends
+	reads     uint64
+	failed    uint64
+	failures  int // in a row
+	lastRead  time.Time
+	lastErr   error
+	hint      time.Duration // the source's FreshFor
+	cached    bool          // the keys come out of the cache
+	stale     bool
+	expiring  *version // that Expiring was reported for
 
 	window     *window
 	allRefused bool

@@ -1,0 +1,57 @@
+package transport
+
+import (
+	"context"
+	"sync"
+)
+
+// CallersKey is the version reported for a request that came with credentials
+// of its own, which the transport left alone.
+const CallersKey = "caller"
+
+// An Observation tells what became of a request. It is safe for concurrent use.
+type Observation struct {
+	mu       sync.Mutex
+	version  string
+	attempts int
+	moved    bool
+}
+
+type observeKey struct{}
+
+// Observe returns a context and what is to be known, once it is done, of the
+// request that carries it. If several do, as in a chain of redirects, it tells
+// of the last. Requests without one do not pay for it.
+func Observe(ctx context.Context) (context.Context, *Observation) {
+	o := &Observation{}
+	return context.WithValue(ctx, observeKey{}, o), o
+}
+
+func (o *Observation) note(version string, attempts int, moved bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.version, o.attempts, o.moved = version, attempts, moved
+}
+
+// Version names the key of the last attempt; [CallersKey] if it was the
+// caller's own, empty if none was sent.
+func (o *Observation) Version() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.version
+}
+
+// Attempts is how often the request was sent.
+func (o *Observation) Attempts() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.attempts
+}
+
+// Moved reports whether the answer came to another version than the one that
+// the request left with: it fell back, or forward.
+func (o *Observation) Moved() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.moved
+}

@@ -1,0 +1,143 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+var (
+	// ErrOrigin: the request goes to an origin that the key is not bound to.
+	ErrOrigin = errors.New("transport: the key is bound to another origin")
+	// ErrInsecure: the key would go over plain http to a host other than loopback.
+	ErrInsecure = errors.New("transport: no key over plain http")
+)
+
+// origins are what a key is bound to. Each is normal: lower case, with port.
+type origins struct {
+	insecure bool
+	allowed  atomic.Pointer[[]string] // nil: the first request decides
+
+	// good is the last URL scheme and host, as written, that was found to be
+	// allowed: the usual request costs two comparisons of equal strings.
+	good atomic.Pointer[written]
+}
+
+type written struct{ scheme, host string }
+
+func newOrigins(list []string, insecure bool) (*origins, error) {
+	o := &origins{insecure: insecure}
+	var allowed []string
+	for _, s := range list {
+		u, err := url.Parse(s)
+		if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/" {
+			return nil, fmt.Errorf("%w: WithOrigin wants scheme, host and port, such as https://api.example.com", ErrOrigin)
+		}
+		n, err := o.normal(u.Scheme, u.Host)
+		if err != nil {
+			return nil, err
+		}
+		allowed = append(allowed, n)
+	}
+	if len(allowed) > 0 {
+		o.allowed.Store(&allowed)
+	}
+	return o, nil
+}
+
+// bound reports whether req may carry the key. A redirect that leaves the
+// origins, once, goes on without the key, wherever it leads (F53 to F55); any
+// other request to a foreign origin is an error.
+func (o *origins) bound(req *http.Request) (bool, error) {
+	if g := o.good.Load(); g != nil && req.Response == nil &&
+		req.URL.Host == g.host && req.URL.Scheme == g.scheme && (req.Host == "" || req.Host == g.host) {
+		return true, nil
+	}
+	redirected := req.Response != nil
+	for hop := req.Response; hop != nil; {
+		from := hop.Request
+		if from == nil || !o.has(from) {
+			return false, nil
+		}
+		hop = from.Response
+	}
+	n, err := o.normal(req.URL.Scheme, req.URL.Host)
+	if err == nil && !redirected && o.allowed.Load() == nil {
+		o.allowed.CompareAndSwap(nil, &[]string{n})
+	}
+	switch {
+	case err == nil && o.has(req):
+		if req.Host == "" || req.Host == req.URL.Host {
+			o.good.Store(&written{req.URL.Scheme, req.URL.Host})
+		}
+		return true, nil
+	case redirected:
+		return false, nil
+	case err != nil:
+		return false, err
+	default:
+		return false, fmt.Errorf("%w: not to be sent to %s", ErrOrigin, n)
+	}
+}
+
+// has reports whether req goes to one of the origins, by its URL and by its Host.
+func (o *origins) has(req *http.Request) bool {
+	allowed := o.allowed.Load()
+	if allowed == nil || req.URL == nil {
+		return false
+	}
+	n, err := o.normal(req.URL.Scheme, req.URL.Host)
+	if err != nil || !slices.Contains(*allowed, n) {
+		return false
+	}
+	if req.Host == "" || req.Host == req.URL.Host {
+		return true
+	}
+	n, err = o.normal(req.URL.Scheme, req.Host)
+	return err == nil && slices.Contains(*allowed, n)
+}
+
+// normal writes an origin in one way: lower case, no trailing dot, with port.
+func (o *origins) normal(scheme, hostport string) (string, error) {
+	scheme = strings.ToLower(scheme)
+	var port string
+	switch scheme {
+	case "https":
+		port = "443"
+	case "http":
+		port = "80"
+	default:
+		return "", fmt.Errorf("%w: scheme %q", ErrOrigin, scheme)
+	}
+	host := hostport
+	if h, p, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+		if p != "" {
+			port = p
+		}
+	} else {
+		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if host == "" || strings.ContainsAny(host, "@/\\ ") {
+		return "", fmt.Errorf("%w: no host", ErrOrigin)
+	}
+	if scheme == "http" && !o.insecure && !loopback(host) {
+		return "", fmt.Errorf("%w to %s: use https, or WithInsecureHTTP", ErrInsecure, host)
+	}
+	return scheme + "://" + net.JoinHostPort(host, port), nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}

@@ -1,0 +1,113 @@
+package transport
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+)
+
+// body gives each attempt a body of its own.
+type body struct {
+	current io.ReadCloser
+	kept    *keptBody
+}
+
+func newBody(req *http.Request) body {
+	b := body{current: req.Body}
+	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil && req.Header["Expect"] != nil {
+		// F38: a server that refuses before "100 Continue" leaves the body
+		// untouched; it can be sent again although it cannot be had again.
+		b.kept = &keptBody{body: req.Body}
+		b.current = b.kept
+	}
+	return b
+}
+
+// renew makes the body ready for another attempt, or reports that it cannot be:
+// only a fresh reader will do, since the first attempt's may still be read (F35).
+func (b *body) renew(req *http.Request) bool {
+	switch {
+	case req.Body == nil || req.Body == http.NoBody:
+		return true
+	case b.kept != nil:
+		fresh := b.kept.take()
+		if fresh == nil {
+			return false
+		}
+		b.kept, b.current = fresh, fresh
+		return true
+	case req.GetBody == nil:
+		return false // F34
+	}
+	fresh, err := req.GetBody()
+	if err != nil || fresh == nil {
+		return false
+	}
+	b.current = fresh
+	return true
+}
+
+// release lets go of a body that no further attempt will want.
+func (b *body) release() {
+	if b.kept != nil {
+		b.kept.release()
+	}
+}
+
+// keptBody puts off closing the body until something was read of it, or no
+// attempt wants it any more.
+type keptBody struct {
+	mu       sync.Mutex
+	body     io.ReadCloser
+	read     bool
+	closed   bool
+	taken    bool
+	released bool
+}
+
+var errTaken = errors.New("transport: the body is closed, or went to another attempt")
+
+func (k *keptBody) Read(p []byte) (int, error) {
+	k.mu.Lock()
+	if k.taken || k.closed {
+		k.mu.Unlock()
+		return 0, errTaken
+	}
+	k.read = true
+	k.mu.Unlock()
+	return k.body.Read(p)
+}
+
+func (k *keptBody) Close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.taken {
+		return nil
+	}
+	k.closed = true
+	if k.read || k.released {
+		return k.body.Close()
+	}
+	return nil
+}
+
+func (k *keptBody) release() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.released = true
+	if k.closed && !k.taken {
+		_ = k.body.Close()
+	}
+}
+
+// take returns the body for another attempt, nil if it was read.
+func (k *keptBody) take() *keptBody {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.read {
+		return nil
+	}
+	k.taken = true
+	return &keptBody{body: k.body}
+}

@@ -1,0 +1,367 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// A Transport is an http.RoundTripper that puts the current key of a ring on
+// each request, and falls back to a previous one when the server refuses it.
+// It is safe for concurrent use. Make one for each ring and scheme, and keep it.
+type Transport struct {
+	ring *source.Ring
+	slot int
+	err  error // why no request can be sent
+
+	base       http.RoundTripper
+	headers    []string // that the scheme sets
+	resyncer   Resyncer
+	classifier Classifier // nil: RFC6750
+	replay     func(*http.Request, *http.Response, Verdict) bool
+	header     string // for the version, on responses
+	origins    *origins
+	warned     atomic.Bool // of callers' own keys
+}
+
+// Option sets how [New] makes a transport.
+type Option func(*options)
+
+type options struct {
+	base       http.RoundTripper
+	origins    []string
+	insecure   bool
+	classifier Classifier
+	replay     func(*http.Request, *http.Response, Verdict) bool
+	header     string
+	recycle    bool
+}
+
+// WithBase sets what sends the requests. Default: what http.DefaultTransport is
+// when New is called.
+func WithBase(base http.RoundTripper) Option { return func(o *options) { o.base = base } }
+
+// WithOrigin names the origins that may get the key: scheme, host and port, such
+// as "https://api.example.com". Without it the key is bound to the origin of the
+// first request. A request to another origin fails with [ErrOrigin]; a redirect
+// to one is followed without the key.
+func WithOrigin(origins ...string) Option {
+	return func(o *options) { o.origins = append(o.origins, origins...) }
+}
+
+// WithInsecureHTTP lets the key go over plain http to hosts other than loopback.
+func WithInsecureHTTP() Option { return func(o *options) { o.insecure = true } }
+
+// WithClassifier sets what tells a refusal of the key from other answers.
+// Default [RFC6750].
+func WithClassifier(c Classifier) Option { return func(o *options) { o.classifier = c } }
+
+// WithReplay sets whether a refused request may be sent again with another key,
+// given that its body can be had again. Default [Replayable].
+func WithReplay(may func(req *http.Request, resp *http.Response, v Verdict) bool) Option {
+	return func(o *options) { o.replay = may }
+}
+
+// WithVersionHeader names a header that tells, on each response, which key
+// version the request carried. Default none.
+func WithVersionHeader(name string) Option { return func(o *options) { o.header = name } }
+
+// WithRecycle closes idle connections whenever another key becomes current, for
+// servers that tie a connection to the key that opened it.
+func WithRecycle() Option { return func(o *options) { o.recycle = true } }
+
+// New returns a transport that draws keys from ring and puts them on requests by
+// scheme. It never fails: what is wrong with its arguments, every request will say.
+func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
+	var o options
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&o)
+		}
+	}
+	t := &Transport{
+		ring: ring, base: o.base, classifier: o.classifier, replay: o.replay, header: o.header,
+	}
+	if t.base == nil {
+		t.base = http.DefaultTransport // F45: as it is now
+	}
+	if t.replay == nil {
+		t.replay = Replayable
+	}
+	if s, ok := scheme.(interface{ CredentialHeaders() []string }); ok {
+		t.headers = s.CredentialHeaders()
+	}
+	t.resyncer, _ = scheme.(Resyncer)
+	if t.origins, t.err = newOrigins(o.origins, o.insecure); t.err != nil {
+		return t
+	}
+	if ring == nil || scheme == nil {
+		t.err = fmt.Errorf("transport: %w: New was given no ring or no scheme", source.ErrNoKey)
+		return t
+	}
+	// A key that cannot be used is the ring's to report, now and later.
+	t.slot, _ = ring.Prepare(func(key source.Key) (any, error) {
+		signer, err := scheme.Prepare(key)
+		if err == nil && signer == nil {
+			err = fmt.Errorf("transport: %w: the scheme made no signer", source.ErrUnusable)
+		}
+		return signer, err
+	})
+	if o.recycle {
+		ring.Subscribe(func(e source.Event) {
+			if e.Kind == source.Switched || e.Kind == source.RolledBack {
+				t.CloseIdleConnections()
+			}
+		})
+	}
+	return t
+}
+
+// RoundTrip sends req with the key, at most twice, three times only if the
+// source came up with a new key after two were refused. req stays as it is, and
+// resp.Request is req: no secret leaves that way. Errors wrap those of package
+// source, [ErrOrigin], [ErrInsecure], or are the base's.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t == nil || t.base == nil {
+		closeBody(req)
+		return nil, fmt.Errorf("transport: %w: the Transport was not made by New", source.ErrNoKey)
+	}
+	if t.err != nil {
+		closeBody(req)
+		return nil, t.err
+	}
+	if req == nil || req.URL == nil {
+		closeBody(req)
+		return nil, errors.New("transport: the request has no URL")
+	}
+	bound, err := t.origins.bound(req)
+	if err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	if !bound {
+		return t.base.RoundTrip(req) // F53: a redirect elsewhere goes without the key
+	}
+	obs, _ := req.Context().Value(observeKey{}).(*Observation)
+	if t.callersOwn(req) { // F47
+		if obs != nil {
+			obs.note(CallersKey, 1, false)
+		}
+		if !t.warned.Swap(true) {
+			slog.WarnContext(req.Context(), "rollingkeys: a request comes with credentials of its own; it is sent as it is, without the ring's key")
+		}
+		return t.base.RoundTrip(req)
+	}
+	a, err := t.ring.Attempt()
+	if err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	first := a.Version()
+	body := newBody(req)
+	defer body.release()
+	for attempts := 1; ; attempts++ {
+		resp, err := t.send(req, &a, body.current)
+		if obs != nil {
+			obs.note(a.Version(), attempts, a.Version() != first)
+		}
+		if err != nil {
+			return nil, err
+		}
+		verdict := Passed
+		if resp.StatusCode >= http.StatusBadRequest || t.classifier != nil {
+			verdict = t.classify(resp)
+		}
+		if verdict == Passed {
+			t.passed(resp, &a)
+			return resp, nil
+		}
+		next, again := t.again(req, resp, verdict, &a, &body, attempts)
+		if !again {
+			if err := req.Context().Err(); err != nil {
+				drain(resp)
+				return nil, err // F41
+			}
+			t.name(resp, &a)
+			return resp, nil
+		}
+		drain(resp)
+		a = next
+	}
+}
+
+// send signs a copy of req with the attempt's key and sends it. An error ends
+// the attempt.
+func (t *Transport) send(req *http.Request, a *source.Attempt, body io.ReadCloser) (*http.Response, error) {
+	// A shallow copy of the struct and of the header map is all that differs
+	// between req and what is sent. Request.Clone would lose trailers that are
+	// set at the body's end (F37).
+	out := new(http.Request)
+	*out = *req
+	out.Header = make(http.Header, len(req.Header)+1+len(t.headers)/2)
+	for k, v := range req.Header {
+		out.Header[k] = v
+	}
+	out.Body = body
+	signer, ok := a.Prepared(t.slot).(Signer)
+	if !ok {
+		a.Unknown()
+		closeReader(body)
+		return nil, fmt.Errorf("transport: %w: version %q", source.ErrUnusable, a.Version())
+	}
+	if err := signer.Sign(out); err != nil {
+		a.Unknown()
+		closeReader(body)
+		if out.Body != body {
+			closeReader(out.Body)
+		}
+		return nil, fmt.Errorf("transport: signing with version %q: %w", a.Version(), err)
+	}
+	if out.Body != body {
+		closeReader(body) // the scheme sends another in its place
+	}
+	resp, err := t.base.RoundTrip(out)
+	if err == nil && resp == nil {
+		err = errors.New("transport: the base RoundTripper returned neither response nor error")
+	}
+	if err != nil {
+		a.Unknown()
+		if resp != nil { // F31
+			closeReader(resp.Body)
+		}
+		return nil, redact(err, a.Key())
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	resp.Request = req // F43
+	return resp, nil
+}
+
+// passed tells the ring that resp is no refusal.
+func (t *Transport) passed(resp *http.Response, a *source.Attempt) {
+	switch c := resp.StatusCode; {
+	case c >= http.StatusInternalServerError, c == http.StatusTooManyRequests,
+		c == http.StatusProxyAuthRequired, c == http.StatusRequestTimeout:
+		a.Unknown() // whether the key was looked at, such an answer does not say
+	default:
+		a.Accepted()
+	}
+	t.name(resp, a)
+}
+
+func (t *Transport) name(resp *http.Response, a *source.Attempt) {
+	if t.header != "" {
+		if resp.Header == nil {
+			resp.Header = make(http.Header)
+		}
+		resp.Header.Set(t.header, a.Version())
+	}
+}
+
+// again decides whether a refused request is sent again, and with which key. If
+// it is not, a has been told its outcome, and resp is untouched.
+func (t *Transport) again(req *http.Request, resp *http.Response, v Verdict, a *source.Attempt, body *body, attempts int) (source.Attempt, bool) {
+	may := t.replay(req, resp, v)
+	if v == Clock {
+		if may && attempts == 1 && t.resyncer != nil && t.resync(resp) && body.renew(req) {
+			return a.Again(), true
+		}
+		a.Unknown()
+		return source.Attempt{}, false
+	}
+	// F31: the body is had before the refusal is drained; if it cannot be had,
+	// the refusal goes back unread.
+	if !may || req.Context().Err() != nil || !body.renew(req) {
+		if v == Doubtful || req.Context().Err() != nil {
+			a.Unknown()
+		} else {
+			a.Refused()
+		}
+		return source.Attempt{}, false
+	}
+	next, ok := a.Next(req.Context(), v == Doubtful)
+	if !ok {
+		closeReader(body.current)
+	}
+	return next, ok
+}
+
+// Replayable is the default replay policy. A 401 says that the request was not
+// carried out (RFC 9110 section 15.5.2), and so do the verdicts
+// RefusedUnapplied, Doubtful and Clock: the request may be sent again, whatever
+// its method. After any other refusal only requests of a safe method, or with
+// an Idempotency-Key, are (F67).
+func Replayable(req *http.Request, resp *http.Response, v Verdict) bool {
+	if resp.StatusCode == http.StatusUnauthorized || v != Refused {
+		return true
+	}
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return req.Header.Get("Idempotency-Key") != "" || req.Header.Get("X-Idempotency-Key") != ""
+}
+
+// callersOwn reports whether req comes with credentials of its own: a header
+// that the scheme would set, be it empty, or user info, which net/http turns
+// into Authorization.
+func (t *Transport) callersOwn(req *http.Request) bool {
+	for _, h := range t.headers {
+		if _, ok := req.Header[h]; ok || h == "Authorization" && req.URL.User != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Ring returns the ring that t draws from.
+func (t *Transport) Ring() *source.Ring { return t.ring }
+
+// CloseIdleConnections closes the idle connections of the base, if it can (F44).
+func (t *Transport) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+func closeBody(req *http.Request) {
+	if req != nil {
+		closeReader(req.Body)
+	}
+}
+
+func closeReader(c io.ReadCloser) {
+	if c != nil {
+		_ = c.Close()
+	}
+}
+
+// redact keeps the secret out of an error of the base's, should it quote what
+// was sent, as url.Error does (F57).
+func redact(err error, key source.Key) error {
+	text := err.Error()
+	clean := scrub(text, key)
+	if clean == text {
+		return err
+	}
+	return &redactedError{clean, err}
+}
+
+// redactedError can be asked what it is, not unwrapped.
+type redactedError struct {
+	text string
+	err  error
+}
+
+func (e *redactedError) Error() string        { return e.text }
+func (e *redactedError) Is(target error) bool { return errors.Is(e.err, target) }
+func (e *redactedError) Timeout() bool {
+	var t interface{ Timeout() bool }
+	return errors.As(e.err, &t) && t.Timeout()
+}
