@@ -65,6 +65,9 @@ func parameters(query url.Values) ([]Option, error) {
 		return opts, nil
 	}
 	from, ring, err := source.Parse(text)
+	if failed, ok := errors.AsType[*source.Error](err); ok {
+		err = failed.Err // without its name: the text may be a token that was put here by mistake
+	}
 	if err != nil {
 		return nil, fmt.Errorf("remote_auth: %w", err)
 	}
