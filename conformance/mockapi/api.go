@@ -103,7 +103,7 @@ func (a *API) KeysURL() string { return a.urls.keys }
 func (a *API) AdminURL() string { return a.urls.admin }
 
 // Client returns an HTTP client that trusts the server and attaches no key. All
-// calls return the same one. It closes its idle connections with the API.
+// calls return the same one. It has no timeout: requests bring a context. It closes its idle connections with the API.
 func (a *API) Client() *http.Client { return a.client }
 
 // Close ends the server: held and slow answers are cut, connections closed. It

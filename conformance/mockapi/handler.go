@@ -16,6 +16,9 @@ const (
 // serveAPI judges a request, logs it, and answers.
 func (a *API) serveAPI(w http.ResponseWriter, r *http.Request) {
 	body := newRecorder(a, r)
+	// F38: a copy, since net/http looks at its own request's body to tell
+	// whether a 100 Continue is still due.
+	r = r.WithContext(r.Context())
 	r.Body = body
 	replica, ok := a.pickReplica(r)
 	if !ok {

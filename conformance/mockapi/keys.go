@@ -136,7 +136,7 @@ func (a *API) serveKeys(w http.ResponseWriter, r *http.Request) {
 			case <-timer.C:
 				waiting = false
 			case <-r.Context().Done():
-				return
+				panic(http.ErrAbortHandler) // nobody to answer, and no 200 for nothing
 			}
 		}
 	}

@@ -17,7 +17,7 @@ const maxAuthBody = 16 << 20
 // log what was read.
 type recorder struct {
 	api     *API
-	r       *http.Request
+	r       *http.Request // the server's own: its trailers are filled in
 	body    io.ReadCloser
 	attempt *Attempt // nil until the request is judged
 	sum     hash.Hash
@@ -93,7 +93,7 @@ func (b *recorder) note() {
 			a.BodySum = b.hex()
 		}
 		if b.done && len(b.r.Trailer) > 0 {
-			a.Trailer = b.r.Trailer.Clone() // filled in by the body's EOF
+			a.Trailer = b.r.Trailer.Clone()
 		}
 	})
 }

@@ -68,8 +68,8 @@ func Forbidden() Refusal { return Refusal{Status: http.StatusForbidden} }
 // SetRefusal changes the shape of refusals from now on.
 func (a *API) SetRefusal(refusal Refusal) { a.refusal.Store(&refusal) }
 
-// Refuse answers with the refusal, for an [InterceptFunc]. It returns early
-// when the client or the server goes away. ReadBody and Applied are heeded by
+// Refuse answers with the refusal, for an [InterceptFunc]. When the client or
+// the server goes away first it cuts the connection, by a panic with http.ErrAbortHandler. ReadBody and Applied are heeded by
 // the server's own refusals only.
 func (a *API) Refuse(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 	ctx := r.Context()
@@ -93,16 +93,16 @@ func (a *API) Refuse(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 	for first := true; first || refusal.Endless; first = false {
 		if refusal.Drip == 0 {
 			if _, err := w.Write(body); err != nil || ctx.Err() != nil {
-				return
+				panic(http.ErrAbortHandler)
 			}
 			continue
 		}
 		for i := range body {
 			if flush() != nil || !pause(ctx, refusal.Drip) {
-				return
+				panic(http.ErrAbortHandler) // not to look like the body's end
 			}
 			if _, err := w.Write(body[i : i+1]); err != nil {
-				return
+				panic(http.ErrAbortHandler)
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package mockapi
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -24,25 +23,20 @@ type server struct {
 
 // listen opens the API's listeners, in an order that Close undoes at any point.
 func (a *API) listen() error {
-	var tlsConfig *tls.Config
-	clientTLS := (*tls.Config)(nil)
 	if a.cfg.tls {
 		ca, err := newTestCA()
 		if err != nil {
 			return err
 		}
-		a.trust, tlsConfig, clientTLS = ca, ca.serverConfig(), ca.clientConfig()
+		a.trust = ca
 	}
-	a.client = &http.Client{
-		Timeout:   30 * time.Second,
-		Transport: &http.Transport{TLSClientConfig: clientTLS, ForceAttemptHTTP2: a.cfg.http2},
-	}
-	base, err := a.serve(a.cfg.address, http.HandlerFunc(a.serveAPI), tlsConfig)
+	a.client = &http.Client{Transport: &http.Transport{TLSClientConfig: a.TLSConfig(), ForceAttemptHTTP2: a.cfg.http2}}
+	base, err := a.serve(a.cfg.address, http.HandlerFunc(a.serveAPI), a.trust)
 	if err != nil {
 		return err
 	}
 	a.urls.api = base
-	if base, err = a.serve(a.cfg.keysAddress, http.HandlerFunc(a.serveKeys), tlsConfig); err != nil {
+	if base, err = a.serve(a.cfg.keysAddress, http.HandlerFunc(a.serveKeys), a.trust); err != nil {
 		return err
 	}
 	a.urls.keys = base + "/keys"
@@ -55,8 +49,8 @@ func (a *API) listen() error {
 	return nil
 }
 
-// serve starts one server and returns its base URL.
-func (a *API) serve(address string, h http.Handler, tlsConfig *tls.Config) (string, error) {
+// serve starts one server, over TLS if there is a ca, and returns its base URL.
+func (a *API) serve(address string, h http.Handler, ca *testCA) (string, error) {
 	if err := checkLoopback(address); err != nil {
 		return "", err
 	}
@@ -66,11 +60,10 @@ func (a *API) serve(address string, h http.Handler, tlsConfig *tls.Config) (stri
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(a.cfg.http2 && tlsConfig != nil)
+	protocols.SetHTTP2(a.cfg.http2 && ca != nil)
 	s := &server{}
 	s.http = &http.Server{
 		Handler:     a.guard(h),
-		TLSConfig:   tlsConfig,
 		Protocols:   protocols,
 		BaseContext: func(net.Listener) context.Context { return a.ctx },
 		// Handshakes that a test lets fail are no news; panics are told by guard.
@@ -89,7 +82,8 @@ func (a *API) serve(address string, h http.Handler, tlsConfig *tls.Config) (stri
 	scheme := "http://"
 	s.conns.Add(1)
 	run := s.http.Serve
-	if tlsConfig != nil {
+	if ca != nil {
+		s.http.TLSConfig = ca.serverConfig()
 		scheme = "https://"
 		run = func(ln net.Listener) error { return s.http.ServeTLS(ln, "", "") }
 	}
