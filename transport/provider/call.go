@@ -58,8 +58,11 @@ func (c *Call) Body() []byte {
 	return c.body
 }
 
-// SetBody gives the request another body.
+// SetBody gives the request another body. It does nothing once signing has failed.
 func (c *Call) SetBody(data []byte) {
+	if c.err != nil {
+		return
+	}
 	c.body, c.gotBody = data, true
 	transport.SetBody(c.Request, data)
 }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"crypto/sha512"
+	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
@@ -53,7 +54,8 @@ func geminiPayload(dst []byte, c *Call) []byte {
 	}
 	var fields string
 	if lookup(body, "request") == "" {
-		fields = `"request":` + strconv.Quote(string(Target(nil, c)))
+		target, _ := json.Marshal(string(Target(nil, c)))
+		fields = `"request":` + string(target)
 	}
 	if lookup(body, "nonce") == "" {
 		if fields != "" {

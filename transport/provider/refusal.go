@@ -14,7 +14,7 @@ import (
 // bodies: the value at path, names and indexes with dots between them, such as
 // "error.code" or "error.0". Letter case does not matter; a text that ends in
 // "*" stands for all that begin with it. Only bodies of the given statuses are
-// read. Whatever is not listed is decided as [transport.RFC6750] does.
+// read, and of those no more than [transport.MaxPeek]. Whatever is not listed is decided as [transport.RFC6750] does.
 //
 // List what is not about the key as well: with a status of 401 it would count as
 // a refusal else.
@@ -42,12 +42,13 @@ func Codes(path string, verdicts map[transport.Verdict][]string, statuses ...int
 		if verdict, ok := exact[text]; ok {
 			return verdict
 		}
-		for begin, verdict := range prefix {
-			if strings.HasPrefix(text, begin) {
-				return verdict
+		verdict, longest := transport.RFC6750(a), -1
+		for begin, v := range prefix {
+			if strings.HasPrefix(text, begin) && len(begin) > longest {
+				verdict, longest = v, len(begin)
 			}
 		}
-		return transport.RFC6750(a)
+		return verdict
 	}
 }
 

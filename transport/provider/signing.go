@@ -148,6 +148,9 @@ func (d *scheme) prepare(key source.Key) (*signer, error) {
 		s.encode = Base64
 		return s, nil
 	}
+	if d.Hash == nil || d.Encode == nil {
+		return unusable("its scheme has no hash, or no encoding, for a shared secret")
+	}
 	mac, err := transport.NewMAC(d.Hash, d.Decode, key.Secret)
 	if err != nil {
 		return nil, fmt.Errorf("provider: %s: %w", d.Name, err)

@@ -1,0 +1,112 @@
+package provider_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/transport/provider"
+)
+
+// Kraken's nonce comes first; the rest of the body keeps its order and its
+// bytes, and Content-Length follows. F36
+func TestKrakenBodies(t *testing.T) {
+	for name, c := range map[string]struct{ contentType, body, want, wantType string }{
+		"empty":           {"", "", "nonce=1700000000000", "application/x-www-form-urlencoded"},
+		"form":            {"", "pair=XBTUSD&a=%20b", "nonce=1700000000000&pair=XBTUSD&a=%20b", "application/x-www-form-urlencoded"},
+		"form with nonce": {"application/x-www-form-urlencoded; charset=utf-8", "a=b&nonce=5", "a=b&nonce=5", "application/x-www-form-urlencoded; charset=utf-8"},
+		"JSON":            {"application/json", "{\n \"b\": 1.50, \"a\":[] }", "{\"nonce\":1700000000000,\n \"b\": 1.50, \"a\":[] }", "application/json"},
+		"JSON, no fields": {"", " { } ", `{"nonce":1700000000000 } `, "application/json"},
+		"JSON with nonce": {"application/json", `{"a":{"nonce":1},"nonce":"5"}`, `{"a":{"nonce":1},"nonce":"5"}`, "application/json"},
+		"nonce inside":    {"application/json", `{"a":{"nonce":1}}`, `{"nonce":1700000000000,"a":{"nonce":1}}`, "application/json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			req := newRequest(t, "POST", "https://api.kraken.com/0/private/AddOrder", "", c.body)
+			if c.contentType != "" {
+				req.Header.Set("Content-Type", c.contentType)
+			}
+			sign(t, provider.Kraken(at(time.Unix(1_700_000_000, 0))).Scheme, pair(base64Secret), req)
+			if got := bodyOf(t, req); got != c.want {
+				t.Errorf("body %q, want %q", got, c.want)
+			}
+			if got := req.Header.Get("Content-Type"); got != c.wantType {
+				t.Errorf("Content-Type %q", got)
+			}
+		})
+	}
+}
+
+func TestKrakenSignsPrivateRequestsOnly(t *testing.T) {
+	signer, err := provider.Kraken().Scheme.Prepare(pair(base64Secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := newRequest(t, "GET", "https://api.kraken.com/0/public/Ticker", "pair=XBTUSD", "")
+	if err := signer.Sign(req); err != nil || len(req.Header) != 0 || req.Body != nil {
+		t.Errorf("public request: %v, %v", err, req.Header)
+	}
+	for what, method := range map[string]string{`{"pair":1`: "GET", "text": "POST"} {
+		req := newRequest(t, method, "https://api.kraken.com/0/private/Balance", "", what)
+		req.Header.Set("Content-Type", "text/plain")
+		if err := signer.Sign(req); err == nil {
+			t.Errorf("%s %s was signed", method, what)
+		}
+	}
+}
+
+// Gemini's parameters travel in a header; what is not given is put first.
+func TestGeminiPayload(t *testing.T) {
+	for body, want := range map[string]string{
+		"":                               `{"request":"/v1/orders","nonce":1700000000000}`,
+		`{"symbol":"btcusd", "b":"1.0"}`: `{"request":"/v1/orders","nonce":1700000000000,"symbol":"btcusd", "b":"1.0"}`,
+		`{"nonce":7}`:                    `{"request":"/v1/orders","nonce":7}`,
+		`{"request":"/x"}`:               `{"nonce":1700000000000,"request":"/x"}`,
+	} {
+		req := newRequest(t, "POST", "https://api.gemini.com/v1/orders", "", body)
+		sign(t, provider.Gemini(at(time.Unix(1_700_000_000, 0))).Scheme, pair("s"), req)
+		got, err := base64.StdEncoding.DecodeString(req.Header.Get("X-GEMINI-PAYLOAD"))
+		if err != nil || string(got) != want {
+			t.Errorf("%s: payload %s, %v", body, got, err)
+		}
+		if bodyOf(t, req) != "" || req.ContentLength != 0 {
+			t.Errorf("%s: a body is sent", body)
+		}
+	}
+	signer, err := provider.Gemini().Scheme.Prepare(pair("s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := signer.Sign(newRequest(t, "POST", "https://api.gemini.com/v1/orders", "", "a=b")); err == nil {
+		t.Error("a form was signed")
+	}
+}
+
+// Gate signs path and query decoded, sends them as they are.
+func TestGateDecodes(t *testing.T) {
+	req := newRequest(t, "GET", "https://api.gateio.ws/api/v4/a%2Bb", "text=t%2D1", "")
+	plain := newRequest(t, "GET", "https://api.gateio.ws/api/v4/a+b", "text=t-1", "")
+	scheme, key := provider.Gate(at(time.Unix(1_700_000_000, 0))).Scheme, pair("s")
+	sign(t, scheme, key, req)
+	sign(t, scheme, key, plain)
+	if req.Header.Get("SIGN") != plain.Header.Get("SIGN") || req.URL.String() != "https://api.gateio.ws/api/v4/a%2Bb?text=t%2D1" {
+		t.Errorf("%s signed as %s", req.URL, req.Header.Get("SIGN"))
+	}
+}
+
+// The caller's own window and key version win.
+func TestCallersOwnSettings(t *testing.T) {
+	key := pair("s")
+	req := newRequest(t, "GET", "https://api.bybit.com/v5/order/realtime", "a=1", "")
+	req.Header.Set("X-BAPI-RECV-WINDOW", "9000")
+	sign(t, provider.Bybit(at(time.Unix(1_700_000_000, 0))).Scheme, key, req)
+	if want := hmacHex("s", "1700000000000"+key.ID+"9000a=1"); req.Header.Get("X-BAPI-SIGN") != want || req.Header.Get("X-BAPI-RECV-WINDOW") != "9000" {
+		t.Errorf("Bybit: %v", req.Header)
+	}
+	req = newRequest(t, "GET", "https://api.kucoin.com/api/v1/accounts", "", "")
+	req.Header.Set("KC-API-KEY-VERSION", "3")
+	sign(t, provider.KuCoin().Scheme, key, req)
+	if got := req.Header["Kc-Api-Key-Version"]; strings.Join(got, ",") != "3" {
+		t.Errorf("KuCoin: %v", got)
+	}
+}

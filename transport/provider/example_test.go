@@ -1,0 +1,62 @@
+package provider_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
+)
+
+// Acme is an exchange that this package does not have.
+func Acme(opts ...provider.Option) provider.Profile {
+	return provider.Profile{
+		Name: "acme",
+		Scheme: provider.Signing{
+			Name: "acme", Hash: sha256.New, Encode: provider.Hex,
+			Message: []provider.Part{provider.Millis, provider.Method, provider.Target, provider.Body},
+			Headers: []provider.Header{
+				{Name: "ACME-KEY", Value: provider.ID},
+				{Name: "ACME-TIME", Value: provider.Millis},
+				{Name: "ACME-SIGN", Value: provider.Signature},
+			},
+		}.Scheme(opts...),
+		Classifier: provider.Codes("error.code", map[transport.Verdict][]string{
+			transport.RefusedUnapplied: {"bad_key", "bad_signature"},
+			transport.Clock:            {"bad_time"},
+			transport.Passed:           {"rate_limit"},
+		}, 400, 401),
+		Origins: []string{"https://api.acme.example"},
+	}
+}
+
+// A new exchange is a description.
+func ExampleSigning() {
+	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	p := Acme(at(noon))
+	signer, err := p.Scheme.Prepare(source.Key{ID: "my-key", Secret: source.NewSecret("my-secret")})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	req, err := http.NewRequest("POST", "https://api.acme.example/orders?market=BTC", strings.NewReader(`{"amount":"1"}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := signer.Sign(req); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(req.Header.Get("ACME-TIME"), req.Header.Get("ACME-SIGN")[:16])
+
+	answer := transport.NewAnswer(400, nil, []byte(`{"error":{"code":"bad_key"}}`))
+	fmt.Println(p.Classifier(answer) == transport.RefusedUnapplied)
+	// Output:
+	// 1795435200000 a933660021c26bfb
+	// true
+}

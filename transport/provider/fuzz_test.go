@@ -1,0 +1,78 @@
+package provider_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// F112: no answer, however broken, makes a classifier panic or change it, and
+// what nobody can know stays passed.
+func FuzzClassifiers(f *testing.F) {
+	for _, p := range refusals {
+		for _, a := range p.answers {
+			f.Add(a.status, a.body, "Fri, 31 Dec 1999 23:59:59 GMT")
+		}
+	}
+	f.Fuzz(func(t *testing.T, status int, body, header string) {
+		for name, p := range refusals {
+			data := []byte(body)
+			h := http.Header{"Www-Authenticate": {header}, "X-Amzn-Errortype": {header}}
+			got := p.classify(transport.NewAnswer(status, h, data))
+			if string(data) != body || h.Get("Www-Authenticate") != header {
+				t.Errorf("%s changed the answer", name)
+			}
+			if status > 500 && got != transport.Passed {
+				t.Errorf("%s: verdict %d on status %d", name, got, status)
+			}
+		}
+	})
+}
+
+// F95, F112: no key and no request makes a scheme panic or put the secret into an
+// error, and what is signed is what is sent.
+func FuzzSigners(f *testing.F) {
+	f.Add("id", "c2VjcmV0LXNlY3JldA==", "phrase", "POST", "/0/private/x", "a=1", "b=2", "")
+	f.Add("id", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "phrase", "GET", "/api/v3/order", "timestamp=%zz", `{"a":1}`, "application/json")
+	f.Add("i\nd", "", "", "", "", "&&=&", "{", "text/plain")
+	f.Fuzz(func(t *testing.T, id, secret, phrase, method, path, query, body, contentType string) {
+		key := source.Key{ID: id, Secret: source.NewSecret(secret), Extra: map[string]source.Secret{"passphrase": source.NewSecret(phrase)}}
+		leaks := func(err error) bool {
+			return len(secret) > 12 && strings.Contains(err.Error(), secret) || len(phrase) > 12 && strings.Contains(err.Error(), phrase)
+		}
+		for name, p := range profiles() {
+			if p.Login != nil {
+				if _, err := p.Login(key); err != nil && leaks(err) {
+					t.Errorf("%s: login: %v", name, err)
+				}
+			}
+			signer, err := p.Scheme.Prepare(key)
+			if err != nil {
+				if leaks(err) {
+					t.Errorf("%s: %v", name, err)
+				}
+				continue
+			}
+			req := newRequest(t, "POST", "https://api.example.com/", query, body)
+			req.URL.Path, req.Method = path, method
+			if contentType != "" {
+				req.Header.Set("Content-Type", contentType)
+			}
+			if err := signer.Sign(req); err != nil {
+				if leaks(err) {
+					t.Errorf("%s: %v", name, err)
+				}
+				continue
+			}
+			bodyOf(t, req) // compares the length
+			for header, values := range req.Header {
+				if header != "Content-Type" && strings.ContainsAny(strings.Join(values, ""), "\r\n\x00") {
+					t.Errorf("%s: %s cannot be sent", name, header)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,123 @@
+package provider_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
+)
+
+func pemText(kind string, data []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}))
+}
+
+func pkcs8(t testing.TB, key any) string {
+	t.Helper()
+	data, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pemText("PRIVATE KEY", data)
+}
+
+func ecdsaPEM(t testing.TB) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pkcs8(t, key)
+}
+
+func ed25519PEM(t testing.TB) string {
+	return pkcs8(t, ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize)))
+}
+
+var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+func testRSA(t testing.TB) *rsa.PrivateKey {
+	t.Helper()
+	key, err := rsaKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func verifyRSA(t *testing.T, message, signature string) {
+	t.Helper()
+	sum, err := base64.StdEncoding.DecodeString(signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := sha256.Sum256([]byte(message))
+	if err := rsa.VerifyPKCS1v15(&testRSA(t).PublicKey, crypto.SHA256, digest[:], sum); err != nil {
+		t.Error(err)
+	}
+}
+
+func verifyEd25519(t *testing.T, message, signature string) {
+	t.Helper()
+	sum, err := base64.StdEncoding.DecodeString(signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize)).Public().(ed25519.PublicKey)
+	if !ed25519.Verify(public, []byte(message), sum) {
+		t.Error("the signature does not verify")
+	}
+}
+
+// The key decides how Binance signs; the public half verifies what is sent.
+func TestBinancePrivateKeys(t *testing.T) {
+	for name, c := range map[string]struct {
+		pem    string
+		verify func(t *testing.T, message, signature string)
+	}{
+		"Ed25519":     {ed25519PEM(t), verifyEd25519},
+		"RSA PKCS #8": {pkcs8(t, testRSA(t)), verifyRSA},
+		"RSA PKCS #1": {pemText("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(testRSA(t))), verifyRSA},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, body := range []string{"", "symbol=BTCUSDT&side=BUY"} {
+				req := newRequest(t, "POST", "https://api.binance.com/api/v3/order", "recvWindow=9000", body)
+				sign(t, provider.Binance().Scheme, pair("\n"+c.pem+"\n"), req)
+				all := req.URL.RawQuery + bodyOf(t, req)
+				message, signature, ok := strings.Cut(all, "&signature=")
+				if !ok || !strings.Contains(message, "timestamp=") {
+					t.Fatalf("signed %q", all)
+				}
+				signature, err := url.QueryUnescape(signature)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.verify(t, message, signature)
+			}
+		})
+	}
+}
+
+func TestBybitPrivateKey(t *testing.T) {
+	req := newRequest(t, "POST", "https://api.bybit.com/v5/order/create", "", `{"a":1}`)
+	key := pair(pkcs8(t, testRSA(t)))
+	sign(t, provider.Bybit().Scheme, key, req)
+	verifyRSA(t, req.Header.Get("X-BAPI-TIMESTAMP")+key.ID+`5000{"a":1}`, req.Header.Get("X-BAPI-SIGN"))
+	if _, err := provider.Bybit().Scheme.Prepare(pair(ed25519PEM(t))); !errors.Is(err, source.ErrUnusable) {
+		t.Errorf("Ed25519: %v", err)
+	}
+}

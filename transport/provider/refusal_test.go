@@ -1,0 +1,214 @@
+package provider_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
+)
+
+const (
+	passed    = transport.Passed
+	refused   = transport.Refused
+	unapplied = transport.RefusedUnapplied
+	doubtful  = transport.Doubtful
+	clock     = transport.Clock
+)
+
+type answer struct {
+	status int
+	body   string
+	want   transport.Verdict
+}
+
+// codes makes one answer of each code.
+func codes(status int, format string, want transport.Verdict, codes ...string) (answers []answer) {
+	for _, c := range codes {
+		answers = append(answers, answer{status, fmt.Sprintf(format, c), want})
+	}
+	return answers
+}
+
+func join(rows ...[]answer) (all []answer) {
+	for _, r := range rows {
+		all = append(all, r...)
+	}
+	return all
+}
+
+// refusals has the answers that each API documents, those about the key and
+// those that are not.
+var refusals = map[string]struct {
+	classify transport.Classifier
+	answers  []answer
+}{
+	"binance": {provider.Binance().Classifier, join(
+		codes(401, `{"code":%s,"msg":"x"}`, unapplied, "-2014"),
+		codes(400, `{"code":%s,"msg":"x"}`, unapplied, "-1022"),
+		codes(401, `{"code":%s,"msg":"x"}`, doubtful, "-2015"),
+		codes(400, `{"code":%s,"msg":"x"}`, clock, "-1021"),
+		codes(429, `{"code":%s,"msg":"x"}`, passed, "-1003", "-1015"),
+		codes(400, `{"code":%s,"msg":"x"}`, passed, "-1003", "-1006", "-1007", "-1015", "-1100", "-2010"),
+		codes(500, `{"code":%s,"msg":"x"}`, passed, "-1006", "-1007", "-2014"),
+		[]answer{{401, "", refused}, {403, "<html>", passed}, {418, "", passed}, {503, "", passed}, {200, `{"code":-2014}`, passed}},
+	)},
+	"kraken": {provider.Kraken().Classifier, join(
+		codes(200, `{"error":["%s"]}`, unapplied, "EAPI:Invalid key", "EAPI:Invalid signature"),
+		codes(200, `{"error":["WGeneral:Warning","%s"]}`, unapplied, "EAPI:Invalid key"),
+		codes(200, ` { "error" : [ "%s" ] , "result" : {} }`, unapplied, "EAPI:Invalid key"),
+		codes(200, `{"error":["%s"]}`, clock, "EAPI:Invalid nonce"),
+		codes(200, `{"error":["%s"]}`, passed, "EGeneral:Permission denied", "EAPI:Rate limit exceeded", "EOrder:Rate limit exceeded",
+			"EGeneral:Temporary lockout", "EService:Unavailable", "EService:Busy"),
+		[]answer{
+			{200, `{"error":[],"result":{"note":"EAPI:Invalid key"}}`, passed}, {200, `{"result":["EAPI:Invalid key"]}`, passed},
+			{200, "", passed}, {500, `{"error":["EAPI:Invalid key"]}`, passed}, {401, "", refused},
+		},
+	)},
+	"okx": {provider.OKX().Classifier, join(
+		codes(401, `{"msg":"x","code":"%s"}`, unapplied, "50111", "50113", "50105", "50114", "50119"),
+		codes(401, `{"msg":"x","code":"%s"}`, clock, "50102", "50112"),
+		codes(401, `{"msg":"x","code":"%s"}`, passed, "50110", "50103", "50104", "50106", "50107", "50101", "50100", "50011", "50061"),
+		codes(429, `{"msg":"x","code":"%s"}`, passed, "50011", "50061"),
+		[]answer{{401, "", refused}, {500, "", passed}},
+	)},
+	"bybit": {provider.Bybit().Classifier, join(
+		codes(200, `{"retCode":%s,"retMsg":"x"}`, unapplied, "10003", "10004", "10007", "33004"),
+		codes(401, `{"retCode":%s,"retMsg":"x"}`, unapplied, "10003"),
+		codes(200, `{"retCode":%s,"retMsg":"x"}`, clock, "10002"),
+		codes(200, `{"retCode":%s,"retMsg":"x"}`, passed, "0", "10005", "10006", "10008", "10009", "10010", "10016", "10018", "10024",
+			"10027", "10028", "10029", "110001"),
+		[]answer{{401, "", refused}, {403, `{"retCode":10003}`, passed}, {429, "", passed}, {502, "", passed}},
+	)},
+	"kucoin": {provider.KuCoin().Classifier, join(
+		codes(401, `{"code":"%s","msg":"x"}`, unapplied, "400003", "400004", "400005"),
+		codes(401, `{"code":"%s","msg":"x"}`, clock, "400002"),
+		codes(401, `{"code":"%s","msg":"x"}`, passed, "400001", "400006", "400007", "411100"),
+		[]answer{{401, "", refused}, {429, `{"code":"400003"}`, passed}},
+	)},
+	"gemini": {provider.Gemini().Classifier, join(
+		codes(400, `{"result":"error","reason":"%s","message":"x"}`, unapplied, "InvalidSignature", "InvalidApiKey"),
+		codes(400, `{"result":"error","reason":"%s","message":"x"}`, clock, "InvalidNonce"),
+		codes(403, `{"result":"error","reason":"%s","message":"x"}`, passed, "MissingRole"),
+		[]answer{{400, `{"reason":"InvalidPrice"}`, passed}, {429, "", passed}},
+	)},
+	"bitfinex": {provider.Bitfinex().Classifier, join(
+		codes(500, `["error",10100,"%s"]`, unapplied, "apikey: invalid", "apikey: digest invalid"),
+		codes(500, `["error",%s,"x"]`, clock, "10114"),
+		codes(500, `["error",%s,"x"]`, passed, "10001", "11010", "20060"),
+		[]answer{{500, "Internal Server Error", passed}, {200, `["error",10100,"x"]`, passed}, {502, "", passed}},
+	)},
+	"deribit": {provider.Deribit().Classifier, join(
+		codes(400, `{"jsonrpc":"2.0","error":{"message":"%s","code":1},"testnet":false}`, unapplied, "invalid_credentials", "invalid_token",
+			"unauthorized", "token_revoked", "authorization_required"),
+		codes(401, `{"error":{"message":"%s","code":1}}`, passed, "forbidden", "insufficient_scope", "too_many_requests", "tfa_required"),
+		codes(400, `{"error":{"message":"%s","code":13004}}`, passed, "forbidden", "insufficient_scope", "too_many_requests", "tfa_required"),
+	)},
+	"bitmex": {provider.BitMEX().Classifier, join(
+		codes(401, `{"error":{"message":"%s","name":"HTTPError"}}`, unapplied, "Invalid API Key.", "Signature not valid."),
+		codes(401, `{"error":{"message":"%s","name":"HTTPError"}}`, clock, "This request has expired - `expires` is in the past."),
+		[]answer{{403, "", passed}, {429, "", passed}},
+	)},
+	"gate": {provider.Gate().Classifier, join(
+		codes(401, `{"label":"%s","message":"x"}`, unapplied, "INVALID_KEY", "INVALID_CREDENTIALS", "AUTHENTICATION_FAILED", "INVALID_SIGNATURE"),
+		codes(403, `{"label":"%s","message":"x"}`, clock, "REQUEST_EXPIRED"),
+		codes(401, `{"label":"%s","message":"x"}`, passed, "IP_FORBIDDEN", "READ_ONLY", "FORBIDDEN", "ACCOUNT_LOCKED", "TOO_MANY_REQUESTS"),
+	)},
+	"coinbaseexchange": {provider.CoinbaseExchange().Classifier, join(
+		codes(401, `{"message":"%s"}`, unapplied, "Invalid API Key", "invalid signature", "Invalid Passphrase"),
+		codes(400, `{"message":"%s"}`, clock, "request timestamp expired"),
+		codes(401, `{"message":"%s"}`, passed, "IP does not match IP whitelist"),
+		[]answer{{403, `{"message":"Invalid API Key"}`, passed}, {429, "", passed}},
+	)},
+	"aws": {provider.AWS(), join(
+		codes(400, `{"__type":"com.amazon.coral.service#%s"}`, unapplied, "InvalidClientTokenId", "UnrecognizedClientException",
+			"SignatureDoesNotMatch", "ExpiredToken"),
+		codes(403, `<Error><Code>%s</Code></Error>`, unapplied, "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken"),
+		codes(403, `<Error><Code>%s</Code></Error>`, clock, "RequestTimeTooSkewed", "RequestExpired"),
+		codes(403, `<Error><Code>%s</Code></Error>`, passed, "AccessDenied", "Throttling"),
+		codes(400, `{"__type":"%s"}`, passed, "AccessDenied", "Throttling", "ValidationException"),
+	)},
+	"github": {provider.GitHub().Classifier, []answer{
+		{401, `{"message":"Bad credentials"}`, refused}, {403, `{"message":"Maximum number of login attempts exceeded."}`, passed},
+		{404, "", passed}, {429, "", passed},
+	}},
+	"stripe": {provider.Stripe().Classifier, []answer{
+		{401, `{"error":{"code":"api_key_expired"}}`, refused}, {401, "", refused}, {403, "", passed}, {429, "", passed},
+	}},
+	"openai": {provider.OpenAI().Classifier, []answer{
+		{401, `{"error":{"code":"invalid_api_key"}}`, refused}, {401, `{"error":{"message":"Incorrect API key provided"}}`, refused},
+		{401, `{"error":{"message":"IP not authorized"}}`, passed},
+		{401, `{"error":{"message":"You must be a member of an organization to use the API"}}`, passed},
+		{403, "", passed}, {429, "", passed},
+	}},
+	"anthropic": {provider.Anthropic().Classifier, []answer{
+		{401, `{"type":"error","error":{"type":"authentication_error"}}`, refused},
+		{403, `{"type":"error","error":{"type":"permission_error"}}`, passed}, {429, "", passed}, {529, "", passed},
+	}},
+	"google": {provider.Google().Classifier, []answer{
+		{400, `{"error":{"code":400,"details":[{"reason":"API_KEY_INVALID"}]}}`, unapplied},
+		{400, `{"error":{"code":400,"status":"INVALID_ARGUMENT"}}`, passed}, {403, `{"reason":"API_KEY_INVALID"}`, passed},
+	}},
+	"tokenmetrics": {provider.TokenMetrics("").Classifier, []answer{{401, "", refused}, {403, "", passed}, {429, "", passed}}},
+}
+
+// F65, F66
+func TestClassifiersReadTheDocumentedRefusals(t *testing.T) {
+	for name, p := range refusals {
+		t.Run(name, func(t *testing.T) {
+			for _, a := range p.answers {
+				if got := p.classify(transport.NewAnswer(a.status, nil, []byte(a.body))); got != a.want {
+					t.Errorf("%d %s: verdict %d, want %d", a.status, a.body, got, a.want)
+				}
+				// What every API has in common: limits, proxies and unknown outcomes are not about the key.
+				for _, status := range []int{407, 429, 502, 503, 504} {
+					if got := p.classify(transport.NewAnswer(status, nil, []byte(a.body))); got != passed {
+						t.Errorf("%d %s: verdict %d, want passed", status, a.body, got)
+					}
+				}
+			}
+		})
+	}
+}
+
+// F65
+func TestClassifiersHonourInsufficientScope(t *testing.T) {
+	for name, p := range refusals {
+		header := http.Header{"Www-Authenticate": {`Bearer error="insufficient_scope"`}}
+		for _, status := range []int{401, 403} {
+			if got := p.classify(transport.NewAnswer(status, header, nil)); got != passed {
+				t.Errorf("%s: verdict %d", name, got)
+			}
+		}
+	}
+}
+
+// AWS names the error in a header too.
+func TestAWSHeader(t *testing.T) {
+	header := http.Header{"X-Amzn-Errortype": {"UnrecognizedClientException:http://internal.amazon.com/coral/"}}
+	if got := provider.AWS()(transport.NewAnswer(400, header, nil)); got != unapplied {
+		t.Errorf("verdict %d", got)
+	}
+}
+
+// A body that is cut off after the code is still read; one cut off before it is
+// a 401 like any other.
+func TestCodesReadBodiesThatAreCutOff(t *testing.T) {
+	c := provider.Codes("error.code", map[transport.Verdict][]string{passed: {"scope*"}, unapplied: {"7", "scope_of_key*"}}, 400, 401)
+	for body, want := range map[string]transport.Verdict{
+		`{"detail":{"a":[1,{"b":2}]},"error":{"x":null,"code":7,"mess`: unapplied,
+		`{"error":{"code":"Scope missing"`:                             passed,
+		`{"error":{"code":"scope_of_key_gone"}}`:                       unapplied,
+		`{"error":{"co`:                                                refused,
+		`{"error":[{"code":7}]}`:                                       refused,
+		`{"error":7}`:                                                  refused,
+		`]`:                                                            refused,
+		strings.Repeat("[", 10000):                                     refused,
+	} {
+		if got := c(transport.NewAnswer(401, nil, []byte(body))); got != want {
+			t.Errorf("%.60s: verdict %d, want %d", body, got, want)
+		}
+	}
+}

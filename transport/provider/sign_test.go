@@ -1,0 +1,349 @@
+package provider_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
+)
+
+// base64Secret is a secret for every scheme: text, and base64 too.
+const base64Secret = "c2VudGluZWwtc2VjcmV0LXNlbnRpbmVsLXNlY3JldA=="
+
+// profiles are all the profiles that sign, with a path that they sign.
+func profiles(opts ...provider.Option) map[string]provider.Profile {
+	all := make(map[string]provider.Profile)
+	for _, p := range []provider.Profile{
+		provider.Binance(opts...), provider.Kraken(opts...), provider.CoinbaseExchange(opts...), provider.OKX(opts...),
+		provider.Bybit(opts...), provider.KuCoin(opts...), provider.Gemini(opts...), provider.Bitfinex(opts...),
+		provider.Deribit(opts...), provider.BitMEX(opts...), provider.Gate(opts...),
+	} {
+		all[p.Name] = p
+	}
+	return all
+}
+
+func privatePath(name string) string {
+	if name == "kraken" {
+		return "/0/private/AddOrder"
+	}
+	return "/api/v4/orders"
+}
+
+// fingerprint is all that an attempt sends besides the caller's own.
+func fingerprint(t testing.TB, req *http.Request) string {
+	return fmt.Sprint(req.URL, req.Header, bodyOf(t, req))
+}
+
+// F49: each attempt has its own time or nonce.
+func TestSignsAnewForEachAttempt(t *testing.T) {
+	start := time.Unix(1_700_000_000, 0)
+	now := start
+	for name, p := range profiles(provider.WithNow(func() time.Time { return now })) {
+		now = start
+		signer, err := p.Scheme.Prepare(pair(base64Secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := make(map[string]bool)
+		for range 3 {
+			req := newRequest(t, "POST", "https://api.example.com"+privatePath(name), "", "")
+			if err := signer.Sign(req); err != nil {
+				t.Fatal(err)
+			}
+			seen[fingerprint(t, req)] = true
+			now = now.Add(time.Second)
+		}
+		if len(seen) != 3 {
+			t.Errorf("%s: %d different attempts of 3", name, len(seen))
+		}
+	}
+}
+
+// F28, F48: a shared value slice, or the caller's URL, is never changed in
+// place, and signing the same copy's origin again gives one value a header.
+func TestSigningLeavesTheCallersPartsAlone(t *testing.T) {
+	for name, p := range profiles() {
+		req := newRequest(t, "POST", "https://api.example.com"+privatePath(name), "a=1", "")
+		url, before := req.URL, *req.URL
+		sign(t, p.Scheme, pair(base64Secret), req)
+		if *url != before {
+			t.Errorf("%s: changed the URL in place", name)
+		}
+		for header, values := range req.Header {
+			if len(values) != 1 || cap(values) != 1 {
+				t.Errorf("%s: %s has %d values, room for %d", name, header, len(values), cap(values))
+			}
+		}
+	}
+}
+
+// F47: a scheme names the headers that it sets.
+func TestCredentialHeaders(t *testing.T) {
+	for name, p := range profiles(provider.LearnClock()) {
+		named := p.Scheme.(interface{ CredentialHeaders() []string }).CredentialHeaders()
+		req := newRequest(t, "POST", "https://api.example.com"+privatePath(name), "", "")
+		sign(t, p.Scheme, pair(base64Secret), req)
+		if len(named) == 0 {
+			t.Errorf("%s: names none", name)
+		}
+		for _, header := range named {
+			if req.Header[header] == nil {
+				t.Errorf("%s: names %s, which it does not set", name, header)
+			}
+		}
+		for header := range req.Header {
+			if !slices.Contains(named, header) && !slices.Contains([]string{"Content-Type", "X-Bapi-Recv-Window", "Kc-Api-Key-Version"}, header) {
+				t.Errorf("%s: sets %s, which it does not name", name, header)
+			}
+		}
+	}
+}
+
+// F33: a body that cannot be read twice is refused, not buffered.
+func TestRefusesABodyThatCannotBeReadTwice(t *testing.T) {
+	for name, p := range profiles() {
+		signer, err := p.Scheme.Prepare(pair(base64Secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequest("POST", "https://api.example.com"+privatePath(name), io.MultiReader(strings.NewReader("a=1")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := signer.Sign(req); !errors.Is(err, transport.ErrBody) {
+			t.Errorf("%s: %v", name, err)
+		}
+		rest, err := io.ReadAll(req.Body)
+		if err != nil || string(rest) != "a=1" {
+			t.Errorf("%s: the body was read", name)
+		}
+	}
+}
+
+// F49: nonces of one id grow over goroutines, versions, clients and a clock that
+// steps back.
+func TestNoncesGrow(t *testing.T) {
+	bodyNonce := func(t *testing.T, r *http.Request) string {
+		text, _, _ := strings.Cut(strings.TrimPrefix(bodyOf(t, r), "nonce="), "&")
+		return text
+	}
+	for name, nonceOf := range map[string]func(*testing.T, *http.Request) string{
+		"kraken":   bodyNonce,
+		"bitfinex": func(_ *testing.T, r *http.Request) string { return r.Header.Get("bfx-nonce") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			now, steps := time.Unix(1_700_000_000, 0), 0
+			opt := provider.WithNow(func() time.Time {
+				mu.Lock()
+				defer mu.Unlock()
+				if steps++; steps%10 == 0 {
+					now = now.Add(-time.Hour)
+				}
+				now = now.Add(time.Millisecond)
+				return now
+			})
+			key := pair(base64Secret)
+			var wg sync.WaitGroup
+			var all []uint64
+			for i := range 100 {
+				version := key
+				version.Version = strconv.Itoa(i)
+				wg.Go(func() {
+					signer, err := profiles(opt)[name].Scheme.Prepare(version)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					last := uint64(0)
+					for range 20 {
+						req := newRequest(t, "POST", "https://api.example.com"+privatePath(name), "", "")
+						if err := signer.Sign(req); err != nil {
+							t.Error(err)
+							return
+						}
+						n, err := strconv.ParseUint(nonceOf(t, req), 10, 64)
+						if err != nil || n <= last {
+							t.Errorf("nonce %d after %d, %v", n, last, err)
+							return
+						}
+						last = n
+						mu.Lock()
+						all = append(all, n)
+						mu.Unlock()
+					}
+				})
+			}
+			wg.Wait()
+			slices.Sort(all)
+			if n := len(slices.Compact(all)); n != 2000 {
+				t.Errorf("%d different nonces of 2000", n)
+			}
+		})
+	}
+}
+
+// NonceUnit makes nonces larger than those of an earlier client.
+func TestNonceUnit(t *testing.T) {
+	now := time.Unix(1_700_000_000, 123)
+	for unit, want := range map[time.Duration]string{
+		0: "nonce=1700000000000", time.Microsecond: "nonce=1700000000000000", time.Nanosecond: "nonce=1700000000000000123",
+	} {
+		req := newRequest(t, "POST", "https://api.example.com/0/private/Balance", "", "")
+		sign(t, provider.Kraken(at(now), provider.NonceUnit(unit)).Scheme, pair(base64Secret), req)
+		if got := bodyOf(t, req); got != want {
+			t.Errorf("%v: %s, want %s", unit, got, want)
+		}
+	}
+}
+
+// A server's clock is learned from a refusal's Date, within an hour.
+func TestLearnClock(t *testing.T) {
+	local := time.Unix(1_700_000_000, 0)
+	key := pair(base64Secret)
+	for _, c := range []struct {
+		date string
+		ok   bool
+		want string
+	}{
+		{local.Add(90 * time.Second).UTC().Format(http.TimeFormat), true, "1700000090500"},
+		{local.Add(-59 * time.Minute).UTC().Format(http.TimeFormat), true, "1699996460500"},
+		{local.Add(2 * time.Hour).UTC().Format(http.TimeFormat), false, "1700000000000"},
+		{"yesterday", false, "1700000000000"},
+		{"", false, "1700000000000"},
+	} {
+		p := provider.Bybit(at(local), provider.LearnClock())
+		answer := transport.NewAnswer(200, http.Header{"Date": {c.date}}, []byte(`{"retCode":10002}`))
+		if p.Classifier(answer) != transport.Clock {
+			t.Fatal("not a clock refusal")
+		}
+		for range 2 { // a second request, refused at the same time, learns the same
+			if got := p.Scheme.(transport.Resyncer).Resync(answer); got != c.ok {
+				t.Errorf("%q: resynced %v", c.date, got)
+			}
+		}
+		req := newRequest(t, "GET", "https://api.example.com/v5/order", "", "")
+		sign(t, p.Scheme, key, req)
+		if got := req.Header.Get("X-BAPI-TIMESTAMP"); got != c.want {
+			t.Errorf("%q: time %s, want %s", c.date, got, c.want)
+		}
+	}
+	if _, ok := provider.Bybit().Scheme.(transport.Resyncer); ok {
+		t.Error("learns a clock without being told to")
+	}
+}
+
+// A key that a scheme cannot use is told from a good one at Prepare, in words
+// that hold nothing of it. F19, F95
+func TestUnusableKeys(t *testing.T) {
+	const sentinel = "s3ntinel"
+	for name, p := range profiles() {
+		for what, spoil := range map[string]func(*source.Key){
+			"no id":               func(k *source.Key) { k.ID = "" },
+			"id with CR LF":       func(k *source.Key) { k.ID = sentinel + "\r\nX: y" },
+			"no secret":           func(k *source.Key) { k.Secret = source.Secret{} },
+			"broken PEM":          func(k *source.Key) { k.Secret = source.NewSecret("-----BEGIN PRIVATE KEY-----\n" + sentinel) },
+			"certificate":         func(k *source.Key) { k.Secret = source.NewSecret(pemText("CERTIFICATE", []byte(sentinel))) },
+			"PKCS #8 of nothing":  func(k *source.Key) { k.Secret = source.NewSecret(pemText("PRIVATE KEY", []byte(sentinel))) },
+			"PKCS #1 of nothing":  func(k *source.Key) { k.Secret = source.NewSecret(pemText("RSA PRIVATE KEY", []byte(sentinel))) },
+			"elliptic curve":      func(k *source.Key) { k.Secret = source.NewSecret(ecdsaPEM(t)) },
+			"PEM with text after": func(k *source.Key) { k.Secret = source.NewSecret(ed25519PEM(t) + sentinel) },
+		} {
+			key := pair(base64Secret)
+			spoil(&key)
+			signer, err := p.Scheme.Prepare(key)
+			if !errors.Is(err, source.ErrUnusable) || signer != nil || strings.Contains(fmt.Sprint(err), sentinel) {
+				t.Errorf("%s, %s: %v, %v", name, what, signer, err)
+			}
+		}
+	}
+	for _, name := range []string{"coinbaseexchange", "okx", "kucoin"} {
+		for _, extra := range []string{"", "a\nb"} {
+			key := pair(base64Secret)
+			key.Extra["passphrase"] = source.NewSecret(extra)
+			if _, err := profiles()[name].Scheme.Prepare(key); !errors.Is(err, source.ErrUnusable) {
+				t.Errorf("%s with passphrase %q: %v", name, extra, err)
+			}
+		}
+	}
+	for _, name := range []string{"kraken", "coinbaseexchange"} {
+		_, err := profiles()[name].Scheme.Prepare(pair(sentinel + "!"))
+		if !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), sentinel) {
+			t.Errorf("%s with a secret that is no base64: %v", name, err)
+		}
+	}
+	if _, err := (provider.Signing{}).Scheme().Prepare(pair("x")); !errors.Is(err, source.ErrUnusable) {
+		t.Errorf("zero Signing: %v", err) // F109
+	}
+}
+
+// F93: no verb reaches through a signer to its secret.
+func TestSignersPrintNoSecret(t *testing.T) {
+	for name, p := range profiles() {
+		signer, err := p.Scheme.Prepare(pair(base64Secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
+			if text := fmt.Sprintf(verb, signer); strings.Contains(text, base64Secret) || strings.Contains(text, "pass-phrase") {
+				t.Errorf("%s: %s prints the secret", name, verb)
+			}
+		}
+	}
+}
+
+// What each profile has to have.
+func TestProfiles(t *testing.T) {
+	all := profiles()
+	for _, p := range []provider.Profile{provider.Stripe(), provider.StripeBasic(), provider.OpenAI(), provider.Anthropic(), provider.GitHub(),
+		provider.TokenMetrics(""), provider.Google("https://maps.googleapis.com")} {
+		all[p.Name+fmt.Sprint(len(all))] = p
+	}
+	for _, p := range all {
+		if p.Name == "" || p.Scheme == nil || p.Classifier == nil || len(p.Origins) == 0 || p.Overlap != 24*time.Hour {
+			t.Errorf("%s is incomplete", p.Name)
+		}
+		for _, o := range p.Origins {
+			if req := newRequest(t, "GET", o, "", ""); req.URL.Scheme != "https" || req.URL.Host == "" || req.URL.Path != "" {
+				t.Errorf("%s: origin %s", p.Name, o)
+			}
+		}
+		if want := slices.Contains([]string{"kraken", "bitmex", "github"}, p.Name); p.Lockout != want {
+			t.Errorf("%s: lockout %v", p.Name, p.Lockout)
+		}
+	}
+}
+
+// Plain keys go where each API documents.
+func TestPlainKeys(t *testing.T) {
+	for _, c := range []struct {
+		p           provider.Profile
+		header, was string
+	}{
+		{provider.TokenMetrics(""), "X-Api-Key", "k"}, {provider.TokenMetrics("api_key"), "Api_key", "k"},
+		{provider.Stripe(), "Authorization", "Bearer k"}, {provider.StripeBasic(), "Authorization", "Basic azo="},
+		{provider.OpenAI(), "Authorization", "Bearer k"}, {provider.Anthropic(), "X-Api-Key", "k"},
+		{provider.GitHub(), "Authorization", "Bearer k"}, {provider.Google(), "X-Goog-Api-Key", "k"},
+		{provider.Generic(transport.Header("X-Key")), "X-Key", "k"},
+	} {
+		req := newRequest(t, "GET", "https://api.example.com/", "", "")
+		sign(t, c.p.Scheme, source.Key{Secret: source.NewSecret("k")}, req)
+		if got := req.Header[c.header]; len(got) != 1 || got[0] != c.was {
+			t.Errorf("%s: %v", c.p.Name, req.Header)
+		}
+		if _, err := c.p.Scheme.Prepare(source.Key{}); !errors.Is(err, source.ErrUnusable) {
+			t.Errorf("%s without a secret: %v", c.p.Name, err)
+		}
+	}
+}
