@@ -211,7 +211,7 @@ func (r *Ring) admit(list []*version, set Set, now time.Time) error {
 			return fmt.Errorf("%w: every key that is listed has expired or is revoked", ErrNoKey)
 		}
 	case r.cfg.noRollback && next != nil && current != nil && next != current:
-		older := next.wasCurrent
+		older := next.wasCurrent || slices.ContainsFunc(r.retired, func(o retired) bool { return o.label == next.label })
 		if a, b := set.Keys[slices.Index(list, next)].CreatedAt, current.key.Load().CreatedAt; !a.IsZero() && a.Before(b) {
 			older = true
 		}

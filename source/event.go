@@ -94,11 +94,14 @@ const maxQueued = 1024
 // observer waits for it (F13, F108).
 type observer struct {
 	call func(Event)
+	log  *slog.Logger // may be nil
 
 	mu      sync.Mutex
 	queue   []Event
 	running bool
 	stopped bool
+
+	panicked sync.Once
 }
 
 func (o *observer) add(e Event) {
@@ -135,8 +138,8 @@ func (o *observer) run() {
 func (o *observer) deliver(e Event) {
 	// F97: a panic in an observer is its own affair; the keys go on.
 	defer func() {
-		if p := recover(); p != nil {
-			slog.Error("rollingkeys: an event observer panicked", "event", string(e.Kind))
+		if recover() != nil && o.log != nil {
+			o.panicked.Do(func() { o.log.Error("rollingkeys: an event observer panicked", "event", string(e.Kind)) })
 		}
 	}()
 	o.call(e)

@@ -20,6 +20,7 @@ type config struct {
 	noRollback  bool
 	lockout     bool
 	cache       Cache
+	checks      []func(Key) error
 	logger      *slog.Logger
 	observers   []func(Event)
 	now         func() time.Time // time.Now but in tests of clock jumps
@@ -100,6 +101,13 @@ func WithoutRollback() Option { return func(c *config) { c.noRollback = true } }
 // while every key is refused, requests fail with [ErrRefused] before they are
 // sent, but for one each hold-off, which is 20 s doubling to 1 min.
 func WithLockout() Option { return func(c *config) { c.lockout = true } }
+
+// WithCheck makes every key pass check before it may be used: one that its
+// scheme cannot use never becomes current, and the good key before it stays.
+// An error must not hold the secret. Package client checks keys with its scheme.
+func WithCheck(check func(Key) error) Option {
+	return func(c *config) { c.checks = append(c.checks, check) }
+}
 
 // WithCache keeps the last good keys, previous ones included, in cache, so that
 // a restart within an overlap still has the previous key and a restart while

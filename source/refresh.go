@@ -19,7 +19,7 @@ func (r *Ring) read() *flight {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.flight == nil {
-		r.begin(&flight{done: make(chan struct{})})
+		return r.begin(&flight{done: make(chan struct{})})
 	}
 	return r.flight
 }
@@ -30,8 +30,7 @@ func (r *Ring) readAfter() *flight {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.flight == nil {
-		r.begin(&flight{done: make(chan struct{})})
-		return r.flight
+		return r.begin(&flight{done: make(chan struct{})})
 	}
 	if r.next == nil {
 		r.next = &flight{done: make(chan struct{})}
@@ -40,14 +39,15 @@ func (r *Ring) readAfter() *flight {
 }
 
 // begin starts f. The caller holds mu.
-func (r *Ring) begin(f *flight) {
+func (r *Ring) begin(f *flight) *flight {
 	r.flight = f
 	if r.ctx.Err() != nil {
 		f.err, r.flight = r.fail(ErrClosed), nil
 		close(f.done)
-		return
+		return f
 	}
 	r.wg.Go(func() { r.fly(f) })
+	return f
 }
 
 // fly reads the source. Its context is nobody's in particular: it outlives the

@@ -102,13 +102,16 @@ func Keep(ctx context.Context, src Source, opts ...Option) (*Ring, error) {
 		kicks: make(chan struct{}, 1), wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
 		changed: make(chan struct{}), warned: make(map[string]bool),
 	}
+	for _, check := range cfg.checks {
+		r.prepare = append(r.prepare, func(key Key) (any, error) { return nil, check(key) })
+	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.snap.Store(&snapshot{err: r.fail(ErrNoKey)})
 	if cfg.logger != nil {
 		r.observers = append(r.observers, &observer{call: logEvent(cfg.logger)})
 	}
 	for _, f := range cfg.observers {
-		r.observers = append(r.observers, &observer{call: f})
+		r.observers = append(r.observers, &observer{call: f, log: r.cfg.logger})
 	}
 	if err := r.start(ctx); err != nil {
 		r.Close()
@@ -224,7 +227,7 @@ func (r *Ring) Close() error {
 // goroutine of the ring's: f may block, and may call any method of the ring. Of
 // more than 1,024 events that wait for f the oldest are dropped. stop ends it.
 func (r *Ring) Subscribe(f func(Event)) (stop func()) {
-	o := &observer{call: f}
+	o := &observer{call: f, log: r.cfg.logger}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.observers = append(r.observers, o)
