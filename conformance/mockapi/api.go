@@ -29,6 +29,7 @@ type API struct {
 	holds         holds
 
 	servers   []*server
+	pipes     []*pipeListener // of WithMemory
 	urls      struct{ api, keys, admin string }
 	trust     *testCA // nil without TLS
 	client    *http.Client

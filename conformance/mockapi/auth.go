@@ -69,10 +69,11 @@ type presented struct {
 }
 
 func (p presented) Authenticate(r *http.Request, _ func() ([]byte, error), keys Keys) (string, *Refusal) {
-	for _, key := range keys.BySecret(p.secret(r)) {
-		return key.Version, nil
+	found := keys.BySecret(p.secret(r))
+	if len(found) == 0 {
+		return "", nil
 	}
-	return "", nil
+	return found[0].Version, nil
 }
 
 func (p presented) Credentials() (headers, params []string) { return p.headers, p.params }

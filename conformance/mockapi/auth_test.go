@@ -97,15 +97,16 @@ func (signed) Authenticate(r *http.Request, body func() ([]byte, error), keys mo
 	if err != nil {
 		return "", &mockapi.Refusal{Status: http.StatusRequestEntityTooLarge}
 	}
-	for _, key := range keys.ByID(r.Header.Get("X-Id")) {
-		mac := hmac.New(sha256.New, []byte(key.Secret.Expose()))
-		mac.Write(data)
-		if hmac.Equal([]byte(hex.EncodeToString(mac.Sum(nil))), []byte(r.Header.Get("X-Sign"))) {
-			return key.Version, nil
-		}
-		return key.Version, &mockapi.Refusal{Status: 400, Body: "signature"}
+	found := keys.ByID(r.Header.Get("X-Id"))
+	if len(found) == 0 {
+		return "", nil
 	}
-	return "", nil
+	mac := hmac.New(sha256.New, []byte(found[0].Secret.Expose()))
+	mac.Write(data)
+	if !hmac.Equal([]byte(hex.EncodeToString(mac.Sum(nil))), []byte(r.Header.Get("X-Sign"))) {
+		return found[0].Version, &mockapi.Refusal{Status: 400, Body: "signature"}
+	}
+	return found[0].Version, nil
 }
 
 func (signed) Credentials() (headers, params []string) { return []string{"X-Sign"}, nil }

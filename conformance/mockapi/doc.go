@@ -51,6 +51,17 @@
 // [API.List] for "server first", [API.Deactivate] for a server that drops a key
 // which the document still lists.
 //
+// # Time
+//
+// The server goes by the wall clock. In a testing/synctest bubble, with
+// [WithMemory], hours of overlap pass in no time:
+//
+//	synctest.Test(t, func(t *testing.T) {
+//		api := mockapi.New(t, mockapi.WithMemory())
+//		v1 := api.Issue(mockapi.Spec{ValidFor: 24 * time.Hour})
+//		time.Sleep(24 * time.Hour) // v1 is refused from here on
+//	})
+//
 // # Secrets
 //
 // Generated secrets begin with [Sentinel], so that a search through logs and

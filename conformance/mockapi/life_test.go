@@ -102,18 +102,6 @@ func TestEachWayToEndAndBeginALife(t *testing.T) {
 	}
 }
 
-// A life ends by the clock, with nobody calling.
-func TestLifeEndsByItself(t *testing.T) {
-	api := mockapi.New(t)
-	key := api.Issue(mockapi.Spec{ValidFor: time.Millisecond})
-	deadline := time.Now().Add(10 * time.Second)
-	for get(t, api, key).Status != 401 {
-		if time.Now().After(deadline) {
-			t.Fatal("accepted for 10 s after its end")
-		}
-	}
-}
-
 // F60: each replica learns of a key at its own time.
 func TestReplicasLearnAtTheirOwnTime(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithReplicas(3))

@@ -11,7 +11,7 @@ type Option func(*config)
 type config struct {
 	address, keysAddress string
 	adminAddress         string // empty: no admin API
-	tls, http2           bool
+	tls, http2, memory   bool
 	replicas             int
 	propagation          func(replica int) time.Duration
 	auth                 Authenticator

@@ -1,0 +1,86 @@
+package mockapi
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+)
+
+// WithMemory serves over connections in memory instead of loopback ones, so
+// that a test can run client and server in one testing/synctest bubble: a
+// goroutine that waits for a network keeps a bubble's clock from advancing.
+// Addresses have made-up ports; [API.Client] and [API.Dial] reach them, no other process does.
+func WithMemory() Option { return func(c *config) { c.memory = true } }
+
+// Dial connects to one of the server's addresses, for transports of a test's
+// own: http.Transport{DialContext: api.Dial}. Without [WithMemory] it dials as net.Dialer does.
+func (a *API) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if !a.cfg.memory {
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+	for _, ln := range a.pipes {
+		if ln.Addr().String() == address {
+			return ln.dial(ctx)
+		}
+	}
+	return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("mockapi: nobody listens on %s in memory", address)}
+}
+
+// open returns a listener for the address.
+func (a *API) open(address string) (net.Listener, error) {
+	if err := checkLoopback(address); err != nil {
+		return nil, err
+	}
+	if !a.cfg.memory {
+		return (&net.ListenConfig{}).Listen(a.ctx, "tcp", address)
+	}
+	ln := &pipeListener{port: len(a.pipes) + 1, conns: make(chan net.Conn), closed: make(chan struct{})}
+	a.pipes = append(a.pipes, ln)
+	return ln, nil
+}
+
+// pipeListener accepts what is dialled in memory.
+type pipeListener struct {
+	port   int
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return pipeAddr("127.0.0.1:" + strconv.Itoa(l.port)) }
+
+func (l *pipeListener) dial(ctx context.Context) (net.Conn, error) {
+	client, server := net.Pipe()
+	var err error
+	select {
+	case l.conns <- server:
+		return client, nil
+	case <-l.closed:
+		err = net.ErrClosed
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	_, _ = client.Close(), server.Close()
+	return nil, &net.OpError{Op: "dial", Net: "pipe", Err: err}
+}
+
+type pipeAddr string
+
+func (pipeAddr) Network() string  { return "pipe" }
+func (a pipeAddr) String() string { return string(a) }
