@@ -28,6 +28,9 @@ const (
 // request fails.
 func (s *Source) Notify(ctx context.Context, changed func()) error {
 	defer s.transport.CloseIdleConnections() // F104: the ring is going
+	// What changed asks for is read after this, so it is base or later, and no
+	// change lies between (F14).
+	base := s.peek()
 	changed()
 	if s.wait == 0 {
 		<-ctx.Done()
@@ -38,15 +41,31 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 	case <-ctx.Done():
 		return nil
 	}
+	if base.etag == "" {
+		base = s.peek()
+	}
 	for soon := 0; ; {
+		// What a poll or another ring read meanwhile may be news to this one.
+		if last := s.peek(); !last.same(base) {
+			base = last
+			changed()
+		}
 		started := time.Now()
-		base := s.peek()
-		isNew, applied, err := s.longPoll(ctx, base, changed)
+		got, err := s.longPoll(ctx, base)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return err
+		}
+		// Another ETag on the same document is no change (F80).
+		isNew, applied := !got.body.Equal(base.body), got.applied
+		if !got.same(base) {
+			s.keep(got, isNew)
+			base = got
+		}
+		if isNew {
+			changed()
 		}
 		// Honest servers are asked again at once. One that answers sooner than
 		// a wait is worth, whatever it says, costs a pause that grows (F81).
@@ -74,25 +93,15 @@ func (s *Source) peek() reading {
 }
 
 // longPoll asks the endpoint to answer when it has something else than base.
-func (s *Source) longPoll(ctx context.Context, base reading, changed func()) (isNew, applied bool, err error) {
-	if base.etag == "" {
-		return false, false, nil // the endpoint has ceased to name one
+func (s *Source) longPoll(ctx context.Context, base reading) (reading, error) {
+	if base.etag == "" { // the endpoint has ceased to name one
+		base.applied = false
+		return base, nil
 	}
 	wait := max(time.Second, s.wait-rand.N(s.wait/5))
 	ctx, cancel := context.WithTimeout(ctx, wait+grace)
 	defer cancel()
-	got, err := s.get(ctx, base, wait)
-	if err != nil {
-		return false, false, err
-	}
-	// Another ETag on the same document is no change (F80).
-	if isNew = !got.body.Equal(base.body); isNew || got.etag != base.etag {
-		s.keep(got, isNew)
-	}
-	if isNew {
-		changed()
-	}
-	return isNew, got.applied, nil
+	return s.get(ctx, base, wait)
 }
 
 // around returns d, give or take a fifth (F77).

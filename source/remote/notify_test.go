@@ -65,6 +65,26 @@ func TestALongPollTellsOfAChangeAndHandsItOver(t *testing.T) {
 	}
 }
 
+// Two rings over one source: what one of them reads first is news to the other.
+func TestEveryNotifyTellsOfAChange(t *testing.T) {
+	e := newEndpoint(t, "v1")
+	e.hold = true
+	src := open(t, e.Server)
+	current(t, src)
+	one, _ := notify(t, src)
+	two, _ := notify(t, src)
+	receive(t, one)
+	receive(t, two)
+	for _, v := range []string{"v2", "v3"} {
+		e.set(document(v), `"`+v+`"`)
+		if got := current(t, src); got != v {
+			t.Fatalf("read %s, want %s", got, v)
+		}
+		receive(t, one)
+		receive(t, two)
+	}
+}
+
 // F80
 func TestALongPollIsSilentAboutTheSameDocument(t *testing.T) {
 	e := newEndpoint(t, "v1")

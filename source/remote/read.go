@@ -45,6 +45,9 @@ func (r reading) set() (source.Set, error) {
 	return set, err
 }
 
+// same reports whether r and o are one and the same version of the document.
+func (r reading) same(o reading) bool { return r.etag == o.etag && r.body.Equal(o.body) }
+
 // Read asks the endpoint for its keys and returns them as a complete set. It
 // takes at most 20 s, within ctx. Where the endpoint has named an ETag the
 // request is conditional, and 304 returns the set that ETag stands for, as new.
