@@ -41,7 +41,7 @@ func (a *API) adminHandler() http.Handler {
 		})
 	}
 
-	get("{$}", func(*http.Request) (any, error) { return a.addresses(), nil })
+	get("{$}", func(*http.Request) (any, error) { return a.Addresses(), nil })
 	post("issue", func(r *http.Request) (any, error) {
 		var s wireSpec
 		if err := decode(r, &s); err != nil {
@@ -74,16 +74,17 @@ func (a *API) adminHandler() http.Handler {
 	return mux
 }
 
-// addresses is what the program prints as its first line.
-type addresses struct {
+// Addresses is what the program prints as its first line, in JSON.
+type Addresses struct {
 	URL      string `json:"url"`
 	KeysURL  string `json:"keys_url"`
 	AdminURL string `json:"admin_url"`
 	CA       string `json:"ca_pem,omitempty"`
 }
 
-func (a *API) addresses() addresses {
-	return addresses{URL: a.URL(), KeysURL: a.KeysURL(), AdminURL: a.AdminURL(), CA: string(a.CA())}
+// Addresses returns where the server listens, for another process.
+func (a *API) Addresses() Addresses {
+	return Addresses{URL: a.URL(), KeysURL: a.KeysURL(), AdminURL: a.AdminURL(), CA: string(a.CA())}
 }
 
 func (a *API) adminReplicas(r *http.Request) (any, error) {

@@ -107,6 +107,10 @@ func (a *API) AdminURL() string { return a.urls.admin }
 // calls return the same one. It has no timeout: requests bring a context. It closes its idle connections with the API.
 func (a *API) Client() *http.Client { return a.client }
 
+// Connections returns how many connections the API has accepted since the
+// start: more than a client's concurrency means that it does not reuse them (F32).
+func (a *API) Connections() uint64 { return a.servers[0].opened.Load() }
+
 // Close ends the server: held and slow answers are cut, connections closed. It
 // returns when handlers have ended, or after 5 seconds. Further calls do nothing
 // and return the same error.

@@ -136,6 +136,23 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// F32: connections are counted, so that a client that wastes them shows.
+func TestCountsConnections(t *testing.T) {
+	api := mockapi.New(t)
+	key := api.Issue(mockapi.Spec{})
+	for range 3 {
+		status(t, api, key, 200)
+	}
+	if n := api.Connections(); n != 1 {
+		t.Errorf("%d connections for requests in turn", n)
+	}
+	api.Client().CloseIdleConnections()
+	status(t, api, key, 200)
+	if n := api.Connections(); n != 2 {
+		t.Errorf("%d connections", n)
+	}
+}
+
 func TestResetForgetsAll(t *testing.T) {
 	api := mockapi.New(t)
 	v1 := api.Issue(mockapi.Spec{})

@@ -11,8 +11,8 @@ import (
 )
 
 // Program runs the mock API as cmd/mockapi does: args are its flags, without the
-// program's name. It writes the addresses to stdout as one line of JSON, and
-// returns when ctx ends or, with -exit-with-stdin, when stdin does. Programs that
+// program's name. It writes the addresses to stdout as one line of JSON (see
+// [Addresses]), and returns when ctx ends or, with -exit-with-stdin, when stdin does. Programs that
 // start it as a process of their own can run themselves, and so need no second binary.
 func Program(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("mockapi", flag.ContinueOnError)
@@ -58,7 +58,7 @@ func Program(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	if *issue {
 		a.Issue(Spec{})
 	}
-	if err := json.NewEncoder(stdout).Encode(a.addresses()); err != nil {
+	if err := json.NewEncoder(stdout).Encode(a.Addresses()); err != nil {
 		return fmt.Errorf("mockapi: %w", err)
 	}
 	var ended chan struct{} // nil: never ready

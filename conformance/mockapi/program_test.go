@@ -20,9 +20,7 @@ import (
 type process struct {
 	*exec.Cmd
 	stdin io.WriteCloser
-	URL   string `json:"url"`
-	Keys  string `json:"keys_url"`
-	Admin string `json:"admin_url"`
+	at    mockapi.Addresses
 }
 
 func startProgram(t *testing.T, args ...string) *process {
@@ -49,7 +47,7 @@ func startProgram(t *testing.T, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(line, p); err != nil {
+	if err := json.Unmarshal(line, &p.at); err != nil {
 		t.Fatalf("first line %q: %v", line, err)
 	}
 	return p
@@ -65,18 +63,18 @@ func TestProgramServesAndEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := startProgram(t, "-issue", "-exit-with-stdin", "-auth", "header:X-Api-Key", "-replicas", "2")
-			c := mockapi.NewAdmin(p.Admin)
+			c := mockapi.NewAdmin(p.at.AdminURL)
 			defer c.Close()
 			defer http.DefaultClient.CloseIdleConnections()
 			key, err := c.Rotate(within(t), time.Hour)
 			if err != nil || key.Version != "v2" {
 				t.Fatalf("%v, %v", key, err)
 			}
-			r := request(t, http.MethodGet, p.URL+"/x", key, nil, "X-Api-Key", key.Secret.Expose())
+			r := request(t, http.MethodGet, p.at.URL+"/x", key, nil, "X-Api-Key", key.Secret.Expose())
 			if a := send(t, http.DefaultClient, r); a.Status != 200 || a.Version != "v2" {
 				t.Errorf("%d %s", a.Status, a.Body)
 			}
-			if a := send(t, http.DefaultClient, request(t, http.MethodGet, p.Keys, key, nil)); a.Status != 200 {
+			if a := send(t, http.DefaultClient, request(t, http.MethodGet, p.at.KeysURL, key, nil)); a.Status != 200 {
 				t.Errorf("keys: %d", a.Status)
 			}
 			if err := end(p); err != nil {

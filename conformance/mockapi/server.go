@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,8 +18,9 @@ const closeTimeout = 5 * time.Second
 
 // server is one listener and what serves it.
 type server struct {
-	http  *http.Server
-	conns sync.WaitGroup // open connections, and the accept loop
+	http   *http.Server
+	conns  sync.WaitGroup // open connections, and the accept loop
+	opened atomic.Uint64  // connections so far
 }
 
 // listen opens the API's listeners, in an order that Close undoes at any point.
@@ -32,6 +34,7 @@ func (a *API) listen() error {
 	}
 	a.client = &http.Client{Transport: &http.Transport{
 		DialContext: a.Dial, TLSClientConfig: a.TLSConfig(), ForceAttemptHTTP2: a.cfg.http2,
+		MaxIdleConnsPerHost: 128, // load tests keep their connections
 	}}
 	base, err := a.serve(a.cfg.address, http.HandlerFunc(a.serveAPI), a.trust)
 	if err != nil {
@@ -72,6 +75,7 @@ func (a *API) serve(address string, h http.Handler, ca *testCA) (string, error) 
 			switch state {
 			case http.StateNew:
 				s.conns.Add(1)
+				s.opened.Add(1)
 			case http.StateClosed, http.StateHijacked:
 				s.conns.Done()
 			}
