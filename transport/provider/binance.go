@@ -1,11 +1,13 @@
 package provider
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -57,19 +59,17 @@ func Binance(opts ...Option) Profile {
 // binanceMessage is the query and the body with nothing between them, as
 // Binance takes them, and the timestamp at the end of whichever is the last.
 func binanceMessage(dst []byte, c *Call) []byte {
-	query, body := c.Request.URL.RawQuery, c.Body()
+	body := c.Body()
 	if len(body) > 0 && !isForm(c.Request) {
 		c.fail(errNotForm)
 	}
-	_, signed := param(query, "signature")
-	_, signedBody := param(body, "signature")
-	if signed || signedBody {
+	dst = Query(dst, c)
+	query := dst
+	if has(query, body, "signature") {
 		c.fail(errors.New("the request has a signature already"))
 	}
-	dst = append(append(dst, query...), body...)
-	_, timed := param(query, "timestamp")
-	_, timedBody := param(body, "timestamp")
-	if !timed && !timedBody {
+	dst = append(dst, body...)
+	if !has(query, body, "timestamp") {
 		if len(dst) > 0 {
 			dst = append(dst, '&')
 		}
@@ -78,31 +78,28 @@ func binanceMessage(dst []byte, c *Call) []byte {
 	return dst
 }
 
+func has(query, body []byte, name string) bool {
+	_, inQuery := param(query, name)
+	_, inBody := param(body, name)
+	return inQuery || inBody
+}
+
 func binanceSignature(c *Call) error {
-	req := c.Request
-	if binanceUnsigned(req.URL.Path) {
+	if binanceUnsigned(c.Request.URL.Path) {
 		return nil
 	}
-	all := append(c.message, "&signature="...)
-	for _, b := range c.signature {
-		switch b { // base64 has these, hex has none
-		case '+':
-			all = append(all, "%2B"...)
-		case '/':
-			all = append(all, "%2F"...)
-		case '=':
-			all = append(all, "%3D"...)
-		default:
-			all = append(all, b)
-		}
+	c.message = append(c.message, "&signature="...)
+	if c.signer.private {
+		c.message = append(c.message, url.QueryEscape(string(c.signature))...)
+	} else {
+		c.message = append(c.message, c.signature...)
 	}
-	c.message = all
 	if len(c.Body()) == 0 {
-		c.SetQuery(string(all))
+		c.SetQuery(string(c.message))
 		return nil
 	}
-	setType(req, formType)
-	c.SetBody([]byte(string(all[len(req.URL.RawQuery):])))
+	setType(c.Request, formType)
+	c.SetBody(bytes.Clone(c.message[len(c.Request.URL.RawQuery):]))
 	return nil
 }
 

@@ -26,18 +26,19 @@ func setType(req *http.Request, t string) {
 
 // param returns the raw value of a parameter in a query or form, the first one
 // of that name.
-func param[T string | []byte](raw T, name string) (value T, ok bool) {
-	for i := 0; i <= len(raw); {
-		end := i
-		for end < len(raw) && raw[end] != '&' {
-			end++
+func param(raw []byte, name string) (value []byte, ok bool) {
+	for i := 0; ; {
+		at := bytes.Index(raw[i:], []byte(name))
+		if at < 0 {
+			return nil, false
 		}
-		if at := i + len(name); at < end && raw[at] == '=' && string(raw[i:at]) == name {
-			return raw[at+1 : end], true
+		from := i + at
+		i = from + len(name)
+		if i < len(raw) && raw[i] == '=' && (from == 0 || raw[from-1] == '&') {
+			value, _, _ = bytes.Cut(raw[i+1:], []byte("&"))
+			return value, true
 		}
-		i = end + 1
 	}
-	return raw[:0], false
 }
 
 // prepend returns the JSON object data with fields, such as `"nonce":1`, before

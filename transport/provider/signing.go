@@ -121,7 +121,8 @@ type signer struct {
 	extra   map[string]source.Secret
 	nonces  *counter
 	encode  Encoding
-	ed25519 bool
+	private bool // signs with a private key,
+	ed25519 bool // of this kind
 	compute func(message []byte) ([]byte, error)
 }
 
@@ -145,7 +146,7 @@ func (d *scheme) prepare(key source.Key) (*signer, error) {
 		if s.compute, s.ed25519, err = privateKey(key.Secret, d.RSA, d.Ed25519); err != nil {
 			return unusable(err.Error())
 		}
-		s.encode = Base64
+		s.encode, s.private = Base64, true
 		return s, nil
 	}
 	if d.Hash == nil || d.Encode == nil {
