@@ -3,6 +3,8 @@ package remote
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
+	"strings"
 	"time"
 )
 
@@ -17,8 +19,8 @@ const (
 )
 
 // Notify calls changed once when it starts and then whenever a long poll
-// brings another document; the next Read returns that document without a
-// request of its own. It begins with the first ETag that a Read gets: without
+// brings another document; a Read within the next second returns that document
+// without a request of its own. It begins with the first ETag that a Read gets: without
 // one the endpoint cannot know what we hold, and Notify only waits for ctx.
 //
 // Against an endpoint that does not hold its answers (neither
@@ -102,6 +104,20 @@ func (s *Source) longPoll(ctx context.Context, base reading) (reading, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+grace)
 	defer cancel()
 	return s.get(ctx, base, wait)
+}
+
+// waitApplied reports whether the server says that it held its answer:
+// Preference-Applied: wait (RFC 7240 section 3).
+func waitApplied(h http.Header) bool {
+	for _, line := range h.Values("Preference-Applied") {
+		for pref := range strings.SplitSeq(line, ",") {
+			name, _, _ := strings.Cut(pref, "=")
+			if strings.EqualFold(strings.TrimSpace(name), "wait") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // around returns d, give or take a fifth (F77).

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
 const (
@@ -123,7 +124,7 @@ func (s *Source) get(ctx context.Context, base reading, wait time.Duration) (rea
 		}
 		resp, err := s.send(req, wait > 0)
 		if err != nil {
-			return reading{}, s.fail(explain(ctx, err))
+			return reading{}, s.fail(reply.Missing(ctx, err))
 		}
 		// F88: the token may have ended before its time; one more attempt with another.
 		if resp.StatusCode == http.StatusUnauthorized && try == 1 && s.auth.drop != nil {
@@ -134,7 +135,7 @@ func (s *Source) get(ctx context.Context, base reading, wait time.Duration) (rea
 		got, err := s.check(ctx, resp, base)
 		if err != nil {
 			failed := s.fail(err)
-			failed.RetryAfter = retryAfter(resp.Header, time.Now())
+			failed.RetryAfter = reply.RetryAfter(resp.Header, time.Now())
 			return reading{}, failed
 		}
 		return got, nil
@@ -154,7 +155,7 @@ func (s *Source) send(req *http.Request, longPoll bool) (*http.Response, error) 
 
 // check makes a reading of resp and closes its body.
 func (s *Source) check(ctx context.Context, resp *http.Response, base reading) (reading, error) {
-	r := reading{at: time.Now(), freshFor: freshFor(resp.Header), applied: waitApplied(resp.Header)}
+	r := reading{at: time.Now(), freshFor: reply.FreshFor(resp.Header), applied: waitApplied(resp.Header)}
 	if resp.StatusCode != http.StatusOK {
 		discard(resp.Body)
 		if resp.StatusCode != http.StatusNotModified {
@@ -172,7 +173,7 @@ func (s *Source) check(ctx context.Context, resp *http.Response, base reading) (
 	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, source.MaxSize+1))
 	if err != nil {
-		return reading{}, explain(ctx, err)
+		return reading{}, reply.Missing(ctx, err)
 	}
 	if len(data) > source.MaxSize {
 		return reading{}, fmt.Errorf("%w: longer than %d bytes", source.ErrInvalid, source.MaxSize)

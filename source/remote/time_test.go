@@ -244,3 +244,13 @@ func TestAnOldHandOverIsNotServed(t *testing.T) {
 		}
 	})
 }
+
+func TestWaitApplied(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": false, "wait": true, "wait=50": true, "respond-async, Wait = 50": true, "waiting=50": false, "return=minimal": false,
+	} {
+		if got := waitApplied(http.Header{"Preference-Applied": {text}}); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/oauth"
 )
 
 const (
@@ -56,6 +57,7 @@ func WithClientCredentials(cc ClientCredentials) Option {
 				return auth{}, errors.New("client credentials need a Client")
 			}
 			t := &tokens{conf: cc, client: client}
+			t.fresh = oauth.Fetch(t.fetch)
 			return auth{header: "Authorization", prefix: "Bearer ", secret: t.get, drop: t.drop}, nil
 		})
 	}
@@ -65,121 +67,53 @@ func WithClientCredentials(cc ClientCredentials) Option {
 type tokens struct {
 	conf   ClientCredentials
 	client *http.Client
+	fresh  source.Source // a new token at each reading, shared by those who wait
 
-	mu      sync.Mutex
-	token   source.Secret
-	expires time.Time // zero: nobody knows
-	flight  *flight   // nil if no request is under way
-}
-
-// flight is one request for a token and those who wait for it.
-type flight struct {
-	cancel  context.CancelFunc
-	waiting int // under tokens.mu
-	done    chan struct{}
-	token   source.Secret // these two once done is closed
-	err     error
+	mu    sync.Mutex
+	token source.Key
 }
 
 // get returns a token that is good for now. It never waits longer than ctx
 // lives, whatever the token endpoint does (F87).
 func (t *tokens) get(ctx context.Context) (source.Secret, error) {
 	t.mu.Lock()
-	if !t.token.IsZero() && (t.expires.IsZero() || time.Until(t.expires) > tokenEarly) {
-		defer t.mu.Unlock()
-		return t.token, nil
-	}
-	f := t.flight
-	if f == nil {
-		// F86: no caller's context; the first caller may leave, and others stay.
-		background, cancel := context.WithTimeout(context.Background(), tokenTimeout)
-		f = &flight{cancel: cancel, done: make(chan struct{})}
-		t.flight = f
-		go t.fly(background, f)
-	}
-	f.waiting++
+	token := t.token
 	t.mu.Unlock()
-
-	select {
-	case <-f.done:
-		return f.token, f.err
-	case <-ctx.Done():
+	if !token.Secret.IsZero() && (token.ExpiresAt.IsZero() || time.Until(token.ExpiresAt) > tokenEarly) {
+		return token.Secret, nil
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if f.waiting--; f.waiting == 0 {
-		f.cancel() // F104
-		if t.flight == f {
-			t.flight = nil
-		}
-	}
-	return source.Secret{}, fmt.Errorf("%w: no token in time: %w", source.ErrUnavailable, ctx.Err())
-}
-
-func (t *tokens) fly(ctx context.Context, f *flight) {
-	defer f.cancel()
-	token, err := t.ask(ctx)
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	token, err := usable(ctx, t.fresh)
 	if err != nil {
-		f.err = err
-	} else {
-		f.token = source.NewSecret(token.AccessToken)
-		t.token, t.expires = f.token, token.Expiry
+		return source.Secret{}, err
 	}
-	if t.flight == f {
-		t.flight = nil
-	}
-	close(f.done)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.token = token
+	return token.Secret, nil
 }
 
 // drop forgets token, unless another has taken its place already.
 func (t *tokens) drop(token source.Secret) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.token.Equal(token) {
-		t.token = source.Secret{}
+	if t.token.Secret.Equal(token) {
+		t.token = source.Key{}
 	}
 }
 
-func (t *tokens) ask(ctx context.Context) (*oauth2.Token, error) {
+func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
+	defer cancel()
 	key, err := usable(ctx, t.conf.Client)
 	if err != nil {
-		return nil, err
+		return nil, &source.Error{Source: source.Redact(t.conf.TokenURL), Err: fmt.Errorf("its client: %w", err)}
 	}
 	conf := clientcredentials.Config{
 		ClientID: key.ID, ClientSecret: key.Secret.Expose(),
 		TokenURL: t.conf.TokenURL, AuthStyle: t.conf.AuthStyle,
 		Scopes: t.conf.Scopes, EndpointParams: t.conf.Params,
 	}
-	token, err := conf.Token(context.WithValue(ctx, oauth2.HTTPClient, t.client)) // F89
-	if err != nil {
-		return nil, t.explain(ctx, err)
-	}
-	return token, nil
-}
-
-// explain says why there is no token. The error of x/oauth2 holds the answer's
-// body, and that may hold anything.
-func (t *tokens) explain(ctx context.Context, err error) error {
-	failed := &source.Error{Source: source.Redact(t.conf.TokenURL)}
-	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
-	if !ok {
-		failed.Err = explain(ctx, err)
-		return failed
-	}
-	failed.RetryAfter = retryAfter(refused.Response.Header, time.Now())
-	code := refused.Response.StatusCode
-	switch refused.ErrorCode { // RFC 6749 section 5.2; other text is the server's own
-	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
-		failed.Err = fmt.Errorf("%w: %s", source.ErrDenied, refused.ErrorCode)
-	default:
-		failed.Err = statusError(code)
-		if code >= 200 && code < 300 {
-			failed.Err = fmt.Errorf("%w: no token in the answer", source.ErrUnavailable)
-		}
-	}
-	return failed
+	return conf.Token(context.WithValue(ctx, oauth2.HTTPClient, t.client)) // F89: not http.DefaultClient
 }
 
 // usable returns the newest key of src that may be used now.

@@ -1,4 +1,4 @@
-package remote
+package reply
 
 import (
 	"context"
@@ -14,19 +14,18 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// explain says in our own words why a request had no answer. The words of
-// net/http hold the URL with its query, and what the peer sent instead of HTTP
-// (F57, F103); the certificate errors hold what the peer put into it.
-func explain(ctx context.Context, err error) error {
+// Missing returns an error that matches [source.ErrUnavailable] and says what err, an
+// error of net/http, is about. Where ctx has ended it wraps that end too.
+func Missing(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		return fmt.Errorf("%w: no whole answer in time: %w", source.ErrUnavailable, ended)
 	}
-	return fmt.Errorf("%w: %s", source.ErrUnavailable, cause(err))
+	return fmt.Errorf("%w: %s", source.ErrUnavailable, text(err))
 }
 
-func cause(err error) string {
-	if text, ok := tlsCause(err); ok {
-		return "TLS: " + text
+func text(err error) string {
+	if why, ok := handshake(err); ok {
+		return "TLS: " + why
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return "the host name does not resolve"
@@ -46,7 +45,7 @@ func cause(err error) string {
 	return "no usable answer"
 }
 
-func tlsCause(err error) (string, bool) {
+func handshake(err error) (string, bool) {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return "the certificate is signed by an unknown authority", true
 	}
@@ -62,14 +61,11 @@ func tlsCause(err error) (string, bool) {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "the certificate cannot be verified", true
 	}
-	if alert, ok := errors.AsType[tls.AlertError](err); ok {
-		return alert.Error(), true
-	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "remote error" || op.Op == "local error") {
-		return "the handshake failed: " + op.Err.Error(), true // an alert: a fixed list of texts
+		return op.Err.Error(), true // an alert: its texts are a fixed list
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return "the server does not speak TLS", true
+		return "the server does not speak it", true
 	}
 	return "", false
 }

@@ -1,9 +1,11 @@
-package remote
+package reply_test
 
 import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -32,7 +34,7 @@ func TestRetryAfter(t *testing.T) {
 		"Fri, 31 Dec 9999 23:59:59 GMT":  time.Hour,
 		"Mon, 32 Nov 2026 12:02:00 GMT":  0,
 	} {
-		if got := retryAfter(http.Header{"Retry-After": {text}}, noon); got != want {
+		if got := reply.RetryAfter(http.Header{"Retry-After": {text}}, noon); got != want {
 			t.Errorf("%q: %v, want %v", text, got, want)
 		}
 	}
@@ -70,18 +72,8 @@ func TestFreshFor(t *testing.T) {
 		if tc.age != "" {
 			h.Set("Age", tc.age)
 		}
-		if got := freshFor(h); got != tc.want {
+		if got := reply.FreshFor(h); got != tc.want {
 			t.Errorf("%q, Age %q: %v, want %v", tc.control, tc.age, got, tc.want)
-		}
-	}
-}
-
-func TestWaitApplied(t *testing.T) {
-	for text, want := range map[string]bool{
-		"": false, "wait": true, "wait=50": true, "respond-async, Wait = 50": true, "waiting=50": false, "return=minimal": false,
-	} {
-		if got := waitApplied(http.Header{"Preference-Applied": {text}}); got != want {
-			t.Errorf("%q: %v", text, got)
 		}
 	}
 }
@@ -92,7 +84,7 @@ func FuzzRetryAfter(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got := retryAfter(http.Header{"Retry-After": {text}}, noon)
+		got := reply.RetryAfter(http.Header{"Retry-After": {text}}, noon)
 		if got != 0 && (got < time.Second || got > time.Hour) {
 			t.Errorf("%q: %v", text, got)
 		}
@@ -105,7 +97,7 @@ func FuzzCacheControl(f *testing.F) {
 		f.Add(seed, "5")
 	}
 	f.Fuzz(func(t *testing.T, control, age string) {
-		got := freshFor(http.Header{"Cache-Control": {control}, "Age": {age}})
+		got := reply.FreshFor(http.Header{"Cache-Control": {control}, "Age": {age}})
 		if got != 0 && (got < time.Second || got > time.Hour) {
 			t.Errorf("%q, Age %q: %v", control, age, got)
 		}

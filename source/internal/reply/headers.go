@@ -1,4 +1,4 @@
-package remote
+package reply
 
 import (
 	"net/http"
@@ -13,9 +13,9 @@ const (
 	maxAsk = time.Hour
 )
 
-// retryAfter reads Retry-After, seconds or a date (RFC 9110 section 10.2.3),
+// RetryAfter reads Retry-After, seconds or a date (RFC 9110 section 10.2.3),
 // clamped to [1 s, 1 h]. Without the header, or with junk in it, it returns 0.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+func RetryAfter(h http.Header, now time.Time) time.Duration {
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	if d, ok := deltaSeconds(text); ok {
 		return clamp(d)
@@ -26,12 +26,12 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// freshFor reads for how long an answer is fresh: Cache-Control's max-age less
+// FreshFor reads for how long an answer is fresh: Cache-Control's max-age less
 // Age (RFC 9111 section 4.2), clamped to [1 s, 1 h]. It returns 0, which leaves
 // it to the ring, where there is no max-age, or junk, or nothing left of it, or
 // the server says no-cache, no-store or max-age=0. Those ask for a look at
 // every use: the poll is one, and a loop without a pause would be abuse (F81).
-func freshFor(h http.Header) time.Duration {
+func FreshFor(h http.Header) time.Duration {
 	left := time.Duration(-1)
 	for _, line := range h.Values("Cache-Control") {
 		for directive := range strings.SplitSeq(line, ",") {
@@ -57,20 +57,6 @@ func freshFor(h http.Header) time.Duration {
 		return 0
 	}
 	return clamp(left)
-}
-
-// waitApplied reports whether the server says that it held its answer:
-// Preference-Applied: wait (RFC 7240 section 3).
-func waitApplied(h http.Header) bool {
-	for _, line := range h.Values("Preference-Applied") {
-		for pref := range strings.SplitSeq(line, ",") {
-			name, _, _ := strings.Cut(pref, "=")
-			if strings.EqualFold(strings.TrimSpace(name), "wait") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // deltaSeconds reads a number of seconds: digits only, and what is too large
