@@ -265,7 +265,7 @@ func (r *Ring) recompute(now time.Time) {
 		if before.current != nil {
 			previous = before.current.label
 		}
-		if current.wasCurrent {
+		if current.wasCurrent && before.current != nil {
 			kind = RolledBack
 		}
 		current.take(RoleCurrent, now)

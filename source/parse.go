@@ -54,7 +54,7 @@ func Parse(s string) (Source, []Option, error) {
 		return nil, nil, &Error{Source: Redact(s), Err: fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))}
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme == "" {
+	if err != nil || u.Scheme == "" || u.Opaque != "" {
 		return fail("not a source string such as file:///path")
 	}
 	if u.User != nil {

@@ -91,6 +91,7 @@ func (r *Ring) readFailed(err error) {
 		r.emit(Event{Kind: RefreshFailed, Err: err})
 	}
 	r.lastErr = err
+	r.watchAge(r.cfg.now())
 }
 
 // Refresh reads the source now and returns when what it read is in use, or with

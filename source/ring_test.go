@@ -12,12 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/rollingkeys/rollingkeys/source"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // store is a source under the test's control.
 type store struct {

@@ -1,0 +1,185 @@
+package source_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+func run(m *testing.M) int {
+	code := m.Run()
+	if err := goleak.Find(); code == 0 && err != nil {
+		os.Stderr.WriteString(err.Error() + "\n")
+		return 1
+	}
+	return code
+}
+
+// open takes the parameter "mine".
+func open(_ *url.URL, query url.Values) (source.Source, error) {
+	query.Del("mine")
+	return source.Static(key("v1")), nil
+}
+
+func TestFileCache(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.cache")
+	c := source.FileCache(path)
+	if _, err := c.Load(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("load of nothing: %v", err)
+	}
+	for _, text := range []string{"one", "two"} {
+		if err := c.Save(t.Context(), []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if data, err := c.Load(t.Context()); err != nil || string(data) != text {
+			t.Errorf("load: %q, %v", data, err)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Load(t.Context()); !errors.Is(err, source.ErrInvalid) {
+		t.Errorf("a file that others read: %v", err)
+	}
+	if err := source.FileCache(filepath.Join(path, "x")).Save(t.Context(), nil); err == nil {
+		t.Error("saved below a file")
+	}
+	if left, _ := filepath.Glob(path + ".tmp*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// memory is a cache for a bubble, where file I/O would do as well but slower.
+type memory struct {
+	mu   sync.Mutex
+	data []byte
+}
+
+func (m *memory) Load(context.Context) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.data == nil {
+		return nil, fs.ErrNotExist
+	}
+	return m.data, nil
+}
+
+func (m *memory) Save(_ context.Context, data []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.data = data
+	return nil
+}
+
+func (m *memory) text() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return string(m.data)
+}
+
+// A restart within an overlap still has the previous key, for the rest of the
+// overlap; a restart while the source is down still starts.
+func TestRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cache := &memory{}
+		s := &store{set: plain("a")}
+		opts := []source.Option{source.WithCache(cache), source.WithOverlap(time.Hour), source.WithRefusalWait(0)}
+		r, _ := keep(t, s, opts...)
+		v1 := r.Version()
+		time.Sleep(time.Minute)
+		s.put(plain("b"), nil)
+		refresh(t, r)
+		v2 := r.Version()
+		time.Sleep(30 * time.Minute)
+		r.Close()
+
+		r, ev := keep(t, s, opts...)
+		a := attempt(t, r, v2)
+		b := next(t, &a, v1)
+		b.Unknown()
+		if st := r.Status(); st.Stale {
+			t.Errorf("stale: %+v", st)
+		}
+		time.Sleep(31 * time.Minute)
+		a = attempt(t, r, v2)
+		next(t, &a, "")
+		r.Close()
+		wantKinds(t, ev, "switched "+v2, "overlap_ended "+v1, "refused "+v2, "all_refused "+v2)
+
+		s.put(source.Set{}, source.ErrUnavailable)
+		r, _ = keep(t, s, opts...)
+		a = attempt(t, r, v2)
+		a.Accepted()
+		if st := r.Status(); !st.Stale || st.Healthy {
+			t.Errorf("keys out of the cache are not stale: %+v", st)
+		}
+		r.Close()
+
+		// A source that hangs does not hold up a start that has a cache.
+		s.mu.Lock()
+		s.hang = make(chan struct{})
+		s.mu.Unlock()
+		r, _ = keep(t, s, opts...)
+		a = attempt(t, r, v2)
+		a.Accepted()
+		r.Close()
+	})
+}
+
+// A key that was revoked is not in the cache any more.
+func TestRevokedKeyIsNotCached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cache := &memory{}
+		s := &store{set: listed("v2", "v1")}
+		r, _ := keep(t, s, source.WithCache(cache))
+		synctest.Wait()
+		if !strings.Contains(cache.text(), "sentinel-v2") {
+			t.Fatal("nothing cached")
+		}
+		if err := r.Revoke("v2"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if strings.Contains(cache.text(), "sentinel-v2") {
+			t.Error("the revoked key is still cached")
+		}
+	})
+}
+
+// A cache that is broken, or another source's, changes nothing but a warning.
+func TestBadCache(t *testing.T) {
+	for name, text := range map[string]string{
+		"not JSON": "sentinel", "other format": `{"format":9}`, "other source": `{"format":1,"source":"other","keys":[{"secret":"sentinel"}]}`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, ev := keep(t, &store{set: listed("v1")}, source.WithCache(&memory{data: []byte(text)}))
+			a := attempt(t, r, "v1")
+			a.Accepted()
+			synctest.Wait()
+			if ev.count(source.Warning) != 1 {
+				t.Errorf("%s: events %v", name, ev.kinds())
+			}
+			for _, e := range ev.list {
+				if e.Err != nil && strings.Contains(e.Err.Error(), "sentinel") {
+					t.Errorf("%s: %v", name, e.Err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,304 @@
+package source_test
+
+import (
+	"bytes"
+	"encoding/gob"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+const sentinel = "sentinel-5f3a-secret"
+
+// hidden holds secrets in fields that fmt reaches without asking them.
+type hidden struct {
+	secret source.Secret
+	key    source.Key
+	nested struct{ list []source.Secret }
+	m      map[string]source.Secret
+	ptr    *source.Secret
+	any    any
+}
+
+// everywhere is one value of each exported type that could hold a secret.
+func everywhere() []any {
+	s := source.NewSecret(sentinel)
+	k := source.Key{Version: "v1", ID: "id", Secret: s, Extra: map[string]source.Secret{"passphrase": s}}
+	h := hidden{secret: s, key: k, m: map[string]source.Secret{"a": s}, ptr: &s, any: s}
+	h.nested.list = []source.Secret{s}
+	return []any{
+		s, &s, k, &k, source.Set{Keys: []source.Key{k}}, h, &h, []any{s, k}, map[string]any{"k": k},
+		source.Static(k), source.First(source.Static(k)), struct{ S fmt.Stringer }{s}, [1]source.Key{k},
+	}
+}
+
+// F93: no verb reaches a secret, however it lies.
+func TestNoVerbReachesASecret(t *testing.T) {
+	for _, v := range everywhere() {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%p", "%t", "%c", "%U", "%e", "%10v", "%-5s"} {
+			text := fmt.Sprintf(verb, v)
+			hex := fmt.Sprintf("%x", sentinel)
+			if strings.Contains(text, sentinel) || strings.Contains(strings.ToLower(text), hex) {
+				t.Errorf("%s of %T shows it: %s", verb, v, text)
+			}
+		}
+	}
+}
+
+// F94: encodings redact or refuse, and nothing reads [redacted] back as a key.
+func TestEncodingsRedactOrRefuse(t *testing.T) {
+	for _, v := range everywhere() {
+		var out bytes.Buffer
+		if text, err := json.Marshal(v); err == nil {
+			out.Write(text)
+		}
+		if text, err := xml.Marshal(v); err == nil {
+			out.Write(text)
+		}
+		_ = gob.NewEncoder(&out).Encode(v)
+		slog.New(slog.NewTextHandler(&out, nil)).Info("m", "v", v)
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("m", "v", v)
+		if strings.Contains(out.String(), sentinel) {
+			t.Errorf("%T: %s", v, out.String())
+		}
+	}
+	s := source.NewSecret(sentinel)
+	if text, err := json.Marshal(s); err != nil || string(text) != `"[redacted]"` {
+		t.Errorf("json: %s, %v", text, err)
+	}
+	if err := json.Unmarshal([]byte(`"[redacted]"`), &s); err == nil {
+		t.Error("a Secret was read back")
+	}
+	if err := gob.NewEncoder(&bytes.Buffer{}).Encode(s); err == nil {
+		t.Error("gob took it")
+	}
+}
+
+func TestSecret(t *testing.T) {
+	var zero source.Secret
+	s := source.NewSecret("a")
+	if !zero.IsZero() || zero.Expose() != "" || zero.String() != "" || !source.NewSecret("").IsZero() {
+		t.Error("the zero Secret is not empty")
+	}
+	if !s.Equal(source.NewSecret("a")) || s.Equal(source.NewSecret("b")) || s.Equal(zero) || !zero.Equal(zero) {
+		t.Error("Equal is wrong")
+	}
+}
+
+func TestPlain(t *testing.T) { // F18, F19, F20
+	good := map[string]string{
+		"token\n": "token", "token\r\n": "token", " \t token \n\n": "token", "\ufefftoken": "token", "\ufeff token": "token", "~!@#$%^&*()": "~!@#$%^&*()",
+	}
+	for in, want := range good {
+		set, err := source.Plain([]byte(in))
+		if err != nil || set.Keys[0].Secret.Expose() != want {
+			t.Errorf("%q: %v", in, err)
+		}
+	}
+	bad := []string{
+		"", " \n", "\ufeff", sentinel + "\r\nX-Evil: 1", sentinel + "\n" + sentinel, sentinel + "\x00", sentinel + " " + sentinel, sentinel + "\u00e4",
+		"-----BEGIN KEY-----\n" + sentinel + "\n-----END KEY-----", "<html>" + sentinel, `{"secret":"` + sentinel + `"}`, "[" + sentinel + "]",
+		strings.Repeat("a", source.MaxSize+1),
+	}
+	for _, in := range bad {
+		_, err := source.Plain([]byte(in))
+		if !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), "sentinel") || strings.Contains(err.Error(), "Evil") {
+			t.Errorf("%.20q: %v", in, err)
+		}
+	}
+}
+
+func TestPEM(t *testing.T) {
+	const block = "-----BEGIN PRIVATE KEY-----\nc2VudGluZWw=\n-----END PRIVATE KEY-----"
+	set, err := source.PEM([]byte("\ufeff" + block + "\n\n"))
+	if err != nil || set.Keys[0].Secret.Expose() != block {
+		t.Errorf("%v", err)
+	}
+	for _, in := range []string{"", "token", block + "\nmore", "before\n" + block, "-----BEGIN X-----\n-----END X-----"} {
+		if _, err := source.PEM([]byte(in)); !errors.Is(err, source.ErrInvalid) {
+			t.Errorf("%q: %v", in, err)
+		}
+	}
+}
+
+func TestDocument(t *testing.T) {
+	const text = `{"keys":[
+		{"version":"v3","secret":"c","status":"pending"},
+		{"version":"v2","id":"k2","secret":"b","extra":{"Pass":"p"},"created_at":"2026-11-23T12:00:00Z","not_before":"2026-11-23T12:00:00Z",
+		 "expires_at":"2026-11-24T12:00:00Z","scopes":["read"],"metadata":{"Team":"x"},"status":"active"},
+		{"version":"v1","secret":"a"},
+		{"version":"v0","status":"revoked"}]}`
+	set, err := source.Document([]byte(text))
+	if err != nil || !set.Complete || len(set.Keys) != 2 || set.Keys[0].Version != "v2" || set.Keys[0].Extra["Pass"].Expose() != "p" ||
+		set.Keys[0].ExpiresAt.IsZero() || set.Keys[1].Secret.Expose() != "a" || len(set.Revoked) != 1 || set.Revoked[0] != "v0" {
+		t.Fatalf("%+v, %v", set, err)
+	}
+	again, err := source.EncodeDocument(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := source.Document(again)
+	if err != nil || len(back.Keys) != 2 || !back.Keys[0].SameContent(set.Keys[0]) || !back.Keys[0].ExpiresAt.Equal(set.Keys[0].ExpiresAt) || back.Revoked[0] != "v0" {
+		t.Errorf("round trip: %s, %v", again, err)
+	}
+}
+
+// badDocuments are refused whole, and no error quotes them.
+var badDocuments = map[string]string{ // F82, F83
+	"empty":            "",
+	"object":           "{}",
+	"no keys":          `{"keys":[]}`,
+	"null":             `null`,
+	"array":            `[]`,
+	"html":             "<!doctype html><title>Log in</title>",
+	"cut short":        `{"keys":[{"version":"v1","secret":"sentinel`,
+	"trailing":         `{"keys":[{"version":"v1","secret":"sentinel"}]} {}`,
+	"unknown field":    `{"keys":[{"version":"v1","secret":"sentinel","sentinel":1}]}`,
+	"unknown top":      `{"keys":[{"version":"v1","secret":"sentinel"}],"x":1}`,
+	"field twice":      `{"keys":[{"version":"v1","secret":"sentinel-a","secret":"sentinel-b"}]}`,
+	"field in capital": `{"keys":[{"version":"v1","secret":"sentinel-a","Secret":"sentinel-b"}]}`,
+	"folded field":     `{"keys":[{"version":"v1","ſecret":"sentinel-b"}]}`,
+	"version twice":    `{"keys":[{"version":"v1","secret":"sentinel-a"},{"version":"v1","secret":"sentinel-b"}]}`,
+	"no version":       `{"keys":[{"secret":"sentinel"}]}`,
+	"no secret":        `{"keys":[{"version":"v1"}]}`,
+	"empty secret":     `{"keys":[{"version":"v1","secret":""}]}`,
+	"wrong type":       `{"keys":[{"version":"v1","secret":{"sentinel":"x"}}]}`,
+	"number":           `{"keys":[{"version":1,"secret":"sentinel"}]}`,
+	"bad time":         `{"keys":[{"version":"v1","secret":"sentinel","expires_at":"sentinel"}]}`,
+	"bad status":       `{"keys":[{"version":"v1","secret":"sentinel","status":"sentinel"}]}`,
+	"wrong order":      `{"keys":[{"version":"v1","secret":"sentinel","not_before":"2026-11-24T00:00:00Z","expires_at":"2026-11-23T00:00:00Z"}]}`,
+	"control":          "{\"keys\":[{\"version\":\"v\\n1\",\"secret\":\"sentinel\"}]}",
+	"not utf-8":        "{\"keys\":[{\"version\":\"v1\",\"secret\":\"sentinel\xff\"}]}",
+	"deep":             strings.Repeat("[", 1000),
+	"huge":             `{"keys":[{"version":"v1","secret":"` + strings.Repeat("s", source.MaxSize) + `"}]}`,
+}
+
+func TestDocumentRefuses(t *testing.T) {
+	for name, text := range badDocuments {
+		_, err := source.Document([]byte(text))
+		if !errors.Is(err, source.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		} else if strings.Contains(err.Error(), "sentinel") {
+			t.Errorf("%s: the error quotes it: %v", name, err)
+		}
+	}
+}
+
+// The published schema names the fields that the decoder knows.
+func TestDocumentSchema(t *testing.T) {
+	var schema struct {
+		Defs struct {
+			Key struct{ Properties map[string]any }
+		} `json:"$defs"`
+	}
+	if err := json.Unmarshal(source.DocumentSchema, &schema); err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]string{
+		"version": `"v1"`, "id": `"i"`, "secret": `"s"`, "extra": `{}`, "created_at": `"2026-11-23T12:00:00Z"`, "not_before": `"2026-11-23T12:00:00Z"`,
+		"expires_at": `"2026-11-23T12:00:00Z"`, "scopes": `[]`, "metadata": `{}`, "status": `"active"`,
+	}
+	fields := make([]string, 0, len(values))
+	for field := range schema.Defs.Key.Properties {
+		fields = append(fields, fmt.Sprintf("%q:%s", field, values[field]))
+	}
+	if len(fields) != len(values) {
+		t.Fatalf("the schema has %d fields, the test %d", len(fields), len(values))
+	}
+	if _, err := source.Document([]byte(`{"keys":[{` + strings.Join(fields, ",") + `}]}`)); err != nil {
+		t.Error(err)
+	}
+}
+
+func FuzzDocument(f *testing.F) {
+	for _, text := range badDocuments {
+		f.Add([]byte(text))
+	}
+	f.Add([]byte(`{"keys":[{"version":"v1","secret":"a"}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		set, err := source.Document(data)
+		if err != nil {
+			if !errors.Is(err, source.ErrInvalid) {
+				t.Errorf("untyped error %v", err)
+			}
+			return
+		}
+		again, err := source.EncodeDocument(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err := source.Document(again); err != nil || len(back.Keys) != len(set.Keys) {
+			t.Errorf("round trip: %v", err)
+		}
+	})
+}
+
+func FuzzPlain(f *testing.F) {
+	f.Add([]byte("token\n"))
+	f.Add([]byte("\ufeff a\r\nb"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		set, err := source.Plain(data)
+		if err != nil {
+			if !errors.Is(err, source.ErrInvalid) {
+				t.Errorf("untyped error %v", err)
+			}
+			return
+		}
+		for _, c := range set.Keys[0].Secret.Expose() {
+			if c <= ' ' || c > '~' {
+				t.Errorf("let %q through", c)
+			}
+		}
+	})
+}
+
+// F103: credentials in a source string are refused, and never shown.
+func TestParseStrings(t *testing.T) {
+	for _, s := range []string{
+		"", "nothing", "/path", "ftp://host", "sentinel", "file://user:sentinel@host/x", "https://user:sentinel@host/x", "://sentinel",
+		"known://x?overlap=sentinel", "known://x?overlap=-1s", "known://x?overlap=1s&overlap=2s", "known://x?sentinel=sentinel-b", "known://x?%zz", "known:sentinel",
+	} {
+		_, _, err := source.Parse(s)
+		if !errors.Is(err, source.ErrInvalid) || strings.Contains(strings.ReplaceAll(err.Error(), `"sentinel"`, ""), "sentinel-") || strings.Contains(err.Error(), ":sentinel") {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+	src, opts, err := source.Parse("known://x?overlap=1h&poll=10s&max_stale=5m&mine=1")
+	if err != nil || src == nil || len(opts) != 3 {
+		t.Errorf("%v, %d options, %v", src, len(opts), err)
+	}
+	for in, want := range map[string]string{
+		"https://user:pw@host/p?token=sentinel&b=1#frag": "https://host/p?b=...&token=...", "file:///run/key": "file:///run/key",
+		"mailto:sentinel": "mailto:...", "sentinel": "sentinel", "%zz:sentinel": "%zz:...", "https://host:bad/sentinel": "https:...",
+	} {
+		if in == "sentinel" {
+			continue
+		}
+		if got := source.Redact(in); got != want {
+			t.Errorf("Redact(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("file:///run/key?overlap=1h")
+	f.Add("https://u:p@h/x?y=z")
+	f.Fuzz(func(t *testing.T, s string) {
+		if _, _, err := source.Parse(s); err == nil && !strings.HasPrefix(strings.ToLower(s), "known:") {
+			t.Errorf("%q opened", s)
+		}
+		source.Redact(s)
+	})
+}
+
+func TestMain(m *testing.M) {
+	source.Register("known", open)
+	os.Exit(run(m))
+}
