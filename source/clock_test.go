@@ -1,0 +1,183 @@
+package source
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+	"weak"
+)
+
+// clock is a wall clock that can be set. Once it is, its times have no monotonic
+// reading, so that they compare by the wall.
+type clock struct {
+	mu     sync.Mutex
+	offset time.Duration
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.offset == 0 {
+		return time.Now()
+	}
+	return time.Now().Round(0).Add(c.offset)
+}
+
+func (c *clock) jump(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.offset += d
+}
+
+type fake struct {
+	mu    sync.Mutex
+	set   Set
+	reads []time.Time
+}
+
+func (f *fake) Read(context.Context) (Set, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reads = append(f.reads, time.Now())
+	return f.set, nil
+}
+
+func (f *fake) put(secret string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.set = Set{Keys: []Key{{Secret: NewSecret(secret)}}}
+}
+
+func (f *fake) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.reads)
+}
+
+func withNow(now func() time.Time) Option { return func(c *config) { c.now = now } }
+
+// F72: a wall clock that was set forward ends the overlap, as its time does.
+func TestOverlapByEitherClock(t *testing.T) {
+	start := time.Now()
+	v := &version{ending: true, replacedAt: start}
+	for name, c := range map[string]struct {
+		now  time.Time
+		over bool
+	}{
+		"neither":      {start.Add(59 * time.Minute), false},
+		"both":         {start.Add(time.Hour), true},
+		"wall forward": {start.Round(0).Add(61 * time.Minute), true},
+	} {
+		if got := v.overlapOver(c.now, time.Hour); got != c.over {
+			t.Errorf("%s: over is %v", name, got)
+		}
+	}
+}
+
+// F72, F111: a wall clock that jumps makes the ring look again, at the clock and
+// at its source.
+func TestWallClockJump(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, f := &clock{}, &fake{}
+		f.put("a")
+		r, err := Keep(t.Context(), f, WithLogger(nil), WithPoll(time.Minute), WithOverlap(30*time.Minute), withNow(c.now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		time.Sleep(time.Second)
+		f.put("b")
+		if err := r.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(r.Status().Versions); n != 2 || r.Status().Versions[1].Role != RolePrevious {
+			t.Fatalf("%d versions", n)
+		}
+		c.jump(time.Hour)
+		time.Sleep(2 * time.Minute)
+		if role := r.Status().Versions[1].Role; role != RoleRetired {
+			t.Errorf("the previous key is %s after the clock went an hour ahead", role)
+		}
+		c.jump(-2 * time.Hour)
+		reads := f.count()
+		time.Sleep(2 * time.Minute)
+		if f.count() == reads || r.Version() == "" {
+			t.Error("not read after the clock went back")
+		}
+	})
+}
+
+// F77: a fleet that starts together does not poll together, nor recover together.
+func TestFleetSpreads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const clients, interval = 1000, 10 * time.Second
+		f := &fake{}
+		f.put("a")
+		var rings []*Ring
+		for range clients {
+			r, err := Keep(t.Context(), f, WithLogger(nil), WithPoll(interval))
+			if err != nil {
+				t.Fatal(err)
+			}
+			rings = append(rings, r)
+		}
+		start := time.Now()
+		time.Sleep(5 * time.Minute)
+		for _, r := range rings {
+			r.Close()
+		}
+		var seconds [300]int
+		for _, at := range f.reads[clients:] {
+			seconds[int(at.Sub(start)/time.Second)%len(seconds)]++
+		}
+		for i, n := range seconds {
+			if n > 160 { // the mean is 100
+				t.Errorf("second %d: %d readings", i, n)
+			}
+		}
+	})
+}
+
+// F102: a key that is out of its overlap can be collected.
+func TestOldKeyIsDropped(t *testing.T) {
+	f := &fake{}
+	f.put("a")
+	r, err := Keep(t.Context(), f, WithLogger(nil), WithOverlap(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	old := weak.Make(r.list[0].key.Load())
+	f.put("b")
+	if err := r.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		runtime.GC()
+		if old.Value() == nil {
+			return
+		}
+		runtime.Gosched()
+	}
+	t.Error("the old key is still held")
+}
+
+// A version that is in use is one pointer away: no allocation.
+func TestReadingTheVersionAllocatesNothing(t *testing.T) {
+	f := &fake{}
+	f.put("a")
+	r, err := Keep(t.Context(), f, WithLogger(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if n := testing.AllocsPerRun(100, func() { _ = r.Version() }); n != 0 {
+		t.Errorf("Version: %v allocations", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { a, _ := r.Attempt(); a.Accepted() }); n != 0 {
+		t.Errorf("Attempt: %v allocations", n)
+	}
+}
