@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"math"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -49,9 +48,6 @@ func (c *counter) next(now uint64) uint64 {
 	for {
 		last := c.last.Load()
 		n := max(now, last+1)
-		if last == math.MaxUint64 {
-			return last
-		}
 		if c.last.CompareAndSwap(last, n) {
 			return n
 		}

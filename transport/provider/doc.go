@@ -41,8 +41,13 @@
 //
 // # WebSockets
 //
-// [Profile.Login] makes the signed message that logs a key in. A ring's Switched
-// event is the time to send a new one.
+// [Profile.Login] makes the signed message that logs a key in; the key is the one
+// that the ring's InUse gives. The Switched, RolledBack, FellBack and Recovered
+// events are the time to send a new one:
+//
+//	key, err := ring.InUse()
+//	...
+//	message, err := profile.Login(key)
 //
 // # Adding an exchange
 //

@@ -28,8 +28,8 @@ type Profile struct {
 	// key is refused.
 	Lockout bool
 	// Login returns the message, JSON, that signs a key in on the API's
-	// WebSocket: send it as one text frame, again on each new connection, and
-	// again when the key switches. It is nil where the API has no such login, or
+	// WebSocket: send it as one text frame, anew on each connection, and again
+	// when the key switches. It is nil where the API has no such login, or
 	// none that is known here. The message is a credential: do not log it. Errors
 	// wrap source.ErrUnusable. It does not block and is safe for concurrent use.
 	Login func(source.Key) ([]byte, error)
