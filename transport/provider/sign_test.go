@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -241,109 +240,5 @@ func TestLearnClock(t *testing.T) {
 	}
 	if _, ok := provider.Bybit().Scheme.(transport.Resyncer); ok {
 		t.Error("learns a clock without being told to")
-	}
-}
-
-// A key that a scheme cannot use is told from a good one at Prepare, in words
-// that hold nothing of it. F19, F95
-func TestUnusableKeys(t *testing.T) {
-	const sentinel = "s3ntinel"
-	for name, p := range profiles() {
-		for what, spoil := range map[string]func(*source.Key){
-			"no id":               func(k *source.Key) { k.ID = "" },
-			"id with CR LF":       func(k *source.Key) { k.ID = sentinel + "\r\nX: y" },
-			"no secret":           func(k *source.Key) { k.Secret = source.Secret{} },
-			"broken PEM":          func(k *source.Key) { k.Secret = source.NewSecret("-----BEGIN PRIVATE KEY-----\n" + sentinel) },
-			"certificate":         func(k *source.Key) { k.Secret = source.NewSecret(pemText("CERTIFICATE", []byte(sentinel))) },
-			"PKCS #8 of nothing":  func(k *source.Key) { k.Secret = source.NewSecret(pemText("PRIVATE KEY", []byte(sentinel))) },
-			"PKCS #1 of nothing":  func(k *source.Key) { k.Secret = source.NewSecret(pemText("RSA PRIVATE KEY", []byte(sentinel))) },
-			"elliptic curve":      func(k *source.Key) { k.Secret = source.NewSecret(ecdsaPEM(t)) },
-			"PEM with text after": func(k *source.Key) { k.Secret = source.NewSecret(ed25519PEM(t) + sentinel) },
-		} {
-			key := pair(base64Secret)
-			spoil(&key)
-			signer, err := p.Scheme.Prepare(key)
-			if !errors.Is(err, source.ErrUnusable) || signer != nil || strings.Contains(fmt.Sprint(err), sentinel) {
-				t.Errorf("%s, %s: %v, %v", name, what, signer, err)
-			}
-		}
-	}
-	for _, name := range []string{"coinbaseexchange", "okx", "kucoin"} {
-		for _, extra := range []string{"", "a\nb"} {
-			key := pair(base64Secret)
-			key.Extra["passphrase"] = source.NewSecret(extra)
-			if _, err := profiles()[name].Scheme.Prepare(key); !errors.Is(err, source.ErrUnusable) {
-				t.Errorf("%s with passphrase %q: %v", name, extra, err)
-			}
-		}
-	}
-	for _, name := range []string{"kraken", "coinbaseexchange"} {
-		_, err := profiles()[name].Scheme.Prepare(pair(sentinel + "!"))
-		if !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), sentinel) {
-			t.Errorf("%s with a secret that is no base64: %v", name, err)
-		}
-	}
-	if _, err := (provider.Signing{}).Scheme().Prepare(pair("x")); !errors.Is(err, source.ErrUnusable) {
-		t.Errorf("zero Signing: %v", err) // F109
-	}
-}
-
-// F93: no verb reaches through a signer to its secret.
-func TestSignersPrintNoSecret(t *testing.T) {
-	for name, p := range profiles() {
-		signer, err := p.Scheme.Prepare(pair(base64Secret))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
-			if text := fmt.Sprintf(verb, signer); strings.Contains(text, base64Secret) || strings.Contains(text, "pass-phrase") {
-				t.Errorf("%s: %s prints the secret", name, verb)
-			}
-		}
-	}
-}
-
-// What each profile has to have.
-func TestProfiles(t *testing.T) {
-	all := profiles()
-	for _, p := range []provider.Profile{provider.Stripe(), provider.StripeBasic(), provider.OpenAI(), provider.Anthropic(), provider.GitHub(),
-		provider.TokenMetrics(""), provider.Google("https://maps.googleapis.com")} {
-		all[p.Name+fmt.Sprint(len(all))] = p
-	}
-	for _, p := range all {
-		if p.Name == "" || p.Scheme == nil || p.Classifier == nil || len(p.Origins) == 0 || p.Overlap != 24*time.Hour {
-			t.Errorf("%s is incomplete", p.Name)
-		}
-		for _, o := range p.Origins {
-			if req := newRequest(t, "GET", o, "", ""); req.URL.Scheme != "https" || req.URL.Host == "" || req.URL.Path != "" {
-				t.Errorf("%s: origin %s", p.Name, o)
-			}
-		}
-		if want := slices.Contains([]string{"kraken", "bitmex", "github"}, p.Name); p.Lockout != want {
-			t.Errorf("%s: lockout %v", p.Name, p.Lockout)
-		}
-	}
-}
-
-// Plain keys go where each API documents.
-func TestPlainKeys(t *testing.T) {
-	for _, c := range []struct {
-		p           provider.Profile
-		header, was string
-	}{
-		{provider.TokenMetrics(""), "X-Api-Key", "k"}, {provider.TokenMetrics("api_key"), "Api_key", "k"},
-		{provider.Stripe(), "Authorization", "Bearer k"}, {provider.StripeBasic(), "Authorization", "Basic azo="},
-		{provider.OpenAI(), "Authorization", "Bearer k"}, {provider.Anthropic(), "X-Api-Key", "k"},
-		{provider.GitHub(), "Authorization", "Bearer k"}, {provider.Google(), "X-Goog-Api-Key", "k"},
-		{provider.Generic(transport.Header("X-Key")), "X-Key", "k"},
-	} {
-		req := newRequest(t, "GET", "https://api.example.com/", "", "")
-		sign(t, c.p.Scheme, source.Key{Secret: source.NewSecret("k")}, req)
-		if got := req.Header[c.header]; len(got) != 1 || got[0] != c.was {
-			t.Errorf("%s: %v", c.p.Name, req.Header)
-		}
-		if _, err := c.p.Scheme.Prepare(source.Key{}); !errors.Is(err, source.ErrUnusable) {
-			t.Errorf("%s without a secret: %v", c.p.Name, err)
-		}
 	}
 }
