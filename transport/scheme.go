@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"hash"
 	"net/http"
@@ -15,9 +16,10 @@ import (
 // A Scheme says how a key goes onto a request. Implementations are safe for
 // concurrent use.
 //
-// A scheme may also have a method CredentialHeaders() []string that names, in
-// canonical form, the headers it sets. A request that comes with one of them
-// already is the caller's own business: it is sent as it is (F47).
+// A scheme may also have methods CredentialHeaders() []string and
+// CredentialParams() []string that name the headers, in canonical form, and the
+// query parameters that it sets. A request that comes with one of them already is
+// the caller's own business: it is sent as it is (F47).
 type Scheme interface {
 	// Prepare does once for each key version what need not be done for each
 	// request: parse the PEM, decode the base64, build the header value. An
@@ -32,9 +34,14 @@ type Signer interface {
 	// map (never change a value slice in place), replace URL by a changed copy,
 	// and give the request another body with [SetBody]. It must not read
 	// req.Body: [Body] gives the bytes. An error ends the request before anything
-	// is sent; it must not hold the secret.
+	// is sent, but for [ErrUnkeyed]; it must not hold the secret.
 	Sign(req *http.Request) error
 }
+
+// ErrUnkeyed is what Sign returns, itself and having changed nothing, for a
+// request that needs no key, such as one for public market data: it is sent as it
+// is, and its answer says nothing about the key.
+var ErrUnkeyed = errors.New("transport: the request needs no key")
 
 // SchemeFunc is a function as a Scheme.
 type SchemeFunc func(source.Key) (Signer, error)
@@ -106,22 +113,26 @@ func (s headerSigner) Sign(req *http.Request) error {
 // Query sends the secret as the named parameter of the URL's query. Prefer a
 // header where the server takes one: URLs end up in servers' logs (RFC 6750
 // section 2.3).
-func Query(name string) Scheme {
-	return SchemeFunc(func(key source.Key) (Signer, error) {
-		if key.Secret.IsZero() || name == "" {
-			return nil, fmt.Errorf("transport: %w: no secret, or no parameter name", source.ErrUnusable)
+func Query(name string) Scheme { return queryScheme(name) }
+
+type queryScheme string
+
+func (s queryScheme) CredentialParams() []string { return []string{string(s)} }
+
+func (s queryScheme) Prepare(key source.Key) (Signer, error) {
+	if key.Secret.IsZero() || s == "" {
+		return nil, fmt.Errorf("transport: %w: no secret, or no parameter name", source.ErrUnusable)
+	}
+	param := url.QueryEscape(string(s)) + "=" + url.QueryEscape(key.Secret.Expose())
+	return SignerFunc(func(req *http.Request) error {
+		u := *req.URL
+		if u.RawQuery != "" {
+			u.RawQuery += "&"
 		}
-		param := url.QueryEscape(name) + "=" + url.QueryEscape(key.Secret.Expose())
-		return SignerFunc(func(req *http.Request) error {
-			u := *req.URL
-			if u.RawQuery != "" {
-				u.RawQuery += "&"
-			}
-			u.RawQuery += param
-			req.URL = &u
-			return nil
-		}), nil
-	})
+		u.RawQuery += param
+		req.URL = &u
+		return nil
+	}), nil
 }
 
 // HMAC returns a scheme whose sign function does the signing. mac computes the

@@ -21,6 +21,7 @@ type Transport struct {
 
 	base       http.RoundTripper
 	headers    []string // that the scheme sets
+	params     []string // of the query, likewise
 	resyncer   Resyncer
 	classifier Classifier // nil: RFC6750
 	replay     func(*http.Request, *http.Response, Verdict) bool
@@ -96,6 +97,9 @@ func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
 	if s, ok := scheme.(interface{ CredentialHeaders() []string }); ok {
 		t.headers = s.CredentialHeaders()
 	}
+	if s, ok := scheme.(interface{ CredentialParams() []string }); ok {
+		t.params = s.CredentialParams()
+	}
 	t.resyncer, _ = scheme.(Resyncer)
 	if t.origins, t.err = newOrigins(o.origins, o.insecure); t.err != nil {
 		return t
@@ -166,12 +170,16 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	body := newBody(req)
 	defer body.release()
 	for attempts := 1; ; attempts++ {
-		resp, err := t.send(req, &a, body.current)
+		resp, keyed, err := t.send(req, &a, body.current)
 		if obs != nil {
-			obs.note(a.Version(), attempts, a.Version() != first)
+			obs.sent(&a, keyed, attempts, a.Version() != first)
 		}
 		if err != nil {
 			return nil, err
+		}
+		if !keyed {
+			a.Unknown() // its answer says nothing about a key
+			return resp, nil
 		}
 		verdict := Passed
 		if resp.StatusCode >= http.StatusBadRequest || t.classifier != nil {
@@ -195,9 +203,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// send signs a copy of req with the attempt's key and sends it. An error ends
-// the attempt.
-func (t *Transport) send(req *http.Request, a *source.Attempt, body io.ReadCloser) (*http.Response, error) {
+// send signs a copy of req with the attempt's key, unless the scheme says that
+// it needs none, and sends it. An error ends the attempt.
+func (t *Transport) send(req *http.Request, a *source.Attempt, body io.ReadCloser) (resp *http.Response, keyed bool, err error) {
 	// A shallow copy of the struct and of the header map is all that differs
 	// between req and what is sent. Request.Clone would lose trailers that are
 	// set at the body's end (F37).
@@ -212,20 +220,23 @@ func (t *Transport) send(req *http.Request, a *source.Attempt, body io.ReadClose
 	if !ok {
 		a.Unknown()
 		closeReader(body)
-		return nil, fmt.Errorf("transport: %w: version %q", source.ErrUnusable, a.Version())
+		return nil, false, fmt.Errorf("transport: %w: version %q", source.ErrUnusable, a.Version())
 	}
-	if err := signer.Sign(out); err != nil {
+	switch err := signer.Sign(out); {
+	case err == nil:
+		keyed = true
+	case err != ErrUnkeyed:
 		a.Unknown()
 		closeReader(body)
 		if out.Body != body {
 			closeReader(out.Body)
 		}
-		return nil, fmt.Errorf("transport: signing with version %q: %w", a.Version(), err)
+		return nil, false, fmt.Errorf("transport: signing with version %q: %w", a.Version(), err)
 	}
 	if out.Body != body {
 		closeReader(body) // the scheme sends another in its place
 	}
-	resp, err := t.base.RoundTrip(out)
+	resp, err = t.base.RoundTrip(out)
 	if err == nil && resp == nil {
 		err = errors.New("transport: the base RoundTripper returned neither response nor error")
 	}
@@ -234,13 +245,13 @@ func (t *Transport) send(req *http.Request, a *source.Attempt, body io.ReadClose
 		if resp != nil { // F31
 			closeReader(resp.Body)
 		}
-		return nil, redact(err, a.Key())
+		return nil, keyed, redact(err, a.Key())
 	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
 	resp.Request = req // F43
-	return resp, nil
+	return resp, keyed, nil
 }
 
 // passed tells the ring that resp is no refusal.
@@ -308,23 +319,39 @@ func Replayable(req *http.Request, resp *http.Response, v Verdict) bool {
 	return req.Header.Get("Idempotency-Key") != "" || req.Header.Get("X-Idempotency-Key") != ""
 }
 
-// callersOwn reports whether req comes with credentials of its own: a header
-// that the scheme would set, be it empty, or user info, which net/http turns
-// into Authorization.
+// callersOwn reports whether req comes with credentials of its own: a header or
+// query parameter that the scheme would set, be it empty, or user info, which
+// net/http turns into Authorization.
 func (t *Transport) callersOwn(req *http.Request) bool {
 	for _, h := range t.headers {
 		if _, ok := req.Header[h]; ok || h == "Authorization" && req.URL.User != nil {
 			return true
 		}
 	}
+	if len(t.params) > 0 && req.URL.RawQuery != "" {
+		query := req.URL.Query()
+		for _, p := range t.params {
+			if query.Has(p) {
+				return true
+			}
+		}
+	}
 	return false
 }
 
 // Ring returns the ring that t draws from.
-func (t *Transport) Ring() *source.Ring { return t.ring }
+func (t *Transport) Ring() *source.Ring {
+	if t == nil {
+		return nil
+	}
+	return t.ring
+}
 
 // CloseIdleConnections closes the idle connections of the base, if it can (F44).
 func (t *Transport) CloseIdleConnections() {
+	if t == nil {
+		return
+	}
 	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
@@ -350,18 +377,18 @@ func redact(err error, key source.Key) error {
 	if clean == text {
 		return err
 	}
-	return &redactedError{clean, err}
+	return &redactedError{clean, func() error { return err }}
 }
 
 // redactedError can be asked what it is, not unwrapped.
 type redactedError struct {
 	text string
-	err  error
+	err  func() error // F93: %#v does not reach into a function
 }
 
 func (e *redactedError) Error() string        { return e.text }
-func (e *redactedError) Is(target error) bool { return errors.Is(e.err, target) }
+func (e *redactedError) Is(target error) bool { return errors.Is(e.err(), target) }
 func (e *redactedError) Timeout() bool {
 	var t interface{ Timeout() bool }
-	return errors.As(e.err, &t) && t.Timeout()
+	return errors.As(e.err(), &t) && t.Timeout()
 }

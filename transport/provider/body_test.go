@@ -2,10 +2,12 @@ package provider_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
@@ -43,7 +45,7 @@ func TestKrakenSignsPrivateRequestsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	req := newRequest(t, "GET", "https://api.kraken.com/0/public/Ticker", "pair=XBTUSD", "")
-	if err := signer.Sign(req); err != nil || len(req.Header) != 0 || req.Body != nil {
+	if err := signer.Sign(req); !errors.Is(err, transport.ErrUnkeyed) || len(req.Header) != 0 || req.Body != nil {
 		t.Errorf("public request: %v, %v", err, req.Header)
 	}
 	for what, method := range map[string]string{`{"pair":1`: "GET", "text": "POST"} {

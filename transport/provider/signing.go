@@ -163,7 +163,7 @@ func (d *scheme) prepare(key source.Key) (*signer, error) {
 // Sign signs one attempt.
 func (s *signer) Sign(req *http.Request) error {
 	if s.d.Skip != nil && s.d.Skip(req) {
-		return nil
+		return transport.ErrUnkeyed
 	}
 	c := newCall(s, req)
 	defer c.release()
