@@ -1,0 +1,161 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// F03
+func polled(s *sourceTrial) {
+	s.put(1)
+	ring := s.keep(mute{s.Source}, source.WithPoll(time.Second))
+	s.put(2, 1)
+	eventually(s, "the new key by polling", func() bool { return s.uses(ring, 2) })
+}
+
+// F01, F14
+func pushed(s *sourceTrial) {
+	n, ok := s.Source.(source.Notifier)
+	if !ok {
+		s.Fatal("the source does not notify: say in Skip why not")
+	}
+	s.put(1)
+	armed := make(chan struct{})
+	var once sync.Once
+	ring := s.keep(heeding{n, func() { once.Do(func() { close(armed) }) }})
+	<-armed
+	for n := 2; n <= 5; n++ {
+		s.put(n, n-1)
+		eventually(s, "the new key by notice", func() bool { return s.uses(ring, n) })
+	}
+}
+
+// heeding tells when Notify calls changed.
+type heeding struct {
+	source.Notifier
+	heed func()
+}
+
+func (h heeding) Notify(ctx context.Context, changed func()) error {
+	return h.Notifier.Notify(ctx, func() { changed(); h.heed() })
+}
+
+// F14
+func armed(s *sourceTrial) {
+	n, ok := s.Source.(source.Notifier)
+	if !ok {
+		s.Fatal("the source does not notify: say in Skip why not")
+	}
+	s.put(1)
+	s.read(1)
+	for range 2 { // once more, after it has ended
+		ctx, cancel := context.WithCancel(s.Context())
+		var ended atomic.Bool
+		called := make(chan struct{}, 1)
+		done := make(chan error, 1)
+		go func() {
+			done <- n.Notify(ctx, func() {
+				if ended.Load() {
+					s.Error("changed is called after Notify has returned")
+				}
+				select {
+				case called <- struct{}{}:
+				default:
+				}
+			})
+			ended.Store(true)
+		}()
+		select {
+		case <-called:
+		case err := <-done:
+			cancel()
+			s.Fatalf("Notify returned before its context ended: %v", err)
+		case <-time.After(limit):
+			cancel()
+			s.Fatal("Notify never called changed")
+		}
+		cancel()
+		returns(s, "Notify after its context ended", func() {
+			if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+				s.Errorf("Notify: %v, want nil or its context's error", err)
+			}
+		})
+	}
+}
+
+// F105, F106
+func closed(s *sourceTrial) {
+	s.put(1)
+	reads := &counting{Source: s.Source}
+	ring := s.keep(reads, source.WithPoll(time.Second))
+	returns(s, "Close, ten at a time", func() {
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() { ring.Close() })
+		}
+		wg.Wait()
+	})
+	if _, err := ring.Attempt(); !errors.Is(err, source.ErrClosed) {
+		s.Errorf("Attempt after Close: %v", err)
+	}
+	before := reads.count()
+	if err := s.refresh(ring); !errors.Is(err, source.ErrClosed) {
+		s.Errorf("Refresh after Close: %v", err)
+	}
+	if n := reads.count(); n != before {
+		s.Error("the source is read after Close")
+	}
+	s.read(1) // the source itself outlives its rings
+
+	if s.Hang == nil {
+		return
+	}
+	ring = s.keep(s.Source)
+	s.Hang()
+	go func() { _ = ring.Refresh(s.Context()) }()
+	returns(s, "Close while the backend does not answer", func() { ring.Close() })
+}
+
+// F104
+func leaks(s *sourceTrial) {
+	s.put(1)
+	ctx, cancel := context.WithCancel(s.Context())
+	defer cancel()
+	once := func() {
+		ring, err := source.Keep(ctx, s.Source, source.WithLogger(nil))
+		if err != nil {
+			s.Fatalf("Keep: %v", err)
+		}
+		ring.Close()
+		s.close()
+	}
+	once() // what is made once for the process is made here
+	before, countable := descriptors()
+	noLeaks(s, func() {
+		for range 10 {
+			once()
+		}
+		s.Delete()
+		if ring, err := source.Keep(ctx, s.Source, source.WithLogger(nil), source.WithFailFast()); err == nil {
+			ring.Close()
+			s.Error("Keep returned though the key is gone")
+		}
+		s.close()
+	})
+	if !countable {
+		return
+	}
+	after := before
+	defer func() { s.Logf("%d descriptors before, %d after", before, after) }()
+	eventually(s, "as few descriptors as before", func() bool {
+		runtime.GC() // a descriptor that waits for its finalizer is not lost
+		after, _ = descriptors()
+		return after <= before
+	})
+}

@@ -1,0 +1,207 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// A sourceTrial is one case at work.
+type sourceTrial struct {
+	testing.TB
+	SourceBackend
+	h     SourceHarness
+	heard transcript
+}
+
+func newSourceTrial(t testing.TB, h SourceHarness) *sourceTrial {
+	t.Helper()
+	if h.Key == nil {
+		h.Key = NewKey
+	}
+	need(t, "New", h.New != nil)
+	s := &sourceTrial{TB: t, h: h, SourceBackend: h.New(t)}
+	need(t, "Source, Put or Delete", s.Source != nil && s.Put != nil && s.Delete != nil)
+	if !strings.HasPrefix(h.Key(1).Secret.Expose(), Sentinel) {
+		t.Fatal("the harness's keys have secrets without the sentinel")
+	}
+	return s
+}
+
+// put puts the keys of these numbers, newest first.
+func (s *sourceTrial) put(newest int, older ...int) {
+	s.Helper()
+	keys := []source.Key{s.h.Key(newest)}
+	if s.h.Lists {
+		for _, n := range older {
+			keys = append(keys, s.h.Key(n))
+		}
+	}
+	s.Put(keys...)
+}
+
+// read reads the source, and wants its keys to be those of the numbers, or the
+// first of them where the source has one at a time.
+func (s *sourceTrial) read(want ...int) source.Set {
+	s.Helper()
+	set, err := s.Source.Read(s.Context())
+	s.hear(err)
+	if err != nil {
+		s.Fatalf("Read: %v", err)
+	}
+	for _, w := range set.Warnings {
+		s.hear(w)
+	}
+	if set.Complete != s.h.Lists {
+		s.Fatalf("Set.Complete is %v, the harness says %v", set.Complete, s.h.Lists)
+	}
+	if !s.h.Lists {
+		want = want[:1]
+	}
+	if len(set.Keys) != len(want) {
+		s.Fatalf("read %d keys, want %d", len(set.Keys), len(want))
+	}
+	for i, n := range want {
+		if !set.Keys[i].SameContent(s.h.Key(n)) {
+			s.Fatalf("key %d of %d is not number %d whole", i+1, len(want), n)
+		}
+		noSecret(s, "the version's name", set.Keys[i].Version)
+	}
+	return set
+}
+
+// readError reads, and wants a *source.Error that wraps one of kinds.
+func (s *sourceTrial) readError(kinds ...error) {
+	s.Helper()
+	set, err := s.Source.Read(s.Context())
+	s.wantError(err, kinds...)
+	if len(set.Keys) > 0 {
+		s.Error("Read returned keys beside an error")
+	}
+}
+
+func (s *sourceTrial) wantError(err error, kinds ...error) {
+	s.Helper()
+	s.hear(err)
+	var typed *source.Error
+	if !errors.As(err, &typed) || typed.Source == "" {
+		s.Fatalf("the error is %v (%T), want a *source.Error with the source's name", err, err)
+	}
+	for _, k := range kinds {
+		if errors.Is(err, k) {
+			return
+		}
+	}
+	s.Fatalf("the error is %v, want one that wraps one of %v", err, kinds)
+}
+
+// keep keeps src, by default the source itself, in a ring until the case ends.
+// Nothing but a notice, or Refresh, makes the ring read within the case, unless
+// opts say otherwise.
+func (s *sourceTrial) keep(src source.Source, opts ...source.Option) *source.Ring {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), limit)
+	defer cancel()
+	opts = append([]source.Option{
+		source.WithPoll(1000 * time.Hour), source.WithLogger(slog.New(slog.NewTextHandler(&s.heard, nil))),
+		source.WithObserver(s.heard.event),
+	}, opts...)
+	ring, err := source.Keep(ctx, src, opts...)
+	if err != nil {
+		s.hear(err)
+		s.Fatalf("Keep: %v", err)
+	}
+	s.Cleanup(func() { ring.Close() })
+	s.Cleanup(func() {
+		status, _ := json.Marshal(ring.Status())
+		_, _ = s.heard.Write(status)
+	})
+	return ring
+}
+
+// refresh makes the ring read now.
+func (s *sourceTrial) refresh(ring *source.Ring) error {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), limit)
+	defer cancel()
+	err := ring.Refresh(ctx)
+	s.hear(err)
+	return err
+}
+
+// uses reports whether the ring's key is number n.
+func (s *sourceTrial) uses(ring *source.Ring, n int) bool {
+	key, err := ring.InUse()
+	return err == nil && key.SameContent(s.h.Key(n))
+}
+
+func (s *sourceTrial) wantUse(ring *source.Ring, n int) {
+	s.Helper()
+	if !s.uses(ring, n) {
+		s.Fatalf("the ring does not use key %d", n)
+	}
+}
+
+func (s *sourceTrial) hear(err error) {
+	if err != nil {
+		fmt.Fprintf(&s.heard, "%v\n%+v\n%#v\n", err, err, err)
+	}
+}
+
+// search looks for secrets in all that was heard.
+func (s *sourceTrial) search() {
+	s.Helper()
+	noSecret(s, "an error, log line, event or status", s.heard.text())
+}
+
+// mute is a source that cannot notify.
+type mute struct{ source.Source }
+
+// A transcript collects what was said, and the events among it.
+type transcript struct {
+	mu     sync.Mutex
+	said   strings.Builder
+	events []source.Event
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.said.Write(p)
+}
+
+func (t *transcript) event(e source.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.events = append(t.events, e)
+	fmt.Fprintf(&t.said, "%+v\n", e)
+}
+
+func (t *transcript) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.said.String()
+}
+
+// count counts events of the kinds.
+func (t *transcript) count(kinds ...source.EventKind) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for _, e := range t.events {
+		for _, k := range kinds {
+			if e.Kind == k {
+				n++
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,220 @@
+package conformance
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+func firstValue(s *sourceTrial) {
+	s.put(1)
+	set := s.read(1)
+	if again := s.read(1); set.Keys[0].Version != again.Keys[0].Version {
+		s.Errorf("the version's name goes from %q to %q with no change", set.Keys[0].Version, again.Keys[0].Version)
+	}
+	ring := s.keep(s.Source)
+	s.wantUse(ring, 1)
+	status := ring.Status()
+	if !status.Healthy || status.Current.Version == "" || status.InUse != status.Current.Version {
+		s.Errorf("status: %+v", status)
+	}
+}
+
+// F08, F75
+func noValueYet(s *sourceTrial) {
+	s.readError(source.ErrNoKey, source.ErrInvalid, source.ErrUnavailable)
+
+	ctx, cancel := context.WithTimeout(s.Context(), 50*time.Millisecond)
+	defer cancel()
+	ring, err := source.Keep(ctx, s.Source, source.WithLogger(nil))
+	if err == nil {
+		ring.Close()
+		s.Fatal("Keep returned with no key there")
+	}
+	s.wantError(err, source.ErrNoKey)
+	if _, err := source.Keep(s.Context(), s.Source, source.WithLogger(nil), source.WithFailFast()); err == nil {
+		s.Fatal("Keep returned with no key there")
+	} else {
+		s.wantError(err, source.ErrNoKey)
+	}
+
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	reads := &counting{Source: s.Source, first: make(chan struct{})}
+	wg.Go(func() {
+		<-reads.first
+		s.put(1)
+	})
+	s.wantUse(s.keep(reads), 1)
+}
+
+// counting counts readings, and hides that the source can notify.
+type counting struct {
+	source.Source
+	mu    sync.Mutex
+	n     int
+	first chan struct{} // closed when the first reading has ended
+}
+
+func (c *counting) Read(ctx context.Context) (source.Set, error) {
+	set, err := c.Source.Read(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n++; c.n == 1 && c.first != nil {
+		close(c.first)
+	}
+	return set, err
+}
+
+func (c *counting) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n
+}
+
+func update(s *sourceTrial) {
+	s.put(1)
+	first := s.read(1)
+	ring := s.keep(s.Source)
+	s.put(2, 1)
+	second := s.read(2, 1)
+	if v := second.Keys[0].Version; v != "" && v == first.Keys[0].Version {
+		s.Errorf("another key has the same version name %q", v) // F91
+	}
+	if s.h.Lists && second.Keys[1].Version != first.Keys[0].Version {
+		s.Errorf("a key that is listed still goes from version %q to %q", first.Keys[0].Version, second.Keys[1].Version)
+	}
+	if err := s.refresh(ring); err != nil {
+		s.Fatalf("Refresh: %v", err)
+	}
+	s.wantUse(ring, 2)
+	status := ring.Status()
+	if len(status.Versions) != 2 || status.Versions[1].Role != source.RolePrevious {
+		s.Errorf("the key before is not kept: %+v", status.Versions)
+	}
+	if n := s.heard.count(source.Switched); n > 2 {
+		s.Errorf("%d switches for 2 keys", n)
+	}
+}
+
+// F16
+func sameContent(s *sourceTrial) {
+	s.put(1)
+	ring := s.keep(s.Source)
+	s.put(2, 1)
+	if err := s.refresh(ring); err != nil {
+		s.Fatalf("Refresh: %v", err)
+	}
+	before := s.read(2, 1).Keys[0].Version
+	version := ring.Version()
+	for range 5 {
+		s.put(2, 1)
+		if after := s.read(2, 1).Keys[0].Version; after != before {
+			s.Fatalf("the same key goes from version %q to %q", before, after)
+		}
+		if err := s.refresh(ring); err != nil {
+			s.Fatalf("Refresh: %v", err)
+		}
+	}
+	status := ring.Status()
+	if ring.Version() != version || len(status.Versions) != 2 || status.Versions[1].Role != source.RolePrevious {
+		s.Errorf("the same content changed the ring: %+v", status.Versions)
+	}
+	eventually(s, "the events", func() bool { return s.heard.count(source.Switched) == 2 })
+	if n := s.heard.count(source.RolledBack, source.OverlapEnded, source.Revoked); n > 0 {
+		s.Errorf("%d events for a change that was none", n)
+	}
+}
+
+// F71
+func rollback(s *sourceTrial) {
+	s.put(1)
+	ring := s.keep(s.Source)
+	first := ring.Version()
+	s.put(2, 1)
+	if err := s.refresh(ring); err != nil {
+		s.Fatalf("Refresh: %v", err)
+	}
+	s.wantUse(ring, 2)
+	s.put(1)
+	s.read(1)
+	if err := s.refresh(ring); err != nil {
+		s.Fatalf("Refresh: %v", err)
+	}
+	s.wantUse(ring, 1)
+	if v := ring.Version(); s.h.Lists && v != first {
+		s.Errorf("version %q came back as %q", first, v)
+	}
+	eventually(s, "an event that says so", func() bool { return s.heard.count(source.Switched, source.RolledBack) == 3 })
+}
+
+// F83: each reading is a set of its own.
+func ownCopy(s *sourceTrial) {
+	s.put(1)
+	set := s.read(1)
+	key := &set.Keys[0]
+	for name := range key.Extra {
+		key.Extra[name] = source.NewSecret("changed")
+	}
+	for name := range key.Metadata {
+		key.Metadata[name] = "changed"
+	}
+	for i := range key.Scopes {
+		key.Scopes[i] = "changed"
+	}
+	*key = source.Key{Secret: source.NewSecret("changed")}
+	again := s.read(1)
+	for _, value := range again.Keys[0].Metadata {
+		if value == "changed" {
+			s.Error("the sets share their metadata")
+		}
+	}
+	for _, scope := range again.Keys[0].Scopes {
+		if scope == "changed" {
+			s.Error("the sets share their scopes")
+		}
+	}
+}
+
+// F26, F50
+func concurrent(s *sourceTrial) {
+	const last = 12
+	s.put(1)
+	ctx, stop := context.WithCancel(s.Context())
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				set, err := s.Source.Read(ctx)
+				s.hear(err)
+				if err != nil {
+					continue // between two states, which is allowed
+				}
+				for _, key := range set.Keys {
+					if !s.known(key, last) {
+						s.Error("read a key that was never put, or parts of two")
+						return
+					}
+				}
+			}
+		})
+	}
+	for n := 2; n <= last; n++ {
+		s.put(n, n-1)
+		s.read(n, n-1)
+	}
+	stop()
+	returns(s, "Read after its context ended", wg.Wait)
+}
+
+// known reports whether key is one of the first n, whole.
+func (s *sourceTrial) known(key source.Key, n int) bool {
+	for i := 1; i <= n; i++ {
+		if key.SameContent(s.h.Key(i)) {
+			return true
+		}
+	}
+	return false
+}
