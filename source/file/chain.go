@@ -33,9 +33,9 @@ func chain(targets []target, path string) []target {
 		info, err := os.Lstat(at)
 		switch {
 		case err != nil:
-			return append(targets, target{dir, name})
+			return append(targets, target{dir, name}, target{dir, ""})
 		case info.Mode()&fs.ModeSymlink != 0:
-			targets = append(targets, target{dir, name})
+			targets = append(targets, target{dir, name}, target{dir, ""})
 			to, err := os.Readlink(at)
 			if links++; err != nil || links > maxLinks {
 				return targets // F23: repaired by changing one of the links
@@ -47,7 +47,6 @@ func chain(targets []target, path string) []target {
 		case info.IsDir() && len(rest) > 0:
 			dir = at
 		default:
-			// The directory itself as well: a rename of it says nothing about its entries.
 			return append(targets, target{dir, name}, target{dir, ""}, target{at, ""})
 		}
 	}

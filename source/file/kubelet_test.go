@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // A volume replaces the files of a directory as the kubelet does it for a mounted
@@ -15,6 +16,8 @@ type volume struct {
 	dir   string
 	count int
 	keep  bool // leave the old directories
+
+	switched time.Time // when the last swap began to show
 }
 
 func newVolume(t testing.TB, files map[string]string) *volume {
@@ -35,6 +38,7 @@ func (v *volume) swap(files map[string]string) {
 	}
 	tmp := filepath.Join(v.dir, "..data_tmp")
 	v.must(os.Symlink(name, tmp))
+	v.switched = time.Now()
 	v.must(os.Rename(tmp, filepath.Join(v.dir, "..data")))
 	for f := range files {
 		if _, err := os.Lstat(filepath.Join(v.dir, f)); err != nil {

@@ -10,8 +10,8 @@ import (
 )
 
 // rearm is how often the watches are set anew without any event, since some
-// changes give none: a mount on top, an ancestor renamed (F03).
-const rearm = 5 * time.Second
+// changes give none: a mount on top, an ancestor renamed (F03). Tests change it.
+var rearm = 5 * time.Second
 
 // Notify watches the file and calls changed when it may have changed, as
 // [source.Notifier] has it. All sources of a process share one watcher, which

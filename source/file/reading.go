@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -95,6 +96,9 @@ func (s *Source) takeOnce(lease bool) (reading, writers, error) {
 	var r reading
 	for _, f := range s.fields {
 		resolved, err := filepath.EvalSymlinks(f.path)
+		if errors.Is(err, fs.ErrNotExist) && !isMissing(f.path) {
+			return nil, 0, errMoved
+		}
 		missing := f.role == rolePassphrase && errors.Is(err, fs.ErrNotExist)
 		if err != nil && !missing {
 			return nil, 0, describe(f, err)
@@ -119,6 +123,14 @@ func (s *Source) takeOnce(lease bool) (reading, writers, error) {
 		}
 	}
 	return r, most, nil
+}
+
+// isMissing reports whether there is nothing at path, rather than that the
+// directory it was about to lead to has just been switched and removed (F01).
+func isMissing(path string) bool {
+	before := chain(nil, path)
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist) && slices.Equal(before, chain(nil, path))
 }
 
 // read fills in info and text.

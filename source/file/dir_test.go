@@ -1,0 +1,164 @@
+package file_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/file"
+)
+
+func bundle(i int) map[string]string {
+	return map[string]string{
+		"api-key":    fmt.Sprintf("id-%d\n", i),
+		"api-secret": fmt.Sprintf("secret-%d\n", i),
+		"passphrase": fmt.Sprintf("[word-%d\n", i),
+	}
+}
+
+// whole fails unless all of the key is from one bundle, and returns its number.
+func whole(t *testing.T, key source.Key) string {
+	t.Helper()
+	n := strings.TrimPrefix(key.ID, "id-")
+	if key.Secret.Expose() != "secret-"+n || key.Extra["passphrase"].Expose() != "[word-"+n {
+		t.Fatalf("a mixed key: %s, %s, %s", key.ID, key.Secret.Expose(), key.Extra["passphrase"].Expose())
+	}
+	return n
+}
+
+// F26: the link is switched after each of the files was read.
+func TestBundleIsNeverMixed(t *testing.T) {
+	v := newVolume(t, bundle(0))
+	src := file.Dir(v.dir)
+	whole(t, read(t, src))
+	i := 0
+	for _, after := range []string{"api-key", "api-secret", "passphrase"} {
+		for _, keep := range []bool{false, true} {
+			v.keep = keep
+			src.OnRead(func(name string) {
+				if name == after {
+					src.OnRead(nil)
+					i++
+					v.swap(bundle(i))
+				}
+			})
+			if got := whole(t, read(t, src)); got != fmt.Sprint(i) {
+				t.Errorf("switched after %s: read %s, want %d", after, got, i)
+			}
+		}
+	}
+}
+
+// F26: the same by brute force, from several goroutines.
+func TestBundleUnderSwaps(t *testing.T) {
+	v := newVolume(t, bundle(0))
+	src := file.Dir(v.dir)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				set, err := src.Read(ctx)
+				if err == nil {
+					whole(t, set.Keys[0])
+				} else if ctx.Err() == nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i := range 200 {
+		v.swap(bundle(i + 1))
+	}
+	cancel()
+	wg.Wait()
+	if got := whole(t, read(t, src)); got != "200" {
+		t.Fatalf("read %s at the end", got)
+	}
+}
+
+// F01, F26
+func TestServesEverySwapOfBundle(t *testing.T) {
+	v := newVolume(t, bundle(0))
+	src := file.Dir(v.dir)
+	changed := watching(t, src)
+	for i := range 20 {
+		v.swap(bundle(i + 1))
+		served(t, src, changed, fmt.Sprintf("secret-%d", i+1), fmt.Sprintf("secret-%d", i))
+		whole(t, read(t, src))
+	}
+}
+
+// F26: files that are replaced one after the other. The source waits for the
+// second, and goes by what is there when it does not come.
+func TestWaitsForOtherHalf(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name, text string) { t.Helper(); replace(t, filepath.Join(dir, name), text) }
+	for name, text := range bundle(0) {
+		put(name, text)
+	}
+	src := file.Dir(dir)
+	whole(t, read(t, src))
+
+	// Readings after the id has changed go on until the passphrase has.
+	put("api-key", "id-1")
+	readings := 0
+	src.OnRead(func(name string) {
+		if name != "passphrase" {
+			return
+		}
+		switch readings++; readings {
+		case 4:
+			put("api-secret", "secret-1")
+		case 8:
+			src.OnRead(nil)
+			put("passphrase", "[word-1")
+		}
+	})
+	if got := whole(t, read(t, src)); got != "1" {
+		t.Fatalf("read %s", got)
+	}
+
+	put("api-secret", "secret-2") // a new password for the same user
+	if key := read(t, src); key.ID != "id-1" || key.Secret.Expose() != "secret-2" {
+		t.Fatalf("read %s, %s", key.ID, key.Secret.Expose())
+	}
+}
+
+func TestBundleFields(t *testing.T) {
+	dir := t.TempDir()
+	src := file.Dir(dir)
+	wantError(t, src, source.ErrNoKey)
+	write(t, filepath.Join(dir, "api-key"), "id")
+	wantError(t, src, source.ErrNoKey)
+	pem := "-----BEGIN PRIVATE KEY-----\nc2VudGluZWw=\n-----END PRIVATE KEY-----"
+	write(t, filepath.Join(dir, "api-secret"), pem+"\n")
+	key := read(t, src)
+	info, err := os.Stat(filepath.Join(dir, "api-secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key.ID != "id" || key.Secret.Expose() != pem || key.Extra != nil || !key.CreatedAt.Equal(info.ModTime()) {
+		t.Fatalf("%+v", key)
+	}
+	write(t, filepath.Join(dir, "passphrase"), "word")
+	if key := read(t, src); key.Extra["passphrase"].Expose() != "word" {
+		t.Fatalf("%+v", key)
+	}
+	write(t, filepath.Join(dir, "passphrase"), "two sentinel words") // F19
+	wantError(t, src, source.ErrInvalid, "sentinel")
+
+	write(t, filepath.Join(dir, "user"), "u")
+	write(t, filepath.Join(dir, "password"), "p")
+	if key := read(t, file.Dir(dir, file.WithNames("user", "password", ""))); key.ID != "u" || key.Secret.Expose() != "p" || key.Extra != nil {
+		t.Fatalf("%+v", key)
+	}
+	if key := read(t, file.Dir(dir, file.WithNames("", "password", ""))); key.ID != "" || key.Secret.Expose() != "p" {
+		t.Fatalf("%+v", key)
+	}
+}

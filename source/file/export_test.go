@@ -1,0 +1,20 @@
+package file
+
+import (
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// SetRearm sets how often watches are set anew without an event.
+func SetRearm(d time.Duration) { rearm = d }
+
+// SetWatcher sets what makes the process's watcher, and returns what did before.
+func SetWatcher(f func() (*fsnotify.Watcher, error)) func() (*fsnotify.Watcher, error) {
+	before := newWatcher
+	newWatcher = f
+	return before
+}
+
+// OnRead calls f after each file that s reads.
+func (s *Source) OnRead(f func(name string)) { s.opened = f }
