@@ -1,0 +1,493 @@
+package transport_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// The caller's request is his: the same one may be sent again and again, and
+// read while it is out.
+//
+// F28
+func TestRequestStaysAsItIs(t *testing.T) {
+	for name, scheme := range map[string]transport.Scheme{
+		"header": transport.Bearer(), "query": transport.Query("key"), "basic": transport.Basic(),
+		"body": transport.SchemeFunc(func(source.Key) (transport.Signer, error) {
+			return transport.SignerFunc(func(req *http.Request) error {
+				transport.SetBody(req, []byte("signed body"))
+				req.Header.Set("X-Signed", "yes")
+				return nil
+			}), nil
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			protocols(t, func(t *testing.T, p protocol) {
+				srv := p.serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+				s := newStore("v1")
+				ring := keep(t, s)
+				rt := transport.New(ring, scheme, transport.WithBase(srv.base(t)))
+				req := request(t, http.MethodPost, srv.URL+"/a?b=c", strings.NewReader("body"))
+				req.Header.Set("X-Mine", "1")
+				before, header, u := *req, req.Header.Clone(), *req.URL
+
+				stop := make(chan struct{})
+				var reader sync.WaitGroup
+				reader.Go(func() { // -race: nobody writes to what the caller reads
+					for {
+						select {
+						case <-stop:
+							return
+						default:
+							_ = fmt.Sprint(req.Header, req.URL, req.ContentLength, req.Host)
+						}
+					}
+				})
+				for i := range 3 {
+					req.Body, _ = req.GetBody()
+					before.Body = req.Body
+					resp, err := rt.RoundTrip(req)
+					if err != nil {
+						t.Fatal(err)
+					}
+					resp.Body.Close()
+					if resp.Request != req {
+						t.Error("resp.Request is not the caller's request")
+					}
+					move(t, ring, s, fmt.Sprintf("v%d", i+2))
+				}
+				close(stop)
+				reader.Wait()
+				if !maps.EqualFunc(req.Header, header, slices.Equal) || *req.URL != u {
+					t.Errorf("header or URL changed: %v %v", req.Header, req.URL)
+				}
+				for f := range reflect.TypeFor[http.Request]().Fields() {
+					a, b := reflect.ValueOf(*req).FieldByIndex(f.Index), reflect.ValueOf(before).FieldByIndex(f.Index)
+					if f.IsExported() && f.Type.Kind() != reflect.Func && !reflect.DeepEqual(a.Interface(), b.Interface()) {
+						t.Errorf("%s changed", f.Name)
+					}
+				}
+			})
+		})
+	}
+}
+
+// F29: a request made by hand has no header map.
+func TestNilHeader(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		g := newGate("v1")
+		srv := p.serve(t, g)
+		rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(srv.base(t)))
+		u, _ := url.Parse(srv.URL)
+		req := &http.Request{URL: u}
+		resp, err := rt.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || req.Header != nil {
+			t.Errorf("status %d, header %v", resp.StatusCode, req.Header)
+		}
+	})
+}
+
+var errBase = errors.New("the base failed")
+
+// Whatever goes wrong before or instead of an answer: the request's body is
+// closed, there is an error and no response, and it says what it is.
+//
+// F30, F31, F106, F109
+func TestErrorsCloseTheBody(t *testing.T) {
+	open := keep(t, newStore("v1"))
+	closed := keep(t, newStore("v1"))
+	closed.Close()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	noSign := transport.SchemeFunc(func(source.Key) (transport.Signer, error) {
+		return transport.SignerFunc(func(*http.Request) error { return transport.ErrBody }), nil
+	})
+	noSigner := transport.SchemeFunc(func(source.Key) (transport.Signer, error) { return nil, nil })
+	signed := transport.SchemeFunc(func(source.Key) (transport.Signer, error) {
+		return transport.SignerFunc(func(req *http.Request) error { _, err := transport.Body(req); return err }), nil
+	})
+	revoked := keep(t, newStore("v1"))
+	if err := revoked.Revoke("v1"); err != nil {
+		t.Fatal(err)
+	}
+	base := roundTripper(func(req *http.Request) (*http.Response, error) {
+		defer req.Body.Close()
+		return nil, errors.Join(errBase, req.Context().Err())
+	})
+	both := roundTripper(func(req *http.Request) (*http.Response, error) {
+		defer req.Body.Close()
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, errBase
+	})
+	neither := roundTripper(func(req *http.Request) (*http.Response, error) {
+		defer req.Body.Close()
+		return nil, nil
+	})
+	const good = "https://api.example.com/"
+	for name, c := range map[string]struct {
+		rt   http.RoundTripper
+		url  string
+		ctx  context.Context
+		want error // nil: any
+	}{
+		"closed ring":         {rt: transport.New(closed, transport.Bearer(), transport.WithBase(base)), want: source.ErrClosed},
+		"no key":              {rt: transport.New(revoked, transport.Bearer(), transport.WithBase(base)), want: source.ErrNoKey},
+		"no ring":             {rt: transport.New(nil, transport.Bearer(), transport.WithBase(base)), want: source.ErrNoKey},
+		"no scheme":           {rt: transport.New(open, nil, transport.WithBase(base)), want: source.ErrNoKey},
+		"nil transport":       {rt: (*transport.Transport)(nil), want: source.ErrNoKey},
+		"zero transport":      {rt: &transport.Transport{}, want: source.ErrNoKey},
+		"foreign origin":      {rt: transport.New(open, transport.Bearer(), transport.WithBase(base), transport.WithOrigin("https://other.example.com")), want: transport.ErrOrigin},
+		"no such origin":      {rt: transport.New(open, transport.Bearer(), transport.WithBase(base), transport.WithOrigin("api.example.com")), want: transport.ErrOrigin},
+		"origin with a path":  {rt: transport.New(open, transport.Bearer(), transport.WithBase(base), transport.WithOrigin("https://api.example.com/v1")), want: transport.ErrOrigin},
+		"insecure":            {rt: transport.New(open, transport.Bearer(), transport.WithBase(base)), url: "http://api.example.com/", want: transport.ErrInsecure},
+		"no scheme in URL":    {rt: transport.New(open, transport.Bearer(), transport.WithBase(base)), url: "//api.example.com/", want: transport.ErrOrigin},
+		"no host":             {rt: transport.New(open, transport.Bearer(), transport.WithBase(base)), url: "https:///", want: transport.ErrOrigin},
+		"ctx done":            {rt: transport.New(open, transport.Bearer(), transport.WithBase(base)), ctx: ended, want: context.Canceled},
+		"base error":          {rt: transport.New(open, transport.Bearer(), transport.WithBase(base)), want: errBase},
+		"base returns both":   {rt: transport.New(open, transport.Bearer(), transport.WithBase(both)), want: errBase},
+		"base returns none":   {rt: transport.New(open, transport.Bearer(), transport.WithBase(neither))},
+		"sign error":          {rt: transport.New(open, noSign, transport.WithBase(base)), want: transport.ErrBody},
+		"body not to be had":  {rt: transport.New(open, signed, transport.WithBase(base)), want: transport.ErrBody},
+		"no signer":           {rt: transport.New(keep(t, newStore("v1")), noSigner, transport.WithBase(base)), want: source.ErrUnusable},
+		"no route":            {rt: transport.Route(), want: transport.ErrNoRoute},
+		"route without match": {rt: transport.Route(transport.Rule{Match: transport.Methods("GET"), Transport: base}), want: transport.ErrNoRoute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := &countingBody{Reader: strings.NewReader("body")}
+			target, ctx := good, t.Context()
+			if c.url != "" {
+				target = c.url
+			}
+			if c.ctx != nil {
+				ctx = c.ctx
+			}
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := c.rt.RoundTrip(req)
+			if resp != nil || err == nil || c.want != nil && !errors.Is(err, c.want) {
+				t.Errorf("response %v, error %v; want an error that is %v", resp, err, c.want)
+			}
+			if body.closed.Load() == 0 {
+				t.Error("the body is left open")
+			}
+		})
+	}
+}
+
+// F109: a request that is none.
+func TestNilRequest(t *testing.T) {
+	rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), nil)
+	body := &countingBody{}
+	for _, req := range []*http.Request{nil, {}, {Body: body}} {
+		if resp, err := rt.RoundTrip(req); resp != nil || err == nil {
+			t.Errorf("response %v, error %v", resp, err)
+		}
+	}
+	if body.closed.Load() != 1 {
+		t.Error("the body is left open")
+	}
+	var none *transport.Transport
+	none.CloseIdleConnections()
+	(&transport.Transport{}).CloseIdleConnections()
+	if none.Ring() != nil {
+		t.Error("a ring of nothing")
+	}
+	for _, h := range []func(*http.Request) bool{transport.Methods("GET"), transport.Host("h")} {
+		_ = h(&http.Request{})
+	}
+}
+
+// F43, F57, F95: no secret leaves with a response, its request or an error.
+func TestNoSecretInResponsesAndErrors(t *testing.T) {
+	leaks := func(t *testing.T, what string, v any) {
+		t.Helper()
+		for _, verb := range []string{"%v", "%+v", "%#v"} {
+			if text := fmt.Sprintf(verb, v); strings.Contains(text, sentinel) {
+				t.Errorf("%s printed with %s holds the secret", what, verb)
+			}
+		}
+	}
+	for name, scheme := range map[string]transport.Scheme{
+		"bearer": transport.Bearer(), "header": transport.Header("X-Api-Key"), "query": transport.Query("key"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			protocols(t, func(t *testing.T, p protocol) {
+				srv := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					switch r.URL.Path {
+					case "/bad-location":
+						w.Header().Set("Location", "https://[::1:bad")
+						w.WriteHeader(http.StatusFound)
+					case "/loop":
+						http.Redirect(w, r, "/loop", http.StatusFound)
+					case "/cut":
+						panic(http.ErrAbortHandler)
+					case "/refused":
+						w.WriteHeader(http.StatusUnauthorized)
+					}
+				}))
+				rt := transport.New(keep(t, newStore("v1"), source.WithRefusalWait(0)), scheme, transport.WithBase(srv.base(t)))
+				for _, path := range []string{"/", "/refused", "/bad-location", "/loop", "/cut"} {
+					resp, err := (&http.Client{Transport: rt}).Do(get(t, srv.URL+path))
+					leaks(t, path+": the error", err)
+					leaks(t, path+": the unwrapped error", errors.Unwrap(err))
+					if resp != nil {
+						resp.Body.Close() // printing walks into it
+						leaks(t, path+": the response", resp)
+						leaks(t, path+": its request", resp.Request)
+						leaks(t, path+": its URL", resp.Request.URL)
+						leaks(t, path+": its header", resp.Request.Header)
+					}
+				}
+			})
+		})
+	}
+	// What the base says may quote what it was given.
+	for name, f := range map[string]func(*http.Request) error{
+		"url.Error":  func(r *http.Request) error { return &url.Error{Op: "Get", URL: r.URL.String(), Err: errBase} },
+		"value":      func(r *http.Request) error { return valueError{r.URL.String()} },
+		"the header": func(r *http.Request) error { return fmt.Errorf("%w: %v", errBase, r.Header) },
+	} {
+		rt := transport.New(keep(t, newStore("v1")), transport.Query("key"), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+			return nil, f(r)
+		})))
+		_, err := rt.RoundTrip(get(t, "https://api.example.com/"))
+		leaks(t, "an error of the base: "+name, err)
+		if name == "url.Error" && !errors.Is(err, errBase) {
+			t.Errorf("%v is not the base's error any more", err)
+		}
+	}
+}
+
+type valueError struct{ text string }
+
+func (e valueError) Error() string { return e.text }
+
+// F44: idle connections are the base's; a base without the method is fine.
+func TestCloseIdleConnections(t *testing.T) {
+	closer := &closingBase{}
+	ring := keep(t, newStore("v1"))
+	rt := transport.New(ring, transport.Bearer(), transport.WithBase(closer))
+	(&http.Client{Transport: rt}).CloseIdleConnections()
+	(&http.Client{Transport: transport.Route(transport.Rule{Transport: rt}, transport.Rule{})}).CloseIdleConnections()
+	if n := closer.closed.Load(); n != 2 {
+		t.Errorf("forwarded %d times, want 2", n)
+	}
+	transport.New(ring, transport.Bearer(), transport.WithBase(stub{})).CloseIdleConnections()
+}
+
+type closingBase struct {
+	stub
+	closed  atomic.Int64
+	closing chan struct{}
+}
+
+func (c *closingBase) CloseIdleConnections() {
+	c.closed.Add(1)
+	if c.closing != nil {
+		c.closing <- struct{}{}
+	}
+}
+
+// F47: a request that comes with credentials of its own, be they empty, is sent
+// as it is, reported as the caller's.
+func TestCallersOwnKeyWins(t *testing.T) {
+	for name, c := range map[string]struct {
+		scheme transport.Scheme
+		set    func(*http.Request)
+		want   []string // Authorization, or X-Api-Key
+	}{
+		"set":           {transport.Bearer(), func(r *http.Request) { r.Header.Set("Authorization", "Bearer mine") }, []string{"Bearer mine"}},
+		"empty":         {transport.Header("x-api-key"), func(r *http.Request) { r.Header.Set("X-Api-Key", "") }, []string{""}},
+		"nil":           {transport.Header("X-Api-Key"), func(r *http.Request) { r.Header["X-Api-Key"] = nil }, nil},
+		"userinfo":      {transport.Bearer(), func(r *http.Request) { r.URL.User = url.UserPassword("u", "p") }, []string{"Basic dTpw"}},
+		"another kind":  {transport.Header("X-Api-Key"), func(r *http.Request) { r.Header.Set("Authorization", "Bearer mine") }, []string{sentinel + "v1"}},
+		"basic is hers": {transport.Basic(), func(r *http.Request) { r.SetBasicAuth("u", "p") }, []string{"Basic dTpw"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			protocols(t, func(t *testing.T, p protocol) {
+				header := make(chan []string, 1)
+				srv := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					name := c.scheme.(interface{ CredentialHeaders() []string }).CredentialHeaders()[0]
+					header <- r.Header[name]
+					w.WriteHeader(http.StatusUnauthorized)
+				}))
+				ring := keep(t, newStore("v1"), source.WithRefusalWait(0))
+				rt := transport.New(ring, c.scheme, transport.WithBase(srv.base(t)))
+				req := get(t, srv.URL)
+				c.set(req)
+				a := send(t, rt, req)
+				if got := <-header; !slices.Equal(got, c.want) {
+					t.Errorf("the server got %q, want %q", got, c.want)
+				}
+				if name == "another kind" {
+					a.want(t, http.StatusUnauthorized, "v1", 1)
+					return
+				}
+				a.want(t, http.StatusUnauthorized, transport.CallersKey, 1)
+				if n := ring.Status().Versions[0].Requests; n != 0 {
+					t.Errorf("the ring's key was counted %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// F48: stacked twice, the key is there once, and refusals are still read once.
+func TestStackedTwice(t *testing.T) {
+	for name, scheme := range map[string]transport.Scheme{"bearer": transport.Bearer(), "query": transport.Query("key")} {
+		t.Run(name, func(t *testing.T) {
+			protocols(t, func(t *testing.T, p protocol) {
+				g := newGate("v1")
+				g.secret = func(r *http.Request) string {
+					v := r.URL.Query()["key"]
+					for _, h := range r.Header["Authorization"] {
+						v = append(v, strings.TrimPrefix(h, "Bearer "))
+					}
+					return strings.Join(v, ",")
+				}
+				srv := p.serve(t, g)
+				ring := keep(t, newStore("v2", "v1"))
+				inner := transport.New(ring, scheme, transport.WithBase(srv.base(t)))
+				outer := transport.New(ring, scheme, transport.WithBase(inner))
+				send(t, outer, get(t, srv.URL)).want(t, http.StatusOK, "v1", 2)
+				g.wantVersions(t, "v2", "v1")
+			})
+		})
+	}
+}
+
+// F51: what looks like a refusal and is none goes straight back, once.
+func TestAnswersThatAreNoRefusal(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		var attempts atomic.Int64
+		srv := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			attempts.Add(1)
+			var status int
+			_, _ = fmt.Sscanf(r.URL.Path, "/%d", &status)
+			if status == http.StatusProxyAuthRequired {
+				w.Header().Set("Proxy-Authenticate", "Basic")
+			}
+			w.Header().Set("Link", "</style.css>")
+			w.WriteHeader(http.StatusEarlyHints)
+			w.WriteHeader(status)
+		}))
+		ring := keep(t, newStore("v2", "v1"))
+		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+			for _, status := range []int{200, 204, 304, 400, 403, 404, 407, 429, 500, 503} {
+				attempts.Store(0)
+				req := request(t, method, fmt.Sprintf("%s/%d", srv.URL, status), nil)
+				var hints atomic.Int64
+				req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+					Got1xxResponse: func(code int, _ textproto.MIMEHeader) error { hints.Add(1); return nil },
+				}))
+				send(t, rt, req).want(t, status, "v2", 1)
+				if attempts.Load() != 1 || hints.Load() != 1 {
+					t.Errorf("%s %d: %d attempts, %d early hints", method, status, attempts.Load(), hints.Load())
+				}
+			}
+		}
+		if st := ring.Status(); !st.Healthy || st.Current.Refused != 0 {
+			t.Errorf("status %+v", st.Current)
+		}
+	})
+}
+
+// A HEAD has no body to drain, and falls back like any other.
+//
+// F51
+func TestHeadFallsBack(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		g := newGate("v1")
+		srv := p.serve(t, g)
+		rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(srv.base(t)))
+		send(t, rt, request(t, http.MethodHead, srv.URL, nil)).want(t, http.StatusOK, "v1", 2)
+		if n := srv.conns.Load(); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+	})
+}
+
+// F106: requests that are out when the ring closes finish.
+func TestCloseLetsRequestsFinish(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		g := newGate("v1")
+		arrived, release := make(chan struct{}), make(chan struct{})
+		g.serve = func(w http.ResponseWriter, _ *http.Request) {
+			close(arrived)
+			<-release
+			_, _ = io.WriteString(w, "done")
+		}
+		srv := p.serve(t, g)
+		ring := keep(t, newStore("v1"))
+		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		done := make(chan answer, 1)
+		go func() {
+			a, err := try(rt, get(t, srv.URL))
+			if err != nil {
+				t.Error(err)
+			}
+			done <- a
+		}()
+		<-arrived
+		ring.Close()
+		close(release)
+		if a := <-done; a.body != "done" {
+			t.Errorf("body %q", a.body)
+		}
+		if _, err := try(rt, get(t, srv.URL)); !errors.Is(err, source.ErrClosed) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// F106: a refused request that waits for the source does not outlive the ring,
+// and its caller gets the server's answer.
+func TestCloseEndsTheWaitForTheSource(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		g := newGate()
+		srv := p.serve(t, g)
+		s := newStore("v1")
+		ring := keep(t, s)
+		s.mu.Lock()
+		s.hang = make(chan struct{}) // for ever
+		s.mu.Unlock()
+		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		before := s.count()
+		done := make(chan answer, 1)
+		go func() {
+			a, err := try(rt, get(t, srv.URL))
+			if err != nil {
+				t.Error(err)
+			}
+			done <- a
+		}()
+		eventually(t, "the source to be read", func() bool { return s.count() > before })
+		ring.Close()
+		a := <-done
+		a.want(t, http.StatusUnauthorized, "v1", 1)
+		if a.body != "refused" {
+			t.Errorf("body %q", a.body)
+		}
+	})
+}
