@@ -1,0 +1,231 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	_ "github.com/rollingkeys/rollingkeys/source/env" // source strings
+	_ "github.com/rollingkeys/rollingkeys/source/file"
+	_ "github.com/rollingkeys/rollingkeys/source/remote"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
+)
+
+// A Client is an *http.Client whose requests carry the current key. It is safe
+// for concurrent use; make one for each credential, and Close it.
+type Client struct {
+	*http.Client
+	ring *source.Ring
+	keys *transport.Transport
+	base http.RoundTripper
+	own  bool // base was made here
+}
+
+// Option sets how [New] makes a client.
+type Option func(*config)
+
+type config struct {
+	scheme    transport.Scheme
+	base      http.RoundTripper
+	timeout   time.Duration
+	retries   int
+	ring      []source.Option
+	transport []transport.Option
+}
+
+// WithScheme sets how the key goes onto a request. Default transport.Bearer.
+func WithScheme(s transport.Scheme) Option { return func(c *config) { c.scheme = s } }
+
+// WithProvider sets all that is known about an API: scheme, classifier, origins,
+// overlap. Options after it change what it set.
+func WithProvider(p provider.Profile) Option {
+	return func(c *config) {
+		c.scheme = p.Scheme
+		if p.Classifier != nil {
+			c.transport = append(c.transport, transport.WithClassifier(p.Classifier))
+		}
+		c.transport = append(c.transport, transport.WithOrigin(p.Origins...))
+		if p.Overlap > 0 {
+			c.ring = append(c.ring, source.WithOverlap(p.Overlap))
+		}
+		if p.Lockout {
+			c.ring = append(c.ring, source.WithLockout())
+		}
+	}
+}
+
+// WithOrigin names the origins that may get the key, such as
+// "https://api.example.com"; see [transport.WithOrigin].
+func WithOrigin(origins ...string) Option {
+	return WithTransport(transport.WithOrigin(origins...))
+}
+
+// WithBase sets the RoundTripper that sends the requests; Close leaves it alone.
+// Default: a transport of the client's own, with the settings of
+// http.DefaultTransport, a limit of 30 s on waiting for a response's header, and
+// up to 64 idle connections a host.
+func WithBase(base http.RoundTripper) Option { return func(c *config) { c.base = base } }
+
+// WithTimeout bounds a request, with all its attempts and its body. Default
+// 60 s; 0 means no bound.
+func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = d } }
+
+// WithRetry sends a request that failed for a passing reason (connection lost,
+// 429, 502, 503, 504) again, up to n times, with growing pauses between 200 ms
+// and 5 s. Only requests that may be repeated are: GET, HEAD, OPTIONS, TRACE,
+// PUT, DELETE, and others that have an Idempotency-Key; and only if their body
+// can be had again: nothing is buffered. Default 0. Each of these tries may take
+// the attempts that the key transport makes: two, three at most.
+func WithRetry(n int) Option { return func(c *config) { c.retries = n } }
+
+// WithRing sets how the keys are kept: overlap, polling, cache, events.
+func WithRing(opts ...source.Option) Option {
+	return func(c *config) { c.ring = append(c.ring, opts...) }
+}
+
+// WithTransport sets how keys are put on requests and refusals read.
+func WithTransport(opts ...transport.Option) Option {
+	return func(c *config) { c.transport = append(c.transport, opts...) }
+}
+
+// New returns a client that draws its keys from src. It waits for the first set
+// as [source.Keep] does: ctx bounds the waiting, and nothing after it.
+func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error) {
+	cfg := config{scheme: transport.Bearer(), timeout: time.Minute}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&cfg)
+		}
+	}
+	c := &Client{base: cfg.base, own: cfg.base == nil}
+	if c.own {
+		c.base = newBase()
+	}
+	if cfg.scheme == nil {
+		return nil, fmt.Errorf("client: %w: no scheme", source.ErrNoKey)
+	}
+	ring, err := source.Keep(ctx, src, append(cfg.ring, source.WithCheck(func(key source.Key) error {
+		_, err := cfg.scheme.Prepare(key)
+		return err
+	}))...)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	c.ring = ring
+	c.keys = transport.New(ring, cfg.scheme, append(cfg.transport, transport.WithBase(c.base))...)
+	var rt http.RoundTripper = c.keys
+	if cfg.retries > 0 {
+		rt = newRetry(rt, cfg.retries)
+	}
+	c.Client = &http.Client{Transport: rt, Timeout: cfg.timeout}
+	return c, nil
+}
+
+// Parse returns a client that draws its keys from the source that the string
+// names, such as "file:///run/secrets/api-key?overlap=1h"; see [source.Parse].
+// Files, the environment and HTTPS endpoints are known here; other sources are
+// once their package is imported.
+func Parse(ctx context.Context, s string, opts ...Option) (*Client, error) {
+	src, ring, err := source.Parse(s)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	return New(ctx, src, append([]Option{WithRing(ring...)}, opts...)...)
+}
+
+// FromEnv returns a client that is set up by the environment alone. For the
+// prefix EXCHANGE it reads
+//
+//	EXCHANGE_KEY_SOURCE  a source string; default env://EXCHANGE?pair=true
+//	EXCHANGE_KEY_SCHEME  bearer (default), basic, header:NAME or query:NAME
+//	EXCHANGE_ORIGIN      the origins that may get the key, separated by commas
+//	EXCHANGE_TIMEOUT     a duration; see WithTimeout
+//
+// Options come after it and win. A value that makes no sense is an error that
+// wraps [source.ErrInvalid] and names the variable.
+func FromEnv(ctx context.Context, prefix string, opts ...Option) (*Client, error) {
+	var set []Option
+	invalid := func(name string) (*Client, error) {
+		return nil, fmt.Errorf("client: %w: environment variable %s_%s", source.ErrInvalid, prefix, name)
+	}
+	if s := os.Getenv(prefix + "_KEY_SCHEME"); s != "" {
+		scheme := parseScheme(s)
+		if scheme == nil {
+			return invalid("KEY_SCHEME")
+		}
+		set = append(set, WithScheme(scheme))
+	}
+	if s := os.Getenv(prefix + "_ORIGIN"); s != "" {
+		set = append(set, WithOrigin(strings.Split(s, ",")...))
+	}
+	if s := os.Getenv(prefix + "_TIMEOUT"); s != "" {
+		d, err := time.ParseDuration(s)
+		if err != nil || d < 0 {
+			return invalid("TIMEOUT")
+		}
+		set = append(set, WithTimeout(d))
+	}
+	keys := os.Getenv(prefix + "_KEY_SOURCE")
+	if keys == "" {
+		keys = "env://" + prefix + "?pair=true"
+	}
+	return Parse(ctx, keys, append(set, opts...)...)
+}
+
+func parseScheme(s string) transport.Scheme {
+	kind, name, named := strings.Cut(s, ":")
+	switch {
+	case kind == "bearer" && !named:
+		return transport.Bearer()
+	case kind == "basic" && !named:
+		return transport.Basic()
+	case kind == "header" && name != "":
+		return transport.Header(name)
+	case kind == "query" && name != "":
+		return transport.Query(name)
+	}
+	return nil
+}
+
+// newBase returns a transport of our own: the process's default one may be
+// anything, this client included (F45).
+func newBase() http.RoundTripper {
+	base := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+	if d, ok := http.DefaultTransport.(*http.Transport); ok {
+		base = d.Clone()
+	}
+	base.MaxIdleConns = 256
+	base.MaxIdleConnsPerHost = 64
+	base.IdleConnTimeout = 90 * time.Second
+	base.TLSHandshakeTimeout = 10 * time.Second
+	base.ResponseHeaderTimeout = 30 * time.Second
+	return base
+}
+
+// Transport returns the RoundTripper that attaches the keys, for embedding in
+// an http.Client or another RoundTripper. Closing the Client ends it.
+func (c *Client) Transport() *transport.Transport { return c.keys }
+
+// Ring returns the ring that keeps the keys, to subscribe to its events.
+func (c *Client) Ring() *source.Ring { return c.ring }
+
+// Status says which key versions there are, which is in use, and how they fare.
+func (c *Client) Status() source.Status { return c.ring.Status() }
+
+// Refresh reads the source now; see [source.Ring.Refresh].
+func (c *Client) Refresh(ctx context.Context) error { return c.ring.Refresh(ctx) }
+
+// Close ends the watching of the source; requests that are out finish, new ones
+// fail with an error that wraps [source.ErrClosed]. Closing again does nothing.
+func (c *Client) Close() error {
+	err := c.ring.Close()
+	if c.own {
+		c.keys.CloseIdleConnections()
+	}
+	return err
+}

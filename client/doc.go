@@ -1,0 +1,31 @@
+// Package client is an *http.Client that keeps its API key fresh.
+//
+//	c, err := client.New(ctx, file.New("/run/secrets/api-key"), client.WithOrigin("https://api.example.com"))
+//	if err != nil {
+//		return err
+//	}
+//	defer c.Close()
+//	resp, err := c.Get("https://api.example.com/v1/things")
+//	fmt.Println(c.Status().Current.Version)
+//
+// A key that changes at its source is used from the next request on. A request
+// that the server refuses because of its key is sent again with the previous
+// version, or the newer one, whichever side of the rotation moved first.
+//
+// # One line
+//
+// [Parse] takes the source as a string, [FromEnv] everything from the environment:
+//
+//	c, err := client.FromEnv(ctx, "EXCHANGE")
+//
+// # What it sends, and how often
+//
+// A request is sent at most twice on account of its key, three times only if the
+// source came up with a new key after two were refused. With [WithRetry] that
+// goes for each of the tries. [WithTimeout] bounds all of it together.
+//
+// # Embedding
+//
+// [Client.Transport] is the http.RoundTripper inside, for an http.Client of your
+// own; package transport has it without the rest.
+package client

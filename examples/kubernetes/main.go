@@ -1,0 +1,116 @@
+// Kubernetes is a service that calls an API with a key out of a mounted Secret,
+// and says on /healthz and /keys how its keys fare. deployment.yaml mounts the
+// Secret and probes it.
+//
+// It is set up by the environment alone, see [client.FromEnv]:
+//
+//	UPSTREAM_KEY_SOURCE  file:///run/secrets/upstream/api-key
+//	UPSTREAM_ORIGIN      https://api.example.com
+//	UPSTREAM_PATH        /v1/things, what it fetches every INTERVAL
+//	INTERVAL             10s
+//	LISTEN               :8080, for /healthz and /keys
+//
+// On SIGTERM it ends in good order.
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/client"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	listener, err := net.Listen("tcp", cmp.Or(os.Getenv("LISTEN"), ":8080"))
+	if err == nil {
+		err = run(ctx, listener)
+	}
+	if err != nil {
+		slog.Error("ended", "error", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, listener net.Listener) error {
+	interval, err := time.ParseDuration(cmp.Or(os.Getenv("INTERVAL"), "10s"))
+	if err != nil {
+		return fmt.Errorf("INTERVAL: %w", err)
+	}
+	start, cancel := context.WithTimeout(ctx, time.Minute)
+	c, err := client.FromEnv(start, "UPSTREAM", client.WithRetry(2))
+	cancel()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+
+	server := &http.Server{Handler: handler(c), ReadHeaderTimeout: 5 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	defer server.Close()
+
+	url := os.Getenv("UPSTREAM_ORIGIN") + os.Getenv("UPSTREAM_PATH")
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		fetch(ctx, c, url)
+		select {
+		case <-tick.C:
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			return server.Shutdown(end)
+		}
+	}
+}
+
+// handler serves /healthz, which fails while there is no good key, and /keys,
+// the whole status: which version is in use, and which is safe to revoke.
+func handler(c *client.Client) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if !c.Status().Healthy {
+			http.Error(w, "no good key", http.StatusServiceUnavailable)
+		}
+	})
+	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(c.Status())
+	})
+	return mux
+}
+
+func fetch(ctx context.Context, c *client.Client, url string) {
+	ctx, seen := transport.Observe(ctx)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		slog.Error("request", "error", err)
+		return
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		if !errors.Is(err, context.Canceled) {
+			slog.Error("request", "error", err)
+		}
+		return
+	}
+	defer resp.Body.Close()
+	n, err := io.Copy(io.Discard, resp.Body)
+	slog.Info("answer", "status", resp.StatusCode, "bytes", n, "error", err, "key", seen.Version(), "attempts", seen.Attempts())
+}

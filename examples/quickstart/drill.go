@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// drill holds both ends of a rotation.
+type drill struct {
+	admin   *mockapi.Admin
+	mount   *mount
+	current source.Key
+}
+
+// steps are the rotations, each a way that hurts.
+var steps = []struct {
+	name string
+	run  func(*drill, context.Context) error
+}{
+	{"server and file together, with an overlap", (*drill).together},
+	{"file first: the server does not know the new key yet", (*drill).fileFirst},
+	{"server first, and no overlap: the old key is dead before the new one is mounted", (*drill).serverFirst},
+	{"the new key is active late on two of three replicas", (*drill).lateReplicas},
+	{"rollback: the file goes back to the old key, and forward again", (*drill).rollback},
+	{"revocation: the old key is revoked in the midst of it", (*drill).revocation},
+	{"half-written file: the new key comes in two halves, in place", (*drill).halves},
+}
+
+func (d *drill) together(ctx context.Context) error {
+	next, err := d.admin.Rotate(ctx, 300*time.Millisecond)
+	if err != nil {
+		return err
+	}
+	return d.mounted(ctx, next, 600*time.Millisecond)
+}
+
+func (d *drill) fileFirst(ctx context.Context) error {
+	next, err := d.admin.Issue(ctx, mockapi.Spec{Inactive: true})
+	if err != nil {
+		return err
+	}
+	old := d.current
+	if err := d.mounted(ctx, next, 400*time.Millisecond); err != nil {
+		return err
+	}
+	if err := d.admin.Activate(ctx, next.Version); err != nil {
+		return err
+	}
+	pause(ctx, 300*time.Millisecond)
+	return d.admin.Expire(ctx, old.Version, 0)
+}
+
+func (d *drill) serverFirst(ctx context.Context) error {
+	next, err := d.admin.Rotate(ctx, 0)
+	if err != nil {
+		return err
+	}
+	pause(ctx, 400*time.Millisecond)
+	return d.mounted(ctx, next, 400*time.Millisecond)
+}
+
+func (d *drill) lateReplicas(ctx context.Context) error {
+	next, err := d.admin.Issue(ctx, mockapi.Spec{Replicas: map[int]time.Duration{
+		0: 0, 1: 300 * time.Millisecond, 2: 600 * time.Millisecond,
+	}})
+	if err != nil {
+		return err
+	}
+	old := d.current
+	if err := d.mounted(ctx, next, 900*time.Millisecond); err != nil {
+		return err
+	}
+	return d.admin.Expire(ctx, old.Version, 0)
+}
+
+func (d *drill) rollback(ctx context.Context) error {
+	old := d.current
+	next, err := d.admin.Rotate(ctx, time.Minute)
+	if err != nil {
+		return err
+	}
+	for _, key := range []source.Key{next, old, next} {
+		if err := d.mounted(ctx, key, 250*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return d.admin.Expire(ctx, old.Version, 0)
+}
+
+func (d *drill) revocation(ctx context.Context) error {
+	old := d.current
+	next, err := d.admin.Rotate(ctx, time.Minute)
+	if err != nil {
+		return err
+	}
+	if err := d.mount.swap(next.Secret.Expose()); err != nil {
+		return err
+	}
+	d.current = next
+	err = d.admin.Revoke(ctx, old.Version) // while requests with it are under way
+	pause(ctx, 500*time.Millisecond)
+	return err
+}
+
+func (d *drill) halves(ctx context.Context) error {
+	next, err := d.admin.Rotate(ctx, time.Second)
+	if err != nil {
+		return err
+	}
+	d.current = next
+	err = d.mount.scribble(next.Secret.Expose(), 300*time.Millisecond)
+	pause(ctx, time.Second)
+	return err
+}
+
+// mounted swaps the mount to key and lets the traffic run for a while.
+func (d *drill) mounted(ctx context.Context, key source.Key, wait time.Duration) error {
+	if err := d.mount.swap(key.Secret.Expose()); err != nil {
+		return err
+	}
+	d.current = key
+	pause(ctx, wait)
+	return ctx.Err()
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

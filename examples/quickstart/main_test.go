@@ -1,0 +1,48 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "mockapi" { // run as its own mock API
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// F95: one round of every step: nothing fails, and no secret is printed, be it
+// by lines or by the live table.
+func TestQuickstart(t *testing.T) {
+	for name, live := range map[string]bool{"lines": false, "table": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			ok, err := run(t.Context(), &out, live, len(steps), 8)
+			if err != nil || !ok {
+				t.Fatalf("%v\n%s", err, out.String())
+			}
+			if strings.Contains(out.String(), mockapi.Sentinel) || !strings.Contains(out.String(), "failures") {
+				t.Errorf("output: %s", out.String())
+			}
+		})
+	}
+}
+
+// The watcher finds a secret that is written in pieces.
+func TestWatcherFinds(t *testing.T) {
+	w := &watcher{out: io.Discard}
+	for _, c := range "a " + mockapi.Sentinel + "x, and " + mockapi.Sentinel {
+		_, _ = io.WriteString(w, string(c))
+	}
+	if n := w.leaks(); n != 2 {
+		t.Errorf("found %d", n)
+	}
+}
