@@ -1,0 +1,69 @@
+package lease_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/source/internal/lease"
+)
+
+// F104: open while somebody holds it, closed after the last, opened anew after that.
+func TestOpenWhileHeld(t *testing.T) {
+	var opened, closed int
+	c := lease.New(func(context.Context) (int, error) { opened++; return opened, nil }, func(int) { closed++ })
+	first, release1, _ := c.Get(t.Context())
+	second, release2, _ := c.Get(t.Context())
+	if first != 1 || second != 1 {
+		t.Errorf("got clients %d and %d, want one and the same", first, second)
+	}
+	release1()
+	if closed != 0 {
+		t.Error("closed while it is held")
+	}
+	release2()
+	if closed != 1 {
+		t.Errorf("closed %d times after the last holder, want once", closed)
+	}
+	third, release3, _ := c.Get(t.Context())
+	release3()
+	if third != 2 || closed != 2 {
+		t.Errorf("client %d, closed %d times: want a new one, closed again", third, closed)
+	}
+}
+
+func TestOpenFails(t *testing.T) {
+	down := errors.New("down")
+	fail := true
+	closed := 0
+	c := lease.New(func(context.Context) (int, error) {
+		if fail {
+			return 0, down
+		}
+		return 7, nil
+	}, func(int) { closed++ })
+	if _, _, err := c.Get(t.Context()); !errors.Is(err, down) {
+		t.Errorf("Get: %v", err)
+	}
+	fail = false
+	client, release, err := c.Get(t.Context())
+	if err != nil || client != 7 {
+		t.Fatalf("Get after a failure: %d, %v", client, err)
+	}
+	release()
+	if closed != 1 {
+		t.Errorf("closed %d times, want once", closed)
+	}
+}
+
+func TestGivenIsNeverClosed(t *testing.T) {
+	c := lease.Given(3)
+	client, release, err := c.Get(t.Context())
+	if client != 3 || err != nil {
+		t.Fatalf("Get: %d, %v", client, err)
+	}
+	release()
+	if again, _, _ := c.Get(t.Context()); again != 3 {
+		t.Error("gone after release")
+	}
+}

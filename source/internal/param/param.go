@@ -1,0 +1,136 @@
+// Package param takes out of a source string what several sources have in
+// common: the form of the value, TLS files, and where a password is. A password
+// itself has no place in such a string.
+package param
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// One takes the parameter out of query; it is empty where it is missing. Twice
+// is an error.
+func One(query url.Values, name string) (string, error) {
+	values := query[name]
+	if len(values) > 1 {
+		return "", fmt.Errorf("%s is given twice", name)
+	}
+	query.Del(name)
+	if len(values) == 0 {
+		return "", nil
+	}
+	return values[0], nil
+}
+
+// Decoder takes format, which is plain (the default), json, pem or dotenv, and
+// prefix, which belongs to dotenv.
+func Decoder(query url.Values) (source.Decoder, error) {
+	format, err := One(query, "format")
+	if err != nil {
+		return nil, err
+	}
+	hasPrefix := query.Has("prefix")
+	prefix, err := One(query, "prefix")
+	if err != nil {
+		return nil, err
+	}
+	if hasPrefix && format != "dotenv" {
+		return nil, errors.New("prefix is for format=dotenv")
+	}
+	switch format {
+	case "", "plain":
+		return source.Plain, nil
+	case "json":
+		return source.Document, nil
+	case "pem":
+		return source.PEM, nil
+	case "dotenv":
+		return source.Dotenv(prefix), nil
+	}
+	return nil, errors.New("format is none of plain, json, pem, dotenv")
+}
+
+// Login takes username, password_env and password_file. The password is read
+// whenever a connection is made, so that it may rotate too; without a
+// password_env or a password_file, password is nil.
+func Login(query url.Values) (username string, password func() (source.Secret, error), err error) {
+	var values [3]string
+	for i, name := range []string{"username", "password_env", "password_file"} {
+		if values[i], err = One(query, name); err != nil {
+			return "", nil, err
+		}
+	}
+	username, env, file := values[0], values[1], values[2]
+	switch {
+	case env != "" && file != "":
+		return "", nil, errors.New("password_env and password_file exclude each other")
+	case env != "":
+		password = func() (source.Secret, error) { return secret("password_env", []byte(os.Getenv(env))) }
+	case file != "":
+		password = func() (source.Secret, error) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				return source.Secret{}, fmt.Errorf("%w: password_file: %w", source.ErrUnavailable, err)
+			}
+			return secret("password_file", data)
+		}
+	}
+	return username, password, nil
+}
+
+func secret(name string, data []byte) (source.Secret, error) {
+	s, err := source.Field(data)
+	if err != nil {
+		return source.Secret{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return s, nil
+}
+
+// TLS takes ca_file, the authorities to trust instead of the system's, and
+// cert_file with key_file, the client's certificate. Without any, and with
+// always false, it returns nil. The files are read now.
+func TLS(query url.Values, always bool) (*tls.Config, error) {
+	var files [3]string
+	for i, name := range []string{"ca_file", "cert_file", "key_file"} {
+		var err error
+		if files[i], err = One(query, name); err != nil {
+			return nil, err
+		}
+	}
+	ca, cert, key := files[0], files[1], files[2]
+	if !always && ca == "" && cert == "" && key == "" {
+		return nil, nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, errors.New("ca_file holds no certificate")
+		}
+	}
+	if cert != "" || key != "" {
+		// The pair is read at each handshake: it rotates as well.
+		load := func() (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(cert, key)
+			if err != nil {
+				return nil, errors.New("cert_file and key_file are not a certificate and its key")
+			}
+			return &pair, nil
+		}
+		if _, err := load(); err != nil {
+			return nil, err
+		}
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return load() }
+	}
+	return config, nil
+}
