@@ -1,0 +1,122 @@
+package source_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+func TestDotenv(t *testing.T) {
+	const pem = "-----BEGIN X-----\nc2VjcmV0\n-----END X-----"
+	for name, c := range map[string]struct{ text, id, secret, passphrase string }{
+		"token":                {"X_API_KEY=tok", "", "tok", ""},
+		"pair":                 {"X_API_KEY=id\nX_API_SECRET=sec\n", "id", "sec", ""},
+		"passphrase":           {"X_API_KEY=id\nX_API_SECRET=sec\nX_API_PASSPHRASE={word", "id", "sec", "{word"},
+		"export":               {"export X_API_KEY=id\nexport\tX_API_SECRET=sec", "id", "sec", ""},
+		"blanks":               {"\n  X_API_KEY = id  \n\n\tX_API_SECRET=\tsec\t\n", "id", "sec", ""},
+		"comments":             {"# X_API_KEY=no\nX_API_KEY=id # yes\nX_API_SECRET='s#c' # yes\n#", "id", "s#c", ""},
+		"hash in the value":    {"X_API_KEY=i#d", "", "i#d", ""},
+		"equals signs":         {"X_API_KEY=a=b==", "", "a=b==", ""},
+		"nothing expanded":     {"X_API_KEY=a$HOME", "", "a$HOME", ""},
+		"double quotes":        {`X_API_KEY="a\"b\\c\$d"`, "", `a"b\c$d`, ""},
+		"single quotes":        {`X_API_KEY='a"b\c$d'`, "", `a"b\c$d`, ""},
+		"CRLF and BOM":         {"\ufeffX_API_KEY=id\r\nX_API_SECRET=\"sec\"\r\n", "id", "sec", ""},
+		"PEM on lines":         {"X_API_KEY=id\nX_API_SECRET='" + pem + "'\nOTHER=1", "id", pem, ""},
+		"PEM with escapes":     {"X_API_KEY=id\nX_API_SECRET=\"" + strings.ReplaceAll(pem, "\n", `\n`) + `"`, "id", pem, ""},
+		"others are let be":    {"A=1\nB='two words'\nX_API_KEY=tok\nY_API_KEY=no", "", "tok", ""},
+		"empty counts as none": {"X_API_KEY=tok\nX_API_SECRET=\nX_API_PASSPHRASE=''", "", "tok", ""}, // F27
+	} {
+		t.Run(name, func(t *testing.T) {
+			set, err := source.Dotenv("X")([]byte(c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(set.Keys) != 1 || set.Complete {
+				t.Fatalf("%+v", set)
+			}
+			k := set.Keys[0]
+			if k.ID != c.id || k.Secret.Expose() != c.secret || k.Extra["passphrase"].Expose() != c.passphrase {
+				t.Errorf("%q, %q, %q", k.ID, k.Secret.Expose(), k.Extra["passphrase"].Expose())
+			}
+		})
+	}
+}
+
+func TestDotenvPrevious(t *testing.T) {
+	set, err := source.Dotenv("")([]byte("API_KEY_PREVIOUS=id1\nAPI_SECRET_PREVIOUS=sec1\nAPI_KEY=id2\nAPI_SECRET=sec2"))
+	if err != nil || len(set.Keys) != 2 || set.Complete {
+		t.Fatalf("%+v, %v", set, err)
+	}
+	if set.Keys[0].Secret.Expose() != "sec2" || set.Keys[1].Secret.Expose() != "sec1" || set.Keys[1].ID != "id1" {
+		t.Errorf("%+v", set)
+	}
+}
+
+// F19, F20, F83, F95: what is not clear is refused whole, and not quoted.
+func TestDotenvRefuses(t *testing.T) {
+	for name, text := range map[string]string{
+		"empty":                     "",
+		"blank":                     " \n\t\r\n",
+		"comment":                   "# sentinel",
+		"no key":                    "Y_API_KEY=sentinel",
+		"empty key":                 "X_API_KEY=",
+		"no equals sign":            "X_API_KEY=a\nsentinel",
+		"bad name":                  "X_API_KEY=a\nsentinel-1=b",
+		"name begins with a digit":  "1sentinel=b\nX_API_KEY=a",
+		"twice":                     "X_API_KEY=a\nX_API_KEY=sentinel",
+		"another twice":             "X_API_KEY=a\nsentinel=1\nexport sentinel=1",
+		"open double quote":         "X_API_KEY=\"sentinel\nY=1\n",
+		"open single quote":         "X_API_KEY='sentinel",
+		"ends in a backslash":       `X_API_KEY="sentinel\`,
+		"unknown escape":            `X_API_KEY="\sentinel"`,
+		"text after the quote":      `X_API_KEY="a"sentinel`,
+		"white space within":        "X_API_KEY=two sentinels",
+		"control character":         `X_API_KEY="sentinel\nX-Evil: 1"`,
+		"JSON":                      `{"X_API_KEY":"sentinel"}`,
+		"JSON value":                `X_API_KEY={"sentinel":1}`,
+		"secret without id":         "X_API_SECRET=sentinel",
+		"passphrase without secret": "X_API_KEY=a\nX_API_PASSPHRASE=sentinel",
+		"half of the previous":      "X_API_KEY=a\nX_API_SECRET_PREVIOUS=sentinel",
+		"bad PEM":                   "X_API_KEY='-----BEGIN sentinel'",
+		"too long":                  "X_API_KEY=" + strings.Repeat("s", source.MaxSize),
+	} {
+		t.Run(name, func(t *testing.T) {
+			set, err := source.Dotenv("X")([]byte(text))
+			if !errors.Is(err, source.ErrInvalid) || len(set.Keys) > 0 {
+				t.Fatalf("%+v, %v", set, err)
+			}
+			if strings.Contains(err.Error(), "sentinel") {
+				t.Errorf("the error %q holds data", err)
+			}
+		})
+	}
+}
+
+// The errors of a file say where.
+func TestDotenvNamesTheLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"\n\n#\nX": "line 4", "A='1\n2\n3'\nB=\"\n": "line 4", "A=1\r\nA=2": "line 2",
+	} {
+		if _, err := source.Dotenv("X")([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func FuzzDotenv(f *testing.F) {
+	for _, seed := range []string{"X_API_KEY=a", "export A='b'\nX_API_KEY=\"c\\n\" # d", "A", "\ufeff\r\n"} {
+		f.Add([]byte(seed))
+	}
+	decode := source.Dotenv("X")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		set, err := decode(data)
+		if err != nil && !errors.Is(err, source.ErrInvalid) {
+			t.Errorf("error %v", err)
+		}
+		if err == nil && (len(set.Keys) == 0 || set.Keys[0].Secret.IsZero()) {
+			t.Error("neither a key nor an error")
+		}
+	})
+}

@@ -1,0 +1,185 @@
+package env
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/file"
+)
+
+// A Source reads environment variables. It is a [source.Notifier], safe for
+// concurrent use.
+type Source struct {
+	name string
+	pair bool
+
+	mu    sync.Mutex
+	files map[string]*file.Source // by path; a file source knows what it read last
+}
+
+// New returns a source that reads one key from the variable name, or from the
+// file that name_FILE names: visible ASCII or a PEM block, as [source.Field] has it.
+func New(name string) *Source { return &Source{name: name, files: make(map[string]*file.Source)} }
+
+// Pair returns a source that reads a key of several fields, and the one before
+// it, from the variables that begin with prefix, or the files that they name; see [source.Variables].
+func Pair(prefix string) *Source {
+	s := New(prefix)
+	s.pair = true
+	return s
+}
+
+// Read reads the variables, and the files that they name, as they are now. Its
+// errors are *[source.Error]: source.ErrNoKey where nothing is set,
+// source.ErrInvalid for what is no key, or those of package file.
+func (s *Source) Read(ctx context.Context) (source.Set, error) {
+	// F26: fields in several files, until nobody replaces them any more.
+	var before reading
+	for range 10 {
+		r := reading{ctx: ctx, source: s}
+		set, err := r.set()
+		if err != nil {
+			return source.Set{}, s.wrap(err)
+		}
+		if len(r.values) < 2 || maps.EqualFunc(r.values, before.values, source.Secret.Equal) {
+			r.finish(&set)
+			return set, nil
+		}
+		before = r
+	}
+	return source.Set{}, s.wrap(fmt.Errorf("%w: the files change all the time", source.ErrUnavailable))
+}
+
+// Notify watches the files that the variables name when it is called. Where
+// there are none it merely waits for ctx.
+func (s *Source) Notify(ctx context.Context, changed func()) error {
+	var files []source.Source
+	for _, path := range s.paths() {
+		files = append(files, s.file(path))
+	}
+	if n, ok := source.First(files...).(source.Notifier); ok && len(files) > 0 {
+		return n.Notify(ctx, changed)
+	}
+	changed()
+	<-ctx.Done()
+	return nil
+}
+
+// String returns the source string, such as "env://API_KEY".
+func (s *Source) String() string {
+	u := url.URL{Scheme: "env", Host: s.name}
+	if s.pair {
+		u.RawQuery = "pair=true"
+	}
+	return u.String()
+}
+
+func (s *Source) wrap(err error) error {
+	var inner *source.Error
+	if errors.As(err, &inner) {
+		err = fmt.Errorf("%s: %w", inner.Source, inner.Err)
+	}
+	return &source.Error{Source: s.String(), Err: err}
+}
+
+// file returns the source for path, the same each time.
+func (s *Source) file(path string) *file.Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.files[path] == nil {
+		s.files[path] = file.New(path, file.WithDecoder(asField))
+	}
+	return s.files[path]
+}
+
+// paths lists the files that variables name now.
+func (s *Source) paths() []string {
+	var paths []string
+	lookup := func(name string) (string, error) {
+		if path := os.Getenv(name + "_FILE"); path != "" && !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
+		return "set", nil // so that no name is left out for want of another
+	}
+	if s.pair {
+		_, _ = source.Variables(s.name, lookup)
+	} else {
+		_, _ = lookup(s.name)
+	}
+	return paths
+}
+
+func asField(data []byte) (source.Set, error) {
+	secret, err := source.Field(data)
+	if err != nil {
+		return source.Set{}, err
+	}
+	return source.Set{Keys: []source.Key{{Secret: secret}}}, nil
+}
+
+// A reading is one look at all variables.
+type reading struct {
+	ctx    context.Context
+	source *Source
+
+	values   map[string]source.Secret // by variable, of those in files
+	newest   time.Time                // modification of the current key's files
+	freshFor time.Duration
+	warnings []error
+}
+
+func (r *reading) set() (source.Set, error) {
+	if r.source.pair {
+		return source.Variables(r.source.name, r.lookup)
+	}
+	value, err := r.lookup(r.source.name)
+	if err != nil {
+		return source.Set{}, err
+	}
+	if value == "" {
+		return source.Set{}, fmt.Errorf("%w: neither %s nor %[2]s_FILE is set", source.ErrNoKey, r.source.name)
+	}
+	return asField([]byte(value))
+}
+
+// lookup returns the value of the variable name, or what is in the file that
+// name_FILE names; nothing where neither is set (F27).
+func (r *reading) lookup(name string) (string, error) {
+	value, path := os.Getenv(name), os.Getenv(name+"_FILE")
+	if path == "" {
+		return value, nil
+	}
+	if value != "" {
+		return "", fmt.Errorf("%w: both %s and %[2]s_FILE are set", source.ErrInvalid, name)
+	}
+	set, err := r.source.file(path).Read(r.ctx)
+	if err != nil {
+		return "", err
+	}
+	key := set.Keys[0]
+	if r.values == nil {
+		r.values = make(map[string]source.Secret)
+	}
+	r.values[name] = key.Secret
+	if key.CreatedAt.After(r.newest) && !strings.HasSuffix(name, "_PREVIOUS") {
+		r.newest = key.CreatedAt
+	}
+	r.freshFor = set.FreshFor
+	r.warnings = append(r.warnings, set.Warnings...)
+	return key.Secret.Expose(), nil
+}
+
+// finish adds to set what the files say beside their content.
+func (r *reading) finish(set *source.Set) {
+	set.FreshFor, set.Warnings = r.freshFor, r.warnings
+	set.Keys[0].CreatedAt = r.newest
+}

@@ -1,0 +1,43 @@
+package env
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+func init() { source.Register("env", open) }
+
+// open opens a source string; the package comment has the form.
+func open(u *url.URL, query url.Values) (source.Source, error) {
+	fail := func(text string) (source.Source, error) {
+		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, errors.New(text))}
+	}
+	if !isName(u.Host) || u.Path != "" && u.Path != "/" {
+		return fail("want env://NAME")
+	}
+	if !query.Has("pair") {
+		return New(u.Host), nil
+	}
+	pair, err := strconv.ParseBool(query.Get("pair"))
+	if err != nil || len(query["pair"]) > 1 {
+		return fail("pair is neither true nor false")
+	}
+	query.Del("pair")
+	if pair {
+		return Pair(u.Host), nil
+	}
+	return New(u.Host), nil
+}
+
+func isName(s string) bool {
+	for i, c := range s {
+		if c != '_' && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
