@@ -36,7 +36,6 @@ type version struct {
 	dead      bool // marked while a newer version was accepted: not tried again
 	level     int  // how often the hold-off was doubled
 	holdUntil time.Time
-	markedAt  time.Time
 	epoch     uint64 // of the ring, when the mark last changed; older attempts say nothing new
 
 	sampledSent, sampledAccepted uint64

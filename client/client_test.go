@@ -1,0 +1,280 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/rollingkeys/rollingkeys/client"
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// mount writes a key the way a file should be replaced.
+func mount(t *testing.T, path string, key source.Key) {
+	t.Helper()
+	if err := os.WriteFile(path+".tmp", []byte(key.Secret.Expose()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newClient(t *testing.T, src source.Source, opts ...client.Option) *client.Client {
+	t.Helper()
+	c, err := client.New(t.Context(), src, append([]client.Option{client.WithRing(source.WithLogger(nil))}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func get(t *testing.T, c *client.Client, url string) int {
+	t.Helper()
+	resp, err := c.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode
+}
+
+// Three lines from a mounted file to Get; a rotation under it goes unnoticed,
+// whichever side moves first; Status tells.
+//
+// F61
+func TestRotatesFile(t *testing.T) {
+	api := mockapi.New(t)
+	path := filepath.Join(t.TempDir(), "api-key")
+	mount(t, path, api.Issue(mockapi.Spec{}))
+	c := newClient(t, file.New(path), client.WithOrigin(api.URL()))
+	first := c.Status().Current.Version
+	if code := get(t, c, api.URL()); code != http.StatusOK {
+		t.Fatalf("status %d", code)
+	}
+	next := api.Rotate(0) // the server moves first
+	time.AfterFunc(50*time.Millisecond, func() { mount(t, path, next) })
+	if code := get(t, c, api.URL()); code != http.StatusOK {
+		t.Errorf("status %d while the server was ahead", code)
+	}
+	if v := c.Status().Current.Version; v == first {
+		t.Error("no switch")
+	}
+	late := api.Issue(mockapi.Spec{Inactive: true}) // the file moves first
+	mount(t, path, late)
+	if err := c.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if code := get(t, c, api.URL()); code != http.StatusOK {
+		t.Errorf("status %d while the file was ahead", code)
+	}
+	if st := c.Status(); st.InUse == st.Current.Version || st.Current.State != source.StateRefused {
+		t.Errorf("status %+v", st)
+	}
+}
+
+// A key that the scheme cannot use is no first set, and never replaces one.
+func TestUnusableKey(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key.json")
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`{"keys":[{"version":"v1","secret":"sentinel\r\nX-Evil: 1"}]}`)
+	src := file.New(path, file.WithDecoder(source.Document))
+	_, err := client.New(t.Context(), src, client.WithRing(source.WithFailFast(), source.WithLogger(nil)))
+	if !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), "sentinel") {
+		t.Fatalf("error %v", err)
+	}
+	write(`{"keys":[{"version":"v1","secret":"good"}]}`)
+	c := newClient(t, src)
+	write(`{"keys":[{"version":"v2","secret":"sentinel\r\nX-Evil: 1"}]}`)
+	if err := c.Refresh(t.Context()); !errors.Is(err, source.ErrUnusable) {
+		t.Errorf("error %v", err)
+	}
+	if v := c.Status().InUse; v != "v1" {
+		t.Errorf("in use %q", v)
+	}
+}
+
+// F52, F67, F77: passing failures are sent again only if that does no harm, a
+// bounded number of times, whatever Retry-After says; bodies arrive whole.
+func TestRetry(t *testing.T) {
+	var tries atomic.Int64
+	var body atomic.Value
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := tries.Add(1)
+		data, _ := io.ReadAll(r.Body)
+		body.Store(string(data))
+		if n%3 != 0 {
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("k")}), client.WithRetry(2))
+	stream := func() io.Reader { return io.MultiReader(strings.NewReader("stream")) }
+	for name, tc := range map[string]struct {
+		method string
+		body   io.Reader
+		header string
+		tries  int64
+		status int
+	}{
+		"GET":                       {"GET", nil, "", 3, 200},
+		"PUT":                       {"PUT", strings.NewReader("whole"), "", 3, 200},
+		"PUT of a stream":           {"PUT", stream(), "", 1, 503},
+		"POST":                      {"POST", strings.NewReader("whole"), "", 1, 503},
+		"POST with Idempotency-Key": {"POST", strings.NewReader("whole"), "i-1", 3, 200},
+	} {
+		tries.Store(0)
+		req, err := http.NewRequestWithContext(t.Context(), tc.method, server.URL, tc.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tc.header != "" {
+			req.Header.Set("Idempotency-Key", tc.header)
+		}
+		resp, err := c.Do(req)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		_ = resp.Body.Close()
+		if n := tries.Load(); n != tc.tries || resp.StatusCode != tc.status {
+			t.Errorf("%s: %d tries, status %d", name, n, resp.StatusCode)
+		}
+		if want := map[bool]string{true: "whole", false: ""}[tc.tries == 3 && tc.body != nil]; want != "" && body.Load() != want {
+			t.Errorf("%s: body %q", name, body.Load())
+		}
+	}
+}
+
+// A refusal is no passing failure: it is not repeated over and over.
+func TestRetryLeavesRefusalsAlone(t *testing.T) {
+	api := mockapi.New(t)
+	api.Issue(mockapi.Spec{})
+	c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("wrong")}),
+		client.WithRetry(5), client.WithRing(source.WithRefusalWait(0)))
+	if code := get(t, c, api.URL()); code != http.StatusUnauthorized {
+		t.Errorf("status %d", code)
+	}
+	if n := len(api.Requests()); n != 1 {
+		t.Errorf("%d attempts", n)
+	}
+}
+
+// F42: one timeout for all attempts and the waiting between.
+func TestTimeout(t *testing.T) {
+	api := mockapi.New(t)
+	api.Issue(mockapi.Spec{})
+	c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("wrong")}),
+		client.WithTimeout(100*time.Millisecond), client.WithRing(source.WithRefusalWait(time.Hour)))
+	if resp, err := c.Get(api.URL()); err == nil {
+		_ = resp.Body.Close()
+		t.Error("no timeout")
+	} else if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// F106: after Close a request fails with a typed error.
+func TestClose(t *testing.T) {
+	api := mockapi.New(t)
+	c := newClient(t, source.Static(api.Issue(mockapi.Spec{})))
+	if code := get(t, c, api.URL()); code != http.StatusOK {
+		t.Fatalf("status %d", code)
+	}
+	for range 2 {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := c.Get(api.URL()); !errors.Is(err, source.ErrClosed) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A provider's profile is all that a user writes.
+func TestWithProvider(t *testing.T) {
+	api := mockapi.New(t, mockapi.WithAuth(mockapi.Header("X-Api-Key")))
+	p := provider.Generic(transport.Header("X-Api-Key"), api.URL())
+	c := newClient(t, source.Static(api.Issue(mockapi.Spec{})), client.WithProvider(p))
+	if code := get(t, c, api.URL()); code != http.StatusOK {
+		t.Errorf("status %d", code)
+	}
+	if _, err := c.Get("https://elsewhere.example/"); !errors.Is(err, transport.ErrOrigin) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// One line, and the environment does the rest.
+func TestFromEnv(t *testing.T) {
+	api := mockapi.New(t, mockapi.WithAuth(mockapi.Basic()))
+	key := api.Issue(mockapi.Spec{})
+	t.Setenv("UP_API_KEY", key.ID)
+	t.Setenv("UP_API_SECRET", key.Secret.Expose())
+	t.Setenv("UP_KEY_SCHEME", "basic")
+	t.Setenv("UP_ORIGIN", api.URL())
+	t.Setenv("UP_TIMEOUT", "5s")
+	c, err := client.FromEnv(t.Context(), "UP", client.WithRing(source.WithLogger(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if code := get(t, c, api.URL()); code != http.StatusOK {
+		t.Errorf("status %d", code)
+	}
+	for name, bad := range map[string]string{"UP_KEY_SCHEME": "sentinel", "UP_TIMEOUT": "sentinel", "UP_KEY_SOURCE": "nowhere://sentinel:sentinel@x", "UP_ORIGIN": "sentinel"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, bad)
+			c, err := client.FromEnv(t.Context(), "UP", client.WithRing(source.WithLogger(nil)))
+			if name == "UP_ORIGIN" { // a transport's arguments are told by its requests
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				if _, err := c.Get(api.URL()); !errors.Is(err, transport.ErrOrigin) {
+					t.Errorf("error %v", err)
+				}
+				return
+			}
+			if !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), "sentinel") {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+// F109: no source, no scheme.
+func TestNothingGiven(t *testing.T) {
+	if _, err := client.New(t.Context(), nil); !errors.Is(err, source.ErrNoKey) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := client.New(t.Context(), source.Static(source.Key{}), client.WithScheme(nil)); !errors.Is(err, source.ErrNoKey) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := client.New(t.Context(), source.Static(source.Key{}), client.WithRing(source.WithFailFast(), source.WithLogger(nil))); !errors.Is(err, source.ErrNoKey) {
+		t.Errorf("error %v", err)
+	}
+}
