@@ -103,20 +103,28 @@ func (s *store) count() int {
 	return s.reads
 }
 
+// keep keeps a ring that reads when the test says so: it does not poll within a
+// test's time, and the notifier's first word is over.
 func keep(t testing.TB, src source.Source, opts ...source.Option) *source.Ring {
 	t.Helper()
-	ring, err := source.Keep(context.Background(), src, append([]source.Option{source.WithLogger(nil)}, opts...)...)
+	ring, err := source.Keep(context.Background(), src,
+		append([]source.Option{source.WithLogger(nil), source.WithPoll(24 * time.Hour)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ring.Close() })
+	if _, ok := src.(*store); ok {
+		eventually(t, "the notifier's first word", func() bool { return ring.Status().Reads >= 2 })
+	}
 	return ring
 }
 
 // move puts a new set and returns when the ring has it.
 func move(t *testing.T, ring *source.Ring, s *store, versions ...string) {
 	t.Helper()
-	s.put(versions...)
+	s.mu.Lock()
+	s.set = listed(versions...)
+	s.mu.Unlock()
 	if err := ring.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +339,7 @@ func (b *countingBody) Close() error {
 }
 
 // eventually waits for what is not the test's to signal.
-func eventually(t *testing.T, what string, met func() bool) {
+func eventually(t testing.TB, what string, met func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !met(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
