@@ -1,0 +1,39 @@
+package aws_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/aws"
+)
+
+// The client comes from secretsmanager.NewFromConfig; here it is one of a
+// stand-in for the service, which has the secret "prod/key".
+func ExampleNew() {
+	store := newStub(exampleTB{})
+	defer store.stop()
+	store.rotate("9f3c", `{"api-key":"id-1","api-secret":"s-1"}`)
+	client := store.client()
+
+	ctx := context.Background()
+	ring, err := source.Keep(ctx, aws.New(client, "prod/key", aws.WithFields("api-key", "api-secret", "")))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ring.Close()
+	fmt.Println(ring.Version())
+
+	store.rotate("b07d", `{"api-key":"id-2","api-secret":"s-2"}`)
+	if err := ring.Refresh(ctx); err != nil { // or wait for the poll
+		log.Fatal(err)
+	}
+	for _, v := range ring.Status().Versions {
+		fmt.Println(v.Version, v.Role)
+	}
+	// Output:
+	// 9f3c
+	// b07d current
+	// 9f3c previous
+}

@@ -1,0 +1,95 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+func init() { source.Register("aws", open) }
+
+// open opens a source string; the package comment has the parameters.
+func open(u *url.URL, query url.Values) (source.Source, error) {
+	src, err := parse(u, query)
+	if err != nil {
+		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
+	}
+	return src, nil
+}
+
+func parse(u *url.URL, query url.Values) (*Source, error) {
+	region, secret := u.Host, strings.TrimPrefix(u.Path, "/")
+	if region == "" {
+		region = os.Getenv("AWS_REGION")
+	}
+	if region == "" {
+		region = os.Getenv("AWS_DEFAULT_REGION")
+	}
+	if region == "" || secret == "" {
+		return nil, errors.New("want aws://REGION/SECRET, or aws:///SECRET with AWS_REGION set")
+	}
+	opt, err := format(query)
+	if err != nil {
+		return nil, err
+	}
+	o := secretsmanager.Options{Region: region, Credentials: aws.CredentialsProviderFunc(environment)}
+	for _, name := range []string{"AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL"} {
+		if text := os.Getenv(name); text != "" && o.BaseEndpoint == nil {
+			o.BaseEndpoint = &text
+		}
+	}
+	return New(secretsmanager.New(o), secret, opt), nil
+}
+
+// format takes the parameters that say what a value holds out of query.
+func format(query url.Values) (Option, error) {
+	param := make(map[string]string)
+	for _, name := range []string{"format", "id", "secret", "passphrase"} {
+		if values, ok := query[name]; ok {
+			if len(values) > 1 {
+				return nil, fmt.Errorf("%s is given twice", name)
+			}
+			param[name] = values[0]
+			query.Del(name)
+		}
+	}
+	if param["id"]+param["secret"]+param["passphrase"] != "" {
+		if param["format"] != "" {
+			return nil, errors.New("format has no meaning beside id, secret and passphrase")
+		}
+		return WithFields(param["id"], param["secret"], param["passphrase"]), nil
+	}
+	switch param["format"] {
+	case "", "plain":
+		return WithDecoder(source.Plain), nil
+	case "json":
+		return WithDecoder(source.Document), nil
+	case "pem":
+		return WithDecoder(source.PEM), nil
+	}
+	return nil, errors.New("format is none of plain, json, pem")
+}
+
+// environment takes the credentials out of the variables that every AWS tool
+// knows, anew for each call, so that they may change.
+// https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
+func environment(context.Context) (aws.Credentials, error) {
+	c := aws.Credentials{
+		AccessKeyID:     os.Getenv("AWS_ACCESS_KEY_ID"),
+		SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"),
+		SessionToken:    os.Getenv("AWS_SESSION_TOKEN"),
+	}
+	if c.AccessKeyID == "" || c.SecretAccessKey == "" {
+		return aws.Credentials{}, &source.Error{Source: "environment", Err: fmt.Errorf(
+			"%w: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set", source.ErrDenied)}
+	}
+	return c, nil
+}

@@ -1,0 +1,57 @@
+package aws_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/conformance"
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+func TestParse(t *testing.T) {
+	s := newStub(t)
+	s.rotate("v1", `{"user":"id-1","pass":"s-1"}`)
+	t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://"+s.addr)
+	t.Setenv("AWS_REGION", "eu-west-1")
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", conformance.Sentinel+"own")
+	for text, name := range map[string]string{
+		"aws://eu-central-1/prod/key?id=user&secret=pass": "aws://eu-central-1/prod/key",
+		"aws:///prod/key?secret=pass&poll=1m":             "aws://eu-west-1/prod/key",
+	} {
+		src, _, err := source.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := src.(interface{ String() string }).String(); got != name {
+			t.Errorf("%s is called %s, want %s", text, got, name)
+		}
+		if set := read(t, src, "v1"); set.Keys[0].Secret.Expose() != "s-1" {
+			t.Errorf("%s does not read the field", text)
+		}
+	}
+
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	src, _, err := source.Parse("aws:///prod/key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrDenied) || !strings.Contains(err.Error(), "AWS_ACCESS_KEY_ID") {
+		t.Errorf("without credentials: %v", err)
+	}
+
+	for _, text := range []string{
+		"aws://eu-central-1", "aws://eu-central-1/", "aws://eu-central-1/x?format=yaml", "aws://eu-central-1/x?format=json&id=a",
+		"aws://eu-central-1/x?id=a&id=b", "aws://eu-central-1/x?token=" + conformance.Sentinel, "aws://u:p@eu-central-1/x",
+	} {
+		_, _, err := source.Parse(text)
+		if !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), conformance.Sentinel) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	t.Setenv("AWS_REGION", "")
+	if _, _, err := source.Parse("aws:///prod/key"); !errors.Is(err, source.ErrInvalid) {
+		t.Errorf("no region: %v", err)
+	}
+}
