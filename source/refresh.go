@@ -163,15 +163,21 @@ func (r *Ring) await(ctx context.Context, joined func() bool) bool {
 // has the rest of the window to do so; another one is asked again.
 func (r *Ring) open(w *window, wait time.Duration, current *version) {
 	defer close(w.done)
-	ctx, cancel := context.WithTimeout(r.ctx, max(wait, r.cfg.readTimeout))
+	// The window is as long as wait, or, without one, as one reading.
+	long := wait
+	if long == 0 {
+		long = r.cfg.readTimeout
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, long)
 	defer cancel()
-	end := time.NewTimer(wait)
-	defer end.Stop()
 	_, pushes := r.src.(Notifier)
 	pause := 100 * time.Millisecond
 	news := false
 reading:
 	for {
+		r.mu.Lock()
+		changed := r.changed
+		r.mu.Unlock()
 		f := r.readAfter()
 		select {
 		case <-f.done:
@@ -186,20 +192,10 @@ reading:
 			again = time.After(pause)
 			pause *= 2
 		}
-		r.mu.Lock()
-		changed := r.changed
-		moved := r.snap.Load().current != current
-		r.mu.Unlock()
-		if moved {
-			news = true
-			break
-		}
 		select {
 		case <-again:
 		case <-changed:
 			news = true
-			break reading
-		case <-end.C:
 			break reading
 		case <-ctx.Done():
 			break reading
