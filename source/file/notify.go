@@ -41,6 +41,9 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 		case <-ctx.Done():
 			return nil
 		}
+		if ctx.Err() != nil {
+			return nil
+		}
 	}
 }
 

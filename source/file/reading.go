@@ -33,6 +33,9 @@ const (
 	writersSome
 )
 
+// leased is readWhole but in tests.
+var leased = readWhole
+
 // errMoved: what was resolved is not what is there any more.
 var errMoved = errors.New("changed while it was read")
 
@@ -166,7 +169,7 @@ func (p *part) read(lease bool) (writers, error) {
 	}
 	w := writersUnknown
 	if lease {
-		w, err = readWhole(f, read)
+		w, err = leased(f, read)
 	} else {
 		err = read()
 	}

@@ -23,6 +23,8 @@ func setWatcher(t *testing.T, f func() (*fsnotify.Watcher, error)) {
 	t.Cleanup(func() { file.SetWatcher(before) })
 }
 
+func noWatcher() (*fsnotify.Watcher, error) { return nil, fmt.Errorf("inotify: %w", syscall.EMFILE) }
+
 // F12: no watcher to be had is a typed error; reading goes on, and so does
 // Notify once there is one.
 func TestNoWatcher(t *testing.T) {
@@ -121,7 +123,7 @@ func TestOverflowReadsAndArmsAgain(t *testing.T) {
 func TestBlockedCallbackBlocksNobody(t *testing.T) {
 	path := tempFile(t, "v0")
 	ctx, cancel := context.WithCancel(t.Context())
-	blocked, done := make(chan struct{}), make(chan error)
+	blocked, done := make(chan struct{}, 100), make(chan error)
 	go func() { done <- file.New(path).Notify(ctx, func() { blocked <- struct{}{}; <-ctx.Done() }) }()
 	<-blocked
 	src := file.New(path)

@@ -1,0 +1,170 @@
+package file_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/file"
+)
+
+// keep keeps a ring of src until the test ends; the channel gets every event
+// that is about another current key or a reading that failed.
+func keep(t *testing.T, src source.Source, opts ...source.Option) (*source.Ring, <-chan source.Event) {
+	t.Helper()
+	events := make(chan source.Event, 1000)
+	opts = append(opts, source.WithLogger(nil), source.WithObserver(func(e source.Event) {
+		switch e.Kind {
+		case source.Switched, source.RolledBack, source.RefreshFailed, source.Warning:
+			events <- e
+		}
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	ring, err := source.Keep(ctx, src, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ring.Close() })
+	expect(t, events, source.Switched)
+	return ring, events
+}
+
+func expect(t *testing.T, events <-chan source.Event, kind source.EventKind) source.Event {
+	t.Helper()
+	deadline := time.After(limit)
+	for {
+		select {
+		case e := <-events:
+			if e.Err != nil && strings.Contains(e.Err.Error(), "sentinel") { // F95
+				t.Fatalf("an event holds data: %v", e.Err)
+			}
+			if e.Kind == kind {
+				return e
+			}
+		case <-deadline:
+			t.Fatalf("no %s", kind)
+		}
+	}
+}
+
+func wantCurrent(t *testing.T, ring *source.Ring, want string) {
+	t.Helper()
+	if key, err := ring.InUse(); err != nil || key.Secret.Expose() != want {
+		t.Fatalf("in use is %q (%v), want %q", key.Secret.Expose(), err, want)
+	}
+}
+
+// F01: twenty swaps, each of them a switch of the ring's, long before the first poll.
+func TestRingFollowsSwaps(t *testing.T) {
+	v := newVolume(t, map[string]string{"key": "sentinel-0"})
+	ring, events := keep(t, file.New(filepath.Join(v.dir, "key")), source.WithPoll(time.Hour))
+	for i := range 20 {
+		v.swap(map[string]string{"key": fmt.Sprintf("sentinel-%d", i+1)})
+		expect(t, events, source.Switched)
+		wantCurrent(t, ring, fmt.Sprintf("sentinel-%d", i+1))
+	}
+}
+
+// F04, F07, F16, F17, F19: whatever is wrong with the file, the key stays; the same
+// key again is no rotation.
+func TestRingKeepsGoodKey(t *testing.T) {
+	path := tempFile(t, "sentinel-1")
+	ring, events := keep(t, file.New(path), source.WithPoll(time.Hour))
+	for _, wrong := range []func() error{
+		func() error { return os.Remove(path) },
+		func() error { return os.WriteFile(path, nil, 0o600) },
+		func() error { return os.WriteFile(path, []byte("sentinel-2\r\nX-Evil: 1"), 0o600) },
+		func() error { return os.Remove(path) },
+		func() error { return os.Mkdir(path, 0o700) },
+		func() error { return os.Remove(path) },
+		func() error { return os.Symlink("key", path) },
+	} {
+		if err := wrong(); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, events, source.RefreshFailed)
+		wantCurrent(t, ring, "sentinel-1")
+	}
+	for range 20 {
+		replace(t, path, "sentinel-1\n")
+		if err := ring.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(ring.Status().Versions); n != 1 {
+		t.Fatalf("%d versions of one key", n)
+	}
+	replace(t, path, "sentinel-2")
+	expect(t, events, source.Switched)
+	wantCurrent(t, ring, "sentinel-2")
+}
+
+// F12, F104: without a watcher a warning, and the key all the same.
+func TestRingWithoutWatcher(t *testing.T) {
+	setWatcher(t, noWatcher)
+	path := tempFile(t, "v1")
+	ring, events := keep(t, file.New(path))
+	expect(t, events, source.Warning)
+	write(t, path, "v2")
+	if err := ring.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantCurrent(t, ring, "v2")
+}
+
+// F24: each finding once, not at each reading.
+func TestRingWarnsOfModeOnce(t *testing.T) {
+	path := tempFile(t, "v1")
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	seen := make(chan source.EventKind, 1000)
+	ring, _ := keep(t, file.New(path), source.WithPoll(time.Hour), source.WithObserver(func(e source.Event) { seen <- e.Kind }))
+	for range 5 {
+		if err := ring.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace(t, path, "v2") // with mode 0600
+	count := make(map[source.EventKind]int)
+	for count[source.Switched] < 2 {
+		count[<-seen]++
+	}
+	if count[source.Warning] != 1 {
+		t.Fatalf("%d warnings", count[source.Warning])
+	}
+}
+
+// deaf is a file on a file system that tells nothing.
+type deaf struct{ *file.Source }
+
+func (d deaf) Notify(ctx context.Context, changed func()) error {
+	changed()
+	<-ctx.Done()
+	return nil
+}
+
+// F03: without any notice the key is served after one poll interval.
+func TestRingPollsUnderneath(t *testing.T) {
+	path := tempFile(t, "v1")
+	synctest.Test(t, func(t *testing.T) {
+		ring, err := source.Keep(t.Context(), deaf{file.New(path)}, source.WithLogger(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ring.Close()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		replace(t, path, "v2")
+		time.Sleep(5*time.Second + 500*time.Millisecond) // an interval and its tenth
+		synctest.Wait()
+		wantCurrent(t, ring, "v2")
+	})
+}
