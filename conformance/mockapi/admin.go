@@ -135,10 +135,14 @@ func (c *Admin) do(ctx context.Context, method, path string, in, out any) error 
 	switch {
 	case err != nil:
 		return fmt.Errorf("mockapi: %s: %w", path, err)
-	case resp.StatusCode == http.StatusNotFound:
-		return fmt.Errorf("mockapi: %s: %w", path, ErrUnknownVersion)
 	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("mockapi: %s: the server answers %s", path, resp.Status)
+		var told struct{ Error string }
+		_ = json.Unmarshal(data, &told) // there is none where the address is no admin API's
+		err := fmt.Errorf("the server answers %s: %s", resp.Status, told.Error)
+		if resp.StatusCode == http.StatusNotFound && told.Error != "" {
+			err = ErrUnknownVersion
+		}
+		return fmt.Errorf("mockapi: %s: %w", path, err)
 	case out == nil:
 		return nil
 	}

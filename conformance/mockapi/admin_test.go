@@ -161,6 +161,7 @@ func TestAdminRefusesMistakes(t *testing.T) {
 		{"issue", `{"after":"soon"}`, 400},
 		{"issue", `{"after":"-1s"}`, 400},
 		{"issue", `{"after":3}`, 400},
+		{"issue", `{"secret":3}`, 400},
 		{"issue", `[`, 400},
 		{"refusal", `{"preset":"x"}`, 400},
 		{"refusal", `{"status":100}`, 400},
@@ -247,8 +248,14 @@ func TestAdminClientErrors(t *testing.T) {
 	if err := c.Revoke(within(t), "v9"); !errors.Is(err, mockapi.ErrUnknownVersion) {
 		t.Errorf("error %v", err)
 	}
-	if err := c.Activate(within(t), "", -1); err == nil {
-		t.Error("no error")
+	api.Issue(mockapi.Spec{})
+	if err := c.Activate(within(t), "v1", 7); err == nil || !strings.Contains(err.Error(), "no replica 7 of 1") {
+		t.Errorf("error %v", err)
+	}
+	elsewhere := mockapi.NewAdmin(api.AdminURL() + "elsewhere")
+	defer elsewhere.Close()
+	if err := elsewhere.Revoke(within(t), "v1"); err == nil || errors.Is(err, mockapi.ErrUnknownVersion) {
+		t.Errorf("error %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

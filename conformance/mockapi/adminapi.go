@@ -170,10 +170,15 @@ func (a *API) counts() map[string]Counts {
 func decode(r *http.Request, into any) error {
 	dec := json.NewDecoder(io.LimitReader(r.Body, maxAdminBody))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil && err != io.EOF {
-		return badRequest(fmt.Errorf("not the JSON that is due: %w", err))
+	err := dec.Decode(into)
+	if err == nil || err == io.EOF {
+		return nil
 	}
-	return nil
+	var typ *json.UnmarshalTypeError
+	if errors.As(err, &typ) { // whose text may quote the value
+		err = fmt.Errorf("field %q has the wrong type", typ.Field)
+	}
+	return badRequest(fmt.Errorf("not the JSON that is due: %w", err))
 }
 
 // reply answers with what f returns, in JSON; errors as {"error": "..."}.

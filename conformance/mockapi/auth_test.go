@@ -123,7 +123,8 @@ func (signed) Refuse(_ *http.Request, reason mockapi.Reason) *mockapi.Refusal {
 func TestSigningSchemePlugsIn(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithAuth(signed{}))
 	key := api.Issue(mockapi.Spec{})
-	const body = `{"client_order_id":"c-1"}`
+	// Longer than one read of it.
+	body := `{"client_order_id":"c-1","note":"` + strings.Repeat("z", 50<<10) + `"}`
 	try := func(id, signedBody string) answer {
 		mac := hmac.New(sha256.New, []byte(key.Secret.Expose()))
 		mac.Write([]byte(signedBody))
@@ -144,8 +145,8 @@ func TestSigningSchemePlugsIn(t *testing.T) {
 		t.Errorf("expired: %d %s", a.Status, a.Body)
 	}
 	orders := api.Orders()
-	if len(orders) != 1 || string(orders[0].Body) != body || orders[0].Sum != sum(body) || orders[0].Length != int64(len(body)) {
-		t.Errorf("orders %+v", orders)
+	if len(orders) != 1 || orders[0].ClientID != "c-1" || string(orders[0].Body) != body || orders[0].Sum != sum(body) || orders[0].Length != int64(len(body)) {
+		t.Errorf("%d orders, or not as sent", len(orders))
 	}
 	log := api.Requests()
 	var reasons []mockapi.Reason

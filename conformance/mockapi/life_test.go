@@ -69,6 +69,11 @@ func TestRotateShortensButNeverLengthensALife(t *testing.T) {
 	if states := api.Keys(); len(states) != 2 || len(states[1].Replicas) != 0 {
 		t.Errorf("an expired version is back: %+v", states[1])
 	}
+	later := api.Issue(mockapi.Spec{After: time.Hour}) // not in use yet: not the one that is replaced
+	api.Rotate(0)
+	if state := api.Keys()[1]; state.Key.Version != later.Version || !state.Key.ExpiresAt.IsZero() {
+		t.Errorf("a version that waits was ended: %+v", state)
+	}
 }
 
 func TestEachWayToEndAndBeginALife(t *testing.T) {
@@ -125,6 +130,14 @@ func TestReplicasLearnAtTheirOwnTime(t *testing.T) {
 	want(401, 200, 401, 401)
 	api.SetReplicas(2)
 	want(401, 200, 400)
+	api.SetReplicas(4) // and what a replica knew that was taken away is gone
+	if err := api.Activate("v1", 0); err != nil {
+		t.Fatal(err)
+	}
+	want(200, 200, 401, 401)
+	api.SetReplicas(2)
+	api.SetReplicas(3)
+	want(200, 200, 200)
 }
 
 // F60
@@ -135,6 +148,9 @@ func TestPropagationDelaysReplicas(t *testing.T) {
 	key := api.Issue(mockapi.Spec{})
 	status(t, api, key, 200, mockapi.ReplicaHeader, "0")
 	status(t, api, key, 401, mockapi.ReplicaHeader, "1")
+	key = api.Issue(mockapi.Spec{Replicas: map[int]time.Duration{1: 0}}) // the spec goes before
+	status(t, api, key, 401, mockapi.ReplicaHeader, "0")
+	status(t, api, key, 200, mockapi.ReplicaHeader, "1")
 }
 
 func TestRequestsGoToReplicasInTurn(t *testing.T) {

@@ -106,32 +106,35 @@ var credentialHeaders = []string{"Authorization", "Proxy-Authorization", "Cookie
 
 // logged returns the request's header, path and query as they may be logged.
 func (a *API) logged(r *http.Request) (header http.Header, path, query string) {
+	header, path, query = r.Header.Clone(), r.URL.Path, r.URL.RawQuery
 	if a.cfg.rawLog {
-		return r.Header.Clone(), r.URL.Path, r.URL.RawQuery
+		return header, path, query
 	}
 	headers, params := a.cfg.auth.Credentials()
-	header = r.Header.Clone()
 	for name, values := range header {
 		named := func(n string) bool { return strings.EqualFold(n, name) }
 		all := slices.ContainsFunc(credentialHeaders, named) || slices.ContainsFunc(headers, named)
 		for i, v := range values {
-			if all || strings.Contains(v, Sentinel) {
-				values[i] = redacted
-			}
+			values[i] = hide(v, all)
 		}
 	}
-	if path = r.URL.Path; strings.Contains(path, Sentinel) {
-		path = redacted
-	}
-	if r.URL.RawQuery != "" {
-		parts := strings.Split(r.URL.RawQuery, "&")
+	if query != "" {
+		parts := strings.Split(query, "&")
 		for i, part := range parts {
-			name, value, _ := strings.Cut(part, "=")
-			if slices.Contains(params, name) || strings.Contains(value, Sentinel) {
-				parts[i] = name + "=" + redacted
+			name, value, found := strings.Cut(part, "=")
+			if parts[i] = hide(name, false); found {
+				parts[i] += "=" + hide(value, slices.Contains(params, name))
 			}
 		}
 		query = strings.Join(parts, "&")
 	}
-	return header, path, query
+	return header, hide(path, false), query
+}
+
+// hide returns v, unless it is a secret or has a generated one in it.
+func hide(v string, secret bool) string {
+	if secret || strings.Contains(v, Sentinel) {
+		return redacted
+	}
+	return v
 }

@@ -120,19 +120,23 @@ func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 // F95: wherever a client puts a key by mistake, the log does not show it.
 func TestLogHoldsNoSecret(t *testing.T) {
-	api := mockapi.New(t)
+	api := mockapi.New(t, mockapi.WithRefusal(mockapi.Refusal{ReadBody: true}))
 	key := api.Issue(mockapi.Spec{})
 	s := key.Secret.Expose()
-	r := request(t, http.MethodGet, api.URL()+"/"+s+"?k="+s+"&b=c", key, nil,
+	r := request(t, http.MethodGet, api.URL()+"/"+s+"?k="+s+"&b=c&"+s, key, io.MultiReader(strings.NewReader("x")),
 		"X-Api-Key", "given", "Cookie", "a=given", "X-Odd", "is "+s, "X-Plain", "stays")
 	r.SetBasicAuth("me", "given")
+	r.Trailer = http.Header{"X-Sum": {s}}
 	send(t, api.Client(), r)
 	a := api.Requests()[0]
 	noSecret(t, "the log", fmt.Sprintf("%+v", a))
 	if text := fmt.Sprint(a.Header); strings.Contains(text, "given") || a.Header.Get("X-Plain") != "stays" {
 		t.Errorf("header %s", text)
 	}
-	if a.Query != "k=[redacted]&b=c" {
+	if a.Trailer.Get("X-Sum") != "[redacted]" {
+		t.Errorf("trailer %v", a.Trailer)
+	}
+	if a.Query != "k=[redacted]&b=c&[redacted]" {
 		t.Errorf("query %s", a.Query)
 	}
 }

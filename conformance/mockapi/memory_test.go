@@ -81,6 +81,33 @@ func TestSlowRefusalTakesItsTime(t *testing.T) {
 	})
 }
 
+// F106: Close waits 5 s for a handler that heeds nothing, and says so.
+func TestCloseIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mockapi.New(t, mockapi.WithMemory())
+		stuck, release := make(chan struct{}), make(chan struct{})
+		api.Intercept(func(http.ResponseWriter, *http.Request, mockapi.Attempt) bool {
+			close(stuck)
+			<-release
+			return false
+		})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if resp, err := api.Client().Do(request(t, http.MethodGet, api.URL(), source.Key{}, nil)); err == nil {
+				resp.Body.Close()
+			}
+		}()
+		<-stuck
+		from := time.Now()
+		if err := api.Close(); err == nil || time.Since(from) != 5*time.Second {
+			t.Errorf("%v after %v", err, time.Since(from))
+		}
+		close(release)
+		<-done
+	})
+}
+
 func TestMemoryReachesItsOwnAddressesOnly(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithMemory(), mockapi.WithAdmin(""))
 	for _, url := range []string{api.KeysURL(), api.AdminURL()} {

@@ -94,6 +94,11 @@ func (b *recorder) note() {
 		}
 		if b.done && len(b.r.Trailer) > 0 {
 			a.Trailer = b.r.Trailer.Clone()
+			for _, values := range a.Trailer {
+				for i, v := range values {
+					values[i] = hide(v, false)
+				}
+			}
 		}
 	})
 }

@@ -178,6 +178,31 @@ func TestHoldKeepsALateRefusal(t *testing.T) {
 	}
 }
 
+// A hold that another took the place of releases its own answers only.
+func TestHoldsTakeTurns(t *testing.T) {
+	api := mockapi.New(t)
+	v1 := api.Issue(mockapi.Spec{})
+	answers := make(chan answer, 1)
+	var holds []*mockapi.Hold
+	for range 2 {
+		hold := api.Hold("v1")
+		go func() { answers <- get(t, api, v1) }()
+		if err := hold.Wait(within(t), 1); err != nil {
+			t.Fatal(err)
+		}
+		holds = append(holds, hold)
+	}
+	holds[0].Release()
+	<-answers
+	go func() { answers <- get(t, api, v1) }()
+	if err := holds[1].Wait(within(t), 2); err != nil {
+		t.Fatal(err)
+	}
+	holds[1].Release()
+	<-answers
+	<-answers
+}
+
 func TestHoldWaitHeedsItsContext(t *testing.T) {
 	api := mockapi.New(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -289,6 +314,21 @@ func TestInterceptMayHijack(t *testing.T) {
 	}
 	if got, err := io.ReadAll(conn); string(got) != "ping" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// The log knows how much was read of a body that the handler left unread.
+func TestLogShowsWhatTheHandlerRead(t *testing.T) {
+	api := mockapi.New(t, mockapi.WithHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.ReadFull(r.Body, make([]byte, 4))
+	})))
+	key := api.Issue(mockapi.Spec{})
+	send(t, api.Client(), request(t, http.MethodPost, api.URL(), key, strings.NewReader("four and more")))
+	if err := api.Close(); err != nil { // waits for the handler
+		t.Fatal(err)
+	}
+	if a := api.Requests()[0]; a.BodyBytes != 4 || a.BodySum != sum("four") || a.BodyComplete {
+		t.Errorf("logged %+v", a)
 	}
 }
 

@@ -1,0 +1,125 @@
+package exchange
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// Authenticate verifies a request's signature, in the order: lockout, key,
+// time, signature, nonce, scope.
+func (e *Exchange) Authenticate(r *http.Request, body func() ([]byte, error), keys mockapi.Keys) (string, *mockapi.Refusal) {
+	data, err := body()
+	if err != nil {
+		return "", e.refuse(badSignature) // the body broke off: nothing can be verified
+	}
+	q := newRequest(r, data, e.now(), e.cfg.window)
+	read := e.venue.read
+	if isLogin(r) {
+		read = e.venue.login
+	}
+	var c claim
+	if read != nil {
+		c = read(q)
+	}
+	version, f := e.judge(q, c, keys)
+	if f == fine {
+		return version, nil
+	}
+	return version, e.refuse(f)
+}
+
+func (e *Exchange) judge(q *request, c claim, keys mockapi.Keys) (version string, f fault) {
+	found := keys.ByID(c.id)
+	if len(found) > 0 {
+		version = found[0].Version
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.lockedOut():
+		return version, locked
+	case c.id == "":
+		return "", e.count(missing)
+	case len(found) == 0:
+		return "", e.count(badKey)
+	case c.late:
+		return version, stale
+	}
+	// Several versions share an id where only the secret is made anew.
+	var key source.Key
+	for i, k := range found {
+		fault := c.check(k)
+		if fault == fine {
+			key, f = k, fine
+			break
+		}
+		if i == 0 {
+			f = fault
+		}
+	}
+	if f != fine {
+		return version, e.count(f)
+	}
+	if c.hasNonce {
+		n := e.nonces[c.id]
+		if n == nil {
+			n = &nonces{window: e.cfg.nonceWindow}
+			e.nonces[c.id] = n
+		}
+		if !n.use(c.nonce) {
+			return key.Version, badNonce
+		}
+	}
+	if c.jwt != "" {
+		if e.jwts[c.jwt] {
+			return key.Version, e.count(badSignature)
+		}
+		e.jwts[c.jwt] = true
+	}
+	if len(key.Scopes) > 0 && !slices.Contains(key.Scopes, e.scope(q)) {
+		return key.Version, forbidden
+	}
+	return key.Version, fine
+}
+
+// scope returns what a key must be allowed to do for the request.
+func (e *Exchange) scope(q *request) string {
+	if a, _ := e.venue.match(q); a == place || a == cancel {
+		return "trade"
+	}
+	return "read"
+}
+
+// Refuse shapes the server's refusals: of keys that expired, were revoked or are
+// not active yet an exchange says what it says of unknown ones.
+func (e *Exchange) Refuse(*http.Request, mockapi.Reason) *mockapi.Refusal {
+	e.mu.Lock()
+	f := e.count(badKey)
+	e.mu.Unlock()
+	return e.refuse(f)
+}
+
+// Credentials names what the log redacts.
+func (e *Exchange) Credentials() (headers, params []string) {
+	return e.venue.credentials, []string{"signature"}
+}
+
+// count notes an attempt with a bad key, which may be the one that leads to a
+// lockout, and returns its fault. The caller holds mu.
+func (e *Exchange) count(f fault) fault {
+	if e.cfg.lockAfter <= 0 || !f.counts() {
+		return f
+	}
+	now := time.Now()
+	e.bad = slices.DeleteFunc(e.bad, func(t time.Time) bool { return now.Sub(t) >= e.cfg.lockPer })
+	if e.bad = append(e.bad, now); len(e.bad) >= e.cfg.lockAfter {
+		e.bad, e.locked = nil, now.Add(e.cfg.lockFor)
+	}
+	return f
+}
+
+func (e *Exchange) lockedOut() bool { return time.Now().Before(e.locked) }
