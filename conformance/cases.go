@@ -17,7 +17,7 @@ type Case struct {
 }
 
 // limit is how long a case waits for what must come.
-const limit = 15 * time.Second
+const limit = 10 * time.Second
 
 // eventually waits until ok is true, and fails the test if it never is.
 func eventually(t testing.TB, what string, ok func() bool) {

@@ -77,6 +77,16 @@ func TestSource(t *testing.T, h SourceHarness) {
 	}
 }
 
+// SourceResults runs the cases of [TestSource] as data: a failure is a result,
+// and no failure of t.
+func SourceResults(t testing.TB, h SourceHarness) []Result {
+	var results []Result
+	for _, c := range sourceCases {
+		results = append(results, judge(t, c.Case, func(t testing.TB) { c.try(t, h) }))
+	}
+	return results
+}
+
 // try runs one case.
 func (c sourceCase) try(t testing.TB, h SourceHarness) {
 	if reason := h.Skip[c.Name]; reason != "" {

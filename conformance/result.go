@@ -1,0 +1,130 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// An Outcome is how a case ended.
+type Outcome string
+
+// The outcomes.
+const (
+	Passed  Outcome = "passed"
+	Failed  Outcome = "failed"
+	Skipped Outcome = "skipped" // with a reason in Skip
+)
+
+// A Result is how a case went, for those who want a table rather than a test.
+type Result struct {
+	Case
+	Outcome Outcome
+	// Detail is the reason of a skip, or the first complaint of a failure.
+	Detail string
+}
+
+// caseLimit is how long a case may take before its result is that it hangs.
+const caseLimit = 60 * time.Second
+
+// judge runs one case outside the test t: its failure is a result, and no
+// failure of t's.
+func judge(t testing.TB, c Case, try func(testing.TB)) Result {
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &record{TB: t, ctx: ctx}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer r.clean(cancel)
+		defer func() {
+			if p := recover(); p != nil {
+				r.complain(fmt.Sprintf("panic: %v", p))
+			}
+		}()
+		try(r)
+	}()
+	timer := time.NewTimer(caseLimit)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		r.complain("the case does not end")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case len(r.complaints) > 0:
+		return Result{c, Failed, r.complaints[0]}
+	case r.skipped != "":
+		return Result{c, Skipped, r.skipped}
+	}
+	return Result{c, Passed, ""}
+}
+
+// A record is a testing.TB that notes what a case says. What it does not
+// override, such as TempDir, is the test's own.
+type record struct {
+	testing.TB
+	ctx context.Context
+
+	mu         sync.Mutex
+	complaints []string
+	skipped    string
+	cleanups   []func()
+}
+
+func (r *record) complain(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.complaints = append(r.complaints, strings.TrimSpace(text))
+}
+
+// clean ends the context and runs the cleanups, the last first, as testing does.
+func (r *record) clean(cancel context.CancelFunc) {
+	cancel()
+	r.mu.Lock()
+	list := r.cleanups
+	r.mu.Unlock()
+	for _, f := range slices.Backward(list) {
+		f()
+	}
+}
+
+func (r *record) Context() context.Context { return r.ctx }
+
+func (r *record) Cleanup(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cleanups = append(r.cleanups, f)
+}
+
+func (r *record) Failed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.complaints) > 0
+}
+
+func (r *record) Helper()                   {}
+func (r *record) Log(...any)                {}
+func (r *record) Logf(string, ...any)       {}
+func (r *record) Error(args ...any)         { r.complain(fmt.Sprintln(args...)) }
+func (r *record) Errorf(f string, a ...any) { r.complain(fmt.Sprintf(f, a...)) }
+func (r *record) Fail()                     { r.complain("failed") }
+func (r *record) FailNow()                  { r.Fail(); runtime.Goexit() }
+func (r *record) Fatal(args ...any)         { r.Error(args...); runtime.Goexit() }
+func (r *record) Fatalf(f string, a ...any) { r.Errorf(f, a...); runtime.Goexit() }
+func (r *record) Skip(args ...any)          { r.skip(fmt.Sprint(args...)) }
+func (r *record) Skipf(f string, a ...any)  { r.skip(fmt.Sprintf(f, a...)) }
+func (r *record) SkipNow()                  { r.skip("skipped") }
+
+func (r *record) skip(reason string) {
+	r.mu.Lock()
+	r.skipped = reason
+	r.mu.Unlock()
+	runtime.Goexit()
+}
