@@ -10,4 +10,5 @@ require (
 	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.20.0 // indirect
+	pgregory.net/rapid v1.3.0 // indirect
 )

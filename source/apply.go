@@ -272,7 +272,7 @@ func (r *Ring) recompute(now time.Time) {
 		current.wasCurrent, current.accepted = true, false
 		current.settled.Store(false)
 		current.unmark(r.epoch + 1)
-		current.level = 0
+		current.level, current.holdUntil = 0, time.Time{}
 		r.emit(Event{Kind: kind, Version: current.label, Previous: previous})
 	}
 	r.publish(now, current, live)

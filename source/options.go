@@ -48,7 +48,7 @@ const (
 
 // WithOverlap sets for how long a key that was replaced may still be used, for
 // sources that list one key at a time; sources that list versions are believed
-// instead. Default 24 h; 0 means not at all.
+// instead. Default 24 h; 0 means not at all. No more than the last 8 are kept.
 func WithOverlap(d time.Duration) Option { return func(c *config) { c.overlap = d } }
 
 // WithPoll sets how often the source is read, whether it can notify or not,
