@@ -75,6 +75,7 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request) {
 		body, etag, changed := e.body, e.etag, e.changed
 		e.mu.Unlock()
 		if r.Header.Get("If-None-Match") == etag && e.hold && wait > 0 {
+			w.Header().Set("Preference-Applied", "wait")
 			select {
 			case <-changed:
 				continue
@@ -82,7 +83,6 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request) {
 				return
 			case <-deadline:
 			}
-			w.Header().Set("Preference-Applied", "wait")
 		}
 		w.Header().Set("ETag", etag)
 		if r.Header.Get("If-None-Match") == etag {

@@ -13,8 +13,9 @@ const (
 	maxWait     = 10 * time.Minute
 	grace       = 10 * time.Second // beyond the wait, for an answer to arrive
 
-	minGap  = 20 * time.Millisecond // doubled for each answer in a row that came too soon
+	minGap  = 20 * time.Millisecond // after an answer that came too soon, doubled for each in a row
 	maxGap  = 30 * time.Second
+	burst   = 64               // changes in a row that may come too soon before the gap grows
 	reprobe = 10 * time.Minute // until a server that answers at once is asked again
 )
 
@@ -80,8 +81,11 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 		case !isNew && !applied && held < s.wait/2:
 			sleep(ctx, around(reprobe))
 		case held < least:
-			sleep(ctx, around(min(minGap<<soon, maxGap)))
-			soon = min(soon+1, 16)
+			if !isNew {
+				soon = max(soon, burst) // no change, no excuse
+			}
+			sleep(ctx, around(min(minGap<<max(soon-burst, 0), maxGap)))
+			soon = min(soon+1, burst+16)
 		default:
 			soon = 0
 		}

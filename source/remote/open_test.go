@@ -21,7 +21,7 @@ func TestParse(t *testing.T) {
 		"bare":       {"", "", "", 0},
 		"endpoint's": {"?b=2&a=%2F&b=1&c", "b=2&a=%2F&b=1&c", "", 0},
 		"ring's":     {"?b=2&poll=30s&overlap=1h&a", "b=2&a", "", 2},
-		"bearer":     {"?remote_auth=remotetest:x&a=1", "a=1", "Bearer " + sentinel, 0},
+		"bearer":     {"?remote_auth=remotetest://x&a=1", "a=1", "Bearer " + sentinel, 0},
 		"header":     {"?a=1&remote_auth=remotetest%3A%2F%2Fx&remote_header=Authorization", "a=1", sentinel, 0},
 		"no wait":    {"?remote_wait=0", "", "", 0},
 	} {
@@ -55,8 +55,8 @@ func TestParseRefuses(t *testing.T) {
 		"https://keys.example.com/?remote_wait=1s&remote_wait=2s",
 		"https://keys.example.com/?remote_header=X-Token",
 		"https://keys.example.com/?remote_auth=" + sentinel,
-		"https://keys.example.com/?remote_auth=remotetest%3Ax%3Fpoll%3D1s",
-		"https://keys.example.com/?remote_auth=remotetest:x&remote_header=X%20Token",
+		"https://keys.example.com/?remote_auth=remotetest%3A%2F%2Fx%3Fpoll%3D1s",
+		"https://keys.example.com/?remote_auth=remotetest://x&remote_header=X%20Token",
 	} {
 		_, _, err := source.Parse(s)
 		checkError(t, err, source.ErrInvalid)

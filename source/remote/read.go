@@ -58,17 +58,20 @@ func (r reading) same(o reading) bool { return r.etag == o.etag && r.body.Equal(
 // and 403, [source.ErrNoKey] for 404 and 410, [source.ErrInvalid] for an answer
 // that is not a key document, and [source.ErrUnavailable] for the rest.
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
-	last, isNew := s.take()
+	r, isNew := s.take()
 	if !isNew {
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
 		defer cancel()
-		var err error
-		if last, err = s.get(ctx, last, 0); err != nil {
+		got, err := s.get(ctx, r, 0)
+		if err != nil {
 			return source.Set{}, err
 		}
-		s.keep(last, false)
+		if !got.same(r) { // else Notify may have kept a newer one meanwhile
+			s.keep(got, false)
+		}
+		r = got
 	}
-	set, err := last.set()
+	set, err := r.set()
 	if err != nil {
 		return source.Set{}, s.fail(err)
 	}

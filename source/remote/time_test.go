@@ -126,11 +126,11 @@ func TestNotifyIsNoBusyLoop(t *testing.T) {
 			}
 			w.WriteHeader(http.StatusNotModified)
 		}, 3600/24 + 20},
-		"another document each time": {func(w http.ResponseWriter, r *http.Request) { answer(w, newDocument()) }, 3600/24 + 20},
+		"another document each time": {func(w http.ResponseWriter, r *http.Request) { answer(w, newDocument()) }, burst + 3600/24 + 20},
 		"another document each time, says that it waits": {func(w http.ResponseWriter, r *http.Request) {
 			applied(w)
 			answer(w, newDocument())
-		}, 3600/24 + 20},
+		}, burst + 3600/24 + 20},
 		"waits, honestly": {func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("If-None-Match") == "" {
 				answer(w, "v1")

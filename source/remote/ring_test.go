@@ -1,0 +1,110 @@
+package remote_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// keep keeps src in a ring until the test ends.
+func keep(t *testing.T, src source.Source, opts ...source.Option) *source.Ring {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	ring, err := source.Keep(ctx, src, append(opts, source.WithLogger(nil))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ring.Close() })
+	return ring
+}
+
+// A ring that polls once an hour switches by the long poll alone.
+func TestARingSwitchesByLongPoll(t *testing.T) {
+	e := newEndpoint(t, "v0")
+	e.hold = true
+	ring := keep(t, open(t, e.Server), source.WithPoll(time.Hour))
+	for i := range 50 {
+		v := fmt.Sprintf("v%d", i+1)
+		e.set(document(v), `"`+v+`"`)
+		eventually(t, func() bool { return ring.Version() == v })
+	}
+}
+
+// F75, F82, F83, F84: whatever the endpoint says later, the last good key stays.
+func TestARingKeepsTheLastGoodKey(t *testing.T) {
+	e := newEndpoint(t, "v1")
+	ring := keep(t, open(t, e.Server))
+	for _, body := range []string{"", "{}", "<html>login", document("v2")[:20], `{"keys":[{"version":"v2","secret":""}]}`} {
+		e.set(body, `"bad"`)
+		checkError(t, ring.Refresh(t.Context()), source.ErrInvalid)
+		if v := ring.Version(); v != "v1" {
+			t.Fatalf("%q: version %s", body, v)
+		}
+	}
+	e.Server.Close()
+	checkError(t, ring.Refresh(t.Context()), source.ErrUnavailable)
+	if v := ring.Version(); v != "v1" {
+		t.Fatalf("endpoint down: version %s", v)
+	}
+}
+
+// F75: the endpoint comes up after the program, and goes down and comes back.
+func TestARingWaitsForAnEndpointThatIsDown(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close()
+	src := openURL(t, "http://"+addr+"/keys")
+	fails(t, src, source.ErrUnavailable)
+
+	up := func(version string) (down func()) {
+		e := &endpoint{changed: make(chan struct{}), hold: true}
+		e.set(document(version), `"`+version+`"`)
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Not httptest.Server: its Close waits for long polls.
+		srv := &http.Server{Handler: http.HandlerFunc(e.serve)}
+		done := make(chan error, 1)
+		go func() { done <- srv.Serve(l) }()
+		down = sync.OnceFunc(func() {
+			_ = srv.Close()
+			<-done
+		})
+		t.Cleanup(down)
+		return down
+	}
+	waiting := make(chan *source.Ring)
+	go func() { waiting <- keep(t, src) }()
+	down := up("v1")
+	ring := receive(t, waiting)
+	if v := ring.Version(); v != "v1" {
+		t.Fatalf("version %s", v)
+	}
+	down()
+	up("v2")
+	eventually(t, func() bool { return ring.Version() == "v2" })
+}
+
+// F92: what is not active is not served.
+func TestPendingAndRevokedVersions(t *testing.T) {
+	e := newEndpoint(t, "v1")
+	e.set(`{"keys":[{"version":"v3","status":"pending"},{"version":"v2","secret":"`+sentinel+`-v2"},{"version":"v1","status":"revoked"}]}`, `"x"`)
+	set, err := open(t, e.Server).Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(set.Keys) != 1 || set.Keys[0].Version != "v2" || len(set.Revoked) != 1 || set.Revoked[0] != "v1" {
+		t.Errorf("read %+v", set)
+	}
+}
