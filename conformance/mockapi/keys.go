@@ -46,9 +46,9 @@ func (d *document) touch() {
 	d.changed = make(chan struct{})
 }
 
-// read returns the document, its ETag, and a channel that is closed when it
+// readDocument returns the key document, its ETag, and a channel that is closed when it
 // may have changed.
-func (a *API) read() (data []byte, etag string, changed <-chan struct{}, err error) {
+func (a *API) readDocument() (data []byte, etag string, changed <-chan struct{}, err error) {
 	d := &a.doc
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -123,7 +123,7 @@ func (a *API) serveKeys(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "unauthorized", http.StatusUnauthorized)
 		return
 	}
-	data, etag, changed, err := a.read()
+	data, etag, changed, err := a.readDocument()
 	held := r.Header.Get("If-None-Match")
 	if wait := preferredWait(r); wait > 0 && held != "" {
 		w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
@@ -132,7 +132,7 @@ func (a *API) serveKeys(w http.ResponseWriter, r *http.Request) {
 		for waiting := true; waiting && err == nil && matches(held, etag); {
 			select {
 			case <-changed:
-				data, etag, changed, err = a.read()
+				data, etag, changed, err = a.readDocument()
 			case <-timer.C:
 				waiting = false
 			case <-r.Context().Done():
