@@ -222,23 +222,6 @@ func TestRefusesAndRecovers(t *testing.T) {
 	}
 }
 
-// F17: EACCES. Root may read everything.
-func TestDenied(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Skip("root may read everything")
-	}
-	path := tempFile(t, "v1")
-	src := file.New(path)
-	if err := os.Chmod(path, 0); err != nil {
-		t.Fatal(err)
-	}
-	wantError(t, src, source.ErrDenied)
-	if err := os.Chmod(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	wantSecret(t, src, "v1")
-}
-
 // F18
 func TestTrims(t *testing.T) {
 	for _, text := range []string{"v1", "v1\n", "v1\r\n", "\xef\xbb\xbfv1\n", " v1\t", "\n\nv1\n\n"} {

@@ -149,11 +149,20 @@ func TestFirstChangeComesOnceArmed(t *testing.T) {
 	})
 	src := file.New(path)
 	wantSecret(t, src, "v1")
-	watching(t, src) // has waited for the call
-	wantSecret(t, src, "v2")
-	if len(watcher.WatchList()) == 0 {
-		t.Fatal("called before anything was watched")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	first := true
+	err := src.Notify(ctx, func() {
+		if first && len(watcher.WatchList()) == 0 {
+			t.Error("called before anything was watched")
+		}
+		first = false
+		cancel()
+	})
+	if err != nil || first {
+		t.Fatalf("called: %v, error %v", !first, err)
 	}
+	wantSecret(t, src, "v2")
 }
 
 // F25: what happens to the file's neighbours wakes nobody.
