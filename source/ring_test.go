@@ -884,3 +884,19 @@ func (l lockedWriter) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	return l.w.Write(p)
 }
+
+// F99: what a metric would be labelled with stays few, however often keys rotate.
+func TestStatusStaysSmall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: plain("0")}
+		r, _ := keep(t, s)
+		for i := range 10_000 {
+			s.put(plain(fmt.Sprint(i+1)), nil)
+			refresh(t, r)
+			time.Sleep(time.Second)
+		}
+		if n := len(r.Status().Versions); n > 1+8+8 {
+			t.Errorf("%d versions", n)
+		}
+	})
+}
