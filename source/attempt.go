@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"time"
 )
 
 // An Attempt is one sending of one request with one key. A transport begins
@@ -203,123 +202,6 @@ func (a *Attempt) remember(doubtful bool) bool {
 
 func (a *Attempt) has(v *version) bool {
 	return slices.ContainsFunc(a.tried[:min(int(a.n), len(a.tried))], func(t trial) bool { return t.v == v })
-}
-
-// other chooses the version for another attempt of a request, nil if there is
-// none. It is decided by the clock of this moment (F69). The caller holds mu.
-func (r *Ring) other(a *Attempt) *version {
-	now := r.cfg.now()
-	live := func(v *version) bool {
-		return v.unusable == nil && !v.revoked && !v.pending(now) && !v.expired(now) &&
-			!v.overlapOver(now, r.cfg.overlap) && !a.has(v)
-	}
-	s := r.snap.Load()
-	for _, v := range r.list {
-		if live(v) && !v.marked && (a.n == 1 || v.joined > a.tried[0].epoch) {
-			return v
-		}
-	}
-	if a.n > 1 {
-		return nil
-	}
-	// It left with a previous version: the current one is the only way left,
-	// hold-off or not.
-	if c := s.current; c != nil && live(c) && s.use != c {
-		return c
-	}
-	if r.cfg.lockout {
-		return nil
-	}
-	// Everything is refused. Since that may have been the server's lapse, each
-	// version gets a try when its hold-off is over.
-	for _, v := range r.list {
-		if live(v) && v.marked && !v.dead && !now.Before(v.holdUntil) {
-			v.holdUntil = now.Add(r.holdOff(v.level))
-			v.level++
-			return v
-		}
-	}
-	return nil
-}
-
-// accept learns from an acceptance. The caller does not hold mu.
-func (r *Ring) accept(a *Attempt) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := r.cfg.now()
-	v, moved := a.v, false
-	for _, t := range a.tried[:a.n] {
-		// What was refused where v was accepted is refused because of the key.
-		if t.v.epoch > t.epoch {
-			continue // F59: it left before the version's standing changed
-		}
-		r.mark(t.v, now)
-		if i := slices.Index(r.list, v); i >= 0 {
-			t.v.dead = i < slices.Index(r.list, t.v)
-		}
-		moved = true
-	}
-	if v.marked && (a.probe != nil || a.epoch >= v.epoch) {
-		v.unmark(r.epoch + 1)
-		moved = true
-	}
-	v.standing, v.accepted = StateAccepted, true
-	if v.marked {
-		v.standing = StateRefused
-	}
-	v.settled.Store(!v.marked)
-	if moved {
-		r.recompute(now)
-		signal(r.wake)
-	}
-}
-
-// exhausted learns that a request was refused with every version that it tried.
-// The caller holds mu.
-func (r *Ring) exhausted(a *Attempt) {
-	now := r.cfg.now()
-	moved := false
-	for _, t := range a.tried[:min(int(a.n), len(a.tried))] {
-		// Within a hold-off nothing more is learnt: an address that refuses every
-		// key must not disturb the others again and again (F64).
-		if !t.doubtful && t.v.epoch <= t.epoch && !now.Before(t.v.holdUntil) {
-			r.mark(t.v, now)
-			moved = true
-		}
-	}
-	if moved {
-		r.recompute(now)
-	}
-}
-
-// endProbe lets another request probe, after a hold-off. The caller holds mu.
-func (r *Ring) endProbe(a *Attempt) {
-	if a.probe == nil || !a.v.marked {
-		return
-	}
-	now := r.cfg.now()
-	r.mark(a.v, now)
-	r.recompute(now)
-}
-
-// mark notes that v was refused: a growing hold-off begins. The level falls
-// back when v did well for a while (F64). The caller holds mu and recomputes.
-func (r *Ring) mark(v *version, now time.Time) {
-	if v.marked && now.Before(v.holdUntil) {
-		return
-	}
-	if !v.marked {
-		if now.Sub(v.holdUntil) > maxHoldOff {
-			v.level = 0
-		}
-		v.marked = true
-		r.emit(Event{Kind: Refused, Version: v.label})
-	}
-	v.standing = StateRefused
-	v.settled.Store(false)
-	v.holdUntil = now.Add(r.holdOff(v.level))
-	v.level++
-	v.epoch = r.epoch + 1
 }
 
 // Version names the key that requests get now: the current one, but for a

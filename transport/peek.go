@@ -5,11 +5,8 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
-
-	"github.com/rollingkeys/rollingkeys/source"
 )
 
 const (
@@ -128,23 +125,4 @@ func drain(resp *http.Response) {
 	_, _ = io.CopyN(io.Discard, resp.Body, drainBytes)
 	stop.Stop()
 	_ = resp.Body.Close()
-}
-
-// scrub replaces the key's secrets in text.
-func scrub(text string, key source.Key) string {
-	for _, s := range append([]source.Secret{key.Secret}, extras(key)...) {
-		if secret := s.Expose(); secret != "" {
-			text = strings.ReplaceAll(text, secret, "[redacted]")
-			text = strings.ReplaceAll(text, url.QueryEscape(secret), "[redacted]")
-		}
-	}
-	return text
-}
-
-func extras(key source.Key) []source.Secret {
-	var list []source.Secret
-	for _, s := range key.Extra {
-		list = append(list, s)
-	}
-	return list
 }

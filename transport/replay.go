@@ -111,3 +111,19 @@ func (k *keptBody) take() *keptBody {
 	k.taken = true
 	return &keptBody{body: k.body}
 }
+
+// Replayable is the default replay policy. A 401 says that the request was not
+// carried out (RFC 9110 section 15.5.2), and so do the verdicts
+// RefusedUnapplied, Doubtful and Clock: the request may be sent again, whatever
+// its method. After any other refusal only requests of a safe method, or with
+// an Idempotency-Key, are (F67).
+func Replayable(req *http.Request, resp *http.Response, v Verdict) bool {
+	if resp.StatusCode == http.StatusUnauthorized || v != Refused {
+		return true
+	}
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return req.Header.Get("Idempotency-Key") != "" || req.Header.Get("X-Idempotency-Key") != ""
+}

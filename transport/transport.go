@@ -30,52 +30,6 @@ type Transport struct {
 	warned     atomic.Bool // of callers' own keys
 }
 
-// Option sets how [New] makes a transport.
-type Option func(*options)
-
-type options struct {
-	base       http.RoundTripper
-	origins    []string
-	insecure   bool
-	classifier Classifier
-	replay     func(*http.Request, *http.Response, Verdict) bool
-	header     string
-	recycle    bool
-}
-
-// WithBase sets what sends the requests. Default: what http.DefaultTransport is
-// when New is called.
-func WithBase(base http.RoundTripper) Option { return func(o *options) { o.base = base } }
-
-// WithOrigin names the origins that may get the key: scheme, host and port, such
-// as "https://api.example.com". Without it the key is bound to the origin of the
-// first request. A request to another origin fails with [ErrOrigin]; a redirect
-// to one is followed without the key.
-func WithOrigin(origins ...string) Option {
-	return func(o *options) { o.origins = append(o.origins, origins...) }
-}
-
-// WithInsecureHTTP lets the key go over plain http to hosts other than loopback.
-func WithInsecureHTTP() Option { return func(o *options) { o.insecure = true } }
-
-// WithClassifier sets what tells a refusal of the key from other answers.
-// Default [RFC6750].
-func WithClassifier(c Classifier) Option { return func(o *options) { o.classifier = c } }
-
-// WithReplay sets whether a refused request may be sent again with another key,
-// given that its body can be had again. Default [Replayable].
-func WithReplay(may func(req *http.Request, resp *http.Response, v Verdict) bool) Option {
-	return func(o *options) { o.replay = may }
-}
-
-// WithVersionHeader names a header that tells, on each response, which key
-// version the request carried. Default none.
-func WithVersionHeader(name string) Option { return func(o *options) { o.header = name } }
-
-// WithRecycle closes idle connections whenever another key becomes current, for
-// servers that tie a connection to the key that opened it.
-func WithRecycle() Option { return func(o *options) { o.recycle = true } }
-
 // New returns a transport that draws keys from ring and puts them on requests by
 // scheme. It never fails: what is wrong with its arguments, every request will say.
 func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
@@ -303,22 +257,6 @@ func (t *Transport) again(req *http.Request, resp *http.Response, v Verdict, a *
 	return next, ok
 }
 
-// Replayable is the default replay policy. A 401 says that the request was not
-// carried out (RFC 9110 section 15.5.2), and so do the verdicts
-// RefusedUnapplied, Doubtful and Clock: the request may be sent again, whatever
-// its method. After any other refusal only requests of a safe method, or with
-// an Idempotency-Key, are (F67).
-func Replayable(req *http.Request, resp *http.Response, v Verdict) bool {
-	if resp.StatusCode == http.StatusUnauthorized || v != Refused {
-		return true
-	}
-	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return true
-	}
-	return req.Header.Get("Idempotency-Key") != "" || req.Header.Get("X-Idempotency-Key") != ""
-}
-
 // callersOwn reports whether req comes with credentials of its own: a header or
 // query parameter that the scheme would set, be it empty, or user info, which
 // net/http turns into Authorization.
@@ -367,28 +305,4 @@ func closeReader(c io.ReadCloser) {
 	if c != nil {
 		_ = c.Close()
 	}
-}
-
-// redact keeps the secret out of an error of the base's, should it quote what
-// was sent, as url.Error does (F57).
-func redact(err error, key source.Key) error {
-	text := err.Error()
-	clean := scrub(text, key)
-	if clean == text {
-		return err
-	}
-	return &redactedError{clean, func() error { return err }}
-}
-
-// redactedError can be asked what it is, not unwrapped.
-type redactedError struct {
-	text string
-	err  func() error // F93: %#v does not reach into a function
-}
-
-func (e *redactedError) Error() string        { return e.text }
-func (e *redactedError) Is(target error) bool { return errors.Is(e.err(), target) }
-func (e *redactedError) Timeout() bool {
-	var t interface{ Timeout() bool }
-	return errors.As(e.err(), &t) && t.Timeout()
 }

@@ -1,0 +1,166 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// loop polls, reads when the source says so, and moves versions on when their time comes.
+func (r *Ring) loop() {
+	// The first delay is uniform over the interval, so that a fleet that starts
+	// together does not poll together (F77).
+	poll := time.NewTimer(time.Duration(rand.Int64N(int64(r.interval()))))
+	defer poll.Stop()
+	turn := time.NewTimer(time.Hour)
+	defer turn.Stop()
+	var quiet throttle
+	var reading *flight
+	last := r.cfg.now()
+	for {
+		turn.Reset(r.turn())
+		var done chan struct{}
+		if reading != nil {
+			done = reading.done
+		}
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-done:
+			quiet.note(reading.news)
+			reading = nil
+			poll.Reset(r.pause())
+		case <-poll.C:
+			if reading == nil {
+				reading = r.read()
+			}
+		case <-r.kicks:
+			if !quiet.wait(r.ctx) {
+				return
+			}
+			reading = r.readAfter()
+		case <-turn.C:
+		case <-r.wake:
+		}
+		// F111: a machine that slept, or whose clock was set, reads at once.
+		now := r.cfg.now()
+		if skew := now.Round(0).Sub(last.Round(0)) - now.Sub(last); reading == nil && skew.Abs() > 10*time.Second {
+			reading = r.read()
+		}
+		last = now
+	}
+}
+
+// throttle slows down a source that cries wolf.
+type throttle struct {
+	fruitless int
+	since     time.Time
+}
+
+func (t *throttle) note(news bool) {
+	if now := time.Now(); news || now.Sub(t.since) > time.Second {
+		t.fruitless, t.since = 0, now
+		return
+	}
+	t.fruitless++
+}
+
+func (t *throttle) wait(ctx context.Context) bool {
+	if t.fruitless < 32 {
+		return true
+	}
+	timer := time.NewTimer(25 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// notify keeps the source's notification running.
+func (r *Ring) notify(n Notifier) {
+	for failures := 0; r.ctx.Err() == nil; failures++ {
+		started := time.Now()
+		err := r.guard(func() error { return n.Notify(r.ctx, r.kick) })
+		if r.ctx.Err() != nil {
+			return
+		}
+		if time.Since(started) > maxBackoff {
+			failures = 0
+		}
+		if err != nil {
+			r.mu.Lock()
+			r.warn(fmt.Errorf("no notification, polling only: %w", err))
+			r.mu.Unlock()
+		}
+		t := time.NewTimer(r.backoff(failures, err))
+		select {
+		case <-t.C:
+		case <-r.ctx.Done():
+			t.Stop()
+		}
+	}
+}
+
+func (r *Ring) kick() { signal(r.kicks) }
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// interval is the time between two polls, before jitter.
+func (r *Ring) interval() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.cfg.poll > 0:
+		return r.cfg.poll
+	case r.hint > 0:
+		return min(max(r.hint, minPoll), maxPoll)
+	default:
+		return defaultPoll
+	}
+}
+
+// pause is the time to the next poll after the last reading.
+func (r *Ring) pause() time.Duration {
+	r.mu.Lock()
+	failures, err := r.failures, r.lastErr
+	r.mu.Unlock()
+	if failures > 0 {
+		return r.backoff(failures-1, err)
+	}
+	return jitter(r.interval(), 0.1)
+}
+
+// backoff is the time before the next try after so many failures before the
+// last: doubling from 1 s, never slower than polling or than a minute, half of
+// it jitter; or what the source asks for, within bounds (F77).
+func (r *Ring) backoff(failures int, err error) time.Duration {
+	if e := (*Error)(nil); errors.As(err, &e) && e.RetryAfter > 0 {
+		return jitter(min(max(e.RetryAfter, minBackoff), maxRetry), 0.1)
+	}
+	limit := min(max(r.interval(), minBackoff), maxBackoff)
+	return jitter(min(minBackoff<<min(failures, 10), limit), 0.5)
+}
+
+func jitter(d time.Duration, by float64) time.Duration {
+	return time.Duration(float64(d) * (1 - by + 2*by*rand.Float64()))
+}
+
+// guard calls f, which is not ours, and makes an error of a panic (F97).
+func (r *Ring) guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: the source panicked", ErrUnavailable) // p may hold a secret
+		}
+	}()
+	return f()
+}

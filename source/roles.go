@@ -1,0 +1,268 @@
+package source
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// recompute gives every version its role at this time, retires those whose time
+// is over, and publishes the snapshot. The caller holds mu.
+func (r *Ring) recompute(now time.Time) {
+	if r.ctx.Err() != nil {
+		return
+	}
+	before := r.snap.Load()
+	var current *version
+	var live []*version
+	keep := make([]*version, 0, len(r.list))
+	for _, v := range r.list {
+		switch {
+		case v.unusable != nil || v.revoked:
+			keep = append(keep, v)
+		case v.expired(now) || v.overlapOver(now, r.cfg.overlap):
+			if v.ending {
+				r.retire(v, OverlapEnded, now)
+				continue
+			}
+			if v.role == RoleCurrent || v.role == RolePrevious {
+				r.emit(Event{Kind: OverlapEnded, Version: v.label})
+			}
+			v.take(RoleRetired, now)
+			keep = append(keep, v) // the source still lists it
+		case v.pending(now):
+			v.take(RolePending, now)
+			keep = append(keep, v)
+		case current == nil:
+			current = v
+			live = append(live, v)
+			keep = append(keep, v)
+		default:
+			v.take(RolePrevious, now)
+			live = append(live, v)
+			keep = append(keep, v)
+		}
+	}
+	r.list = keep
+	if current != nil && current != before.current {
+		kind, previous := Switched, ""
+		if before.current != nil {
+			previous = before.current.label
+		}
+		if current.wasCurrent && before.current != nil {
+			kind = RolledBack
+		}
+		current.take(RoleCurrent, now)
+		current.wasCurrent, current.accepted = true, false
+		current.settled.Store(false)
+		current.unmark(r.epoch + 1)
+		current.level, current.holdUntil = 0, time.Time{}
+		r.emit(Event{Kind: kind, Version: current.label, Previous: previous})
+	}
+	r.publish(now, current, live)
+}
+
+// publish chooses the version that requests get, and makes it known. The caller
+// holds mu.
+func (r *Ring) publish(now time.Time, current *version, live []*version) {
+	before := r.snap.Load()
+	s := &snapshot{current: current, use: current, epoch: before.epoch}
+	if i := slices.IndexFunc(live, func(v *version) bool { return !v.marked }); i >= 0 {
+		s.use = live[i]
+	}
+	allRefused := current != nil && s.use.marked
+	age := now.Sub(r.lastRead)
+	switch {
+	case current == nil:
+		s.err = r.fail(r.noneLeft())
+	case r.cfg.maxStale > 0 && max(age, now.Round(0).Sub(r.lastRead.Round(0))) >= r.cfg.maxStale:
+		s.err = r.fail(fmt.Errorf("%w: last read %v ago", ErrStale, age.Round(time.Second)))
+	}
+	if s.err == nil && (s.use != current || allRefused && r.cfg.lockout) {
+		s.probe = &probe{at: current.holdUntil}
+		if before.probe != nil && before.current == current && before.probe.at.Equal(current.holdUntil) {
+			s.probe = before.probe
+		}
+		s.lockout = allRefused
+	}
+	switch {
+	case allRefused && !r.allRefused:
+		r.emit(Event{Kind: AllRefused, Version: current.label})
+	case s.use != nil && s.use != current && s.use != before.use:
+		r.emit(Event{Kind: FellBack, Version: s.use.label, Previous: current.label})
+	case !allRefused && current != nil && current == before.current && s.use == current && (r.allRefused || before.use != current):
+		r.emit(Event{Kind: Recovered, Version: current.label})
+	}
+	r.allRefused = allRefused
+	r.epoch++
+	s.epoch = r.epoch
+	r.snap.Store(s)
+	r.watchAge(now)
+}
+
+// noneLeft says why there is no key to use.
+func (r *Ring) noneLeft() error {
+	for _, v := range r.list {
+		switch {
+		case v.unusable != nil:
+			return fmt.Errorf("%w: version %q: %w", ErrNoKey, v.label, v.unusable)
+		case v.role == RolePending:
+			return fmt.Errorf("%w yet: version %q is not to be used before %v", ErrNoKey, v.label, v.key.Load().NotBefore)
+		}
+	}
+	return fmt.Errorf("%w: all have expired or are revoked", ErrNoKey)
+}
+
+// watchAge reports what time alone brings about. The caller holds mu.
+func (r *Ring) watchAge(now time.Time) {
+	stale := r.cached && r.failures > 0 || r.reads > 0 && now.Sub(r.lastRead) >= r.staleAfter()
+	if stale && !r.stale {
+		r.emit(Event{Kind: Stale, Err: r.lastErr})
+	}
+	r.stale = stale
+	if s := r.snap.Load(); s.current != nil && s.current != r.expiring && r.expiresSoon(s.current, now) {
+		r.expiring = s.current
+		r.emit(Event{Kind: Expiring, Version: s.current.label})
+	}
+}
+
+// expiresSoon reports whether v ends soon with nothing to follow it.
+func (r *Ring) expiresSoon(v *version, now time.Time) bool {
+	end := v.key.Load().ExpiresAt
+	if end.IsZero() || now.Before(end.Add(-r.cfg.expiring)) {
+		return false
+	}
+	return !slices.ContainsFunc(r.list, func(o *version) bool { return o.role == RolePending })
+}
+
+func (r *Ring) staleAfter() time.Duration {
+	if r.cfg.staleAfter > 0 {
+		return r.cfg.staleAfter
+	}
+	switch {
+	case r.cfg.poll > 0:
+		return 3 * r.cfg.poll
+	case r.hint > 0:
+		return 3 * min(max(r.hint, minPoll), maxPoll)
+	default:
+		return 3 * defaultPoll
+	}
+}
+
+// take gives v a role.
+func (v *version) take(role Role, now time.Time) {
+	if v.role != role {
+		v.role, v.since = role, now
+	}
+}
+
+// unmark forgets a refusal.
+func (v *version) unmark(epoch uint64) {
+	v.marked, v.dead, v.epoch = false, false, epoch
+}
+
+// maxRetired is how many versions that are out of use the status still lists.
+const maxRetired = 8
+
+// retire takes v out of use for good and keeps its figures, not its key (F102).
+// The caller holds mu and takes it off the list.
+func (r *Ring) retire(v *version, why EventKind, now time.Time) {
+	if v.role == RoleCurrent || v.role == RolePrevious {
+		if !v.revoked {
+			r.emit(Event{Kind: why, Version: v.label})
+		}
+	}
+	if r.expiring == v {
+		r.expiring = nil
+	}
+	if r.waitedFor == v {
+		r.waitedFor = nil
+	}
+	v.sample(now)
+	v.take(RoleRetired, now)
+	r.retired = slices.Insert(r.retired, 0, retired{label: v.label, figures: v.figures, status: r.describe(v, now)})
+	if len(r.retired) > maxRetired {
+		r.retired = r.retired[:maxRetired]
+	}
+}
+
+// revoke puts v out of use at once; it stays on the list for as long as the
+// source lists it, which cannot bring it back. The caller holds mu and recomputes.
+func (r *Ring) revoke(v *version) {
+	v.revoked = true
+	v.take(RoleRetired, r.cfg.now())
+	r.emit(Event{Kind: Revoked, Version: v.label})
+}
+
+// Revoke puts a version out of use at once, for as long as the source goes on
+// listing it, whatever the source says. If it was current, the newest previous one
+// becomes current; if there is none, requests fail with [ErrNoKey] until the
+// source has another. An unknown version is an error that wraps [ErrNoKey].
+func (r *Ring) Revoke(label string) error {
+	if r == nil || r.cancel == nil {
+		return fmt.Errorf("source: %w", ErrClosed)
+	}
+	defer signal(r.wake)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, v := range r.list {
+		if v.label == label {
+			if !v.revoked {
+				r.revoke(v)
+				r.recompute(r.cfg.now())
+				signal(r.dirty)
+			}
+			return nil
+		}
+	}
+	return r.fail(fmt.Errorf("%w: no version %q to revoke", ErrNoKey, label))
+}
+
+// turn moves versions on whose time has come and returns how long it is until
+// the next one's.
+func (r *Ring) turn() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.cfg.now()
+	next := now.Add(maxPoll)
+	earlier := func(t time.Time) {
+		if t.After(now) && t.Before(next) {
+			next = t
+		}
+	}
+	due := false
+	for _, v := range r.list {
+		v.sample(now)
+		if v.revoked || v.unusable != nil {
+			continue
+		}
+		key := v.key.Load()
+		end := v.until(r.cfg.overlap)
+		earlier(key.NotBefore)
+		earlier(end)
+		due = due || v.role == RolePending && !v.pending(now) ||
+			v.role != RoleRetired && (v.expired(now) || v.overlapOver(now, r.cfg.overlap))
+		if v.role == RoleCurrent && !key.ExpiresAt.IsZero() {
+			earlier(key.ExpiresAt.Add(-r.cfg.expiring))
+		}
+	}
+	earlier(r.lastRead.Add(r.staleAfter()))
+	if r.cfg.maxStale > 0 {
+		earlier(r.lastRead.Add(r.cfg.maxStale))
+		due = due || r.snap.Load().err == nil && now.Sub(r.lastRead) >= r.cfg.maxStale
+	}
+	if due {
+		r.recompute(now)
+	} else if r.ctx.Err() == nil {
+		r.watchAge(now)
+	}
+	return max(next.Sub(now), time.Millisecond)
+}
+
+// warn reports a finding once. The caller holds mu.
+func (r *Ring) warn(err error) {
+	if text := err.Error(); !r.warned[text] && len(r.warned) < 256 {
+		r.warned[text] = true
+		r.emit(Event{Kind: Warning, Err: err})
+	}
+}
