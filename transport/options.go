@@ -1,8 +1,6 @@
 package transport
 
-import (
-	"net/http"
-)
+import "net/http"
 
 // Option sets how [New] makes a transport.
 type Option func(*options)
