@@ -19,14 +19,13 @@ type Exchange struct {
 	venue *venue
 	cfg   config
 
-	mu      sync.Mutex
-	nonces  map[string]*nonces // by key id
-	jwts    map[string]bool    // nonces of JWTs that were used
-	bad     []time.Time        // recent attempts with a bad key
-	locked  time.Time          // until when everything is refused
-	orders  []Order
-	byID    map[string][]int // indexes in orders, by client order id
-	cancels int
+	mu     sync.Mutex
+	nonces map[string]*nonces // by key id
+	jwts   map[string]bool    // nonces of JWTs that were used
+	bad    []time.Time        // recent attempts with a bad key
+	locked time.Time          // until when everything is refused
+	orders []Order
+	byID   map[string][]int // indexes in orders, by client order id
 }
 
 var (

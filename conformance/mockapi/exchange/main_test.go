@@ -1,0 +1,152 @@
+package exchange_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
+)
+
+// F104
+func TestMain(m *testing.M) {
+	// What the library logs about the refusals that these tests ask for is no news.
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	goleak.VerifyTestMain(m)
+}
+
+// profiles are the ones under test. coinbasecdp is tested in its own module.
+var profiles = map[string]func(...provider.Option) provider.Profile{
+	"binance": provider.Binance, "kraken": provider.Kraken, "coinbaseexchange": provider.CoinbaseExchange,
+	"okx": provider.OKX, "bybit": provider.Bybit, "kucoin": provider.KuCoin, "gemini": provider.Gemini,
+	"bitfinex": provider.Bitfinex, "deribit": provider.Deribit, "bitmex": provider.BitMEX, "gate": provider.Gate,
+	"bitvavo": bitvavo,
+}
+
+// goesByNonce names the exchanges that take a key's requests in one order only.
+var goesByNonce = []string{"kraken", "gemini", "bitfinex"}
+
+// each runs f for every exchange, in parallel.
+func each(t *testing.T, f func(t *testing.T, name string)) {
+	for name := range profiles {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, name)
+		})
+	}
+}
+
+func newExchange(t testing.TB, name string, opts ...exchange.Option) *exchange.Exchange {
+	t.Helper()
+	e, err := exchange.New(name, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// A trader sends requests as one exchange's bot would.
+type trader struct {
+	*exchange.Exchange
+	api  *mockapi.API
+	ring *source.Ring
+	http *http.Client
+}
+
+// newTrader returns a trader with the keys of src. Requests pass through base
+// once they are signed.
+func newTrader(t testing.TB, e *exchange.Exchange, api *mockapi.API, src source.Source, p provider.Profile, base http.RoundTripper, opts ...source.Option) *trader {
+	t.Helper()
+	opts = append([]source.Option{source.WithLogger(nil), source.WithOverlap(p.Overlap)}, opts...)
+	if p.Lockout {
+		opts = append(opts, source.WithLockout())
+	}
+	ring, err := source.Keep(t.Context(), src, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ring.Close() })
+	if base == nil {
+		base = api.Client().Transport
+	}
+	return &trader{e, api, ring, &http.Client{Transport: transport.New(ring, p.Scheme,
+		transport.WithClassifier(p.Classifier), transport.WithOrigin(api.URL()), transport.WithBase(base))}}
+}
+
+// place sends one order and reports whether it was taken; the error says what
+// came back otherwise.
+func (b *trader) place(ctx context.Context, id string) error {
+	req, err := b.Place(ctx, b.api.URL(), id)
+	return b.order(req, err, id)
+}
+
+func (b *trader) cancel(ctx context.Context, id string) error {
+	req, err := b.Cancel(ctx, b.api.URL(), id)
+	return b.order(req, err, id)
+}
+
+func (b *trader) order(req *http.Request, err error, id string) error {
+	if err != nil {
+		return err
+	}
+	status, body, err := b.send(req)
+	if err == nil && !b.Confirmed(status, body, id) {
+		err = fmt.Errorf("status %d: %s", status, body)
+	}
+	return err
+}
+
+func (b *trader) send(req *http.Request) (int, []byte, error) {
+	resp, err := b.http.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, body, err
+}
+
+// keys is a source of keys in memory, all of them listed.
+type keys []source.Key
+
+func (k keys) Read(context.Context) (source.Set, error) {
+	return source.Set{Keys: slices.Clone(k), Complete: true}, nil
+}
+
+// rewrite changes requests after they were signed.
+type rewrite struct {
+	base   http.RoundTripper
+	change func(*http.Request)
+}
+
+func (r rewrite) RoundTrip(req *http.Request) (*http.Response, error) {
+	r.change(req)
+	return r.base.RoundTrip(req)
+}
+
+// await waits for a condition; the deadline is for tests that fail.
+func await(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("still waiting: %s", what)
+		}
+		poll := time.NewTimer(2 * time.Millisecond)
+		select {
+		case <-poll.C:
+		case <-t.Context().Done():
+			t.Fatal(t.Context().Err())
+		}
+	}
+}

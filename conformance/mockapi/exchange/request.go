@@ -1,0 +1,112 @@
+package exchange
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// LoginPath is where the mock takes, by POST, the text of a WebSocket login
+// message as Profile.Login of transport/provider makes it, of the exchanges that
+// have one. It answers 200 if the exchange would let it in.
+const LoginPath = "/websocket/login"
+
+// HasLogin reports whether the mock knows this exchange's WebSocket login.
+func (e *Exchange) HasLogin() bool { return e.venue.login != nil }
+
+// OrderID returns the nth client order id, in a form that the exchange takes.
+func (e *Exchange) OrderID(n int) string {
+	if e.venue.orderID == "0" {
+		return strconv.Itoa(n)
+	}
+	return e.venue.orderID + strconv.Itoa(n)
+}
+
+// Place returns a request that places an order, unsigned: what a bot hands to
+// its client. base is the mock API's URL.
+func (e *Exchange) Place(ctx context.Context, base, orderID string) (*http.Request, error) {
+	return e.request(ctx, place, base, orderID)
+}
+
+// Cancel returns a request that cancels the order, unsigned.
+func (e *Exchange) Cancel(ctx context.Context, base, orderID string) (*http.Request, error) {
+	return e.request(ctx, cancel, base, orderID)
+}
+
+// Read returns a request for what a read-only key may see, such as balances, unsigned.
+func (e *Exchange) Read(ctx context.Context, base string) (*http.Request, error) {
+	return e.request(ctx, read, base, "")
+}
+
+// Login returns a request that brings a WebSocket login message to the mock.
+func (e *Exchange) Login(ctx context.Context, base string, message []byte) (*http.Request, error) {
+	return http.NewRequestWithContext(ctx, http.MethodPost, base+LoginPath, strings.NewReader(string(message)))
+}
+
+func (e *Exchange) request(ctx context.Context, kind actionKind, base, id string) (*http.Request, error) {
+	a := e.venue.actions[kind]
+	target, body, contentType := strings.ReplaceAll(a.path, "{id}", url.PathEscape(id)), "", ""
+	params := a.params
+	if a.id != "" && a.in != inJSON {
+		params += "&" + a.id + "=" + url.QueryEscape(id)
+	}
+	params = strings.TrimPrefix(params, "&")
+	switch a.in {
+	case inQuery:
+		if params != "" {
+			target += "?" + params
+		}
+	case inForm:
+		body, contentType = params, "application/x-www-form-urlencoded"
+	case inJSON:
+		text, err := e.json(a, params, id)
+		if err != nil {
+			return nil, fmt.Errorf("exchange: %w", err)
+		}
+		body, contentType = text, "application/json"
+	}
+	req, err := http.NewRequestWithContext(ctx, a.method, base+target, strings.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("exchange: %w", err)
+	}
+	if body != "" && contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	return req, nil
+}
+
+// json returns the action's parameters as a JSON object.
+func (e *Exchange) json(a action, params, id string) (string, error) {
+	values, err := url.ParseQuery(params)
+	if err != nil {
+		return "", err
+	}
+	fields := make(map[string]any)
+	for name := range values {
+		fields[name] = values.Get(name)
+	}
+	if name, list := strings.CutSuffix(a.id, "[]"); list {
+		fields[name] = []string{id}
+	} else if e.venue.orderID == "0" && name != "" {
+		fields[name] = json.Number(id)
+	} else if name != "" {
+		fields[name] = id
+	}
+	text, err := json.Marshal(fields)
+	return string(text), err
+}
+
+// Confirmed reports whether an answer to Place or Cancel, of that status and
+// body, says that the order was taken or canceled. A status alone does not:
+// Kraken and Bybit refuse with 200.
+func (e *Exchange) Confirmed(status int, body []byte, orderID string) bool {
+	id := `"` + orderID + `"`
+	if e.venue.orderID == "0" {
+		id = "null," + orderID + ","
+	}
+	return status == http.StatusOK && strings.Contains(string(body), id)
+}
