@@ -99,11 +99,11 @@ type rig struct {
 	stop func()
 	done sync.WaitGroup
 
-	mu      sync.Mutex
+	mu      sync.Mutex        // guards what follows
 	names   map[string]string // our versions by the ring's
 	reports []report
 	failed  []string
-	count   map[string]int // successes by version
+	last    [clients]string // the version that served each client last
 	moved   int
 }
 
@@ -113,7 +113,7 @@ type report struct{ id, version string }
 func newRig(t *testing.T, overlap time.Duration, listed bool) *rig {
 	t.Helper()
 	first := version(1)
-	r := &rig{t: t, listed: listed, names: make(map[string]string), count: make(map[string]int)}
+	r := &rig{t: t, listed: listed, names: make(map[string]string)}
 	r.nginx = startNginx(t, r.keys(first))
 	r.mount = newMount(t, r.text(first))
 	var opts []file.Option
@@ -191,16 +191,18 @@ func (r *rig) send(ctx context.Context, client int) {
 		case <-pace.C:
 		}
 		id := fmt.Sprintf("%d-%d", client, n)
-		err := r.request(id, n%3 == 0)
+		served, err := r.request(id, n%3 == 0)
+		r.mu.Lock()
 		if err != nil {
-			r.mu.Lock()
 			r.failed = append(r.failed, id+": "+err.Error())
-			r.mu.Unlock()
 		}
+		r.last[client] = served
+		r.mu.Unlock()
 	}
 }
 
-func (r *rig) request(id string, post bool) error {
+// request sends one request and returns the version that served it.
+func (r *rig) request(id string, post bool) (version string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	ctx, seen := transport.Observe(ctx)
@@ -210,7 +212,7 @@ func (r *rig) request(id string, post bool) error {
 	}
 	req, err := http.NewRequestWithContext(ctx, method, r.nginx.url, body)
 	if err != nil {
-		return err
+		return "", err
 	}
 	req.Header.Set("X-Request-Id", id)
 	if post {
@@ -220,28 +222,27 @@ func (r *rig) request(id string, post bool) error {
 	}
 	resp, err := r.http.Do(req)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s with version %s after %d attempts", resp.Status, seen.Version(), seen.Attempts())
+		return "", fmt.Errorf("%s with version %s after %d attempts", resp.Status, seen.Version(), seen.Attempts())
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	name := r.names[seen.Version()]
 	if name != string(answer) {
-		return fmt.Errorf("reported version %q, nginx answers %q", name, answer)
+		return "", fmt.Errorf("reported version %q, nginx answers %q", name, answer)
 	}
 	r.reports = append(r.reports, report{id, name})
-	r.count[name]++
 	if seen.Moved() {
 		r.moved++
 	}
-	return nil
+	return name, nil
 }
 
 // refused waits until the server has refused the version.
@@ -256,13 +257,14 @@ func (r *rig) refused(version string) {
 	})
 }
 
-// served waits until each client, on the average, was served once by the version.
+// served waits until each client has been served by the version, so that no
+// request is out any more that left before it came.
 func (r *rig) served(version string) {
 	r.t.Helper()
-	eventually(r.t, "requests served by "+version, func() bool {
+	eventually(r.t, "requests of every client served by "+version, func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return r.count[version] >= clients
+		return !slices.ContainsFunc(r.last[:], func(v string) bool { return v != version })
 	})
 }
 
@@ -270,6 +272,8 @@ func (r *rig) served(version string) {
 func (r *rig) judge() {
 	r.t.Helper()
 	r.stop()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	log := r.nginx.log()
 	for i, f := range r.failed {
 		if strings.Contains(f, sentinel) {
@@ -299,5 +303,5 @@ func (r *rig) judge() {
 	if len(r.failed) > 0 || wrong > 0 || len(r.reports) == 0 {
 		r.t.Errorf("%d requests failed, %d of %d reported another version than nginx logged", len(r.failed), wrong, len(r.reports))
 	}
-	r.t.Logf("%d requests, %d refusals absorbed, %d answered by another version than they left with, 0 failed", len(r.reports), refused, r.moved)
+	r.t.Logf("%d requests, %d refusals absorbed, %d answered by another version than they left with, %d failed", len(r.reports), refused, r.moved, len(r.failed))
 }
