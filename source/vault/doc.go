@@ -1,0 +1,59 @@
+// Package vault reads keys from a KV version 2 engine of HashiCorp Vault or
+// OpenBao, with the official client.
+//
+//	client, err := api.NewClient(api.DefaultConfig()) // VAULT_ADDR, VAULT_TOKEN ...
+//	src, err := vault.New(client, "secret", "exchange", vault.WithFields("id", "secret", "passphrase"))
+//
+// Hand it to source.Keep. Importing the package also opens source strings:
+//
+//	vault://vault.example.com:8200/secret/token          the field "secret", over https
+//	vault:///secret/exchange?id=id&passphrase=word       the server that VAULT_ADDR names
+//	vault:///secret/keys?format=json                     the data is a key document
+//	vault:///team/kv/token?mount=team/kv                 a mount path of several parts
+//	vault:///secret/token?token_file=/run/vault/token    WithLogin(TokenFile(...))
+//	vault:///secret/token?role_id=app&secret_id_file=/run/secrets/secret-id&auth_mount=approle
+//
+// Without token_file and role_id the token is that of VAULT_TOKEN. AppRole takes
+// its secret id from the file, else from VAULT_SECRET_ID. The client reads the
+// other VAULT_ variables, VAULT_CACERT and VAULT_NAMESPACE among them.
+//
+// # Versions
+//
+// Every version that is neither deleted nor destroyed is in the set, the newest
+// first, at most ten, under its number: "7". The set is complete, so what is
+// deleted is out of use with the next reading, and undeleting brings it back.
+// A version that is replaced stays usable until it is deleted, destroyed, or
+// pushed out by max_versions; for an end in time, set one:
+//
+// CreatedAt is created_time. ExpiresAt is a deletion_time that lies ahead, as
+// delete_version_after makes it. More can be said in the secret's
+// custom_metadata, under names that begin with the version:
+//
+//	vault kv metadata patch -mount=secret \
+//	    -custom-metadata=v8.not_before=2026-11-24T09:00:00Z \
+//	    -custom-metadata=v7.expires_at=2026-11-25T09:00:00Z \
+//	    -custom-metadata=v8.scopes="read trade" exchange
+//
+// Times are RFC 3339, scopes are separated by spaces. Of two ends the earlier
+// counts. Say not_before before you write the version: it holds from the first
+// moment then. A version whose times cannot be read is left out with a warning,
+// since it might be used too soon or too long.
+//
+// If the data is a key document, that of the newest version alone is the answer.
+//
+// # Requests
+//
+// A reading is one request for the metadata, which holds no secret, by default
+// every 30 s, and one for each version when it is first seen. The policy needs
+// read on MOUNT/metadata/PATH and MOUNT/data/PATH. Vault's event API is not
+// used: it is Enterprise's, and it may lose events.
+//
+// # The token
+//
+// It is renewed when half of its lease is over, in the course of a reading; the
+// source asks the ring to read often enough. With [WithLogin] the source logs
+// in when it must: at first, near the token's maximum lifetime, and when Vault
+// does not know the token any more. The policy "default" allows what this
+// needs, auth/token/lookup-self and renew-self. A token that a policy merely
+// refuses is kept, and the reading fails with source.ErrDenied.
+package vault

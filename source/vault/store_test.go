@@ -1,0 +1,171 @@
+package vault_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/rollingkeys/rollingkeys/conformance"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/vault"
+	"github.com/rollingkeys/rollingkeys/source/vault/internal/vaulttest"
+)
+
+// store is one secret of a real Vault, with the hands behind it.
+type store struct {
+	*vaulttest.Server
+	testing.TB
+	root    *api.Client
+	client  *api.Client // the source's: a token of its own, with the policy "reader"
+	kv      *api.KVv2
+	written []string // by number: what put calls the versions
+}
+
+const nothing = `path "secret/data/other" { capabilities = ["read"] }`
+
+const reader = `
+path "secret/data/key" { capabilities = ["read"] }
+path "secret/metadata/key" { capabilities = ["read"] }`
+
+func newStore(t testing.TB) *store {
+	t.Helper()
+	s := &store{Server: vaulttest.Start(t), TB: t}
+	s.root = vaulttest.Client(t, s.Address, s.Token, &http.Transport{})
+	s.kv = s.root.KVv2("secret")
+	s.allow(reader)
+	s.client = vaulttest.Client(t, s.Address, s.token(&api.TokenCreateRequest{Policies: []string{"reader"}}), &http.Transport{})
+	return s
+}
+
+func (s *store) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *store) allow(policy string) {
+	s.Helper()
+	s.must(s.root.Sys().PutPolicyWithContext(context.Background(), "reader", policy))
+}
+
+func (s *store) token(r *api.TokenCreateRequest) string {
+	s.Helper()
+	secret, err := s.root.Auth().Token().Create(r)
+	s.must(err)
+	return secret.Auth.ClientToken
+}
+
+// source returns the source under test.
+func (s *store) source(opts ...vault.Option) *vault.Source {
+	s.Helper()
+	src, err := vault.New(s.client, "secret", "key", opts...)
+	s.must(err)
+	return src
+}
+
+// write writes a version and returns its number.
+func (s *store) write(data map[string]any) int {
+	s.Helper()
+	secret, err := s.kv.Put(context.Background(), "key", data)
+	s.must(err)
+	return secret.VersionMetadata.Version
+}
+
+// put makes these the versions that are there, newest first; what was written
+// before under a name is undeleted, all others are deleted.
+func (s *store) put(keys ...source.Key) {
+	s.Helper()
+	ctx := context.Background()
+	for _, key := range slices.Backward(keys) {
+		if !slices.Contains(s.written, key.Version) {
+			s.write(map[string]any{"secret": key.Secret.Expose()})
+			s.written = append(s.written, key.Version)
+		}
+	}
+	if len(s.written) == 0 {
+		s.write(nil)
+		s.written = append(s.written, "")
+	}
+	var live, dead []int
+	for i, name := range s.written {
+		if slices.ContainsFunc(keys, func(k source.Key) bool { return k.Version == name }) {
+			live = append(live, i+1)
+		} else {
+			dead = append(dead, i+1)
+		}
+	}
+	if len(live) > 0 {
+		s.must(s.kv.Undelete(ctx, "key", live))
+	}
+	if len(dead) > 0 {
+		s.must(s.kv.DeleteVersions(ctx, "key", dead))
+	}
+}
+
+func (s *store) delete() {
+	s.Helper()
+	s.must(s.kv.DeleteMetadata(context.Background(), "key"))
+	s.written = nil
+}
+
+func (s *store) custom(values map[string]any) {
+	s.Helper()
+	s.must(s.kv.PutMetadata(context.Background(), "key", api.KVMetadataPutInput{CustomMetadata: values}))
+}
+
+func read(t testing.TB, src source.Source, versions ...int) source.Set {
+	t.Helper()
+	set, err := src.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want []string
+	for _, k := range set.Keys {
+		got = append(got, k.Version)
+	}
+	for _, v := range versions {
+		want = append(want, strconv.Itoa(v))
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) || !set.Complete {
+		t.Fatalf("versions %v, want %v, complete: %v", got, want, set.Complete)
+	}
+	return set
+}
+
+// F75, F78, F92, F95, F102-F106: the contract of every source, with a real server.
+func TestConformance(t *testing.T) {
+	conformance.TestSource(t, conformance.SourceHarness{
+		New: func(t testing.TB) conformance.SourceBackend {
+			s := newStore(t)
+			held := newGate(t, s)
+			src, err := vault.New(held.client(), "secret", "key")
+			s.must(err)
+			return conformance.SourceBackend{
+				Source: src,
+				Put: func(keys ...source.Key) {
+					held.release()
+					s.put(keys...)
+				},
+				Delete:  s.delete,
+				Break:   s.Kill,
+				Repair:  func() { held.release(); s.Restart() },
+				Hang:    held.hang,
+				Deny:    func() { s.allow(nothing) },
+				Restore: func() { s.allow(reader) },
+				Close:   held.transport.CloseIdleConnections,
+			}
+		},
+		Lists: true,
+		Skip: map[string]string{
+			"Torn": "a write is atomic",
+			"Push": "Vault's events are Enterprise's, and may be lost",
+			"Arm":  "it does not notify",
+		},
+	})
+}

@@ -1,0 +1,187 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// A Source reads one secret of a KV version 2 engine. It is safe for concurrent
+// use and has nothing to close.
+type Source struct {
+	session session
+	mount   string
+	path    string
+	name    string
+	decode  source.Decoder
+	values  values
+}
+
+// An Option changes how a secret is read.
+type Option func(*Source)
+
+// New returns a source that reads the secret at path of the KV version 2 engine
+// at mount, such as "secret". It works on a copy of client, with its token and
+// namespace but without its retries: the ring backs off for all sources alike.
+func New(client *api.Client, mount, path string, opts ...Option) (*Source, error) {
+	s := &Source{mount: strings.Trim(mount, "/"), path: strings.Trim(path, "/"), name: "vault", decode: fields("", "secret", "")}
+	if client == nil || s.mount == "" || s.path == "" {
+		return nil, s.fail(fmt.Errorf("%w: no client, no mount or no path", source.ErrInvalid))
+	}
+	if u, err := url.Parse(client.Address()); err == nil {
+		s.name = (&url.URL{Scheme: "vault", Host: u.Host, Path: "/" + s.mount + "/" + s.path}).String()
+	}
+	own, err := client.CloneWithHeaders()
+	if err != nil {
+		return nil, s.fail(fmt.Errorf("%w: the client cannot be copied", source.ErrInvalid))
+	}
+	own.SetMaxRetries(0)
+	own.SetToken(client.Token())
+	s.session = session{client: own, turn: make(chan struct{}, 1)}
+	for _, o := range opts {
+		o(s)
+	}
+	return s, nil
+}
+
+// WithDecoder sets what makes a key of a version's data, which it gets as a JSON
+// object; [source.Document] is for a key document. The default is WithFields("", "secret", "").
+func WithDecoder(decode source.Decoder) Option {
+	return func(s *Source) {
+		if decode != nil {
+			s.decode = decode
+		}
+	}
+}
+
+// WithFields takes the key out of the named fields of the data. An empty id or
+// passphrase is not looked for, an empty secret stands for "secret". Only the
+// passphrase may be missing; other fields are ignored.
+func WithFields(id, secret, passphrase string) Option {
+	return WithDecoder(fields(id, cmp.Or(secret, "secret"), passphrase))
+}
+
+// WithLogin gets the source's own token by logging in, when there is none, when
+// it cannot be renewed any longer, and once when Vault does not know it any
+// more. The method is the official client's, such as that of
+// github.com/hashicorp/vault/api/auth/approle, or [TokenFile].
+func WithLogin(method api.AuthMethod) Option {
+	return func(s *Source) {
+		s.session.method = method
+		s.session.client.ClearToken()
+	}
+}
+
+// String returns "vault://HOST/MOUNT/PATH".
+func (s *Source) String() string { return s.name }
+
+// Read lists the versions that are neither deleted nor destroyed, newest first.
+// It reads the metadata, and the data of each version that it has not read
+// before; now and then it renews its token. Errors are a [*source.Error].
+func (s *Source) Read(ctx context.Context) (source.Set, error) {
+	var set source.Set
+	err := s.session.do(ctx, func(client *api.Client) (err error) {
+		set, err = s.read(ctx, client.KVv2(s.mount))
+		return err
+	})
+	if err != nil {
+		failed := s.fail(explain(ctx, err))
+		failed.RetryAfter = retryAfter(err)
+		return source.Set{}, failed
+	}
+	set.FreshFor = s.session.freshFor()
+	return set, nil
+}
+
+func (s *Source) read(ctx context.Context, kv *api.KVv2) (source.Set, error) {
+	about, err := kv.GetMetadata(ctx, s.path)
+	if err != nil {
+		return source.Set{}, err
+	}
+	list, warnings := live(about, time.Now())
+	set, err := s.values.set(list, s.decode, func(key *source.Key) ([]byte, error) {
+		return s.fetch(ctx, kv, key)
+	})
+	set.Warnings = append(set.Warnings, warnings...)
+	if errors.Is(err, source.ErrNoKey) && len(warnings) > 0 {
+		err = warnings[0]
+	}
+	return set, err
+}
+
+func (s *Source) fetch(ctx context.Context, kv *api.KVv2, key *source.Key) ([]byte, error) {
+	n, err := strconv.Atoi(key.Version)
+	if err != nil {
+		return nil, source.ErrNoKey
+	}
+	secret, err := kv.GetVersion(ctx, s.path, n)
+	if err != nil {
+		return nil, err
+	}
+	if m := secret.VersionMetadata; secret.Data == nil || m == nil || m.Version != n || !m.CreatedTime.Equal(key.CreatedAt) {
+		return nil, source.ErrNoKey // deleted since it was listed, or another secret by now
+	}
+	return json.Marshal(secret.Data)
+}
+
+// maxVersions is how many versions are listed at most; KV keeps 10 by default.
+const maxVersions = 10
+
+// live lists the versions that may be served, newest first, and says which are
+// left out because their dates cannot be read.
+func live(about *api.KVMetadata, now time.Time) (list []listed, warnings []error) {
+	for _, v := range about.Versions {
+		if v.Destroyed || !v.DeletionTime.IsZero() && !now.Before(v.DeletionTime) { // F92
+			continue
+		}
+		id := fmt.Sprint(v.Version, " ", v.CreatedTime.UnixNano()) // the count begins anew with a new secret
+		key := source.Key{Version: strconv.Itoa(v.Version), CreatedAt: v.CreatedTime, ExpiresAt: v.DeletionTime}
+		if err := annotate(&key, about.CustomMetadata); err != nil {
+			warnings = append(warnings, err)
+			continue
+		}
+		list = append(list, listed{id, key})
+	}
+	slices.SortFunc(list, func(a, b listed) int {
+		m, _ := strconv.Atoi(a.key.Version)
+		n, _ := strconv.Atoi(b.key.Version)
+		return n - m
+	})
+	return list[:min(len(list), maxVersions)], warnings
+}
+
+// annotate adds what custom_metadata says of the version.
+func annotate(key *source.Key, custom map[string]any) error {
+	prefix := "v" + key.Version + "."
+	for name, at := range map[string]*time.Time{"not_before": &key.NotBefore, "expires_at": &key.ExpiresAt} {
+		value, ok := custom[prefix+name]
+		if !ok {
+			continue
+		}
+		text, _ := value.(string)
+		t, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return fmt.Errorf("%w: version %q: custom_metadata %q is not a time as in RFC 3339", source.ErrInvalid, key.Version, prefix+name)
+		}
+		if name == "not_before" || at.IsZero() || t.Before(*at) {
+			*at = t
+		}
+	}
+	if text, ok := custom[prefix+"scopes"].(string); ok {
+		key.Scopes = strings.Fields(text)
+	}
+	return nil
+}
+
+func (s *Source) fail(err error) *source.Error { return &source.Error{Source: s.name, Err: err} }
