@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
@@ -106,6 +107,7 @@ func TestWaitsForOtherHalf(t *testing.T) {
 	whole(t, read(t, src))
 
 	// Readings after the id has changed go on until the passphrase has.
+	src.SetPatience(time.Minute)
 	put("api-key", "id-1")
 	readings := 0
 	src.OnRead(func(name string) {
@@ -124,6 +126,7 @@ func TestWaitsForOtherHalf(t *testing.T) {
 		t.Fatalf("read %s", got)
 	}
 
+	src.SetPatience(time.Millisecond)
 	put("api-secret", "secret-2") // a new password for the same user
 	if key := read(t, src); key.ID != "id-1" || key.Secret.Expose() != "secret-2" {
 		t.Fatalf("read %s, %s", key.ID, key.Secret.Expose())
@@ -133,6 +136,7 @@ func TestWaitsForOtherHalf(t *testing.T) {
 func TestBundleFields(t *testing.T) {
 	dir := t.TempDir()
 	src := file.Dir(dir)
+	src.SetPatience(time.Millisecond)
 	wantError(t, src, source.ErrNoKey)
 	write(t, filepath.Join(dir, "api-key"), "id")
 	wantError(t, src, source.ErrNoKey)

@@ -26,7 +26,8 @@
 //
 // Best is what the kubelet does: write a new directory and switch a symbolic
 // link to it. Next best is to write a new file and rename it over the old one.
-// Both are served at once, and nobody can see half of them.
+// Nobody can see half of either. The first is served at once, the second too
+// where the system tells that nobody writes.
 //
 // Writing in place works too. On Linux the source reads the file only when
 // nobody has it open for writing, so half a key is never taken for one, however

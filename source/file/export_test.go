@@ -17,6 +17,9 @@ func SetWatcher(f func() (*fsnotify.Watcher, error)) func() (*fsnotify.Watcher, 
 	return before
 }
 
+// SetPatience sets how long s waits for a writer, or for the other half of a pair.
+func (s *Source) SetPatience(d time.Duration) { s.patience = d }
+
 // OnRead calls f after each file that s reads.
 func (s *Source) OnRead(f func(name string)) { s.opened = f }
 

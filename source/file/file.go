@@ -26,7 +26,8 @@ type Source struct {
 	last reading       // the last one that was good
 	set  source.Set    // what it said
 
-	opened func(name string) // in tests: called after each file was read
+	opened   func(name string) // in tests: called after each file was read
+	patience time.Duration     // patience but in tests
 }
 
 // A field is one file of a reading; the name is empty where it is the only one.
@@ -53,8 +54,9 @@ type Option func(*Source)
 // The key's CreatedAt is the file's modification time, unless the decoder sets
 // one; what names the version is for the ring to say.
 func New(path string, opts ...Option) *Source {
-	s := newSource(path, opts)
+	s := newSource(path)
 	s.fields = []field{{path: s.path}}
+	s.apply(opts)
 	return s
 }
 
@@ -63,25 +65,26 @@ func New(path string, opts ...Option) *Source {
 // "passphrase" its Extra["passphrase"]. The first two must exist; [WithNames]
 // has other names. The key's CreatedAt is the newest file's modification time.
 func Dir(dir string, opts ...Option) *Source {
-	s := newSource(dir, nil)
+	s := newSource(dir)
 	s.dir = true
 	WithNames("api-key", "api-secret", "passphrase")(s)
-	for _, o := range opts {
-		o(s)
-	}
-	s.decode = nil
+	s.apply(opts)
 	return s
 }
 
-func newSource(path string, opts []Option) *Source {
+func newSource(path string) *Source {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}
-	s := &Source{path: path, decode: source.Plain, turn: make(chan struct{}, 1)}
+	return &Source{path: path, decode: source.Plain, turn: make(chan struct{}, 1), patience: patience}
+}
+
+func (s *Source) apply(opts []Option) {
 	for _, o := range opts {
-		o(s)
+		if o != nil {
+			o(s)
+		}
 	}
-	return s
 }
 
 // WithDecoder sets what makes keys of a file's bytes, such as [source.Document],

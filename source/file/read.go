@@ -93,7 +93,7 @@ func (s *Source) whole(ctx context.Context) (reading, error) {
 		return r, err
 	}
 	pause := firstPause
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(s.patience); ; {
 		r, w, err := s.take(true)
 		if err != nil {
 			return nil, err

@@ -89,13 +89,23 @@ func TestWaitsForWriterToClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	src.SetPatience(10 * time.Millisecond)
 	wantError(t, src, source.ErrUnavailable)
 	_, _ = f.WriteString("v2-")
 	wantError(t, src, source.ErrUnavailable, "v2-")
 	_, _ = f.WriteString("whole")
 
+	src.SetPatience(time.Minute)
 	got := make(chan string)
-	go func() { got <- read(t, src).Secret.Expose() }()
+	go func() {
+		set, err := src.Read(t.Context())
+		if err != nil {
+			t.Error(err)
+			close(got)
+			return
+		}
+		got <- set.Keys[0].Secret.Expose()
+	}()
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -283,6 +293,31 @@ func TestReadHonoursContext(t *testing.T) {
 	if _, err := src.Read(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("error %v", err)
 	}
+}
+
+// F106: a file system that hangs holds up neither its caller nor the next one, and
+// no more than one goroutine.
+func TestHungFileSystem(t *testing.T) {
+	src := file.New(tempFile(t, "v1"))
+	hung, entered := make(chan struct{}), make(chan struct{}, 10)
+	src.OnRead(func(string) { entered <- struct{}{}; <-hung })
+	for i := range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { _, err := src.Read(ctx); done <- err }()
+		if i == 0 {
+			<-entered
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Fatalf("error %v", err)
+		}
+	}
+	if n := len(entered); n != 0 {
+		t.Fatalf("%d more readings began", n)
+	}
+	close(hung)
+	wantSecret(t, src, "v1")
 }
 
 // F03: without any notice, too, the ring comes back.

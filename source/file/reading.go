@@ -60,7 +60,10 @@ func (r reading) switched(o reading) bool {
 		return false
 	}
 	for i := range r {
-		if r[i].resolved == o[i].resolved && r[i].missing == o[i].missing {
+		if r[i].missing && o[i].missing {
+			continue
+		}
+		if r[i].resolved == o[i].resolved {
 			return false
 		}
 	}
