@@ -44,7 +44,8 @@ func (o *Observation) note(version string, attempts int, moved bool) {
 }
 
 // Version names the key of the last attempt; [CallersKey] if it was the
-// caller's own, empty if the request needed none ([ErrUnkeyed]) or was not sent.
+// caller's own, empty if the request needed none ([ErrUnkeyed]), was redirected to
+// another origin, or was not sent.
 func (o *Observation) Version() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -112,6 +112,16 @@ func (k *keptBody) take() *keptBody {
 	return &keptBody{body: k.body}
 }
 
+// mayReplay asks the replay policy. One that panics has said no (F97).
+func (t *Transport) mayReplay(req *http.Request, resp *http.Response, v Verdict) (may bool) {
+	defer func() {
+		if recover() != nil {
+			may = false
+		}
+	}()
+	return t.replay(req, resp, v)
+}
+
 // Replayable is the default replay policy. A 401 says that the request was not
 // carried out (RFC 9110 section 15.5.2), and so do the verdicts
 // RefusedUnapplied, Doubtful and Clock: the request may be sent again, whatever

@@ -102,10 +102,13 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
+	obs, _ := req.Context().Value(observeKey{}).(*Observation)
 	if !bound {
+		if obs != nil {
+			obs.note("", 1, false)
+		}
 		return t.base.RoundTrip(req) // F53: a redirect elsewhere goes without the key
 	}
-	obs, _ := req.Context().Value(observeKey{}).(*Observation)
 	if t.callersOwn(req) { // F47
 		if obs != nil {
 			obs.note(CallersKey, 1, false)
@@ -176,7 +179,7 @@ func (t *Transport) send(req *http.Request, a *source.Attempt, body io.ReadClose
 		closeReader(body)
 		return nil, false, fmt.Errorf("transport: %w: version %q", source.ErrUnusable, a.Version())
 	}
-	switch err := signer.Sign(out); {
+	switch err := sign(signer, out); {
 	case err == nil:
 		keyed = true
 	case err != ErrUnkeyed:
@@ -185,7 +188,7 @@ func (t *Transport) send(req *http.Request, a *source.Attempt, body io.ReadClose
 		if out.Body != body {
 			closeReader(out.Body)
 		}
-		return nil, false, fmt.Errorf("transport: signing with version %q: %w", a.Version(), err)
+		return nil, false, redact(fmt.Errorf("transport: signing with version %q: %w", a.Version(), err), a.Key())
 	}
 	if out.Body != body {
 		closeReader(body) // the scheme sends another in its place
@@ -206,6 +209,17 @@ func (t *Transport) send(req *http.Request, a *source.Attempt, body io.ReadClose
 	}
 	resp.Request = req // F43
 	return resp, keyed, nil
+}
+
+// sign calls the signer. One that panics fails the request, not the program, and
+// what it panicked with, which may hold the secret, goes no further (F97).
+func sign(signer Signer, out *http.Request) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("%w: its signer panicked", source.ErrUnusable)
+		}
+	}()
+	return signer.Sign(out)
 }
 
 // passed tells the ring that resp is no refusal.
@@ -232,7 +246,7 @@ func (t *Transport) name(resp *http.Response, a *source.Attempt) {
 // again decides whether a refused request is sent again, and with which key. If
 // it is not, a has been told its outcome, and resp is untouched.
 func (t *Transport) again(req *http.Request, resp *http.Response, v Verdict, a *source.Attempt, body *body, attempts int) (source.Attempt, bool) {
-	may := t.replay(req, resp, v)
+	may := t.mayReplay(req, resp, v)
 	if v == Clock {
 		if may && attempts == 1 && t.resyncer != nil && t.resync(resp) && body.renew(req) {
 			return a.Again(), true
