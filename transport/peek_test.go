@@ -1,0 +1,230 @@
+package transport_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// looking is a classifier that reads the body of every answer and keeps what it saw.
+func looking(saw *[]byte) transport.Classifier {
+	return func(a *transport.Answer) transport.Verdict {
+		*saw = bytes.Clone(a.Body())
+		if again := a.Body(); !bytes.Equal(again, *saw) {
+			return transport.Refused
+		}
+		return transport.Passed
+	}
+}
+
+// A body that was peeked reaches the caller byte for byte.
+//
+// F65
+func TestPeekedBodyIsWhole(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		var data []byte
+		srv := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			status, _ := strconv.Atoi(r.URL.Path[1:])
+			w.WriteHeader(status)
+			_, _ = w.Write(data)
+		}))
+		var saw []byte
+		rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(looking(&saw)))
+		for _, size := range []int{0, 1, 511, transport.MaxPeek - 1, transport.MaxPeek, transport.MaxPeek + 1, 1 << 20} {
+			data = make([]byte, size)
+			for i := range data {
+				data[i] = byte(i * 31)
+			}
+			for _, status := range []string{"200", "401"} {
+				a := send(t, rt, get(t, srv.URL+"/"+status))
+				if a.body != string(data) {
+					t.Errorf("%s, %d bytes: %d came back, or others", status, size, len(a.body))
+				}
+				if !bytes.Equal(saw, data[:min(size, transport.MaxPeek)]) {
+					t.Errorf("%s, %d bytes: the classifier saw %d", status, size, len(saw))
+				}
+			}
+		}
+		if n := srv.conns.Load(); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+	})
+}
+
+// A caller who asked for gzip himself gets gzip, and the classifier the text,
+// no more of it than MaxPeek.
+//
+// F65, F79
+func TestPeekUndoesGzip(t *testing.T) {
+	for name, text := range map[string]string{"text": `{"error":"invalid key"}`, "bomb": strings.Repeat("0", 1<<20)} {
+		t.Run(name, func(t *testing.T) {
+			var packed bytes.Buffer
+			z := gzip.NewWriter(&packed)
+			_, _ = io.WriteString(z, text)
+			_ = z.Close()
+			protocols(t, func(t *testing.T, p protocol) {
+				srv := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Content-Encoding", "gzip")
+					_, _ = w.Write(packed.Bytes())
+				}))
+				var saw []byte
+				rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(looking(&saw)))
+				req := get(t, srv.URL)
+				req.Header.Set("Accept-Encoding", "gzip")
+				a := send(t, rt, req)
+				if a.body != packed.String() {
+					t.Error("the body is not what was sent")
+				}
+				if want := text[:min(len(text), transport.MaxPeek)]; string(saw) != want {
+					t.Errorf("the classifier saw %d bytes, want %d", len(saw), len(want))
+				}
+			})
+		})
+	}
+}
+
+// A body that drips holds a classifier for 2 s, and no longer; the caller reads
+// it whole when it comes.
+//
+// F65
+func TestPeekGivesUpOnADrip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		base := roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{}, Body: r}, nil
+		})
+		var saw []byte
+		rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(base), transport.WithClassifier(looking(&saw)))
+		go func() {
+			for _, s := range []string{"one ", "two ", "three"} {
+				_, _ = io.WriteString(w, s)
+				time.Sleep(3 * time.Second)
+			}
+			w.CloseWithError(errBase)
+		}()
+		start := time.Now()
+		resp, err := rt.RoundTrip(get(t, "https://api.example.com"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(start); d != 2*time.Second { // the bubble's clock: exact
+			t.Errorf("RoundTrip took %v", d)
+		}
+		data, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if string(data) != "one two three" || !errors.Is(err, errBase) {
+			t.Errorf("read %q, error %v", data, err)
+		}
+		if len(saw) != 0 {
+			t.Errorf("the classifier saw %q", saw)
+		}
+	})
+}
+
+// An answer that was peeked, and that nobody reads, leaves nothing behind once
+// it is closed, even if it never ends: a bubble ends only when all that was
+// started in it has.
+//
+// F104
+func TestPeekedDripIsClosed(t *testing.T) {
+	for name, opts := range map[string][]mockapi.Option{"http1": nil, "http2": {mockapi.WithHTTP2()}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := mockapi.New(t, append(opts, mockapi.WithMemory(),
+					mockapi.WithRefusal(mockapi.Refusal{Body: "no", Endless: true, Drip: time.Hour}))...)
+				api.Issue(mockapi.Spec{})
+				var saw []byte
+				rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(api.Client().Transport),
+					transport.WithClassifier(looking(&saw)))
+				start := time.Now()
+				resp, err := rt.RoundTrip(get(t, api.URL()+"/"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d := time.Since(start); d != 2*time.Second {
+					t.Errorf("RoundTrip took %v", d)
+				}
+				resp.Body.Close()
+			})
+		})
+	}
+}
+
+// The error at a body's end reaches the caller at its place.
+//
+// F65
+func TestPeekKeepsTheErrorAtTheEnd(t *testing.T) {
+	base := roundTripper(func(*http.Request) (*http.Response, error) {
+		body := io.MultiReader(strings.NewReader("half of i"), iotest.ErrReader(io.ErrUnexpectedEOF))
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(body)}, nil
+	})
+	var saw []byte
+	rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(base), transport.WithClassifier(looking(&saw)))
+	resp, err := rt.RoundTrip(get(t, "https://api.example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(resp.Body)
+	if string(data) != "half of i" || err != io.ErrUnexpectedEOF || string(saw) != "half of i" {
+		t.Errorf("read %q, error %v; the classifier saw %q", data, err, saw)
+	}
+	resp.Body.Close()
+}
+
+// Whatever an answer holds: no panic, a verdict, and the body back byte for byte.
+//
+// F65, F97, F112
+func FuzzRFC6750(f *testing.F) {
+	f.Add(401, `Bearer realm="x", error="invalid_token"`, []byte("refused"), false)
+	f.Add(403, `Basic realm="x", Bearer error="insufficient_scope"`, []byte{}, true)
+	f.Add(400, `Bearer error=`, bytes.Repeat([]byte("0"), transport.MaxPeek+1), false)
+	f.Add(401, `Bearer ,=,"`, []byte("\x1f\x8b\x08 no gzip"), true)
+	f.Add(200, ``, []byte("ok"), false)
+	var status int
+	var challenge string
+	var body []byte
+	var packed bool
+	base := roundTripper(func(req *http.Request) (*http.Response, error) {
+		h := http.Header{"Www-Authenticate": {challenge}}
+		if packed {
+			h.Set("Content-Encoding", "gzip")
+		}
+		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(iotest.HalfReader(bytes.NewReader(body))), ContentLength: int64(len(body))}, nil
+	})
+	ring := keep(f, newStore("v1"))
+	rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithClassifier(func(a *transport.Answer) transport.Verdict {
+		_ = a.Body()
+		transport.RFC6750(a)
+		return transport.Passed
+	}))
+	req, _ := http.NewRequest(http.MethodGet, "https://api.example.com", nil)
+	f.Fuzz(func(t *testing.T, s int, c string, b []byte, gz bool) {
+		status, challenge, body, packed = s, c, b, gz
+		switch v := transport.RFC6750(transport.NewAnswer(s, http.Header{"Www-Authenticate": {c}}, b)); {
+		case v != transport.Passed && v != transport.Refused:
+			t.Errorf("verdict %d", v)
+		case v == transport.Refused && s != 401 && s != 403 && s != 400:
+			t.Errorf("a refusal by status %d", s)
+		}
+		resp, err := rt.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || !bytes.Equal(got, b) {
+			t.Errorf("%d bytes became %d, error %v", len(b), len(got), err)
+		}
+	})
+}
