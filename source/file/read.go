@@ -11,7 +11,8 @@ import (
 
 const (
 	settle     = 20 * time.Millisecond  // between two equal readings, where leases are not to be had
-	firstPause = 200 * time.Microsecond // before looking again whether a writer is done; grows to settle
+	firstPause = 100 * time.Microsecond // before looking again whether a writer is done
+	lastPause  = 5 * time.Millisecond   // to which it grows
 	patience   = time.Second            // with one writer, or with the second half of a pair
 )
 
@@ -107,7 +108,7 @@ func (s *Source) whole(ctx context.Context) (reading, error) {
 			if err := sleep(ctx, pause); err != nil {
 				return nil, err
 			}
-			pause = min(pause*3/2, settle)
+			pause = min(pause*3/2, lastPause)
 			continue
 		case r.half(s.last) && !late: // F26: the other half is perhaps on its way
 			if err := sleep(ctx, settle); err != nil {
