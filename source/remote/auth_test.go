@@ -107,6 +107,13 @@ func TestARedirectWithinTheOriginIsFollowed(t *testing.T) {
 	})
 	current(t, open(t, srv, remote.WithHeader("X-Token", static(sentinel))))
 
-	loop := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", http.StatusFound) })
+	var hops atomic.Int64
+	loop := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		hops.Add(1)
+		http.Redirect(w, r, "/again", http.StatusFound)
+	})
 	fails(t, open(t, loop), source.ErrUnavailable)
+	if hops.Load() != 6 {
+		t.Errorf("%d requests in a loop of redirects, want 6", hops.Load())
+	}
 }

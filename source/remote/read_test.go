@@ -84,7 +84,9 @@ func Test304BringsTheHeldSetAsNew(t *testing.T) {
 // F80
 func Test304WithoutAPriorIsAnError(t *testing.T) {
 	src := open(t, serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) }))
-	fails(t, src, source.ErrInvalid)
+	if err := fails(t, src, source.ErrInvalid); !strings.Contains(err.Error(), "304") {
+		t.Errorf("error %v does not name the status", err)
+	}
 }
 
 // F80

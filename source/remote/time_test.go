@@ -245,6 +245,93 @@ func TestAnOldHandOverIsNotServed(t *testing.T) {
 	})
 }
 
+// A slow 304 for the version before does not take the place of what the long
+// poll has fetched meanwhile.
+func TestALate304DoesNotUndoALongPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release, n := make(chan struct{}), atomic.Int64{}
+		s := newInMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			n.Add(1)
+			switch {
+			case r.Header.Get("If-None-Match") == "":
+				answer(w, "v1")
+			case r.Header.Get("Prefer") == "":
+				time.Sleep(2 * time.Second)
+				w.WriteHeader(http.StatusNotModified)
+			default:
+				select {
+				case <-release:
+					answer(w, "v2")
+				case <-r.Context().Done():
+				}
+			}
+		})
+		if _, err := s.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Notify(ctx, func() {}) }()
+		late := make(chan error, 1)
+		go func() {
+			_, err := s.Read(t.Context())
+			late <- err
+		}()
+		time.Sleep(1900 * time.Millisecond)
+		release <- struct{}{}
+		if err := <-late; err != nil {
+			t.Error(err)
+		}
+		before := n.Load()
+		set, err := s.Read(t.Context())
+		if err != nil || set.Keys[0].Version != "v2" || n.Load() != before {
+			t.Errorf("read %+v with %d requests, %v", set, n.Load()-before, err)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// One ring saw v2 and the endpoint went back to v1, all between two long polls
+// of another ring's: that one is told, though its own version is current again.
+func TestNotifyTellsOfWhatAnotherRingRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var version atomic.Value
+		version.Store("v1")
+		s := newInMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			if v := version.Load().(string); r.Header.Get("If-None-Match") != `"`+v+`"` {
+				answer(w, v)
+				return
+			}
+			w.WriteHeader(http.StatusNotModified) // at once: the next long poll is 10 minutes away
+		})
+		read := func() {
+			t.Helper()
+			if _, err := s.Read(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		read()
+		var told atomic.Int64
+		ctx, cancel := context.WithTimeout(t.Context(), reprobe*2)
+		defer cancel()
+		done := make(chan error, 1)
+		go func() { done <- s.Notify(ctx, func() { told.Add(1) }) }()
+		time.Sleep(time.Minute)
+		version.Store("v2")
+		read()
+		version.Store("v1")
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if told.Load() != 3 { // at the start, of v2, and of v1 after it
+			t.Errorf("told %d times, want 3", told.Load())
+		}
+	})
+}
+
 func TestWaitApplied(t *testing.T) {
 	for text, want := range map[string]bool{
 		"": false, "wait": true, "wait=50": true, "respond-async, Wait = 50": true, "waiting=50": false, "return=minimal": false,

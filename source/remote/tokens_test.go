@@ -121,3 +121,13 @@ func TestATokenIsReplacedBeforeItExpires(t *testing.T) {
 		}
 	})
 }
+
+// F88: who comes late with a refusal of the old token does not drop the new one.
+func TestOnlyTheRefusedTokenIsDropped(t *testing.T) {
+	old, replaced := source.NewSecret("t1"), source.NewSecret("t2")
+	tokens := &tokens{token: source.Key{Secret: replaced}}
+	tokens.drop(old)
+	if got, err := tokens.get(t.Context()); err != nil || !got.Equal(replaced) {
+		t.Errorf("the new token is gone: %v", err)
+	}
+}
