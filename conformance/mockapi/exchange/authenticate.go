@@ -67,7 +67,7 @@ func (e *Exchange) judge(q *request, c claim, keys mockapi.Keys) (version string
 	if c.hasNonce {
 		n := e.nonces[c.id]
 		if n == nil {
-			n = &nonces{window: e.cfg.nonceWindow}
+			n = &nonces{window: e.cfg.nonceWindow, highest: e.cfg.nonceFloor}
 			e.nonces[c.id] = n
 		}
 		if !n.use(c.nonce) {

@@ -42,6 +42,7 @@ type config struct {
 	window      time.Duration
 	skew        time.Duration
 	nonceWindow uint64
+	nonceFloor  uint64
 	lockAfter   int
 	lockPer     time.Duration
 	lockFor     time.Duration
@@ -63,6 +64,10 @@ func WithSkew(d time.Duration) Option { return func(c *config) { c.skew = d } }
 // each once, as Kraken's nonce window does for clients with several requests
 // under way. Default 0: each has to be higher than all before.
 func WithNonceWindow(n uint64) Option { return func(c *config) { c.nonceWindow = n } }
+
+// WithNoncesFrom makes the nonces of every key begin above n, as if another client
+// had used it up to there. Default 0.
+func WithNoncesFrom(n uint64) Option { return func(c *config) { c.nonceFloor = n } }
 
 // WithLockout makes the exchange refuse everything, good keys too, for the time
 // period after n bad keys or signatures within per. Bad keys that come while it

@@ -68,7 +68,7 @@ type trader struct {
 // once they are signed.
 func newTrader(t testing.TB, e *exchange.Exchange, api *mockapi.API, src source.Source, p provider.Profile, base http.RoundTripper, opts ...source.Option) *trader {
 	t.Helper()
-	opts = append([]source.Option{source.WithLogger(nil), source.WithOverlap(p.Overlap)}, opts...)
+	opts = append([]source.Option{source.WithLogger(nil)}, opts...)
 	if p.Lockout {
 		opts = append(opts, source.WithLockout())
 	}

@@ -1,0 +1,254 @@
+package exchange_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/file"
+)
+
+// A desk trades without a pause, and knows what it was told of each order.
+type desk struct {
+	*trader
+	mount *mount
+	cur   source.Key
+	stop  context.CancelFunc
+	wg    sync.WaitGroup
+	next  atomic.Int64
+	done  []atomic.Int64 // trades, by worker
+
+	mu     sync.Mutex
+	orders []string // confirmed
+	failed []string
+}
+
+func openDesk(t *testing.T, name string) *desk {
+	t.Helper()
+	e := newExchange(t, name)
+	api := mockapi.New(t, append(e.Options(), mockapi.WithReplicas(2))...)
+	key := api.Issue(mockapi.Spec{})
+	m := newMount(t, key)
+	d := &desk{trader: newTrader(t, e, api, file.Dir(m.dir), profiles[name](), nil), mount: m, cur: key}
+	workers := 4
+	if slices.Contains(goesByNonce, name) {
+		workers = 1 // two requests under way may overtake each other
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	d.stop, d.done = stop, make([]atomic.Int64, workers)
+	for w := range workers {
+		d.wg.Go(func() {
+			for ctx.Err() == nil {
+				d.trade(t.Context()) // what is under way at the end finishes
+				d.done[w].Add(1)
+			}
+		})
+	}
+	t.Cleanup(func() { stop(); d.wg.Wait() })
+	return d
+}
+
+// trade places an order and cancels it.
+func (d *desk) trade(ctx context.Context) {
+	id := d.OrderID(int(d.next.Add(1)))
+	err := d.place(ctx, id)
+	if err == nil {
+		err = d.cancel(ctx, id)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil {
+		d.failed = append(d.failed, id+": "+err.Error())
+		return
+	}
+	d.orders = append(d.orders, id)
+}
+
+// more waits until every worker has begun and finished a trade since the call, so
+// that no request is under way that left before it.
+func (d *desk) more(t *testing.T) {
+	t.Helper()
+	for w := range d.done {
+		want := d.done[w].Load() + 2
+		await(t, "orders to go on", func() bool { return d.done[w].Load() >= want })
+	}
+}
+
+// accepted waits for n more requests with the version to be accepted.
+func (d *desk) accepted(t *testing.T, version string, n uint64) {
+	t.Helper()
+	was, _ := d.api.Count(version)
+	await(t, "requests with "+version, func() bool { now, _ := d.api.Count(version); return now >= was+n })
+}
+
+// move mounts the key and waits until the ring has it.
+func (d *desk) move(t *testing.T, key source.Key) {
+	t.Helper()
+	was := d.ring.Status().Current.Version
+	d.mount.swap(t, key)
+	d.cur = key
+	await(t, "the ring to read the new key", func() bool { return d.ring.Status().Current.Version != was })
+}
+
+// close ends trading and holds the exchange's books against what the desk was
+// told: no failure, every confirmed order once, none besides, each canceled once.
+func (d *desk) close(t *testing.T) {
+	t.Helper()
+	d.stop()
+	d.wg.Wait()
+	for _, text := range d.failed {
+		t.Errorf("failed: %s", text)
+	}
+	count := make(map[string]int)
+	for _, o := range d.Orders() {
+		count[o.ClientID]++
+		if o.Canceled != 1 {
+			t.Errorf("%s was canceled %d times", o.ClientID, o.Canceled)
+		}
+	}
+	for _, id := range d.orders {
+		if count[id] != 1 {
+			t.Errorf("%s is %d times in the books", id, count[id])
+		}
+	}
+	if len(count) != len(d.orders) || len(d.orders) == 0 {
+		t.Errorf("%d orders in the books, %d confirmed", len(count), len(d.orders))
+	}
+	if orders := d.Orders(); len(orders) != len(d.orders) {
+		t.Errorf("%d orders applied, %d confirmed", len(orders), len(d.orders))
+	}
+	for _, a := range d.api.Requests() {
+		if strings.Contains(a.Path+a.Query, exchange.Sentinels()[0]) {
+			t.Error("a secret in a URL") // F57
+		}
+	}
+}
+
+// The files change before the exchange knows the new key: orders fall back to
+// the old one, and move on when the new one is activated and the old one deleted.
+// F26, F49, F50, F59, F60, F66, F67, F68
+func TestRotationFilesFirst(t *testing.T) {
+	each(t, func(t *testing.T, name string) {
+		d := openDesk(t, name)
+		for range 2 {
+			old := d.cur
+			d.accepted(t, old.Version, 5)
+			next := d.api.Issue(mockapi.Spec{Inactive: true})
+			d.move(t, next)
+			d.more(t) // with the old key
+			if err := d.api.Activate(next.Version); err != nil {
+				t.Fatal(err)
+			}
+			if !profiles[name]().Lockout { // there the first probe comes after 20 s, or when the old key is gone
+				d.accepted(t, next.Version, 5)
+			}
+			if err := d.api.Revoke(old.Version); err != nil {
+				t.Fatal(err)
+			}
+			d.accepted(t, next.Version, 5)
+			d.more(t)
+		}
+		d.close(t)
+		if _, refused := d.api.Count("v2"); refused == 0 {
+			t.Error("the new key was never refused: nothing was tried")
+		}
+	})
+}
+
+// The exchange has the new key first, and takes the old one for as long as the
+// overlap lasts; it is deleted while orders are under way. F49, F50, F59, F66, F68
+func TestRotationExchangeFirst(t *testing.T) {
+	each(t, func(t *testing.T, name string) {
+		d := openDesk(t, name)
+		for range 3 {
+			old := d.cur
+			d.accepted(t, old.Version, 5)
+			next := d.api.Rotate(time.Hour)
+			d.accepted(t, old.Version, 5)
+			d.move(t, next)
+			d.accepted(t, next.Version, 5)
+			if err := d.api.Revoke(old.Version); err != nil {
+				t.Fatal(err)
+			}
+			d.more(t)
+		}
+		d.close(t)
+	})
+}
+
+// The old key is dead before the new one is in the files: orders wait for it.
+// Binance is left out: its answer to a dead key may be about something else, and
+// goes back to the caller. F61, F66, F67
+func TestRotationWithoutOverlap(t *testing.T) {
+	each(t, func(t *testing.T, name string) {
+		if name == "binance" {
+			return
+		}
+		d := openDesk(t, name)
+		for range 2 {
+			old := d.cur
+			d.accepted(t, old.Version, 5)
+			_, was := d.api.Count(old.Version)
+			next := d.api.Rotate(0)
+			await(t, "a refusal", func() bool { _, n := d.api.Count(old.Version); return n > was })
+			d.move(t, next)
+			d.accepted(t, next.Version, 5)
+			d.more(t)
+		}
+		d.close(t)
+	})
+}
+
+// Binance without an overlap: the caller gets the answer, no order is lost or
+// doubled on the way, and trading goes on with the new key.
+func TestBinanceWithoutOverlap(t *testing.T) {
+	e := newExchange(t, "binance")
+	api := mockapi.New(t, e.Options()...)
+	m := newMount(t, api.Issue(mockapi.Spec{}))
+	b := newTrader(t, e, api, file.Dir(m.dir), profiles["binance"](), nil)
+	if err := b.place(t.Context(), "rk-1"); err != nil {
+		t.Fatal(err)
+	}
+	next := api.Rotate(0)
+	if err := b.place(t.Context(), "rk-2"); err == nil || !strings.Contains(err.Error(), "-2015") {
+		t.Errorf("with a dead key: %v", err)
+	}
+	was := b.ring.Status().Current.Version
+	m.swap(t, next)
+	await(t, "the ring to read the new key", func() bool { return b.ring.Status().Current.Version != was })
+	if err := b.place(t.Context(), "rk-2"); err != nil {
+		t.Error(err)
+	}
+	if orders := e.Orders(); len(orders) != 2 || orders[1].Version != "v2" {
+		t.Errorf("%+v", orders)
+	}
+}
+
+// With a nonce window at the exchange, a key may be used by many at once. F49, F50
+func TestNonceWindow(t *testing.T) {
+	const workers, each = 8, 20
+	e := newExchange(t, "kraken", exchange.WithNonceWindow(10_000))
+	api := mockapi.New(t, e.Options()...)
+	b := newTrader(t, e, api, keys{api.Issue(mockapi.Spec{})}, profiles["kraken"](), nil)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range each {
+				if err := b.place(t.Context(), e.OrderID(w*each+i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(e.Orders()); n != workers*each {
+		t.Errorf("%d orders", n)
+	}
+}

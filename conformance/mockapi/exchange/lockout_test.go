@@ -1,0 +1,137 @@
+package exchange_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
+)
+
+// With both keys dead and a bot that wants ten requests a second, an exchange
+// that locks out sees a handful of attempts a minute, never locks, and has the
+// orders back soon after it takes a key again. F58
+func TestNoLockoutWhileAllKeysAreRefused(t *testing.T) {
+	const handful = 5
+	for _, name := range []string{"kraken", "bitmex"} { // whose profiles say that they lock out
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newExchange(t, name, exchange.WithLockout(handful+1, time.Minute, 15*time.Minute))
+				api := mockapi.New(t, append(e.Options(), mockapi.WithMemory())...)
+				k1, k2 := api.Issue(mockapi.Spec{}), api.Issue(mockapi.Spec{})
+				b := newTrader(t, e, api, keys{k2, k1}, profiles[name](), nil)
+				for _, k := range []string{k1.Version, k2.Version} {
+					if err := api.Deactivate(k); err != nil {
+						t.Fatal(err)
+					}
+				}
+				const seconds = 600
+				for i := range seconds * 10 {
+					if err := b.place(t.Context(), e.OrderID(i)); err == nil {
+						t.Fatal("an order was taken with a dead key")
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				log := api.Requests()
+				for i, a := range log {
+					n := 0
+					for _, later := range log[i:] {
+						if later.Time.Sub(a.Time) < time.Minute {
+							n++
+						}
+					}
+					if n > handful {
+						t.Fatalf("%d attempts within a minute", n)
+					}
+				}
+				if len(log) < seconds/90 {
+					t.Errorf("only %d attempts: nobody would notice that a key is good again", len(log))
+				}
+				if err := api.Activate(k2.Version); err != nil {
+					t.Fatal(err)
+				}
+				for i := 0; b.place(t.Context(), e.OrderID(i)) != nil; i++ {
+					if i > 70 {
+						t.Fatal("a minute later, no order was taken yet")
+					}
+					time.Sleep(time.Second)
+				}
+			})
+		})
+	}
+}
+
+// Where the profile does not say that the exchange locks out, a request that is
+// refused goes to the exchange, but no more often than it was asked for, and a
+// constant more. F58
+func TestNoStormWhileAllKeysAreRefused(t *testing.T) {
+	each(t, func(t *testing.T, name string) {
+		synctest.Test(t, func(t *testing.T) {
+			e := newExchange(t, name)
+			api := mockapi.New(t, append(e.Options(), mockapi.WithMemory())...)
+			k1, k2 := api.Issue(mockapi.Spec{}), api.Issue(mockapi.Spec{})
+			b := newTrader(t, e, api, keys{k2, k1}, profiles[name](), nil)
+			for _, k := range []string{k1.Version, k2.Version} {
+				if err := api.Deactivate(k); err != nil {
+					t.Fatal(err)
+				}
+			}
+			const orders = 200
+			for i := range orders {
+				if err := b.place(t.Context(), e.OrderID(i)); err == nil {
+					t.Fatal("an order was taken with a dead key")
+				}
+			}
+			limit := orders + 10
+			if name == "binance" {
+				limit = 2 * orders // -2015 is tried once with the other key, each time
+			}
+			if n := len(api.Requests()); n > limit {
+				t.Errorf("%d attempts for %d orders", n, orders)
+			}
+		})
+	})
+}
+
+// The mock locks out as told: after n bad keys within the period it refuses good
+// ones too, in the exchange's words, which are no refusal of the key; then it ends.
+func TestLockout(t *testing.T) {
+	for name := range profiles {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newExchange(t, name, exchange.WithLockout(3, time.Minute, 15*time.Minute))
+				api := mockapi.New(t, append(e.Options(), mockapi.WithMemory())...)
+				good, bad := api.Issue(mockapi.Spec{}), api.Issue(mockapi.Spec{})
+				bad.ID += "x"
+				b := newTrader(t, e, api, keys{good}, profiles[name](), nil)
+				try := func(want bool) {
+					t.Helper()
+					if err := b.place(t.Context(), e.OrderID(1)); (err == nil) != want {
+						t.Errorf("taken %v: %v", !want, err)
+					}
+				}
+				stranger := func(n int) {
+					t.Helper()
+					for range n {
+						one := newTrader(t, e, api, keys{bad}, profiles[name](), nil)
+						if err := one.place(t.Context(), e.OrderID(2)); err == nil {
+							t.Error("a bad key was taken")
+						}
+						one.ring.Close()
+					}
+				}
+				stranger(2)
+				try(true)
+				time.Sleep(time.Minute) // the two are forgotten
+				stranger(2)
+				try(true)
+				stranger(1)
+				try(false)
+				inUse(t, b, good.Version)
+				time.Sleep(15 * time.Minute)
+				try(true)
+			})
+		})
+	}
+}
