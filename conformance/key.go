@@ -6,11 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
 // Sentinel begins every secret of the suites: what is found of it in output is a leak.
-const Sentinel = "rksentinel_"
+const Sentinel = mockapi.Sentinel
 
 // salt differs between processes, so that no secret is written down anywhere.
 var salt = rand.Text()

@@ -24,7 +24,9 @@ const (
 // A Result is how a case went, for those who want a table rather than a test.
 type Result struct {
 	Case
-	Outcome Outcome
+	// Protocol is that of a transport case, HTTP/1.1 or HTTP/2.
+	Protocol string
+	Outcome  Outcome
 	// Detail is the reason of a skip, or the first complaint of a failure.
 	Detail string
 }
@@ -59,11 +61,11 @@ func judge(t testing.TB, c Case, try func(testing.TB)) Result {
 	defer r.mu.Unlock()
 	switch {
 	case len(r.complaints) > 0:
-		return Result{c, Failed, r.complaints[0]}
+		return Result{Case: c, Outcome: Failed, Detail: r.complaints[0]}
 	case r.skipped != "":
-		return Result{c, Skipped, r.skipped}
+		return Result{Case: c, Outcome: Skipped, Detail: r.skipped}
 	}
-	return Result{c, Passed, ""}
+	return Result{Case: c, Outcome: Passed}
 }
 
 // A record is a testing.TB that notes what a case says. What it does not

@@ -1,0 +1,186 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"net/url"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+)
+
+// F28
+func unchanged(s *transportTrial) {
+	body := strings.NewReader("order")
+	req := s.request(http.MethodPost, "/orders?x=1", body)
+	req.Header["X-Two"] = []string{"a", "b"}
+	fresh := req.GetBody
+	before := *req
+	before.Header = req.Header.Clone()
+	u := *req.URL
+	for n := range 3 {
+		if n == 1 {
+			s.rotate(s.api.Rotate(time.Hour))
+		}
+		s.want(req, "")
+		if req.Body != before.Body || reflect.ValueOf(req.GetBody).Pointer() != reflect.ValueOf(fresh).Pointer() {
+			s.Error("the request's Body or GetBody was changed")
+		}
+		if !reflect.DeepEqual(req.Header, before.Header) {
+			s.Error("the request's header was changed")
+		}
+		if *req.URL != u || req.Host != before.Host || req.Method != before.Method || req.ContentLength != before.ContentLength {
+			s.Error("the request's URL, host, method or length was changed")
+		}
+		again, err := fresh()
+		if err != nil {
+			s.Fatal(err)
+		}
+		req.Body, before.Body = again, again
+	}
+}
+
+// F29
+func nilHeader(s *transportTrial) {
+	u, err := url.Parse(s.api.URL())
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.want((&http.Request{Method: http.MethodGet, URL: u}).WithContext(s.Context()), "v1")
+}
+
+var errBase = errors.New("the base's error")
+
+// F31
+func oneResult(s *transportTrial) {
+	s.base.instead(func(*http.Request) (*http.Response, error) { return nil, errBase })
+	if _, _, err := s.send(s.request(http.MethodGet, "/", nil)); !errors.Is(err, errBase) {
+		s.Errorf("the error is %v, want the base's", err)
+	}
+	s.base.instead(nil)
+	s.get("")
+}
+
+// F41
+func cancelBetween(s *transportTrial) {
+	s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
+	req := s.request(http.MethodGet, "/", nil)
+	ctx, cancel := context.WithCancel(req.Context())
+	defer cancel()
+	s.api.Intercept(func(_ http.ResponseWriter, r *http.Request, _ mockapi.Attempt) bool {
+		cancel()
+		<-r.Context().Done() // the client has gone
+		panic(http.ErrAbortHandler)
+	})
+	_, _, err := s.send(req.WithContext(ctx))
+	if !errors.Is(err, context.Canceled) {
+		s.Errorf("the error is %v, want the context's", err)
+	}
+	s.api.Intercept(nil)
+	s.rotate(s.v1)
+	s.get("v1") // by now a second attempt would have come
+	if n := s.attempts(); n > 3 {
+		s.Errorf("%d attempts", n)
+	}
+	for _, a := range s.api.Requests()[1:] {
+		if !a.Accepted && a.Version == "v1" {
+			s.Error("a cancelled request was sent again")
+		}
+	}
+}
+
+// F43
+func responseRequest(s *transportTrial) {
+	req := s.request(http.MethodGet, "/", nil)
+	resp, _, err := s.send(req)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if resp.Request == nil {
+		s.Fatal("resp.Request is nil")
+	}
+	noSecret(s, "resp.Request", fmt.Sprintf("%v %v", resp.Request.Header, resp.Request.URL))
+}
+
+// F44
+func closeIdle(s *transportTrial) {
+	s.get("")
+	s.client.CloseIdleConnections()
+	if s.base.closings() == 0 {
+		s.Error("the base's idle connections were not closed")
+	}
+}
+
+// F48
+func stacked(s *transportTrial) {
+	inner := s.rt
+	s.rt, _ = s.h.New(s, s.keys, inner)
+	s.get("")
+	for _, a := range s.api.Requests() {
+		if n := len(a.Header["Authorization"]); n != 1 {
+			s.Errorf("%d values of Authorization", n)
+		}
+	}
+}
+
+// F50
+func concurrentRequests(s *transportTrial) {
+	const clients, each, rotations = 16, 20, 5
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			for range each {
+				resp, _, err := s.send(s.request(http.MethodGet, "/", nil))
+				if err != nil || resp.StatusCode != http.StatusOK {
+					s.Errorf("a request failed: %v %v", resp, err)
+					return
+				}
+			}
+		})
+	}
+	for range rotations {
+		s.rotate(s.api.Rotate(time.Hour))
+	}
+	wg.Wait()
+	s.get(fmt.Sprintf("v%d", rotations+1))
+}
+
+// F51
+func early(s *transportTrial) {
+	s.api.Intercept(func(w http.ResponseWriter, _ *http.Request, _ mockapi.Attempt) bool {
+		w.Header().Set("Link", "</style.css>; rel=preload")
+		w.WriteHeader(http.StatusEarlyHints)
+		return false
+	})
+	hints := 0
+	req := s.request(http.MethodGet, "/", nil)
+	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
+			if code == http.StatusEarlyHints {
+				hints++
+			}
+			return nil
+		},
+	})
+	s.want(req.WithContext(ctx), "v1")
+	if hints != 1 {
+		s.Errorf("%d early hints reached the trace", hints)
+	}
+}
+
+// F57, F95
+func errorSecrecy(s *transportTrial) {
+	s.base.instead(func(req *http.Request) (*http.Response, error) {
+		return nil, fmt.Errorf("proxy: cannot send %v to %s", req.Header, req.URL)
+	})
+	if _, _, err := s.send(s.request(http.MethodGet, "/", nil)); err == nil { // send looks for the secret
+		s.Error("no error")
+	}
+}

@@ -1,0 +1,150 @@
+package conformance
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+)
+
+// keyless fails if a request that reached api had credentials.
+func keyless(s *transportTrial, api *mockapi.API, from int, where string) {
+	s.Helper()
+	for _, a := range api.Requests()[from:] {
+		if _, there := a.Header["Authorization"]; there {
+			s.Errorf("the key is sent to %s", where)
+		}
+	}
+}
+
+// redirect makes the server answer with a redirect to the location.
+func (s *transportTrial) redirect(api *mockapi.API, code int, location string) {
+	api.Intercept(func(w http.ResponseWriter, r *http.Request, _ mockapi.Attempt) bool {
+		if r.URL.Path == "/end" {
+			return false
+		}
+		w.Header().Set("Location", location)
+		w.WriteHeader(code)
+		return true
+	})
+}
+
+// follow sends a GET through an http.Client, which follows redirects.
+func (s *transportTrial) follow() {
+	s.Helper()
+	resp, err := s.client.Do(s.request(http.MethodGet, "/begin", nil))
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+}
+
+// F53, F54: the other origin differs by its port alone.
+func redirectElsewhere(s *transportTrial) {
+	other := s.server()
+	for _, code := range []int{301, 302, 303, 307, 308} {
+		before := len(other.Requests())
+		s.redirect(s.api, code, other.URL()+"/end")
+		s.follow()
+		if len(other.Requests()) == before {
+			s.Errorf("a redirect with %d is not followed", code)
+		}
+		keyless(s, other, before, "another origin")
+	}
+	s.api.Intercept(nil)
+	s.get("v1")
+}
+
+// F55
+func redirectBack(s *transportTrial) {
+	other := s.server()
+	s.redirect(s.api, http.StatusFound, other.URL()+"/there")
+	s.redirect(other, http.StatusFound, s.api.URL()+"/end")
+	s.follow()
+	keyless(s, other, 0, "another origin")
+	if n := s.attempts(); n < 2 {
+		s.Fatalf("%d requests at the origin, want the first and the one that came back", n)
+	}
+	keyless(s, s.api, 1, "the origin, at another's bidding")
+}
+
+func redirectWithin(s *transportTrial) {
+	s.redirect(s.api, http.StatusFound, "/end")
+	resp, err := s.client.Do(s.request(http.MethodGet, "/begin", nil))
+	if err != nil {
+		s.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		s.Errorf("status %d after a redirect within the origin", resp.StatusCode)
+	}
+}
+
+func otherOrigin(s *transportTrial) {
+	s.get("v1")
+	other := s.server()
+	req := s.request(http.MethodGet, "/", nil)
+	req.URL.Host = strings.TrimPrefix(other.URL(), "https://")
+	req.Host = req.URL.Host
+	_, _, _ = s.send(req) // an answer or an error, as it likes
+	keyless(s, other, 0, "another origin")
+}
+
+// sent answers in the base's place and reports the URLs that were sent with a key.
+func (s *transportTrial) sent() func() []string {
+	var list []string
+	s.base.instead(func(req *http.Request) (*http.Response, error) {
+		if _, there := req.Header["Authorization"]; there {
+			list = append(list, req.URL.Scheme+"://"+req.URL.Host+" as "+req.Host)
+		}
+		return ok(req)
+	})
+	return func() []string {
+		defer func() { list = nil }()
+		return list
+	}
+}
+
+func (s *transportTrial) to(target, host string) {
+	s.Helper()
+	req, err := http.NewRequestWithContext(s.Context(), http.MethodGet, target, nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if host != "" {
+		req.Host = host
+	}
+	_, _, _ = s.send(req)
+}
+
+// F55
+func lookalikes(s *transportTrial) {
+	sent := s.sent()
+	s.to("https://api.example.com/", "")
+	if len(sent()) != 1 {
+		s.Fatal("the key is not sent to its own origin")
+	}
+	for _, r := range []struct{ url, host string }{
+		{"https://api.example.com.evil.example/", ""},
+		{"https://evilapi.example.com/", ""},
+		{"https://api.example.com:8443/", ""},
+		{"https://example.com/", ""},
+		{"https://api.example.com@evil.example/", ""},
+		{"https://api.example.com/", "evil.example"},
+		{"http://api.example.com/", ""},
+		{"http://api.example.com:443/", ""},
+	} {
+		s.to(r.url, r.host)
+		if list := sent(); len(list) > 0 {
+			s.Errorf("the key of https://api.example.com is sent to %s", strings.Join(list, ", "))
+		}
+	}
+}
+
+// F56
+func plainHTTP(s *transportTrial) {
+	sent := s.sent()
+	s.to("http://api.example.com/", "")
+	if len(sent()) > 0 {
+		s.Error("the key is sent over plain http")
+	}
+}

@@ -1,0 +1,253 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+)
+
+func switches(s *transportTrial) {
+	resp, _, err := s.send(s.request(http.MethodGet, "/", nil))
+	if err != nil {
+		s.Fatal(err)
+	}
+	if !strings.HasPrefix(resp.Proto, s.protocol) {
+		s.Fatalf("%s is spoken, want %s", resp.Proto, s.protocol)
+	}
+	for n := 2; n <= 5; n++ {
+		s.rotate(s.api.Rotate(0))
+		s.get(fmt.Sprint("v", n))
+	}
+	if n := s.attempts(); n != 5 {
+		s.Errorf("%d attempts for 5 requests", n)
+	}
+}
+
+// F60: the double attempts are bounded, since a refused version is held off.
+func sourceFirst(s *transportTrial) {
+	const requests = 30
+	s.get("v1")
+	v2 := s.api.Issue(mockapi.Spec{Inactive: true})
+	s.rotate(v2)
+	for range requests {
+		s.get("v1")
+	}
+	if n := s.attempts() - 1; n > requests+requests/3 {
+		s.Errorf("%d attempts for %d requests", n, requests)
+	}
+	if err := s.api.Activate(v2.Version); err != nil {
+		s.Fatal(err)
+	}
+	s.get("")
+	if err := s.api.Revoke("v1"); err != nil {
+		s.Fatal(err)
+	}
+	s.get("v2")
+}
+
+// F60, F67
+func sourceFirstPost(s *transportTrial) {
+	s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
+	body := bytes.Repeat([]byte("0123456789abcdef"), 1<<12)
+	sum := sha256.Sum256(body)
+	for range 5 {
+		s.want(s.request(http.MethodPost, "/orders", bytes.NewReader(body)), "v1")
+	}
+	orders := s.api.Orders()
+	if len(orders) != 5 {
+		s.Errorf("%d orders applied for 5", len(orders))
+	}
+	for _, o := range orders {
+		if o.Sum != hex.EncodeToString(sum[:]) {
+			s.Error("an order is not what was sent")
+		}
+	}
+}
+
+// F61
+func serverFirst(s *transportTrial) {
+	s.get("v1")
+	v2 := s.api.Rotate(0)
+	var wg sync.WaitGroup
+	wg.Go(func() { // the source follows once a request has been refused
+		for s.Context().Err() == nil {
+			if _, refused := s.api.Count("v1"); refused > 0 {
+				s.keys.set(v2, false)
+				return
+			}
+			within(s.Context().Done(), time.Millisecond)
+		}
+	})
+	for range 10 {
+		wg.Go(func() {
+			resp, _, err := s.send(s.request(http.MethodGet, "/", nil))
+			if err != nil || resp.StatusCode != http.StatusOK {
+				s.Errorf("a request failed: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// F62
+func oneReading(s *transportTrial) {
+	const requests = 50
+	s.get("v1")
+	v2 := s.api.Rotate(0)
+	s.keys.set(v2, true)
+	hold := s.api.Hold("v1")
+	before := s.keys.readings()
+	var wg sync.WaitGroup
+	for range requests {
+		wg.Go(func() {
+			resp, _, err := s.send(s.request(http.MethodGet, "/", nil))
+			if err != nil || resp.StatusCode != http.StatusOK {
+				s.Errorf("a request failed: %v", err)
+			}
+		})
+	}
+	ctx, cancel := context.WithTimeout(s.Context(), time.Second)
+	defer cancel()
+	_ = hold.Wait(ctx, requests) // who asks for the key at each request has v2 already
+	hold.Release()
+	wg.Wait()
+	if n := s.keys.readings() - before; n > 2 {
+		s.Errorf("%d readings for %d refusals", n, requests)
+	}
+}
+
+// F59
+func lateRefusal(s *transportTrial) {
+	s.get("v1")
+	if err := s.api.Deactivate("v1"); err != nil {
+		s.Fatal(err)
+	}
+	hold := s.api.Hold("v1")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		resp, _, err := s.send(s.request(http.MethodGet, "/", nil))
+		if err != nil || resp.StatusCode != http.StatusOK {
+			s.Errorf("the request that left with the old key failed: %v", err)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(s.Context(), limit)
+	defer cancel()
+	if err := hold.Wait(ctx, 1); err != nil {
+		s.Fatal("the request never came")
+	}
+	s.rotate(s.api.Issue(mockapi.Spec{}))
+	s.get("v2")
+	hold.Release()
+	returns(s, "the request that left with the old key", func() { <-done })
+	for range 5 {
+		s.get("v2")
+	}
+	if _, refused := s.api.Count("v1"); refused != 1 {
+		s.Errorf("the old key was refused %d times", refused)
+	}
+}
+
+// F68
+func twoRotations(s *transportTrial) {
+	s.get("v1")
+	if err := s.api.Deactivate("v1"); err != nil {
+		s.Fatal(err)
+	}
+	s.rotate(s.api.Issue(mockapi.Spec{}))
+	s.get("v2")
+	s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
+	s.get("v2")
+}
+
+// F71
+func rollsBack(s *transportTrial) {
+	s.get("v1")
+	v2 := s.api.Issue(mockapi.Spec{})
+	s.rotate(v2)
+	s.get("v2")
+	if err := s.api.Revoke("v2"); err != nil {
+		s.Fatal(err)
+	}
+	s.rotate(s.v1)
+	s.get("v1")
+	s.get("v1")
+}
+
+// F58
+func allRefused(s *transportTrial) {
+	const requests = 200
+	s.get("v1")
+	v2 := s.api.Issue(mockapi.Spec{})
+	s.rotate(v2)
+	s.get("v2")
+	before := s.attempts()
+	for _, v := range []string{"v1", "v2"} {
+		if err := s.api.Revoke(v); err != nil {
+			s.Fatal(err)
+		}
+	}
+	for range requests {
+		resp, text, err := s.send(s.request(http.MethodGet, "/", nil))
+		if err != nil {
+			s.Fatalf("an error in place of the server's answer: %v", err)
+		}
+		if resp.StatusCode != http.StatusUnauthorized || text != mockapi.Unauthorized().Body {
+			s.Fatalf("status %d with %d bytes, want the server's answer", resp.StatusCode, len(text))
+		}
+	}
+	if n := s.attempts() - before; n > requests+20 {
+		s.Errorf("%d attempts for %d requests", n, requests)
+	}
+}
+
+// F51, F65, F66
+func notTheKey(s *transportTrial) {
+	s.rotate(s.api.Rotate(time.Hour)) // there is something to fall back to
+	long := strings.Repeat("0123456789abcdef", 1<<13)
+	scope := mockapi.InsufficientScope()
+	scope.Body = long
+	for _, refusal := range []mockapi.Refusal{
+		scope,
+		{Status: http.StatusForbidden, Body: long},
+		{Status: http.StatusProxyAuthRequired, Body: long},
+		{Status: http.StatusNotFound, Body: long},
+		{Status: http.StatusBadRequest, Body: long},
+	} {
+		s.api.Intercept(func(w http.ResponseWriter, r *http.Request, _ mockapi.Attempt) bool {
+			s.api.Refuse(w, r, refusal)
+			return true
+		})
+		before := s.attempts()
+		resp, text, err := s.send(s.request(http.MethodGet, "/", nil))
+		if err != nil {
+			s.Fatalf("status %d: %v", refusal.Status, err)
+		}
+		if n := s.attempts() - before; n != 1 || resp.StatusCode != refusal.Status {
+			s.Errorf("status %d: %d attempts, and status %d", refusal.Status, n, resp.StatusCode)
+		}
+		if text != long {
+			s.Errorf("status %d: the body has %d bytes, want %d as they were", refusal.Status, len(text), len(long))
+		}
+	}
+}
+
+// F67
+func appliedOnce(s *transportTrial) {
+	s.api.SetRefusal(mockapi.Refusal{Status: http.StatusForbidden, Applied: true})
+	s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
+	if _, _, err := s.send(s.request(http.MethodPost, "/orders", strings.NewReader("order"))); err != nil {
+		s.Fatal(err)
+	}
+	if n := len(s.api.Orders()); n != 1 {
+		s.Errorf("the order is applied %d times", n)
+	}
+}

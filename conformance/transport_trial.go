@@ -1,0 +1,205 @@
+package conformance
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// A transportTrial is one case at work: a server with one key, v1, and a
+// RoundTripper that has it.
+type transportTrial struct {
+	testing.TB
+	h        TransportHarness
+	protocol string
+	api      *mockapi.API
+	trusted  *x509.CertPool
+	keys     *Keys
+	base     *base
+	rt       http.RoundTripper
+	refresh  func()
+	client   *http.Client
+	v1       source.Key
+}
+
+func newTransportTrial(t testing.TB, h TransportHarness, protocol string) *transportTrial {
+	t.Helper()
+	need(t, "New", h.New != nil)
+	s := &transportTrial{TB: t, h: h, protocol: protocol, trusted: x509.NewCertPool(), keys: &Keys{}}
+	s.api = s.server()
+	s.v1 = s.api.Issue(mockapi.Spec{})
+	s.keys.set(s.v1, false)
+	s.base = &base{Transport: &http.Transport{
+		TLSClientConfig:       &tls.Config{RootCAs: s.trusted},
+		ForceAttemptHTTP2:     protocol == HTTP2,
+		ExpectContinueTimeout: limit,
+		MaxIdleConnsPerHost:   64,
+	}}
+	t.Cleanup(s.base.Transport.CloseIdleConnections)
+	s.rt, s.refresh = h.New(t, s.keys, s.base)
+	s.client = &http.Client{Transport: s.rt}
+	return s
+}
+
+// server starts a server of the case's protocol, which the base trusts.
+func (s *transportTrial) server() *mockapi.API {
+	s.Helper()
+	opt := mockapi.WithTLS()
+	if s.protocol == HTTP2 {
+		opt = mockapi.WithHTTP2()
+	}
+	api := mockapi.New(s, opt)
+	s.trusted.AppendCertsFromPEM(api.CA())
+	return api
+}
+
+// rotate makes a key current at the source and waits until it is taken up.
+func (s *transportTrial) rotate(key source.Key) {
+	s.keys.set(key, false)
+	if s.refresh != nil {
+		s.refresh()
+	}
+}
+
+// request makes a request to the server that ends with the case, or after limit.
+func (s *transportTrial) request(method, path string, body io.Reader) *http.Request {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), limit)
+	s.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, method, s.api.URL()+path, body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return req
+}
+
+// send sends req through the RoundTripper itself and reads the answer. A panic
+// is a failure.
+func (s *transportTrial) send(req *http.Request) (*http.Response, string, error) {
+	s.Helper()
+	resp, err := s.trip(req)
+	if err != nil {
+		return nil, "", err
+	}
+	text, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	return resp, string(text), err
+}
+
+func (s *transportTrial) trip(req *http.Request) (resp *http.Response, err error) {
+	s.Helper()
+	defer func() {
+		if p := recover(); p != nil {
+			resp, err = nil, errors.New("RoundTrip panicked")
+			s.Errorf("RoundTrip panics: %v", p)
+		}
+	}()
+	resp, err = s.rt.RoundTrip(req)
+	switch {
+	case err != nil && resp != nil:
+		s.Error("RoundTrip returns both a response and an error") // F31
+	case err == nil && resp == nil:
+		s.Error("RoundTrip returns neither a response nor an error")
+		err = errors.New("RoundTrip returned nothing")
+	case err == nil && resp.Body == nil:
+		s.Error("the response has no body")
+		resp.Body = http.NoBody
+	}
+	if err != nil {
+		noSecret(s, "an error", err.Error())
+	}
+	return resp, err
+}
+
+// get sends a GET and wants 200 by the version, any where it is empty.
+func (s *transportTrial) get(version string) {
+	s.Helper()
+	s.want(s.request(http.MethodGet, "/", nil), version)
+}
+
+// want sends req and wants 200 by the version, any where it is empty.
+func (s *transportTrial) want(req *http.Request, version string) {
+	s.Helper()
+	resp, _, err := s.send(req)
+	switch {
+	case err != nil:
+		s.Fatalf("%s %s: %v", req.Method, req.URL.Path, err)
+	case resp.StatusCode != http.StatusOK:
+		s.Fatalf("%s %s: status %d, with version %s", req.Method, req.URL.Path, resp.StatusCode, resp.Header.Get(mockapi.VersionHeader))
+	case version != "" && resp.Header.Get(mockapi.VersionHeader) != version:
+		s.Fatalf("%s %s: served with version %s, want %s", req.Method, req.URL.Path, resp.Header.Get(mockapi.VersionHeader), version)
+	}
+}
+
+// attempts counts what reached the server.
+func (s *transportTrial) attempts() int { return len(s.api.Requests()) }
+
+// base counts what goes to the real transport, or answers in its place.
+type base struct {
+	*http.Transport
+	mu     sync.Mutex
+	answer func(*http.Request) (*http.Response, error)
+	closed int // idle connections, how often
+}
+
+func (b *base) RoundTrip(req *http.Request) (*http.Response, error) {
+	b.mu.Lock()
+	answer := b.answer
+	b.mu.Unlock()
+	if answer == nil {
+		return b.Transport.RoundTrip(req)
+	}
+	if req.Body != nil {
+		defer req.Body.Close() // as every RoundTripper must
+	}
+	return answer(req)
+}
+
+func (b *base) CloseIdleConnections() {
+	b.mu.Lock()
+	b.closed++
+	b.mu.Unlock()
+	b.Transport.CloseIdleConnections()
+}
+
+func (b *base) closings() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
+}
+
+// instead makes f answer in place of the real transport.
+func (b *base) instead(f func(*http.Request) (*http.Response, error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answer = f
+}
+
+// ok is an empty 200.
+func ok(req *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: make(http.Header), Body: http.NoBody, Request: req,
+	}, nil
+}
+
+// within waits for c, and reports whether it came in time.
+func within(c <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-c:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
