@@ -229,7 +229,7 @@ func use(t *testing.T, ring *source.Ring) (done func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	var failed atomic.Int64
-	ended := make(chan int)
+	ended := make(chan int, 1)
 	go func() {
 		n := 0
 		tick := time.NewTicker(time.Millisecond)

@@ -1,0 +1,44 @@
+package vault_test
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/hashicorp/vault/api/auth/approle"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/vault"
+)
+
+// An application that logs in with AppRole, its secret id in a mounted file.
+func ExampleNew() {
+	client, err := api.NewClient(&api.Config{Address: "https://vault.example.com:8200"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	login, err := approle.NewAppRoleAuth("trading-bot", &approle.SecretID{FromFile: "/run/secrets/secret-id"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	src, err := vault.New(client, "secret", "exchange", vault.WithLogin(login), vault.WithFields("id", "secret", "passphrase"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(src) // ring, err := source.Keep(ctx, src)
+	// Output: vault://vault.example.com:8200/secret/exchange
+}
+
+// The same out of a configuration file.
+func Example() {
+	src, opts, err := source.Parse("vault://vault.example.com:8200/secret/exchange?id=id&secret=secret&passphrase=passphrase" +
+		"&role_id=trading-bot&secret_id_file=/run/secrets/secret-id&poll=1m")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(src, len(opts)) // ring, err := source.Keep(ctx, src, opts...)
+	// Output: vault://vault.example.com:8200/secret/exchange 1
+}
