@@ -42,7 +42,7 @@ func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, err error) {
 		return 0, fmt.Errorf("source: %w: no ring", ErrNoKey)
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	slot = len(r.prepare)
 	r.prepare = append(r.prepare, prepare)
 	current := r.snap.Load().current
@@ -117,7 +117,7 @@ func (a *Attempt) Unknown() {
 	}
 	r := a.ring
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if a.v.standing == StateUnused {
 		a.v.standing = StateUnknown
 	}
@@ -130,7 +130,7 @@ func (a *Attempt) Refused() {
 	a.v.figures.refused.Add(1)
 	r := a.ring
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	r.endProbe(a)
 	a.remember(false)
 	r.exhausted(a)
@@ -156,7 +156,7 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 	if another {
 		v = r.other(&next)
 	}
-	r.mu.Unlock()
+	r.unlock()
 
 	waited := false
 	if v == nil && another && !doubtful && ctx.Err() == nil {
@@ -164,7 +164,7 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 	}
 
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if ctx.Err() != nil || r.ctx.Err() != nil {
 		return Attempt{}, false
 	}

@@ -45,7 +45,7 @@ func (r *Ring) other(a *Attempt) *version {
 // accept learns from an acceptance. The caller does not hold mu.
 func (r *Ring) accept(a *Attempt) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	now := r.cfg.now()
 	v, moved := a.v, false
 	for _, t := range a.tried[:a.n] {

@@ -95,7 +95,7 @@ func (r *Ring) notify(n Notifier) {
 		if err != nil {
 			r.mu.Lock()
 			r.warn(fmt.Errorf("no notification, polling only: %w", err))
-			r.mu.Unlock()
+			r.unlock()
 		}
 		t := time.NewTimer(r.backoff(failures, err))
 		select {
@@ -118,7 +118,7 @@ func signal(c chan struct{}) {
 // interval is the time between two polls, before jitter.
 func (r *Ring) interval() time.Duration {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	switch {
 	case r.cfg.poll > 0:
 		return r.cfg.poll
@@ -133,7 +133,7 @@ func (r *Ring) interval() time.Duration {
 func (r *Ring) pause() time.Duration {
 	r.mu.Lock()
 	failures, err := r.failures, r.lastErr
-	r.mu.Unlock()
+	r.unlock()
 	if failures > 0 {
 		return r.backoff(failures-1, err)
 	}

@@ -17,7 +17,7 @@ type flight struct {
 // read returns the reading that is under way, or starts one.
 func (r *Ring) read() *flight {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if r.flight == nil {
 		return r.begin(&flight{done: make(chan struct{})})
 	}
@@ -28,7 +28,7 @@ func (r *Ring) read() *flight {
 // which may have seen the source as it was before.
 func (r *Ring) readAfter() *flight {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if r.flight == nil {
 		return r.begin(&flight{done: make(chan struct{})})
 	}
@@ -78,7 +78,7 @@ func (r *Ring) fly(f *flight) {
 		r.next = nil
 		r.begin(next)
 	}
-	r.mu.Unlock()
+	r.unlock()
 	close(f.done)
 	signal(r.wake)
 }
@@ -121,13 +121,13 @@ type window struct{ done chan struct{} }
 func (r *Ring) await(ctx context.Context, joined func() bool) bool {
 	r.mu.Lock()
 	if joined() {
-		r.mu.Unlock()
+		r.unlock()
 		return false
 	}
 	now := r.cfg.now()
 	if r.window == nil {
 		if now.Before(r.coolUntil) || r.ctx.Err() != nil {
-			r.mu.Unlock()
+			r.unlock()
 			return false // F58: it was tried a moment ago
 		}
 		r.window = &window{done: make(chan struct{})}
@@ -142,7 +142,7 @@ func (r *Ring) await(ctx context.Context, joined func() bool) bool {
 	w := r.window
 	for {
 		changed := r.changed
-		r.mu.Unlock()
+		r.unlock()
 		over := false
 		select {
 		case <-changed:
@@ -153,7 +153,7 @@ func (r *Ring) await(ctx context.Context, joined func() bool) bool {
 		}
 		r.mu.Lock()
 		if joined() || over {
-			r.mu.Unlock()
+			r.unlock()
 			return over
 		}
 	}
@@ -177,7 +177,7 @@ reading:
 	for {
 		r.mu.Lock()
 		changed := r.changed
-		r.mu.Unlock()
+		r.unlock()
 		f := r.readAfter()
 		select {
 		case <-f.done:
@@ -202,7 +202,7 @@ reading:
 		}
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	r.window = nil
 	if !news {
 		r.waitedFor = current

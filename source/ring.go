@@ -34,6 +34,7 @@ type Ring struct {
 	epoch     uint64
 	changed   chan struct{} // closed when a version joins
 	observers []*observer
+	outbox    []Event
 	warned    map[string]bool
 	flight    *flight
 	next      *flight // starts when flight ends
@@ -183,7 +184,7 @@ func (r *Ring) noFirst(err, last error) error {
 
 func (r *Ring) lastError() error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	return r.lastErr
 }
 
@@ -209,7 +210,7 @@ func (r *Ring) Close() error {
 	for _, o := range r.observers {
 		o.stop()
 	}
-	r.mu.Unlock()
+	r.unlock()
 
 	done := make(chan struct{})
 	go func() { r.wg.Wait(); close(done) }()
@@ -228,12 +229,12 @@ func (r *Ring) Close() error {
 func (r *Ring) Subscribe(f func(Event)) (stop func()) {
 	o := &observer{call: f, log: r.cfg.logger}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	r.observers = append(r.observers, o)
 	return func() {
 		o.stop()
 		r.mu.Lock()
-		defer r.mu.Unlock()
+		defer r.unlock()
 		for i, other := range r.observers {
 			if other == o {
 				r.observers = append(r.observers[:i:i], r.observers[i+1:]...)
@@ -243,10 +244,21 @@ func (r *Ring) Subscribe(f func(Event)) (stop func()) {
 	}
 }
 
-// emit reports an event. The caller holds mu, which is what keeps events in order.
+// emit reports an event. The caller holds mu, which is what keeps events in
+// order; it goes out when what it tells of is published, with unlock.
 func (r *Ring) emit(e Event) {
 	e.Time, e.Source = r.cfg.now(), r.name
-	for _, o := range r.observers {
-		o.add(e)
+	r.outbox = append(r.outbox, e)
+}
+
+// unlock sends the events out and unlocks mu. An observer that hears of a switch
+// finds the new key in use.
+func (r *Ring) unlock() {
+	for _, e := range r.outbox {
+		for _, o := range r.observers {
+			o.add(e)
+		}
 	}
+	r.outbox = r.outbox[:0]
+	r.mu.Unlock()
 }

@@ -232,6 +232,39 @@ func TestLateRefusalDoesNotDemote(t *testing.T) {
 	})
 }
 
+// F59: a refusal that was on its way when its version became current again is old
+// news: it does not demote it.
+func TestLateRefusalAfterRollback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: plain("a")}
+		r, _ := keep(t, s)
+		v1 := r.Version()
+		late := attempt(t, r, v1)
+		time.Sleep(time.Second)
+		s.put(plain("b"), nil)
+		refresh(t, r)
+		v2 := r.Version()
+		s.put(plain("a"), nil)
+		refresh(t, r)
+		b := next(t, &late, v2)
+		b.Accepted()
+		a := attempt(t, r, v1)
+		a.Accepted()
+	})
+}
+
+// F58: however many keys there are, a request is sent twice.
+func TestTwoAttemptsOutOfThreeKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v3", "v2", "v1")}, source.WithRefusalWait(0))
+		a := attempt(t, r, "v3")
+		b := next(t, &a, "v2")
+		next(t, &b, "")
+		a = attempt(t, r, "v1") // what is left
+		a.Accepted()
+	})
+}
+
 // F58, F64: with every key refused each request is one attempt, and events do not pile up.
 func TestAllRefusedIsOneAttemptEach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -739,6 +772,27 @@ func TestObservers(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// F107: whoever hears of a switch finds the new key in use: a bot that logs in
+// again on Switched gets no old key.
+func TestSwitchedFindsTheNewKey(t *testing.T) {
+	s := &store{set: listed("v0")}
+	r, _ := keep(t, s)
+	heard := make(chan struct{}, 1)
+	r.Subscribe(func(e source.Event) {
+		if e.Kind == source.Switched {
+			if k, err := r.InUse(); err != nil || k.Version != e.Version {
+				t.Errorf("heard of %s, found %s, %v", e.Version, k.Version, err)
+			}
+			heard <- struct{}{}
+		}
+	})
+	for i := range 200 {
+		s.put(listed(fmt.Sprintf("v%d", i+1)), nil)
+		refresh(t, r)
+		<-heard
+	}
 }
 
 // F105, F106: Close is idempotent, concurrent, bounded when the source hangs.

@@ -204,7 +204,7 @@ func (r *Ring) Revoke(label string) error {
 	}
 	defer signal(r.wake)
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	for _, v := range r.list {
 		if v.label == label {
 			if !v.revoked {
@@ -222,7 +222,7 @@ func (r *Ring) Revoke(label string) error {
 // the next one's.
 func (r *Ring) turn() time.Duration {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	now := r.cfg.now()
 	next := now.Add(maxPoll)
 	earlier := func(t time.Time) {

@@ -45,7 +45,7 @@ func (r *Ring) keepCache() {
 func (r *Ring) save() {
 	r.mu.Lock()
 	data, err := r.encode()
-	r.mu.Unlock()
+	r.unlock()
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), 4*time.Second)
 		defer cancel()
@@ -53,7 +53,7 @@ func (r *Ring) save() {
 	}
 	if err != nil {
 		r.mu.Lock()
-		defer r.mu.Unlock()
+		defer r.unlock()
 		r.warn(fmt.Errorf("the keys were not cached: %w", err))
 	}
 }
@@ -93,7 +93,7 @@ func (r *Ring) load(ctx context.Context) bool {
 		return nil
 	})
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false

@@ -93,7 +93,7 @@ func (r *Ring) Status() Status {
 		return Status{}
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	now := r.cfg.now()
 	snap := r.snap.Load()
 	s := Status{
