@@ -1,0 +1,259 @@
+package transport_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/remote"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// What is observed, and what the version header says, is what the server saw.
+//
+// F74
+func TestObservation(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		g := newGate("v1")
+		srv := p.serve(t, g)
+		s := newStore("v2", "v1")
+		ring := keep(t, s, source.WithRefusalWait(0))
+		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithVersionHeader("Key-Version"))
+		expect := func(what string, status int, version string, attempts int, moved bool) {
+			t.Helper()
+			a := send(t, rt, get(t, srv.URL))
+			a.want(t, status, version, attempts)
+			if a.seen.Moved() != moved || a.Header.Get("Key-Version") != version || a.Header.Get("Served-Version") != version {
+				t.Errorf("%s: moved %v, header %q, served %q", what, a.seen.Moved(), a.Header.Get("Key-Version"), a.Header.Get("Served-Version"))
+			}
+		}
+		expect("fell back", 200, "v1", 2, true)
+		expect("went on with it", 200, "v1", 1, false)
+		move(t, ring, s, "v3")
+		expect("refused", 401, "v3", 1, false)
+		g.accept("v3")
+		expect("accepted", 200, "v3", 1, false)
+	})
+}
+
+// One observation over a chain of redirects tells of the last request: one that
+// went elsewhere, without the key.
+//
+// F53
+func TestObservationOfARedirectElsewhere(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		w := newWorld(t, p)
+		client := w.client(t, transport.Bearer())
+		w.script(map[string]redirect{"a.example.com/": {302, "https://b.example.com/"}})
+		a := send(t, client.Transport, get(t, "https://a.example.com/"))
+		a.want(t, http.StatusOK, "", 1)
+	})
+}
+
+// Nothing was sent, and nothing is reported as sent.
+func TestObservationOfWhatWasNotSent(t *testing.T) {
+	ring := keep(t, newStore("v1"))
+	ring.Close()
+	a, err := try(transport.New(ring, transport.Bearer(), transport.WithBase(stub{})), get(t, "https://api.example.com"))
+	if err == nil || a.seen.Attempts() != 0 || a.seen.Version() != "" || a.seen.Moved() {
+		t.Errorf("error %v; version %q, %d attempts", err, a.seen.Version(), a.seen.Attempts())
+	}
+}
+
+// A request that needs no key is sent without one, and its answer, whatever it
+// is, says nothing about the key.
+func TestUnkeyedRequest(t *testing.T) {
+	public := transport.SchemeFunc(func(k source.Key) (transport.Signer, error) {
+		return transport.SignerFunc(func(req *http.Request) error {
+			if req.URL.Path == "/public" {
+				return transport.ErrUnkeyed
+			}
+			req.Header.Set("Authorization", "Bearer "+k.Secret.Expose())
+			return nil
+		}), nil
+	})
+	protocols(t, func(t *testing.T, p protocol) {
+		g := newGate("v1")
+		srv := p.serve(t, g)
+		ring := keep(t, newStore("v1"))
+		rt := transport.New(ring, public, transport.WithBase(srv.base(t)))
+		send(t, rt, get(t, srv.URL+"/public")).want(t, http.StatusUnauthorized, "", 1)
+		if st := ring.Status(); st.Current.Refused != 0 || st.Current.Accepted != 0 || !st.Healthy {
+			t.Errorf("status %+v", st.Current)
+		}
+		send(t, rt, get(t, srv.URL+"/private")).want(t, http.StatusOK, "v1", 1)
+		g.wantVersions(t, "", "v1")
+	})
+}
+
+// With WithRecycle a connection that the old key opened is not used for the new one.
+func TestRecycle(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		srv := p.serve(t, newGate("v1", "v2"))
+		s := newStore("v1")
+		ring := keep(t, s)
+		base := &recycled{Transport: srv.base(t), closed: make(chan struct{}, 8)}
+		rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithRecycle())
+		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 1)
+		for i, versions := range [][]string{{"v2", "v1"}, {"v1", "v2"}} { // a switch, and a rollback
+			move(t, ring, s, versions...)
+			<-base.closed
+			send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, versions[0], 1)
+			send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, versions[0], 1)
+			if n := srv.conns.Load(); n != int64(i+2) {
+				t.Errorf("%d connections after %d switches", n, i+1)
+			}
+		}
+	})
+}
+
+type recycled struct {
+	*http.Transport
+	closed chan struct{}
+}
+
+func (r *recycled) CloseIdleConnections() {
+	r.Transport.CloseIdleConnections()
+	r.closed <- struct{}{}
+}
+
+// withDefaults runs the test with defaults of the process that are its own.
+func withDefaults(t *testing.T, rt http.RoundTripper, log io.Writer) {
+	t.Helper()
+	oldTransport, oldLogger := http.DefaultTransport, slog.Default()
+	t.Cleanup(func() {
+		http.DefaultTransport = oldTransport
+		slog.SetDefault(oldLogger)
+	})
+	http.DefaultTransport = rt
+	slog.SetDefault(slog.New(slog.NewTextHandler(log, nil)))
+}
+
+// Callers' own keys are warned of once, without quoting them.
+//
+// F47, F95
+func TestCallersOwnKeyIsWarnedOfOnce(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		srv := p.serve(t, newGate())
+		var log bytes.Buffer
+		withDefaults(t, http.DefaultTransport, &log)
+		rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(srv.base(t)))
+		for range 3 {
+			req := get(t, srv.URL)
+			req.Header.Set("Authorization", "Bearer "+sentinel+"mine")
+			send(t, rt, req).want(t, http.StatusUnauthorized, transport.CallersKey, 1)
+		}
+		if text := log.String(); strings.Count(text, "credentials of its own") != 1 || strings.Contains(text, sentinel) {
+			t.Errorf("log: %s", text)
+		}
+	})
+}
+
+// Installed as http.DefaultTransport it does not go round in circles, and a
+// source that reads over the default transport does not get the key.
+//
+// F45, F89
+func TestInstalledAsDefaultTransport(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		g := newGate("v1")
+		srv := p.serve(t, g)
+		var keyed atomic.Int64
+		keys := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "" {
+				keyed.Add(1)
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"keys":[{"version":"v1","secret":"`+sentinel+`v1"}]}`)
+		}))
+		base := srv.base(t)
+		withDefaults(t, base, io.Discard)
+		src, err := remote.New(keys.URL, remote.WithTLS(keys.base(t).TLSClientConfig))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ring := keep(t, src)
+		rt := transport.New(ring, transport.Bearer(), transport.WithOrigin(srv.URL)) // its base: the default
+		http.DefaultTransport = rt
+		ctx, seen := transport.Observe(t.Context())
+		resp, err := http.DefaultClient.Do(get(t, srv.URL).WithContext(ctx))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || seen.Attempts() != 1 {
+			t.Errorf("status %d after %d attempts", resp.StatusCode, seen.Attempts())
+		}
+		if err := ring.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n := keyed.Load(); n != 0 {
+			t.Errorf("the key went to its own source %d times", n)
+		}
+		g.wantVersions(t, "v1")
+	})
+}
+
+// Inside a retry library the attempts multiply, up to the documented number: two
+// for each try where the source has nothing new.
+//
+// F52
+func TestInsideARetryLibrary(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		const retries = 3
+		g := newGate()
+		srv := p.serve(t, g)
+		ring := keep(t, newStore("v3", "v2", "v1"), source.WithRefusalWait(0))
+		client := retryablehttp.NewClient()
+		client.Logger, client.RetryMax, client.RetryWaitMin, client.RetryWaitMax = nil, retries, 0, 0
+		client.HTTPClient = &http.Client{Transport: transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))}
+		client.ErrorHandler = retryablehttp.PassthroughErrorHandler
+		client.CheckRetry = func(_ context.Context, resp *http.Response, err error) (bool, error) {
+			return err == nil && resp.StatusCode == http.StatusUnauthorized, nil
+		}
+		resp, err := client.Post(srv.URL, "text/plain", strings.NewReader("order"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if n := len(g.records()); resp.StatusCode != http.StatusUnauthorized || n > 2*(retries+1) {
+			t.Errorf("status %d after %d attempts", resp.StatusCode, n)
+		}
+	})
+}
+
+// An observation may be read while the request is out.
+func TestObservationIsSafeForConcurrentUse(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		srv := p.serve(t, newGate("v1"))
+		rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(srv.base(t)))
+		ctx, seen := transport.Observe(t.Context())
+		var wg sync.WaitGroup
+		stop := make(chan struct{})
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_, _, _ = seen.Version(), seen.Attempts(), seen.Moved()
+				}
+			}
+		})
+		resp, err := rt.RoundTrip(get(t, srv.URL).WithContext(ctx))
+		close(stop)
+		wg.Wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	})
+}
