@@ -46,9 +46,9 @@
 // Retry-After; and one more of either where WithClientCredentials replaces a
 // token that was refused. TLS failures are not tried again. What comes after
 // that is the ring's back-off. An endpoint that takes a long poll and does not
-// hold it is asked again after a pause that doubles from 20 ms to 30 s (64
-// changes in a row come first), and one that does not know long polls after 10
-// minutes.
+// hold it is asked again after a pause that doubles from 5 ms to 30 s, or to 1 s
+// if it brings another document each time and says that it waits (256 in a row
+// come first); one that does not know long polls, after 10 minutes.
 //
 // # Credentials
 //

@@ -13,9 +13,10 @@ const (
 	maxWait     = 10 * time.Minute
 	grace       = 10 * time.Second // beyond the wait, for an answer to arrive
 
-	minGap  = 20 * time.Millisecond // after an answer that came too soon, doubled for each in a row
+	minGap  = 5 * time.Millisecond // after an answer that came too soon, doubled for each in a row
 	maxGap  = 30 * time.Second
-	burst   = 64               // changes in a row that may come too soon before the gap grows
+	newGap  = time.Second      // instead, if it brought another document and said that it waits
+	burst   = 256              // other documents in a row that may come too soon before the gap grows
 	reprobe = 10 * time.Minute // until a server that answers at once is asked again
 )
 
@@ -72,9 +73,9 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 		}
 		// Honest servers are asked again at once. One that answers sooner than
 		// a wait is worth, whatever it says, costs a pause that grows (F81).
-		least := min(s.wait/2, time.Second)
+		least, most := min(s.wait/2, time.Second), maxGap
 		if isNew && applied {
-			least = minGap
+			least, most = minGap, newGap
 		}
 		held := time.Since(started)
 		switch {
@@ -84,7 +85,7 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 			if !isNew {
 				soon = max(soon, burst) // no change, no excuse
 			}
-			sleep(ctx, around(min(minGap<<max(soon-burst, 0), maxGap)))
+			sleep(ctx, around(min(minGap<<max(soon-burst, 0), most)))
 			soon = min(soon+1, burst+16)
 		default:
 			soon = 0

@@ -130,7 +130,7 @@ func TestNotifyIsNoBusyLoop(t *testing.T) {
 		"another document each time, says that it waits": {func(w http.ResponseWriter, r *http.Request) {
 			applied(w)
 			answer(w, newDocument())
-		}, burst + 3600/24 + 20},
+		}, burst + 3600*5/4 + 20},
 		"waits, honestly": {func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("If-None-Match") == "" {
 				answer(w, "v1")
