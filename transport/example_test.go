@@ -1,0 +1,137 @@
+package transport_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// exampleAPI takes one key.
+func exampleAPI(good string) *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+good {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = io.WriteString(w, "hello")
+	}))
+}
+
+// exampleSource lists a new key, which the server does not take yet, and the one before.
+type exampleSource struct{}
+
+func (exampleSource) Read(context.Context) (source.Set, error) {
+	return source.Set{Complete: true, Keys: []source.Key{
+		{Version: "v2", Secret: source.NewSecret("new")},
+		{Version: "v1", Secret: source.NewSecret("old")},
+	}}, nil
+}
+
+// An http.Client whose requests carry the current key.
+func ExampleNew() {
+	api := exampleAPI("secret")
+	defer api.Close()
+	ring, err := source.Keep(context.Background(), source.Static(source.Key{Secret: source.NewSecret("secret")}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ring.Close()
+
+	client := &http.Client{Transport: transport.New(ring, transport.Bearer(), transport.WithOrigin(api.URL))}
+	resp, err := client.Get(api.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	fmt.Println(resp.Status, string(body))
+	// Output: 200 OK hello
+}
+
+// The server does not take the new key yet: the request is sent again with the
+// one before, and the observation says so.
+func ExampleObserve() {
+	api := exampleAPI("old")
+	defer api.Close()
+	ring, err := source.Keep(context.Background(), exampleSource{}, source.WithLogger(nil))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ring.Close()
+	client := &http.Client{Transport: transport.New(ring, transport.Bearer())}
+
+	ctx, seen := transport.Observe(context.Background())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, api.URL, strings.NewReader("order"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.StatusCode, seen.Version(), seen.Attempts(), seen.Moved())
+	// Output: 200 v1 2 true
+}
+
+// An API that answers 403 to a bad key, and to a few other things that its body names.
+func ExampleWithClassifier() {
+	classifier := func(a *transport.Answer) transport.Verdict {
+		if a.Status == http.StatusForbidden && strings.Contains(string(a.Body()), "API_KEY_INVALID") {
+			return transport.Refused
+		}
+		return transport.RFC6750(a)
+	}
+	for _, body := range []string{`{"reason":"API_KEY_INVALID"}`, `{"reason":"QUOTA"}`} {
+		fmt.Println(classifier(transport.NewAnswer(http.StatusForbidden, nil, []byte(body))) == transport.Refused)
+	}
+	// Output:
+	// true
+	// false
+}
+
+// A read-only key for reading, the trading key for everything else.
+func ExampleRoute() {
+	keep := func(version string) *source.Ring {
+		ring, err := source.Keep(context.Background(), source.Static(source.Key{Version: version, Secret: source.NewSecret("secret")}))
+		if err != nil {
+			panic(err)
+		}
+		return ring
+	}
+	reading, trading := keep("reading"), keep("trading")
+	defer reading.Close()
+	defer trading.Close()
+	api := exampleAPI("secret")
+	defer api.Close()
+
+	client := &http.Client{Transport: transport.Route(
+		transport.Rule{Match: transport.Methods(http.MethodGet), Transport: transport.New(reading, transport.Bearer())},
+		transport.Rule{Transport: transport.New(trading, transport.Bearer())},
+	)}
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		ctx, seen := transport.Observe(context.Background())
+		req, _ := http.NewRequestWithContext(ctx, method, api.URL, nil)
+		resp, err := client.Do(req)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		resp.Body.Close()
+		fmt.Println(method, seen.Version())
+	}
+	// Output:
+	// GET reading
+	// POST trading
+}

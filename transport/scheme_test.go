@@ -1,0 +1,268 @@
+package transport_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// What each scheme puts on the wire.
+func TestSchemesOnTheWire(t *testing.T) {
+	for name, c := range map[string]struct {
+		scheme      transport.Scheme
+		header, uri string
+		want        []string
+	}{
+		"bearer":      {transport.Bearer(), "Authorization", "/?a=b", []string{"Bearer s+e/c r&t"}},
+		"header":      {transport.Header("x-api-key"), "X-Api-Key", "/?a=b", []string{"s+e/c r&t"}},
+		"prefix":      {transport.HeaderPrefix("Authorization", "Token "), "Authorization", "/?a=b", []string{"Token s+e/c r&t"}},
+		"basic":       {transport.Basic(), "Authorization", "/?a=b", []string{"Basic " + base64.StdEncoding.EncodeToString([]byte("id:s+e/c r&t"))}},
+		"query":       {transport.Query("k e y"), "Authorization", "/?a=b&k+e+y=s%2Be%2Fc+r%26t", nil},
+		"query alone": {transport.Query("key"), "Authorization", "/?key=s%2Be%2Fc+r%26t", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			protocols(t, func(t *testing.T, p protocol) {
+				srv := p.serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					if got := r.Header[c.header]; fmt.Sprint(got) != fmt.Sprint(c.want) || r.RequestURI != c.uri {
+						t.Errorf("%s %q, URI %s; want %q, %s", c.header, got, r.RequestURI, c.want, c.uri)
+					}
+				}))
+				ring := keep(t, source.Static(source.Key{ID: "id", Secret: source.NewSecret("s+e/c r&t")}))
+				rt := transport.New(ring, c.scheme, transport.WithBase(srv.base(t)))
+				path := "/?a=b"
+				if name == "query alone" {
+					path = "/"
+				}
+				send(t, rt, get(t, srv.URL+path)).want(t, http.StatusOK, "static", 1)
+			})
+		})
+	}
+}
+
+// Keys that a scheme cannot use are refused when they are prepared, by an error
+// that does not quote them.
+//
+// F19, F20
+func TestPrepareRefusesWhatCannotBeSent(t *testing.T) {
+	for name, c := range map[string]struct {
+		scheme transport.Scheme
+		key    source.Key
+	}{
+		"empty":             {transport.Bearer(), source.Key{}},
+		"CR LF":             {transport.Bearer(), source.Key{Secret: source.NewSecret(sentinel + "\r\nX-Evil: 1")}},
+		"NUL":               {transport.Header("X-Api-Key"), source.Key{Secret: source.NewSecret(sentinel + "\x00")}},
+		"not ASCII":         {transport.Header("X-Api-Key"), source.Key{Secret: source.NewSecret(sentinel + "é")}},
+		"blank at the end":  {transport.Header("X-Api-Key"), source.Key{Secret: source.NewSecret(sentinel + " ")}},
+		"DEL":               {transport.Bearer(), source.Key{Secret: source.NewSecret(sentinel + "\x7f")}},
+		"header name":       {transport.Header("X Api Key"), source.Key{Secret: source.NewSecret(sentinel)}},
+		"no header name":    {transport.Header(""), source.Key{Secret: source.NewSecret(sentinel)}},
+		"colon in the user": {transport.Basic(), source.Key{ID: "a:b", Secret: source.NewSecret(sentinel)}},
+		"basic, no secret":  {transport.Basic(), source.Key{ID: "a"}},
+		"query, no secret":  {transport.Query("key"), source.Key{}},
+		"query, no name":    {transport.Query(""), source.Key{Secret: source.NewSecret(sentinel)}},
+		"not base64": {transport.HMAC(sha256.New, func(s string) ([]byte, error) {
+			return nil, fmt.Errorf("cannot decode %s", s)
+		}, nil), source.Key{Secret: source.NewSecret(sentinel)}},
+		"HMAC, empty": {transport.HMAC(sha256.New, nil, nil), source.Key{}},
+	} {
+		signer, err := c.scheme.Prepare(c.key)
+		if signer != nil || !errors.Is(err, source.ErrUnusable) || strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), sentinel) {
+			t.Errorf("%s: %v, error %v", name, signer, err)
+		}
+	}
+}
+
+// signing is a scheme as exchanges have them: a key id, a nonce that grows by
+// key, and a MAC over both and the body.
+func signing(clock *atomic.Int64) transport.Scheme {
+	return transport.HMAC(sha256.New, nil, func(req *http.Request, key source.Key, mac func(...[]byte) []byte) error {
+		body, err := transport.Body(req)
+		if err != nil {
+			return err
+		}
+		nonce := strconv.FormatInt(clock.Add(1), 10)
+		req.Header.Set("X-Key", key.ID)
+		req.Header.Set("X-Nonce", nonce)
+		req.Header.Set("X-Sign", hex.EncodeToString(mac([]byte(nonce), []byte(req.Method), body)))
+		return nil
+	})
+}
+
+// Every attempt is signed anew, by its own key over its own nonce; the server
+// takes a nonce once.
+//
+// F49
+func TestEveryAttemptIsSignedAnew(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		var mu sync.Mutex
+		last := map[string]int64{}
+		g := newGate("v1")
+		g.secret = func(r *http.Request) string {
+			version := strings.TrimPrefix(r.Header.Get("X-Key"), "id-")
+			nonce, _ := strconv.ParseInt(r.Header.Get("X-Nonce"), 10, 64)
+			mac := hmac.New(sha256.New, []byte(sentinel+version))
+			fmt.Fprint(mac, nonce, r.Method, "order")
+			mu.Lock()
+			defer mu.Unlock()
+			if len(r.Header["X-Nonce"]) != 1 || nonce <= last[version] || r.Header.Get("X-Sign") != hex.EncodeToString(mac.Sum(nil)) {
+				t.Errorf("nonce %q after %d for %s, or a bad signature", r.Header["X-Nonce"], last[version], version)
+			}
+			last[version] = nonce
+			return sentinel + version
+		}
+		srv := p.serve(t, g)
+		var clock atomic.Int64
+		s := newStore("v2", "v1")
+		ring := keep(t, s)
+		rt := transport.New(ring, signing(&clock), transport.WithBase(srv.base(t)))
+		post := func() *http.Request { return request(t, http.MethodPost, srv.URL, strings.NewReader("order")) }
+		send(t, rt, post()).want(t, http.StatusOK, "v1", 2)
+		req := post()
+		for range 3 { // the same request again is another attempt
+			req.Body, _ = req.GetBody()
+			send(t, rt, req).want(t, http.StatusOK, "v1", 1)
+		}
+		g.accept("v3")
+		move(t, ring, s, "v3", "v2")
+		send(t, rt, post()).want(t, http.StatusOK, "v3", 1)
+		if n := clock.Load(); n != 6 {
+			t.Errorf("%d signatures for 6 attempts", n)
+		}
+	})
+}
+
+// MAC is safe for concurrent use, and computes what crypto/hmac does.
+func TestMAC(t *testing.T) {
+	secret := base64.StdEncoding.EncodeToString([]byte("key"))
+	mac, err := transport.NewMAC(sha256.New, base64.StdEncoding.DecodeString, source.NewSecret(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := hmac.New(sha256.New, []byte("key"))
+	h.Write([]byte("one two"))
+	want := h.Sum(nil)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				if !hmac.Equal(mac.Sum([]byte("one "), []byte("two")), want) {
+					t.Error("another MAC")
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Attaching a header key costs what a bare copy of the request does, and reading
+// the version nothing.
+func TestAllocations(t *testing.T) {
+	ring := keep(t, source.Static(key("v1")))
+	base := stub{&http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}}}
+	rt := transport.New(ring, transport.Bearer(), transport.WithBase(base))
+	bare := limit{base, []string{"Bearer bench"}}
+	allocs := func(rt http.RoundTripper, req *http.Request) float64 {
+		return testing.AllocsPerRun(200, func() {
+			if _, err := rt.RoundTrip(req); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	for headers, want := range map[int]float64{0: 3, 5: 3, 15: 5} {
+		req := benchRequest(headers)
+		if got, least := allocs(rt, req), allocs(bare, req); got > least || least > want {
+			t.Errorf("%d headers: %v allocations, the bare copy %v, want %v", headers, got, least, want)
+		}
+	}
+	if n := testing.AllocsPerRun(200, func() { _ = ring.Version() }); n != 0 {
+		t.Errorf("reading the version: %v allocations", n)
+	}
+}
+
+// No code compares a secret with == or !=, nor by a function that stops at the
+// first difference.
+//
+// F100
+func TestSecretsAreNotComparedByText(t *testing.T) {
+	exposes := func(n ast.Node) bool {
+		found, safe := false, false
+		ast.Inspect(n, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				if pkg, ok := sel.X.(*ast.Ident); ok && pkg.Name == "subtle" {
+					safe = true
+				}
+				found = found || sel.Sel.Name == "Expose"
+			}
+			return true
+		})
+		return found && !safe
+	}
+	empty := func(e ast.Expr) bool {
+		lit, ok := e.(*ast.BasicLit)
+		return ok && lit.Value == `""`
+	}
+	files := 0
+	check := func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		files++
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.BinaryExpr:
+				if (n.Op == token.EQL || n.Op == token.NEQ) && (exposes(n.X) || exposes(n.Y)) && !empty(n.X) && !empty(n.Y) {
+					t.Errorf("%s: compares a secret by its text", set.Position(n.Pos()))
+				}
+			case *ast.CallExpr:
+				sel, ok := n.Fun.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				if pkg, ok := sel.X.(*ast.Ident); ok && (pkg.Name == "bytes" || pkg.Name == "strings") && (sel.Sel.Name == "Equal" || sel.Sel.Name == "EqualFold" || sel.Sel.Name == "Compare") {
+					for _, arg := range n.Args {
+						if exposes(arg) {
+							t.Errorf("%s: compares a secret by its text", set.Position(n.Pos()))
+						}
+					}
+				}
+			}
+			return true
+		})
+		return nil
+	}
+	for _, dir := range []string{".", "../source", "../client"} {
+		if err := filepath.WalkDir(dir, check); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	if files < 20 {
+		t.Errorf("only %d files were looked at", files)
+	}
+}
