@@ -28,7 +28,7 @@ func TestLogins(t *testing.T) {
 				continue
 			}
 			api := mockapi.New(t, e.Options()...)
-			key, other := api.Issue(mockapi.Spec{}), api.Issue(mockapi.Spec{})
+			key, other := api.Issue(mockapi.Spec{Scopes: []string{"trade"}}), api.Issue(mockapi.Spec{})
 			login := func(key source.Key, change func([]byte) []byte) string {
 				t.Helper()
 				message, err := p.Login(key)

@@ -110,3 +110,9 @@ func (e *Exchange) Confirmed(status int, body []byte, orderID string) bool {
 	}
 	return status == http.StatusOK && strings.Contains(string(body), id)
 }
+
+// Answered reports whether an answer to Read, of that status and body, is what
+// was asked for.
+func (e *Exchange) Answered(status int, body []byte) bool {
+	return status == http.StatusOK && string(body) == e.venue.actions[read].reply
+}

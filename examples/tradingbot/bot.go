@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/client"
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
+)
+
+// byNonce names the exchanges that take a key's requests in the order of their
+// nonces only: the bot has one under way at a time, as requests may overtake
+// each other. (Kraken has a setting for that, the nonce window.)
+var byNonce = []string{"bitfinex", "gemini", "kraken"}
+
+// A bot places orders and cancels them, and reads market data meanwhile.
+type bot struct {
+	exchange *exchange.Exchange
+	url      string
+	http     *http.Client // signs with the key that fits the request
+	plain    *http.Client // signs nothing
+	readers  *client.Client
+	traders  *client.Client
+	session  *session // nil where the exchange has no login
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	orders atomic.Int64
+
+	mu       sync.Mutex
+	taken    []string // client order ids of orders that were confirmed and canceled
+	failures []string
+	reads    int
+	absorbed int
+	logins   int
+}
+
+func newBot(ctx context.Context, e *exchange.Exchange, p provider.Profile, url string, d *desk, out io.Writer) (*bot, error) {
+	b := &bot{exchange: e, url: url, plain: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+	var err error
+	open := func(c *credential) *client.Client {
+		if err != nil {
+			return nil
+		}
+		var made *client.Client
+		made, err = client.New(ctx, file.Dir(c.mount.dir), client.WithProvider(p),
+			client.WithRing(source.WithLogger(log.With("key", c.name))))
+		return made
+	}
+	b.readers = open(d.reading)
+	b.traders = open(d.trades)
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	market, err := e.Read(ctx, url)
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	b.http = &http.Client{Timeout: 30 * time.Second, Transport: transport.Route(
+		transport.Rule{
+			Match:     func(req *http.Request) bool { return req.URL.Path == market.URL.Path },
+			Transport: b.readers.Transport(),
+		},
+		transport.Rule{Transport: b.traders.Transport()},
+	)}
+	if p.Login != nil {
+		b.session = newSession(b, p.Login, out)
+	}
+	return b, nil
+}
+
+func (b *bot) start() {
+	workers := 4
+	if slices.Contains(byNonce, b.exchange.Name()) {
+		workers = 1
+	}
+	for range workers {
+		b.loop(b.trade)
+	}
+	b.loop(b.read)
+	if b.session != nil {
+		b.wg.Go(b.session.keep)
+	}
+}
+
+// loop calls f again and again. What is under way at the end finishes.
+func (b *bot) loop(f func(context.Context)) {
+	b.wg.Go(func() {
+		for b.ctx.Err() == nil {
+			f(context.Background())
+			pause(b.ctx, 5*time.Millisecond)
+		}
+	})
+}
+
+// finish ends trading and says how the WebSocket session stands.
+func (b *bot) finish() string {
+	login := "the exchange has none"
+	if b.session != nil {
+		login = b.session.settle()
+	}
+	b.cancel()
+	b.wg.Wait()
+	b.close()
+	return login
+}
+
+func (b *bot) close() {
+	b.cancel()
+	b.plain.CloseIdleConnections()
+	for _, c := range []*client.Client{b.readers, b.traders} {
+		if c != nil {
+			_ = c.Close()
+		}
+	}
+}
+
+// trade places one order and cancels it.
+func (b *bot) trade(ctx context.Context) {
+	id := b.exchange.OrderID(int(b.orders.Add(1)))
+	for _, make := range []func(context.Context, string, string) (*http.Request, error){b.exchange.Place, b.exchange.Cancel} {
+		err := b.send(ctx, func(ctx context.Context) (*http.Request, error) { return make(ctx, b.url, id) },
+			func(status int, body []byte) bool { return b.exchange.Confirmed(status, body, id) })
+		if err != nil {
+			b.fail(fmt.Errorf("order %s: %w", id, err))
+			return
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.taken = append(b.taken, id)
+}
+
+// read asks for what the read-only key may see.
+func (b *bot) read(ctx context.Context) {
+	err := b.send(ctx, func(ctx context.Context) (*http.Request, error) { return b.exchange.Read(ctx, b.url) },
+		b.exchange.Answered)
+	if err != nil {
+		b.fail(fmt.Errorf("market data: %w", err))
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reads++
+}
+
+// send sends one request and holds its answer against what it should be.
+func (b *bot) send(ctx context.Context, make func(context.Context) (*http.Request, error), good func(int, []byte) bool) error {
+	ctx, seen := transport.Observe(ctx)
+	req, err := make(ctx)
+	if err != nil {
+		return err
+	}
+	resp, err := b.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	b.mu.Lock()
+	b.absorbed += max(seen.Attempts()-1, 0)
+	b.mu.Unlock()
+	if err == nil && !good(resp.StatusCode, body) {
+		err = fmt.Errorf("status %d with version %s: %.200s", resp.StatusCode, seen.Version(), body)
+	}
+	return err
+}
+
+func (b *bot) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failures = append(b.failures, err.Error())
+}
