@@ -3,6 +3,7 @@ package lease_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
@@ -66,4 +67,43 @@ func TestGivenIsNeverClosed(t *testing.T) {
 	if again, _, _ := c.Get(t.Context()); again != 3 {
 		t.Error("gone after release")
 	}
+}
+
+// A login that was revoked: the next one to come gets a new client, and the old
+// one is closed by its last holder.
+func TestRenew(t *testing.T) {
+	opened := 0
+	var closed []int
+	c := lease.New(func(context.Context) (int, error) { opened++; return opened, nil }, func(n int) { closed = append(closed, n) })
+	_, release1, _ := c.Get(t.Context())
+	c.Renew()
+	second, release2, _ := c.Get(t.Context())
+	if second != 2 {
+		t.Errorf("client %d after Renew, want a new one", second)
+	}
+	release1()
+	release2()
+	if !slices.Equal(closed, []int{1, 2}) {
+		t.Errorf("closed %v, want both", closed)
+	}
+}
+
+// F78: who waits for another's open waits no longer than its own context.
+func TestGetEndsWithItsContext(t *testing.T) {
+	opening, proceed := make(chan struct{}), make(chan struct{})
+	c := lease.New(func(context.Context) (int, error) { close(opening); <-proceed; return 1, nil }, func(int) {})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, release, _ := c.Get(t.Context())
+		release()
+	}()
+	<-opening
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := c.Get(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Get: %v", err)
+	}
+	close(proceed)
+	<-done
 }

@@ -1,0 +1,26 @@
+package etcd_test
+
+import (
+	"context"
+	"log"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/etcd"
+)
+
+func Example() {
+	ctx := context.Background()
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{"127.0.0.1:2379"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	ring, err := source.Keep(ctx, etcd.New(client, "keys/exchange"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ring.Close()
+	log.Print("in use: ", ring.Version())
+}

@@ -1,0 +1,98 @@
+// Package etcdtest tests source/etcd against a real etcd in the test's process.
+// It is a module of its own, so that who uses the source is spared the server.
+package etcdtest
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
+)
+
+// A Server is an etcd of one member on loopback.
+type Server struct {
+	Addr string
+	peer string
+	dir  string
+	etcd *embed.Etcd
+	// Client is root's, and goes straight to the server.
+	Client *clientv3.Client
+}
+
+// Start starts a server that keeps its data in a directory of its own.
+func Start() (*Server, error) {
+	dir, err := os.MkdirTemp("", "etcdtest")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir}
+	if s.Addr, err = free(); err != nil {
+		return nil, err
+	}
+	if s.peer, err = free(); err != nil {
+		return nil, err
+	}
+	if err := s.run(); err != nil {
+		return nil, err
+	}
+	s.Client, err = clientv3.New(clientv3.Config{Endpoints: []string{s.Addr}, Logger: zap.NewNop()})
+	return s, err
+}
+
+func (s *Server) run() error {
+	config := embed.NewConfig()
+	config.Dir = s.dir
+	config.LogLevel = "fatal"
+	config.LogOutputs = []string{"/dev/null"}
+	config.AuthTokenTTL = 1 // s: logins expire while a test looks on
+	config.UnsafeNoFsync = true
+	client, peer := url.URL{Scheme: "http", Host: s.Addr}, url.URL{Scheme: "http", Host: s.peer}
+	config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
+	config.ListenPeerUrls, config.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
+	config.InitialCluster = config.InitialClusterFromName(config.Name)
+	etcd, err := embed.StartEtcd(config)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-etcd.Server.ReadyNotify():
+	case <-time.After(30 * time.Second):
+		etcd.Close()
+		return fmt.Errorf("etcd is not ready")
+	}
+	s.etcd = etcd
+	return nil
+}
+
+// Kill ends the server and keeps its data; Restart brings it back.
+func (s *Server) Kill() { s.etcd.Close() }
+
+// Restart starts a server that was killed, at the same address.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Stop ends the server for good.
+func (s *Server) Stop() {
+	_ = s.Client.Close()
+	s.etcd.Close()
+	_ = os.RemoveAll(s.dir)
+}
+
+// free returns an address on loopback that nobody listens on.
+func free() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}

@@ -1,0 +1,236 @@
+package etcdtest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"testing"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/rollingkeys/rollingkeys/conformance"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/etcd"
+	"github.com/rollingkeys/rollingkeys/source/etcd/internal/etcdtest"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+)
+
+// harness makes the suite's backend: the shared server behind a proxy.
+func harness(document bool) conformance.SourceHarness {
+	h := conformance.SourceHarness{
+		Lists: document,
+		Skip:  map[string]string{"Denied": "TestPermission has a server with logins"},
+		New: func(t testing.TB) conformance.SourceBackend {
+			proxy := storetest.NewProxy(t, shared.Addr)
+			name := keyOf(t)
+			var opts []etcd.Option
+			if document {
+				opts = append(opts, etcd.WithDecoder(source.Document))
+			}
+			write := func(keys ...source.Key) {
+				value := ""
+				switch {
+				case document:
+					data, err := source.EncodeDocument(source.Set{Keys: keys, Complete: true})
+					if err != nil {
+						t.Fatal(err)
+					}
+					value = string(data)
+				case len(keys) > 0:
+					value = keys[0].Secret.Expose()
+				}
+				put(t, shared.Client, name, value)
+			}
+			return conformance.SourceBackend{
+				Source: etcd.New(dial(t, proxy.Addr), name, opts...),
+				Put:    func(keys ...source.Key) { proxy.Start(); write(keys...) },
+				Delete: func() {
+					if _, err := shared.Client.Delete(context.Background(), name); err != nil {
+						t.Fatal(err)
+					}
+				},
+				Break:  proxy.Stop,
+				Hang:   proxy.Hang,
+				Repair: proxy.Start,
+				Tear: func(next source.Key) {
+					data, err := source.EncodeDocument(source.Set{Keys: []source.Key{next}, Complete: true})
+					if err != nil {
+						t.Fatal(err)
+					}
+					put(t, shared.Client, name, string(data[:len(data)/2]))
+				},
+			}
+		},
+	}
+	if document {
+		h.Key = func(n int) source.Key {
+			key := conformance.NewKey(n)
+			key.ID = "id-" + key.Version
+			return key
+		}
+	} else {
+		h.Skip["Torn"] = "a put is atomic, and half of a token looks like a token"
+	}
+	return h
+}
+
+// F01, F04, F07, F14, F16, F71, F75, F78, F95, F104: one token, and a key document.
+func TestConformance(t *testing.T) {
+	t.Run("Token", func(t *testing.T) { conformance.TestSource(t, harness(false)) })
+	t.Run("Document", func(t *testing.T) { conformance.TestSource(t, harness(true)) })
+}
+
+// F75, F77, F92: a watch is armed again, honestly, after each way to lose it.
+func TestFaults(t *testing.T) {
+	storetest.TestFaults(t, func(t *testing.T) storetest.Store {
+		server, err := etcdtest.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(server.Stop)
+		proxy := storetest.NewProxy(t, server.Addr)
+		return storetest.Store{
+			Source: etcd.New(dial(t, proxy.Addr), "k"), Proxy: proxy,
+			Put:     func(key source.Key) { put(t, server.Client, "k", key.Secret.Expose()) },
+			Kill:    server.Kill,
+			Restart: func() { server.Restart(t) },
+		}
+	})
+}
+
+// A version is named by the revision at which the content came, the same in
+// every process (F16).
+func TestVersionIsTheRevision(t *testing.T) {
+	name := keyOf(t)
+	first := put(t, shared.Client, name, "first")
+	src := etcd.New(shared.Client, name)
+	version := func(src source.Source) string {
+		t.Helper()
+		set, err := src.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set.Keys[0].Version
+	}
+	if got := version(src); got != strconv.FormatInt(first, 10) {
+		t.Errorf("version %s, want revision %d", got, first)
+	}
+	put(t, shared.Client, name, "first")
+	if got := version(src); got != strconv.FormatInt(first, 10) {
+		t.Errorf("version %s after the same value was put again, want %d", got, first)
+	}
+	second := put(t, shared.Client, name, "second")
+	for _, src := range []source.Source{src, etcd.New(shared.Client, name)} {
+		if got := version(src); got != strconv.FormatInt(second, 10) {
+			t.Errorf("version %s, want revision %d", got, second)
+		}
+	}
+}
+
+// F92, F102: a revoked and a pending key of a document, and one that is no longer listed.
+func TestDocumentLife(t *testing.T) {
+	name := keyOf(t)
+	document := func(keys string) { put(t, shared.Client, name, `{"keys":[`+keys+`]}`) }
+	document(`{"version":"v1","secret":"first"}`)
+	ring, _ := storetest.Keep(t, etcd.New(shared.Client, name, etcd.WithDecoder(source.Document)))
+	storetest.Requests(t, ring)
+	document(`{"version":"v2","secret":"second","status":"pending"},{"version":"v1","secret":"first"}`)
+	if err := ring.Refresh(t.Context()); err != nil || ring.Version() != "v1" {
+		t.Errorf("%v, %s in use while v2 is pending", err, ring.Version())
+	}
+	document(`{"version":"v2","secret":"second"},{"version":"v1","secret":"first"}`)
+	storetest.Eventually(t, "v2", func() bool { return ring.Version() == "v2" })
+	document(`{"version":"v2","status":"revoked"},{"version":"v1","secret":"first"}`)
+	storetest.Eventually(t, "v1 when v2 is revoked", func() bool { return ring.Version() == "v1" })
+}
+
+// F11: the revisions that a watch has missed are compacted before it can go on.
+func TestCompactedWhileAway(t *testing.T) {
+	name := keyOf(t)
+	key := func(n int) string { return conformance.NewKey(n).Secret.Expose() }
+	put(t, shared.Client, name, key(1))
+	proxy := storetest.NewProxy(t, shared.Addr)
+	ring, _ := storetest.Keep(t, etcd.New(dial(t, proxy.Addr), name))
+	storetest.Requests(t, ring)
+	put(t, shared.Client, name, key(2))
+	storetest.Uses(t, ring, 2)
+
+	proxy.Stop()
+	put(t, shared.Client, name, key(3))
+	revision := put(t, shared.Client, name, key(4))
+	if _, err := shared.Client.Compact(t.Context(), revision, clientv3.WithCompactPhysical()); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Start()
+	storetest.Uses(t, ring, 4)
+	put(t, shared.Client, name, key(5))
+	storetest.Uses(t, ring, 5)
+}
+
+// A lease that ends takes the key away: the last good one stays.
+func TestLeaseEnds(t *testing.T) {
+	name := keyOf(t)
+	lease, err := shared.Client.Grant(t.Context(), 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shared.Client.Put(t.Context(), name, "leased", clientv3.WithLease(lease.ID)); err != nil {
+		t.Fatal(err)
+	}
+	ring, _ := storetest.Keep(t, etcd.New(shared.Client, name))
+	storetest.Requests(t, ring)
+	if _, err := shared.Client.Revoke(t.Context(), lease.ID); err != nil {
+		t.Fatal(err)
+	}
+	storetest.Eventually(t, "a failed reading", func() bool { return ring.Status().LastError != "" })
+	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrNoKey) {
+		t.Errorf("Refresh: %v", err)
+	}
+	put(t, shared.Client, name, conformance.NewKey(2).Secret.Expose())
+	storetest.Uses(t, ring, 2)
+}
+
+func BenchmarkRotation(b *testing.B) {
+	name := "keys/" + url.PathEscape(b.Name())
+	storetest.Rotation(b, etcd.New(shared.Client, name), func(key source.Key) {
+		put(b, shared.Client, name, key.Secret.Expose())
+	})
+}
+
+func Example() {
+	server, err := etcdtest.Start()
+	if err != nil {
+		panic(err)
+	}
+	defer server.Stop()
+	ctx := context.Background()
+	put := func(value string) {
+		if _, err := server.Client.Put(ctx, "keys/exchange", value); err != nil {
+			panic(err)
+		}
+	}
+	put("first-key")
+
+	src, opts, err := source.Parse("etcd://" + server.Addr + "?key=keys/exchange&overlap=1h")
+	if err != nil {
+		panic(err)
+	}
+	switched := make(chan string, 2)
+	ring, err := source.Keep(ctx, src, append(opts, source.WithLogger(nil), source.WithObserver(func(e source.Event) {
+		if e.Kind == source.Switched {
+			switched <- e.Version
+		}
+	}))...)
+	if err != nil {
+		panic(err)
+	}
+	defer ring.Close()
+	fmt.Println("revision", <-switched)
+	put("second-key")
+	fmt.Println("revision", <-switched)
+	// Output:
+	// revision 2
+	// revision 3
+}

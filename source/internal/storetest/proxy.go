@@ -1,0 +1,70 @@
+package storetest
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/rs/zerolog"
+)
+
+// A Proxy stands between a source and its store, and fails on demand.
+type Proxy struct {
+	Addr  string // host:port on loopback; stays the same
+	t     testing.TB
+	proxy *toxiproxy.Proxy
+}
+
+// NewProxy returns a proxy to the server at upstream that ends with the test.
+func NewProxy(t testing.TB, upstream string) *Proxy {
+	t.Helper()
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	p := &Proxy{t: t, proxy: toxiproxy.NewProxy(server, t.Name(), "127.0.0.1:0", upstream)}
+	if err := p.proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.proxy.Stop() })
+	p.Addr = p.proxy.Listen
+	return p
+}
+
+// Stop closes all connections, and refuses new ones until Start.
+func (p *Proxy) Stop() { p.proxy.Stop() }
+
+// Start ends what Stop, Hang, Slow and Reset began.
+func (p *Proxy) Start() {
+	p.t.Helper()
+	p.proxy.Toxics.ResetToxics(p.t.Context())
+	if err := p.proxy.Start(); err != nil && err != toxiproxy.ErrProxyAlreadyStarted {
+		p.t.Fatal(err)
+	}
+}
+
+// Hang lets nothing through either way; connections stay open.
+func (p *Proxy) Hang() {
+	p.toxic("timeout", "upstream", map[string]int{"timeout": 0})
+	p.toxic("timeout", "downstream", map[string]int{"timeout": 0})
+}
+
+// Slow delays what the store sends by so many milliseconds.
+func (p *Proxy) Slow(milliseconds int) {
+	p.toxic("latency", "downstream", map[string]int{"latency": milliseconds})
+}
+
+// Reset resets every connection (RST), those that are open when something is
+// sent and new ones at once.
+func (p *Proxy) Reset() {
+	p.toxic("reset_peer", "downstream", map[string]int{"timeout": 0})
+}
+
+func (p *Proxy) toxic(kind, stream string, attributes map[string]int) {
+	p.t.Helper()
+	data, err := json.Marshal(map[string]any{"type": kind, "stream": stream, "attributes": attributes})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if _, err := p.proxy.Toxics.AddToxicJson(bytes.NewReader(data)); err != nil {
+		p.t.Fatal(err)
+	}
+}
