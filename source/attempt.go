@@ -17,8 +17,9 @@ type Attempt struct {
 	epoch uint64
 	probe *probe
 	shard uint32
-	n     uint8    // earlier attempts of this request
-	tried [2]trial // they were all refused
+	n     uint8              // earlier attempts of this request
+	tried [maxAttempts]trial // they were all refused
+	early bool               // the last was the current key before its hold-off was over
 }
 
 type trial struct {
@@ -28,7 +29,8 @@ type trial struct {
 }
 
 // maxAttempts is how often one request is sent: twice, and a third time only
-// with a version that came after the first two were refused.
+// with a version that came after the first two were refused, or if the second
+// was the current key before its hold-off was over.
 const maxAttempts = 3
 
 // Prepare makes prepare look at every key, those that the ring has and those
@@ -147,7 +149,7 @@ func (a *Attempt) Refused() {
 func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 	a.v.figures.refused.Add(1)
 	r := a.ring
-	next := Attempt{ring: r, shard: a.shard, n: a.n, tried: a.tried, v: a.v, epoch: a.epoch}
+	next := Attempt{ring: r, shard: a.shard, n: a.n, tried: a.tried, early: a.early, v: a.v, epoch: a.epoch}
 
 	r.mu.Lock()
 	r.endProbe(a)
@@ -193,15 +195,13 @@ func (a *Attempt) Again() Attempt {
 // remember adds the attempt's own version to those that were tried, and reports
 // whether the request may be sent again.
 func (a *Attempt) remember(doubtful bool) bool {
-	if int(a.n) < len(a.tried) {
-		a.tried[a.n] = trial{a.v, a.epoch, doubtful}
-	}
+	a.tried[a.n] = trial{a.v, a.epoch, doubtful}
 	a.n++
 	return a.n < maxAttempts
 }
 
 func (a *Attempt) has(v *version) bool {
-	return slices.ContainsFunc(a.tried[:min(int(a.n), len(a.tried))], func(t trial) bool { return t.v == v })
+	return slices.ContainsFunc(a.tried[:a.n], func(t trial) bool { return t.v == v })
 }
 
 // Version names the key that requests get now: the current one, but for a

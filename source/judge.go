@@ -13,21 +13,19 @@ func (r *Ring) other(a *Attempt) *version {
 		return v.unusable == nil && !v.revoked && !v.pending(now) && !v.expired(now) &&
 			!v.overlapOver(now, r.cfg.overlap) && !a.has(v)
 	}
-	s := r.snap.Load()
+	current := r.snap.Load().current
+	if a.n == 1 && current != nil && current != a.tried[0].v && live(current) {
+		// It left with a previous version. If the current one is held off, the
+		// server may have taken it up since: that is why it drops the other.
+		a.early = current.marked && !r.cfg.lockout
+		return current
+	}
 	for _, v := range r.list {
-		if live(v) && !v.marked && (a.n == 1 || v.joined > a.tried[0].epoch) {
+		if live(v) && !v.marked && (a.n == 1 || a.early || v.joined > a.tried[0].epoch) {
 			return v
 		}
 	}
-	if a.n > 1 {
-		return nil
-	}
-	// It left with a previous version: the current one is the only way left,
-	// hold-off or not.
-	if c := s.current; c != nil && live(c) && s.use != c {
-		return c
-	}
-	if r.cfg.lockout {
+	if a.n > 1 || r.cfg.lockout {
 		return nil
 	}
 	// Everything is refused. Since that may have been the server's lapse, each
@@ -79,7 +77,7 @@ func (r *Ring) accept(a *Attempt) {
 func (r *Ring) exhausted(a *Attempt) {
 	now := r.cfg.now()
 	moved := false
-	for _, t := range a.tried[:min(int(a.n), len(a.tried))] {
+	for _, t := range a.tried[:a.n] {
 		// Within a hold-off nothing more is learnt: an address that refuses every
 		// key must not disturb the others again and again (F64).
 		if !t.doubtful && t.v.epoch <= t.epoch && !now.Before(t.v.holdUntil) {

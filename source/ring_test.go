@@ -389,9 +389,34 @@ func TestTwoRotationsInOneOverlap(t *testing.T) {
 		b := next(t, &a, names[1])
 		b.Accepted()
 		a = attempt(t, r, names[1])
-		b = next(t, &a, names[0])
+		b = next(t, &a, names[2]) // held off, but the server may have moved on to it
+		b = next(t, &b, names[0])
 		b.Accepted()
 		a = attempt(t, r, names[0])
+		a.Accepted()
+	})
+}
+
+// F60: the server takes up the new key and drops the old one within the new
+// one's hold-off, while an older key that is dead lingers in its overlap.
+func TestOldKeyEndsWithinTheHoldOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: plain("a")}
+		r, _ := keep(t, s)
+		var names []string
+		for _, content := range []string{"a", "b", "c"} {
+			s.put(plain(content), nil)
+			refresh(t, r)
+			names = append(names, r.Version())
+			time.Sleep(time.Minute)
+		}
+		a := attempt(t, r, names[2]) // not active yet
+		b := next(t, &a, names[1])
+		b.Accepted()
+		a = attempt(t, r, names[1]) // expires now
+		b = next(t, &a, names[2])
+		b.Accepted()
+		a = attempt(t, r, names[2])
 		a.Accepted()
 	})
 }
