@@ -80,7 +80,7 @@ func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = 
 // and 5 s. Only requests that may be repeated are: GET, HEAD, OPTIONS, TRACE,
 // PUT, DELETE, and others that have an Idempotency-Key; and only if their body
 // can be had again: nothing is buffered. Default 0. Each of these tries may take
-// the attempts that the key transport makes: two, three at most.
+// the attempts that the key transport makes: two, four at the very most.
 func WithRetry(n int) Option { return func(c *config) { c.retries = n } }
 
 // WithRing sets how the keys are kept: overlap, polling, cache, events.

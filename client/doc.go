@@ -20,8 +20,9 @@
 //
 // # What it sends, and how often
 //
-// A request is sent at most twice on account of its key, three times only if the
-// source came up with a new key after two were refused. With [WithRetry] that
+// A request that is refused is sent once more with another key; a third time if
+// that was a new key which had been refused a moment ago; and one more time if
+// the source came up with a new key after all were refused. With [WithRetry] that
 // goes for each of the tries. [WithTimeout] bounds all of it together.
 //
 // # Embedding

@@ -28,10 +28,11 @@ type trial struct {
 	doubtful bool
 }
 
-// maxAttempts is how often one request is sent: twice, and a third time only
-// with a version that came after the first two were refused, or if the second
-// was the current key before its hold-off was over.
-const maxAttempts = 3
+// maxAttempts is how often one request is sent at the very most. The rule is
+// twice. If the second version was the current one before its hold-off was over,
+// an older one gets a try as well; and if the source comes up with a new version
+// after all these were refused, so does that.
+const maxAttempts = 4
 
 // Prepare makes prepare look at every key, those that the ring has and those
 // that come, before it may be used; [Attempt.Prepared] gives what it made of

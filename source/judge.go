@@ -21,7 +21,7 @@ func (r *Ring) other(a *Attempt) *version {
 		return current
 	}
 	for _, v := range r.list {
-		if live(v) && !v.marked && (a.n == 1 || a.early || v.joined > a.tried[0].epoch) {
+		if live(v) && !v.marked && (a.n == 1 || a.n == 2 && a.early || v.joined > a.tried[0].epoch) {
 			return v
 		}
 	}

@@ -421,6 +421,37 @@ func TestOldKeyEndsWithinTheHoldOff(t *testing.T) {
 	})
 }
 
+// F61, F68: the server moves on before the new key was ever used, and an older
+// one that is dead lingers: the request gets to the key that the source brings.
+func TestServerMovesOnWithinTheHoldOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: plain("a")}
+		r, _ := keep(t, s)
+		var names []string
+		for _, content := range []string{"a", "b", "c"} {
+			s.put(plain(content), nil)
+			refresh(t, r)
+			names = append(names, r.Version())
+			time.Sleep(time.Minute)
+		}
+		a := attempt(t, r, names[2])
+		b := next(t, &a, names[1])
+		b.Accepted()
+		go func() {
+			time.Sleep(time.Second)
+			s.put(plain("d"), nil)
+		}()
+		a = attempt(t, r, names[1])
+		b = next(t, &a, names[2])
+		b = next(t, &b, names[0])
+		d, ok := b.Next(t.Context(), false)
+		if !ok || slices.Contains(names, d.Version()) {
+			t.Fatalf("%v, %q", ok, d.Version())
+		}
+		d.Accepted()
+	})
+}
+
 // F16: the same content is no rotation, and does not push out the previous key.
 func TestSameContentIsNoRotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
