@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -62,6 +61,6 @@ func checkSkip(t testing.TB, skip map[string]string, names []string) {
 func need(t testing.TB, field string, there bool) {
 	t.Helper()
 	if !there {
-		t.Fatal(fmt.Sprintf("the harness has no %s: give it one, or say in Skip why there is none", field))
+		t.Fatalf("the harness has no %s: give it one, or say in Skip why there is none", field)
 	}
 }

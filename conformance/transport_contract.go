@@ -70,7 +70,7 @@ func oneResult(s *transportTrial) {
 
 // F41
 func cancelBetween(s *transportTrial) {
-	s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
+	s.sourceMoves()
 	req := s.request(http.MethodGet, "/", nil)
 	ctx, cancel := context.WithCancel(req.Context())
 	defer cancel()
@@ -86,13 +86,8 @@ func cancelBetween(s *transportTrial) {
 	s.api.Intercept(nil)
 	s.rotate(s.v1)
 	s.get("v1") // by now a second attempt would have come
-	if n := s.attempts(); n > 3 {
-		s.Errorf("%d attempts", n)
-	}
-	for _, a := range s.api.Requests()[1:] {
-		if !a.Accepted && a.Version == "v1" {
-			s.Error("a cancelled request was sent again")
-		}
+	if n := s.attempts(); n != 3 {
+		s.Errorf("%d attempts for 3 requests", n)
 	}
 }
 

@@ -34,9 +34,7 @@ func switches(s *transportTrial) {
 // F60: the double attempts are bounded, since a refused version is held off.
 func sourceFirst(s *transportTrial) {
 	const requests = 30
-	s.get("v1")
-	v2 := s.api.Issue(mockapi.Spec{Inactive: true})
-	s.rotate(v2)
+	v2 := s.sourceMoves()
 	for range requests {
 		s.get("v1")
 	}
@@ -55,7 +53,7 @@ func sourceFirst(s *transportTrial) {
 
 // F60, F67
 func sourceFirstPost(s *transportTrial) {
-	s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
+	s.sourceMoves()
 	body := bytes.Repeat([]byte("0123456789abcdef"), 1<<12)
 	sum := sha256.Sum256(body)
 	for range 5 {
@@ -211,6 +209,7 @@ func allRefused(s *transportTrial) {
 
 // F51, F65, F66
 func notTheKey(s *transportTrial) {
+	s.get("v1")
 	s.rotate(s.api.Rotate(time.Hour)) // there is something to fall back to
 	long := strings.Repeat("0123456789abcdef", 1<<13)
 	scope := mockapi.InsufficientScope()
@@ -243,7 +242,7 @@ func notTheKey(s *transportTrial) {
 // F67
 func appliedOnce(s *transportTrial) {
 	s.api.SetRefusal(mockapi.Refusal{Status: http.StatusForbidden, Applied: true})
-	s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
+	s.sourceMoves()
 	if _, _, err := s.send(s.request(http.MethodPost, "/orders", strings.NewReader("order"))); err != nil {
 		s.Fatal(err)
 	}

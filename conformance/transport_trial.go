@@ -70,6 +70,16 @@ func (s *transportTrial) rotate(key source.Key) {
 	}
 }
 
+// sourceMoves makes a new key current that the server does not accept yet, once
+// v1 has served a request.
+func (s *transportTrial) sourceMoves() source.Key {
+	s.Helper()
+	s.get("v1")
+	key := s.api.Issue(mockapi.Spec{Inactive: true})
+	s.rotate(key)
+	return key
+}
+
 // request makes a request to the server that ends with the case, or after limit.
 func (s *transportTrial) request(method, path string, body io.Reader) *http.Request {
 	s.Helper()

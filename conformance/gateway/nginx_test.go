@@ -160,10 +160,9 @@ type line struct {
 	status  int
 }
 
-// log stops nginx and returns its log by request id.
-func (n *nginx) log() map[string][]line {
+// readLog returns nginx's log by request id.
+func (n *nginx) readLog() map[string][]line {
 	n.t.Helper()
-	n.stop()
 	f, err := os.Open(filepath.Join(n.dir, "access.log"))
 	if err != nil {
 		n.t.Fatal(err)

@@ -274,7 +274,8 @@ func (r *rig) judge() {
 	r.stop()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	log := r.nginx.log()
+	r.nginx.stop()
+	log := r.nginx.readLog()
 	for i, f := range r.failed {
 		if strings.Contains(f, sentinel) {
 			r.t.Fatal("an error holds a secret")
