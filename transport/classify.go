@@ -33,17 +33,20 @@ const (
 type Answer struct {
 	Status int
 	Header http.Header
-	body   func() []byte
+
+	resp *http.Response // whose body is peeked when somebody asks; nil: it was
+	head []byte
 }
 
 // Body returns the beginning of the body, at most [MaxPeek] bytes, and fewer if
 // no more came within 2 s. The caller of the request still gets the body whole.
 // The first call reads; a classifier that can decide without it should.
 func (a *Answer) Body() []byte {
-	if a.body == nil {
-		return nil
+	if resp := a.resp; resp != nil {
+		a.resp = nil
+		a.head = plain(peek(resp), resp.Header)
 	}
-	return a.body()
+	return a.head
 }
 
 // NewAnswer returns an answer made of its parts, for trying classifiers on.
@@ -51,7 +54,7 @@ func NewAnswer(status int, header http.Header, body []byte) *Answer {
 	if header == nil {
 		header = http.Header{}
 	}
-	return &Answer{Status: status, Header: header, body: func() []byte { return body[:min(len(body), MaxPeek)] }}
+	return &Answer{Status: status, Header: header, head: body[:min(len(body), MaxPeek)]}
 }
 
 // MaxPeek is the most that a classifier sees of a body: 16 KiB.
