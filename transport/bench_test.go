@@ -3,8 +3,12 @@ package transport_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -12,10 +16,14 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
+// Within one run, benchstat -col /rt sets our RoundTripper beside the others.
+
 // stub answers without allocating.
 type stub struct{ resp *http.Response }
 
 func (s stub) RoundTrip(*http.Request) (*http.Response, error) { return s.resp, nil }
+
+var okResponse = &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}}
 
 // limit is the least work that attaches a key within the RoundTripper contract.
 type limit struct {
@@ -42,32 +50,160 @@ func benchRequest(headers int) *http.Request {
 	return req
 }
 
-// BenchmarkAttach is the cost of putting a header key on a request.
-func BenchmarkAttach(b *testing.B) {
-	base := stub{&http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}}}
-	ring, err := source.Keep(context.Background(), source.Static(source.Key{Secret: source.NewSecret("bench")}), source.WithLogger(nil))
+// candidate is one RoundTripper that attaches a key.
+type candidate struct {
+	name string
+	rt   http.RoundTripper
+}
+
+// candidates are what is compared: the limit, ours over ring, and x/oauth2's.
+func candidates(ring *source.Ring, base http.RoundTripper) []candidate {
+	return []candidate{
+		{"limit", limit{base, []string{"Bearer " + sentinel + "v1"}}},
+		{"rollingkeys", transport.New(ring, transport.Bearer(), transport.WithBase(base))},
+		{"oauth2", &oauth2.Transport{Base: base, Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: sentinel + "v1"})}},
+	}
+}
+
+func benchSend(b *testing.B, rt http.RoundTripper, req *http.Request) {
+	resp, err := rt.RoundTrip(req)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer ring.Close()
+	if resp.Body != http.NoBody {
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+	}
+}
+
+// BenchmarkAttach is the cost of putting a header key on a request.
+func BenchmarkAttach(b *testing.B) {
+	ring := keep(b, source.Static(key("v1")))
 	for _, headers := range []int{0, 5, 15} {
 		req := benchRequest(headers)
-		for _, c := range []struct {
-			name string
-			rt   http.RoundTripper
-		}{
-			{"limit", limit{base, []string{"Bearer bench"}}},
-			{"rollingkeys", transport.New(ring, transport.Bearer(), transport.WithBase(base))},
-			{"oauth2", &oauth2.Transport{Base: base, Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "bench"})}},
-		} {
+		for _, c := range candidates(ring, stub{okResponse}) {
 			b.Run(fmt.Sprintf("headers=%d/rt=%s", headers, c.name), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := c.rt.RoundTrip(req); err != nil {
-						b.Fatal(err)
-					}
+					benchSend(b, c.rt, req)
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkParallel is the same from all cores at once.
+func BenchmarkParallel(b *testing.B) {
+	for _, c := range candidates(keep(b, source.Static(key("v1"))), stub{okResponse}) {
+		b.Run("rt="+c.name, func(b *testing.B) { benchParallel(b, c.rt) })
+	}
+}
+
+// BenchmarkParallelSwitching is the same while the key changes every
+// millisecond. The others, which cannot, bear the same disturbance: a ring that
+// switches beside them.
+func BenchmarkParallelSwitching(b *testing.B) {
+	s := newStore("v1")
+	ring := keep(b, s)
+	ctx, cancel := context.WithCancel(context.Background())
+	var switching sync.WaitGroup
+	switching.Go(func() {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for i := 2; ; i++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			s.mu.Lock()
+			s.set = listed(fmt.Sprintf("v%d", i), fmt.Sprintf("v%d", i-1))
+			s.mu.Unlock()
+			_ = ring.Refresh(ctx)
+		}
+	})
+	defer switching.Wait()
+	defer cancel()
+	for _, c := range candidates(ring, stub{okResponse}) {
+		b.Run("rt="+c.name, func(b *testing.B) { benchParallel(b, c.rt) })
+	}
+}
+
+func benchParallel(b *testing.B, rt http.RoundTripper) {
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		req := benchRequest(5)
+		for pb.Next() {
+			benchSend(b, rt, req)
+		}
+	})
+}
+
+// BenchmarkFallback is a request that is refused with the current key and sent
+// again with the previous one, beside two sends that attach a key and do no more.
+// The refusals are doubtful, and the second is one too: otherwise the ring would
+// learn from the first request, and the others would not be refused.
+func BenchmarkFallback(b *testing.B) {
+	base := stub{&http.Response{StatusCode: http.StatusUnauthorized, Body: http.NoBody, Header: http.Header{}}}
+	req := benchRequest(5)
+	b.Run("rt=limit", func(b *testing.B) { // twice
+		var bare http.RoundTripper = limit{base, []string{"Bearer " + sentinel + "v1"}}
+		b.ReportAllocs()
+		for b.Loop() {
+			benchSend(b, bare, req)
+			benchSend(b, bare, req)
+		}
+	})
+	b.Run("rt=rollingkeys", func(b *testing.B) {
+		ring := keep(b, newStore("v2", "v1"))
+		rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithClassifier(doubtfulOn401))
+		b.ReportAllocs()
+		n := 0
+		for b.Loop() {
+			benchSend(b, rt, req)
+			n++
+		}
+		if sent := ring.Status().Versions[1].Requests; sent != uint64(n) {
+			b.Fatalf("%d of %d requests fell back", sent, n)
+		}
+	})
+}
+
+// BenchmarkVersion is reading the version in use, beside an empty call.
+func BenchmarkVersion(b *testing.B) {
+	ring := keep(b, source.Static(key("v1")))
+	b.Run("read=nothing", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+		}
+	})
+	b.Run("read=rollingkeys", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if ring.Version() == "" {
+				b.Fatal("no version")
+			}
+		}
+	})
+}
+
+// BenchmarkLoopback is a whole request over a connection that is kept alive.
+func BenchmarkLoopback(b *testing.B) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+	defer srv.Close()
+	base := &http.Transport{}
+	defer base.CloseIdleConnections()
+	req, err := http.NewRequest(http.MethodGet, srv.URL, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ring := keep(b, source.Static(key("v1")))
+	for _, c := range append([]candidate{{"bare", base}}, candidates(ring, base)...) {
+		b.Run("rt="+c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				benchSend(b, c.rt, req)
+			}
+		})
 	}
 }
