@@ -22,12 +22,5 @@ func (s *nonces) use(n uint64) bool {
 		s.used = make(map[uint64]bool)
 	}
 	s.used[n] = true
-	if len(s.used) > 10_000 {
-		for old := range s.used {
-			if s.highest-old > s.window {
-				delete(s.used, old)
-			}
-		}
-	}
 	return true
 }

@@ -167,6 +167,35 @@ func TestDeadKeysAreRefused(t *testing.T) {
 	})
 }
 
+// Where only the secret is made anew, as by a reset, the version is found by the
+// signature; a secret of neither is refused.
+func TestNewSecretUnderTheSameID(t *testing.T) {
+	each(t, func(t *testing.T, name string) {
+		e := newExchange(t, name)
+		api := mockapi.New(t, e.Options()...)
+		k1, other := api.Issue(mockapi.Spec{}), api.Issue(mockapi.Spec{})
+		spec := mockapi.Spec{ID: k1.ID, Secret: other.Secret.Expose(), Extra: make(map[string]string)}
+		for field, text := range other.Extra {
+			spec.Extra[field] = text.Expose()
+		}
+		k3, stranger := api.Issue(spec), api.Issue(mockapi.Spec{})
+		stranger.ID = k1.ID
+		for _, k := range []source.Key{k1, k3, k1, stranger} {
+			b := newTrader(t, e, api, keys{k}, profiles[name](), nil, source.WithRefusalWait(0))
+			if err := b.place(t.Context(), e.OrderID(1)); (err == nil) != (k.Version != stranger.Version) {
+				t.Errorf("%s: %v", k.Version, err)
+			}
+		}
+		var versions []string
+		for _, o := range e.Orders() {
+			versions = append(versions, o.Version)
+		}
+		if got := fmt.Sprint(versions); got != "[v1 v3 v1]" {
+			t.Errorf("placed with %s", got)
+		}
+	})
+}
+
 // A read-only key may read and may not trade; that refusal is not about the key,
 // which does not fall back nor lose its standing. Binance has one code for both,
 // and gets one try more. F65
