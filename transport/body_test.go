@@ -358,7 +358,7 @@ func TestStreamsAreNotBuffered(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		size := 256 << 20
 		if p == 2 {
-			size = 64 << 20 // -race makes it slow
+			size = 48 << 20 // -race makes it slow
 		}
 		g := newGate("v1")
 		g.serve = func(w http.ResponseWriter, r *http.Request) {

@@ -186,7 +186,6 @@ type record struct {
 	header   http.Header
 	length   int64
 	encoding []string
-	sum      string // of the body, where it was read
 }
 
 // gate is a handler that checks keys and writes down every attempt.
