@@ -1,0 +1,39 @@
+package gcp_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/gcp"
+)
+
+// The client comes from secretmanager.NewClient; here it is one of a stand-in
+// for the service, which has the secret "key" in the project "acme".
+func ExampleNew() {
+	store := newStub(&exampleTB{})
+	defer store.t.(*exampleTB).end()
+	store.add(`{"id":"id-1","secret":"s-1"}`)
+	client := store.client()
+
+	ctx := context.Background()
+	ring, err := source.Keep(ctx, gcp.New(client, "projects/acme/secrets/key", gcp.WithFields("id", "secret", "")))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ring.Close()
+	fmt.Println(ring.Version())
+
+	store.add(`{"id":"id-2","secret":"s-2"}`)
+	if err := ring.Refresh(ctx); err != nil { // or wait for the poll
+		log.Fatal(err)
+	}
+	for _, v := range ring.Status().Versions {
+		fmt.Println(v.Version, v.Role)
+	}
+	// Output:
+	// 1
+	// 2 current
+	// 1 previous
+}

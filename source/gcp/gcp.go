@@ -1,0 +1,211 @@
+package gcp
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strings"
+	"sync"
+	"time"
+
+	secretmanager "cloud.google.com/go/secretmanager/apiv1"
+	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
+	"github.com/googleapis/gax-go/v2"
+	"google.golang.org/api/iterator"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/status"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// A Source reads one secret of Google Secret Manager. It is safe for concurrent use.
+type Source struct {
+	secret string // projects/P/secrets/S
+	name   string
+	decode source.Decoder
+	values values
+
+	mu     sync.Mutex
+	client *secretmanager.Client
+	dial   func(context.Context) (*secretmanager.Client, error) // nil: client is the caller's
+}
+
+// An Option changes how a secret is read.
+type Option func(*Source)
+
+// New returns a source that reads the secret with the resource name secret,
+// "projects/PROJECT/secrets/NAME" or, for a regional one,
+// "projects/PROJECT/locations/LOCATION/secrets/NAME". The client, one that
+// speaks gRPC, stays the caller's; its retries are not used: the ring backs off
+// for all sources alike.
+func New(client *secretmanager.Client, secret string, opts ...Option) *Source {
+	s := &Source{client: client, secret: strings.Trim(secret, "/"), decode: source.Plain}
+	s.name = "gcp://" + strings.NewReplacer("projects/", "", "locations/", "", "secrets/", "").Replace(s.secret)
+	for _, o := range opts {
+		o(s)
+	}
+	return s
+}
+
+// WithDecoder sets what makes a key of a version's value, such as
+// [source.Document] or [source.PEM]. The default is [source.Plain]. Of a decoder
+// whose set is not Complete the first key is taken.
+func WithDecoder(decode source.Decoder) Option {
+	return func(s *Source) {
+		if decode != nil {
+			s.decode = decode
+		}
+	}
+}
+
+// WithFields takes the key out of the named fields of a JSON object. An empty
+// id or passphrase is not looked for, an empty secret stands for "secret". Only
+// the passphrase may be missing; other fields are ignored.
+func WithFields(id, secret, passphrase string) Option {
+	return WithDecoder(fields(id, cmp.Or(secret, "secret"), passphrase))
+}
+
+// String returns "gcp://PROJECT/NAME", or "gcp://PROJECT/LOCATION/NAME".
+func (s *Source) String() string { return s.name }
+
+// Close closes the client of a source that was opened from a string; the next
+// reading opens another. It does nothing to a client that was given to [New].
+func (s *Source) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dial == nil || s.client == nil {
+		return nil
+	}
+	client := s.client
+	s.client = nil
+	return client.Close()
+}
+
+// maxVersions is how many enabled versions are listed at most, in one call.
+const maxVersions = 10
+
+// alone switches the client's own retries off.
+var alone = gax.WithRetry(func() gax.Retryer { return nil })
+
+// Read lists the enabled versions, newest first. It makes one ListSecretVersions
+// call, and one AccessSecretVersion call for each version that it has not read
+// before. Errors are a [*source.Error].
+func (s *Source) Read(ctx context.Context) (source.Set, error) {
+	set, err := s.read(ctx)
+	if err != nil {
+		return source.Set{}, &source.Error{Source: s.name, Err: explain(ctx, err), RetryAfter: retryAfter(err)}
+	}
+	return set, nil
+}
+
+func (s *Source) read(ctx context.Context) (source.Set, error) {
+	client, err := s.open()
+	if err != nil {
+		return source.Set{}, err
+	}
+	set, err := s.readWith(ctx, client)
+	if status.Code(err) == codes.Unavailable && redial(ctx, client) {
+		set, err = s.readWith(ctx, client)
+	}
+	return set, err
+}
+
+// redial makes the client dial at once after a lost connection and reports
+// whether it has one, or may. Left to itself gRPC waits for up to 2 min before it
+// tries again, far longer than the ring, and fails every call meanwhile.
+func redial(ctx context.Context, client *secretmanager.Client) bool {
+	//lint:ignore SA1019 of a pool it is one connection, which is better than none
+	conn := client.Connection()
+	if conn == nil {
+		return false
+	}
+	// Twice, since the end of a back-off is not noticed by the call that ended it.
+	for _, wait := range []time.Duration{100 * time.Millisecond, 400 * time.Millisecond} {
+		if conn.GetState() != connectivity.TransientFailure {
+			return true
+		}
+		conn.ResetConnectBackoff()
+		conn.Connect()
+		ctx, cancel := context.WithTimeout(ctx, wait)
+		conn.WaitForStateChange(ctx, connectivity.TransientFailure)
+		cancel()
+	}
+	return conn.GetState() != connectivity.TransientFailure
+}
+
+func (s *Source) readWith(ctx context.Context, client *secretmanager.Client) (source.Set, error) {
+	list, err := s.list(ctx, client)
+	if err != nil {
+		return source.Set{}, err
+	}
+	return s.values.set(list, s.decode, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, client, key) })
+}
+
+// open returns the client, dialled if it is to be.
+func (s *Source) open() (*secretmanager.Client, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.client != nil:
+		return s.client, nil
+	case s.dial == nil:
+		return nil, fmt.Errorf("%w: no client", source.ErrInvalid)
+	}
+	client, err := s.dial(context.Background()) // F86: the client may keep it
+	if err != nil {
+		return nil, fmt.Errorf("%w: no default credentials, or none that can be used", source.ErrDenied)
+	}
+	s.client = client
+	return client, nil
+}
+
+func (s *Source) list(ctx context.Context, client *secretmanager.Client) (list []listed, err error) {
+	all := client.ListSecretVersions(ctx, &secretmanagerpb.ListSecretVersionsRequest{
+		Parent: s.secret, Filter: "state:ENABLED", PageSize: maxVersions,
+	}, alone)
+	for len(list) < maxVersions { // newest first, says the reference
+		v, err := all.Next()
+		if errors.Is(err, iterator.Done) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if v.GetState() != secretmanagerpb.SecretVersion_ENABLED { // F92
+			continue
+		}
+		key := source.Key{Version: last(v.GetName()), CreatedAt: v.GetCreateTime().AsTime()}
+		id := fmt.Sprint(key.Version, " ", key.CreatedAt.UnixNano()) // the count begins anew with a new secret
+		list = append(list, listed{id, key})
+	}
+	return list, nil
+}
+
+// castagnoli is the polynomial of the service's checksums.
+// https://cloud.google.com/secret-manager/docs/data-integrity
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func (s *Source) fetch(ctx context.Context, client *secretmanager.Client, key *source.Key) ([]byte, error) {
+	v, err := client.AccessSecretVersion(ctx, &secretmanagerpb.AccessSecretVersionRequest{
+		Name: s.secret + "/versions/" + key.Version, // never "latest": value and metadata are of one version
+	}, alone)
+	if status.Code(err) == codes.FailedPrecondition {
+		return nil, source.ErrNoKey // disabled or destroyed since it was listed
+	}
+	if err != nil {
+		return nil, err
+	}
+	data := v.GetPayload().GetData()
+	switch sum := v.GetPayload().DataCrc32C; {
+	case last(v.GetName()) != key.Version:
+		return nil, fmt.Errorf("%w: the answer is about another version", source.ErrUnavailable)
+	case sum != nil && *sum != int64(crc32.Checksum(data, castagnoli)):
+		return nil, fmt.Errorf("%w: the value does not match its checksum", source.ErrUnavailable)
+	}
+	return data, nil
+}
+
+func last(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
