@@ -42,7 +42,11 @@ func (r *Ring) apply(set Set) (news bool, err error) {
 	for _, v := range r.list {
 		if !slices.Contains(list, v) {
 			news = true
-			r.retire(v, Revoked, now)
+			why := OverlapEnded // by number, of a source that lists one key at a time
+			if set.Complete {
+				why = Revoked
+			}
+			r.retire(v, why, now)
 		}
 	}
 	r.list = list

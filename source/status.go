@@ -157,6 +157,8 @@ func (r *Ring) describe(v *version, now time.Time) VersionStatus {
 func (r *Ring) safeToRevoke(v *version, vs VersionStatus, now time.Time) (bool, string) {
 	snap := r.snap.Load()
 	switch {
+	case v == snap.current:
+		return false, "it is current"
 	case vs.InFlight > 0:
 		return false, "requests that carry it are still out"
 	case v.revoked:
@@ -165,16 +167,16 @@ func (r *Ring) safeToRevoke(v *version, vs VersionStatus, now time.Time) (bool, 
 		return true, "no longer used"
 	case v.unusable != nil:
 		return true, "never used: its scheme cannot use it"
-	case v == snap.current:
-		return false, "it is the current version"
 	case v.role == RolePending:
 		return false, "it is to become current"
 	case v == snap.use:
 		return false, "it is in use: the server refuses the current version"
 	case snap.current == nil || !snap.current.accepted || snap.current.marked:
 		return false, "the current version has not been accepted"
+	case v.dead:
+		return true, "the server refuses it already"
 	case now.Sub(snap.current.since) < quietTime || !v.lastUsed.IsZero() && now.Sub(v.lastUsed) < quietTime:
-		return false, "it was used less than a minute ago, or the switch is that fresh"
+		return false, "in use, or current, less than a minute ago"
 	default:
 		return true, "the current version is accepted, and this one is not sent any more"
 	}
