@@ -15,15 +15,23 @@ type Case struct {
 	Doc string
 }
 
-// limit is how long a case waits for what must come.
+// limit is how long a case waits for what must come, unless its harness says otherwise.
 const limit = 10 * time.Second
+
+// patience returns the limit of the case that t is.
+func patience(t testing.TB) time.Duration {
+	if s, ok := t.(*transportTrial); ok && s.h.Limit > 0 {
+		return s.h.Limit
+	}
+	return limit
+}
 
 // eventually waits until ok is true, and fails the test if it never is.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(limit); !ok(); <-tick.C {
+	for end := time.Now().Add(patience(t)); !ok(); <-tick.C {
 		if time.Now().After(end) {
 			t.Fatalf("never came: %s", what)
 		}
@@ -35,7 +43,7 @@ func returns(t testing.TB, what string, f func()) {
 	t.Helper()
 	done := make(chan struct{})
 	go func() { defer close(done); f() }()
-	timer := time.NewTimer(limit)
+	timer := time.NewTimer(patience(t))
 	defer timer.Stop()
 	select {
 	case <-done:

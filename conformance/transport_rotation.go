@@ -137,7 +137,7 @@ func lateRefusal(s *transportTrial) {
 			s.Errorf("the request that left with the old key failed: %v", err)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(s.Context(), limit)
+	ctx, cancel := context.WithTimeout(s.Context(), patience(s))
 	defer cancel()
 	if err := hold.Wait(ctx, 1); err != nil {
 		s.Fatal("the request never came")
