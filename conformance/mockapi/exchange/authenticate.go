@@ -16,7 +16,7 @@ func (e *Exchange) Authenticate(r *http.Request, body func() ([]byte, error), ke
 	if err != nil {
 		return "", e.refuse(badSignature) // the body broke off: nothing can be verified
 	}
-	q := newRequest(r, data, e.now(), e.cfg.window)
+	q := newRequest(r, data, e.now(), e.venue.window)
 	read := e.venue.read
 	if isLogin(r) {
 		read = e.venue.login

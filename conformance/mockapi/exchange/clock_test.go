@@ -58,6 +58,32 @@ func TestWrongClockIsNoBadKey(t *testing.T) {
 	}
 }
 
+// The windows in which a request's time is taken, to the second.
+func TestWindows(t *testing.T) {
+	for name, w := range map[string]struct{ late, early time.Duration }{
+		"binance": {5 * time.Second, 999 * time.Millisecond}, "bybit": {5 * time.Second, 999 * time.Millisecond},
+		"kucoin": {5 * time.Second, 5 * time.Second}, "bitvavo": {10 * time.Second, 10 * time.Second},
+		"coinbaseexchange": {30 * time.Second, 30 * time.Second}, "okx": {30 * time.Second, 30 * time.Second},
+		"deribit": {time.Minute, time.Minute}, "gate": {time.Minute, time.Minute},
+		"bitmex": {29 * time.Second, 0}, // it takes any time ahead of its own
+	} {
+		for skew, want := range map[time.Duration]bool{
+			w.late: true, w.late + time.Second: false, -w.early: true, -w.early - time.Second: w.early == 0,
+		} {
+			t.Run(name+skew.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					e := newExchange(t, name, exchange.WithSkew(skew))
+					api := mockapi.New(t, append(e.Options(), mockapi.WithMemory())...)
+					b := newTrader(t, e, api, keys{api.Issue(mockapi.Spec{})}, profiles[name](), nil)
+					if err := b.place(t.Context(), e.OrderID(1)); (err == nil) != want {
+						t.Errorf("taken %v: %v", err == nil, err)
+					}
+				})
+			})
+		}
+	}
+}
+
 // With LearnClock the first refusal teaches the clock, and every order is taken
 // once; what comes after it is right at once. F49, F65
 func TestLearnedClock(t *testing.T) {

@@ -18,7 +18,7 @@
 // of the code is shared with the signers: it was written from the exchanges'
 // documentation. All endpoints are private ones.
 //
-// A request's time has to lie within the exchange's window ([WithWindow]), a nonce
+// A request's time has to lie within the exchange's documented window, a nonce
 // has to be higher than those before ([WithNonceWindow]), a JWT comes once. A key
 // whose Spec has Scopes needs "trade" for orders and "read" for the rest.
 //

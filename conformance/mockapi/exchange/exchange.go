@@ -39,7 +39,6 @@ type Option func(*config)
 
 type config struct {
 	kind        Kind
-	window      time.Duration
 	skew        time.Duration
 	nonceWindow uint64
 	nonceFloor  uint64
@@ -51,10 +50,6 @@ type config struct {
 // WithKind sets what the keys that are issued look like. Default: the first of
 // what the exchange takes, which is [HMAC] but for coinbasecdp, where it is [ECDSA].
 func WithKind(k Kind) Option { return func(c *config) { c.kind = k } }
-
-// WithWindow sets how far a request's time may be from the exchange's. Default:
-// as documented by each, from 5 s to 60 s; not for those that go by a nonce.
-func WithWindow(d time.Duration) Option { return func(c *config) { c.window = d } }
 
 // WithSkew puts the exchange's clock ahead of the machine's by d, or behind it.
 // Refusals say so in their Date header. Default 0.
@@ -98,7 +93,7 @@ func New(name string, opts ...Option) (*Exchange, error) {
 		venue:  venues[i],
 		nonces: make(map[string]*nonces), jwts: make(map[string]bool), byID: make(map[string][]int),
 	}
-	e.cfg = config{kind: e.venue.kinds[0], window: e.venue.window}
+	e.cfg.kind = e.venue.kinds[0]
 	for _, opt := range opts {
 		opt(&e.cfg)
 	}

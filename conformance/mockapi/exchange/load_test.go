@@ -133,30 +133,28 @@ func (d *desk) close(t *testing.T) {
 
 // The files change before the exchange knows the new key: orders fall back to
 // the old one, and move on when the new one is activated and the old one deleted.
-// F26, F49, F50, F59, F60, F66, F67, F68
+// F26, F49, F50, F59, F60, F66, F67
 func TestRotationFilesFirst(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		d := openDesk(t, name)
-		for range 2 {
-			old := d.cur
-			d.accepted(t, old.Version, 5)
-			next := d.api.Issue(mockapi.Spec{Inactive: true})
-			d.move(t, next)
-			d.more(t) // with the old key
-			if err := d.api.Activate(next.Version); err != nil {
-				t.Fatal(err)
-			}
-			if !profiles[name]().Lockout { // there the first probe comes after 20 s, or when the old key is gone
-				d.accepted(t, next.Version, 5)
-			}
-			if err := d.api.Revoke(old.Version); err != nil {
-				t.Fatal(err)
-			}
-			d.accepted(t, next.Version, 5)
-			d.more(t)
+		old := d.cur
+		d.accepted(t, old.Version, 5)
+		next := d.api.Issue(mockapi.Spec{Inactive: true})
+		d.move(t, next)
+		d.more(t) // with the old key
+		if err := d.api.Activate(next.Version); err != nil {
+			t.Fatal(err)
 		}
+		if !profiles[name]().Lockout { // there the first probe comes after 20 s, or when the old key is gone
+			d.accepted(t, next.Version, 5)
+		}
+		d.more(t) // whatever the new key was refused for before is over
+		if err := d.api.Revoke(old.Version); err != nil {
+			t.Fatal(err)
+		}
+		d.accepted(t, next.Version, 5)
 		d.close(t)
-		if _, refused := d.api.Count("v2"); refused == 0 {
+		if _, refused := d.api.Count(next.Version); refused == 0 {
 			t.Error("the new key was never refused: nothing was tried")
 		}
 	})

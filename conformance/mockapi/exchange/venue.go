@@ -15,7 +15,9 @@ type venue struct {
 	passphrase bool
 	idPrefix   string // of key ids
 	orderID    string // what client order ids begin with; "0" means that they are numbers
-	window     time.Duration
+	// window is how far a request's time may be from the exchange's, as
+	// documented; 0 for those that go by a nonce or an expiry.
+	window time.Duration
 	// credentials are the headers that the log redacts.
 	credentials []string
 	// read finds the claim in a request; login, where there is one, in a
