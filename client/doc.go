@@ -21,8 +21,8 @@
 // # What it sends, and how often
 //
 // A request that is refused is sent once more with another key; a third time if
-// that was a new key which had been refused a moment ago; and one more time if
-// the source came up with a new key after all were refused. With [WithRetry] that
+// the keys change under it, when the server drops the old key between the two;
+// and one more time if the source came up with a new key after all were refused. With [WithRetry] that
 // goes for each of the tries. [WithTimeout] bounds all of it together.
 //
 // # Embedding

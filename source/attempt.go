@@ -29,9 +29,10 @@ type trial struct {
 }
 
 // maxAttempts is how often one request is sent at the very most. The rule is
-// twice. If the second version was the current one before its hold-off was over,
-// an older one gets a try as well; and if the source comes up with a new version
-// after all these were refused, so does that.
+// twice. A third time comes where the keys are changing under the request: with
+// an older version, if the second was the current one before its hold-off was
+// over; else with the first again, if one of the two had been accepted. And if
+// the source comes up with a new version after all these, so does that.
 const maxAttempts = 4
 
 // Prepare makes prepare look at every key, those that the ring has and those

@@ -10,32 +10,37 @@ import (
 func (r *Ring) other(a *Attempt) *version {
 	now := r.cfg.now()
 	live := func(v *version) bool {
-		return v.unusable == nil && !v.revoked && !v.pending(now) && !v.expired(now) &&
-			!v.overlapOver(now, r.cfg.overlap) && !a.has(v)
+		return v.unusable == nil && !v.revoked && !v.pending(now) && !v.expired(now) && !v.overlapOver(now, r.cfg.overlap)
 	}
 	current := r.snap.Load().current
-	if a.n == 1 && current != nil && current != a.tried[0].v && live(current) {
+	if a.n == 1 && current != nil && live(current) && !a.has(current) {
 		// It left with a previous version. If the current one is held off, the
 		// server may have taken it up since: that is why it drops the other.
 		a.early = current.marked && !r.cfg.lockout
 		return current
 	}
 	for _, v := range r.list {
-		if live(v) && !v.marked && (a.n == 1 || a.n == 2 && a.early || v.joined > a.tried[0].epoch) {
+		if live(v) && !v.marked && !a.has(v) && (a.n == 1 || a.n == 2 && a.early || v.joined > a.tried[0].epoch) {
 			return v
 		}
 	}
-	if a.n > 1 || r.cfg.lockout {
+	switch {
+	case r.cfg.lockout:
 		return nil
-	}
-	// Everything is refused. Since that may have been the server's lapse, each
-	// version gets a try when its hold-off is over.
-	for _, v := range r.list {
-		if live(v) && v.marked && !v.dead && !now.Before(v.holdUntil) {
-			v.holdUntil = now.Add(r.holdOff(v.level))
-			v.level++
-			return v
+	case a.n == 1:
+		// Everything is refused. Since that may have been the server's lapse, each
+		// version gets a try when its hold-off is over.
+		for _, v := range r.list {
+			if live(v) && v.marked && !v.dead && !now.Before(v.holdUntil) && !a.has(v) {
+				v.holdUntil = now.Add(r.holdOff(v.level))
+				v.level++
+				return v
+			}
 		}
+	case a.n == 2 && (a.tried[0].v.accepted || a.tried[1].v.accepted) && live(a.tried[0].v) && slices.Contains(r.list, a.tried[0].v):
+		// One of the two was good until now: the server went from one to the other
+		// between the attempts, without an overlap, or its replicas are at it.
+		return a.tried[0].v
 	}
 	return nil
 }
@@ -48,7 +53,7 @@ func (r *Ring) accept(a *Attempt) {
 	v, moved := a.v, false
 	for _, t := range a.tried[:a.n] {
 		// What was refused where v was accepted is refused because of the key.
-		if t.v.epoch > t.epoch {
+		if t.v.epoch > t.epoch || t.v == v {
 			continue // F59: it left before the version's standing changed
 		}
 		r.mark(t.v, now)

@@ -421,6 +421,34 @@ func TestOldKeyEndsWithinTheHoldOff(t *testing.T) {
 	})
 }
 
+// F60: the server goes from the old key to the new one between the two attempts
+// of a request, without an overlap of its own.
+func TestServerMovesBetweenTheAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: plain("a")}
+		r, _ := keep(t, s, source.WithRefusalWait(0))
+		old := r.Version()
+		a := attempt(t, r, old)
+		a.Accepted()
+		time.Sleep(time.Second)
+		s.put(plain("b"), nil)
+		refresh(t, r)
+		current := r.Version()
+		a = attempt(t, r, current) // the server does not know it yet
+		b := next(t, &a, old)      // now it does, and drops the old one
+		b = next(t, &b, current)
+		b.Accepted()
+		a = attempt(t, r, current)
+		a.Accepted()
+		// The other way round: the old one is in use, and the replicas differ.
+		a = attempt(t, r, current)
+		b = next(t, &a, "")
+		if st := r.Status(); st.Versions[1].State != source.StateRefused {
+			t.Errorf("%+v", st.Versions[1])
+		}
+	})
+}
+
 // F61, F68: the server moves on before the new key was ever used, and an older
 // one that is dead lingers: the request gets to the key that the source brings.
 func TestServerMovesOnWithinTheHoldOff(t *testing.T) {

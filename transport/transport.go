@@ -81,9 +81,9 @@ func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
 }
 
 // RoundTrip sends req with the key, and once more with another if the server
-// refuses it. There is a third attempt where the second was with a new key before
-// its hold-off was over, and one more where the source came up with a new key
-// after all were refused: four at the very most. req stays as it is, and
+// refuses it. There is a third attempt where the keys change under the request,
+// and one more where the source came up with a new key after all were refused:
+// four at the very most. req stays as it is, and
 // resp.Request is req: no secret leaves that way. Errors wrap those of package
 // source, [ErrOrigin], [ErrInsecure], or are the base's.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
