@@ -40,6 +40,15 @@ func TestTradingbot(t *testing.T) {
 	}
 }
 
+// What the flag offers is there, under one name everywhere.
+func TestNames(t *testing.T) {
+	for name, profile := range profiles {
+		if e, err := exchange.New(name); err != nil || e.Name() != profile().Name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // The audit finds what is wrong with books.
 func TestAudit(t *testing.T) {
 	once := func(id string) exchange.Order { return exchange.Order{ClientID: id, Canceled: 1} }

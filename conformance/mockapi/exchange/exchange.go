@@ -14,7 +14,7 @@ import (
 
 // An Exchange plays one exchange: it is a mockapi.Authenticator and
 // mockapi.Refuser, and the http.Handler that keeps the books. It is for one
-// mockapi.API, and safe for concurrent use.
+// mockapi.API, whose Reset does not empty its books, and safe for concurrent use.
 type Exchange struct {
 	venue *venue
 	cfg   config

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -150,3 +151,5 @@ func await(t testing.TB, what string, ok func() bool) {
 		}
 	}
 }
+
+func millis() string { return strconv.FormatInt(time.Now().UnixMilli(), 10) }

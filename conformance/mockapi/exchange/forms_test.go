@@ -1,0 +1,49 @@
+package exchange_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+)
+
+// Parameters that stand in other places than the usual ones are verified too:
+// Kraken's in JSON, Binance's in query and body at once, and characters that
+// have to be escaped.
+func TestOtherForms(t *testing.T) {
+	for what, c := range map[string]struct {
+		exchange, method, target, contentType, body string
+	}{
+		"kraken, JSON":          {"kraken", "POST", "/0/private/Balance", "application/json", `{"asset":"XBT"}`},
+		"kraken, empty":         {"kraken", "POST", "/0/private/Balance", "", ""},
+		"kraken, own nonce":     {"kraken", "POST", "/0/private/Balance", "application/x-www-form-urlencoded", "asset=XBT&nonce=1"},
+		"kraken, escapes":       {"kraken", "POST", "/0/private/Balance", "application/x-www-form-urlencoded", "asset=%2B+%26"},
+		"binance, both":         {"binance", "POST", "/api/v3/order?symbol=BTCUSDT&recvWindow=9000", "application/x-www-form-urlencoded", "newClientOrderId=a"},
+		"binance, escapes":      {"binance", "GET", "/api/v3/account?symbol=%E4%BD%A0%2B&omitZeroBalances=true", "", ""},
+		"binance, own time":     {"binance", "GET", "/api/v3/account?timestamp={now}&recvWindow=60000", "", ""},
+		"okx, escapes":          {"okx", "GET", "/api/v5/account/balance?ccy=%2B%20a+b,c", "", ""},
+		"gate, escapes":         {"gate", "GET", "/api/v4/spot/accounts?currency=a%2Bb%20c+d", "", ""},
+		"gemini, no parameters": {"gemini", "POST", "/v1/balances", "", ""},
+	} {
+		t.Run(what, func(t *testing.T) {
+			e := newExchange(t, c.exchange)
+			api := mockapi.New(t, e.Options()...)
+			b := newTrader(t, e, api, keys{api.Issue(mockapi.Spec{})}, profiles[c.exchange](), nil)
+			target := strings.ReplaceAll(c.target, "{now}", millis())
+			req, err := http.NewRequestWithContext(t.Context(), c.method, api.URL()+target, strings.NewReader(c.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.contentType != "" {
+				req.Header.Set("Content-Type", c.contentType)
+			}
+			if status, body, err := b.send(req); err != nil || status != http.StatusOK || strings.Contains(string(body), "EAPI") {
+				t.Errorf("%d %s, %v", status, body, err)
+			}
+			if accepted, _ := api.Count("v1"); accepted != 1 {
+				t.Errorf("accepted %d times", accepted)
+			}
+		})
+	}
+}
