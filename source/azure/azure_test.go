@@ -1,0 +1,336 @@
+package azure_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
+	"go.uber.org/goleak"
+
+	"github.com/rollingkeys/rollingkeys/conformance"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/azure"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
+
+// F75, F78, F92, F95, F102-F106: the contract of every source.
+func TestConformance(t *testing.T) {
+	conformance.TestSource(t, conformance.SourceHarness{
+		New: func(t testing.TB) conformance.SourceBackend {
+			s := newStub(t)
+			return backend(s, azure.New(s.client(), "key"))
+		},
+		Lists: true,
+		Skip: map[string]string{
+			"Torn": "SetSecret is atomic",
+			"Push": "Key Vault pushes to Event Grid only",
+			"Arm":  "it does not notify",
+		},
+	})
+}
+
+// F92: disabled versions are never served, enabled ones again; the order is by age.
+func TestServesEnabledVersionsOnly(t *testing.T) {
+	s := newStub(t)
+	src := azure.New(s.client(), "key")
+	for n := range 14 {
+		s.add(name(n), fmt.Sprint("token-", n))
+	}
+	read(t, src, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4)
+	for n := 3; n < 11; n++ {
+		s.enable(name(n), false)
+	}
+	s.enable(name(13), false)
+	read(t, src, 12, 11, 2, 1, 0)
+	s.enable(name(13), true)
+	read(t, src, 13, 12, 11, 2, 1, 0)
+	if l, g := s.count("list"), s.count("get"); l != 3 || g != 14 {
+		t.Errorf("%d lists, %d gets, want 3 and 14: each version once, and once more what was away", l, g)
+	}
+}
+
+func TestTakesDates(t *testing.T) {
+	s := newStub(t)
+	src := azure.New(s.client(), "key")
+	s.add(name(1), "token-1").Expires = to.Ptr(time.Now().Add(time.Hour).Truncate(time.Second))
+	s.add(name(2), "token-2").NotBefore = to.Ptr(time.Now().Add(time.Minute).Truncate(time.Second))
+	set := read(t, src, 2, 1)
+	for i, n := range []int{2, 1} {
+		about := s.find(name(n)).about
+		for what, pair := range map[string][2]time.Time{
+			"created": {set.Keys[i].CreatedAt, *about.Created}, "nbf": {set.Keys[i].NotBefore, date(about.NotBefore)},
+			"exp": {set.Keys[i].ExpiresAt, date(about.Expires)},
+		} {
+			if !pair[0].Equal(pair[1]) {
+				t.Errorf("version %d: %s is %v, want %v", n, what, pair[0], pair[1])
+			}
+		}
+	}
+	ring, err := source.Keep(t.Context(), src, source.WithLogger(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ring.Close()
+	if v := ring.Version(); v != name(1) {
+		t.Errorf("%s is in use before the time of the newest", v)
+	}
+}
+
+func date(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+// Dates have whole seconds: the vault says which of two is the newest.
+func TestTellsVersionsOfOneSecondApart(t *testing.T) {
+	for _, order := range [][]int{{1, 2, 3}, {3, 2, 1}, {2, 1, 3}} {
+		s := newStub(t)
+		src := azure.New(s.client(), "key")
+		for _, n := range order {
+			*s.add(name(n), fmt.Sprint("token-", n)).Created = s.created.Truncate(time.Hour)
+		}
+		set, err := src.Read(t.Context())
+		if err != nil || set.Keys[0].Version != name(order[2]) {
+			t.Errorf("%v: the newest is %+v, error %v", order, set.Keys[0], err)
+		}
+		s.enable(name(order[2]), false) // the newest is refused: either of the others
+		if set, err := src.Read(t.Context()); err != nil || len(set.Keys) != 2 {
+			t.Errorf("%v: %d keys, error %v", order, len(set.Keys), err)
+		}
+	}
+}
+
+// F83, F92
+func TestLeavesOutWhatIsNoKey(t *testing.T) {
+	s := newStub(t)
+	src := azure.New(s.client(), "key")
+	s.add(name(1), "token-1")
+	s.add(name(2), "")
+	s.add(name(3), "two words")
+	if set := read(t, src, 1); len(set.Warnings) != 2 || !errors.Is(set.Warnings[0], source.ErrInvalid) {
+		t.Errorf("warnings: %v", set.Warnings)
+	}
+	s.enable(name(1), false)
+	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
+		t.Errorf("no good version at all: %v", err)
+	}
+	if _, err := azure.New(nil, "key").Read(t.Context()); !errors.Is(err, source.ErrInvalid) { // F109
+		t.Errorf("no client: %v", err)
+	}
+}
+
+func TestDecodesFieldsAndDocuments(t *testing.T) {
+	s := newStub(t)
+	s.add(name(1), `{"user":"id-1","pass":"s-1","word":"w-1","port":5432}`)
+	key := read(t, azure.New(s.client(), "key", azure.WithFields("user", "pass", "word")), 1).Keys[0]
+	if key.ID != "id-1" || key.Secret.Expose() != "s-1" || key.Extra["passphrase"].Expose() != "w-1" {
+		t.Errorf("fields: %+v", key)
+	}
+	s.add(name(2), `{"keys":[{"version":"8","secret":"s-8"},{"version":"7","secret":"s-7"}]}`)
+	document := azure.New(s.client(), "key", azure.WithDecoder(source.Document))
+	if set, err := document.Read(t.Context()); err != nil || len(set.Keys) != 2 || set.Keys[0].Version != "8" {
+		t.Errorf("the document: %+v, error %v", set, err)
+	}
+	s.add(name(3), `{"keys":[{"version":"9","sec`) // F90: the older document does not stand in for it
+	if _, err := document.Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
+		t.Errorf("a torn document: %v", err)
+	}
+}
+
+// F75, F77, F92: whatever happens at the store, requests have a key, and the
+// ring finds the new one by itself when it is over.
+func TestFaults(t *testing.T) {
+	for title, tc := range map[string]struct {
+		begin func(*stub)
+		want  error
+	}{
+		"server down":                  {func(s *stub) { s.set(refused) }, source.ErrUnavailable},
+		"connection reset":             {func(s *stub) { s.set(reset) }, source.ErrUnavailable},
+		"answer cut short":             {func(s *stub) { s.set(short) }, source.ErrUnavailable},
+		"no answer in time":            {func(s *stub) { s.set(hang) }, source.ErrUnavailable},
+		"throttled":                    {func(s *stub) { s.set(answers(429, "2")) }, source.ErrUnavailable},
+		"internal error":               {func(s *stub) { s.set(answers(500, "")) }, source.ErrUnavailable},
+		"a page in place of an answer": {func(s *stub) { s.set(answers(200, "")) }, source.ErrUnavailable},
+		"not a name of a secret":       {func(s *stub) { s.set(answers(400, "")) }, source.ErrInvalid},
+		"permission revoked":           {func(s *stub) { s.set(answers(403, "")) }, source.ErrDenied},
+		"secret deleted":               {(*stub).delete, source.ErrNoKey},
+		"every version disabled":       {func(s *stub) { s.enable(name(1), false) }, source.ErrNoKey},
+		"nothing but an empty one":     {func(s *stub) { s.add("empty", ""); s.enable(name(1), false) }, source.ErrInvalid},
+	} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			s := newStub(t)
+			s.add(name(1), conformance.Sentinel+"1")
+			ring, err := source.Keep(t.Context(), azure.New(s.client(), "key"),
+				source.WithPoll(time.Second), source.WithReadTimeout(500*time.Millisecond), source.WithLogger(nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ring.Close()
+			requests := use(t, ring)
+
+			tc.begin(s)
+			err = ring.Refresh(t.Context())
+			if !errors.Is(err, tc.want) {
+				t.Errorf("the reading says %v, want %v", err, tc.want)
+			}
+			typed := (*source.Error)(nil)
+			if !errors.As(err, &typed) || typed.Source != "azure:///key" {
+				t.Fatalf("%v does not name the source", err)
+			}
+			if title == "throttled" && typed.RetryAfter != 2*time.Second {
+				t.Errorf("RetryAfter is %v", typed.RetryAfter)
+			}
+			if strings.Contains(err.Error(), conformance.Sentinel) { // F95
+				t.Error("the error quotes the service")
+			}
+			if v := ring.Version(); v != name(1) {
+				t.Errorf("%q is in use during the fault", v)
+			}
+			s.set(nil)
+			s.add(name(2), conformance.Sentinel+"2")
+			until(t, func() bool { return ring.Version() == name(2) })
+			requests()
+		})
+	}
+}
+
+// F75, F88: what the source's own login says.
+func TestOwnLoginFails(t *testing.T) {
+	s := newStub(t)
+	s.add(name(1), "token-1")
+	for title, tc := range map[string]struct{ err, want error }{
+		"refused": {&azidentity.AuthenticationFailedError{RawResponse: &http.Response{
+			StatusCode: 401, Body: io.NopCloser(strings.NewReader(conformance.Sentinel)), Request: &http.Request{},
+		}}, source.ErrDenied},
+		"down":          {&azidentity.AuthenticationFailedError{}, source.ErrUnavailable},
+		"no credential": {azidentity.NewCredentialUnavailableError(conformance.Sentinel), source.ErrDenied},
+	} {
+		client, err := azsecrets.NewClient("https://acme.vault.azure.net", login{tc.err}, &azsecrets.ClientOptions{
+			ClientOptions: azcore.ClientOptions{Transport: s},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := azure.New(client, "key").Read(t.Context()); !errors.Is(err, tc.want) || strings.Contains(err.Error(), conformance.Sentinel) {
+			t.Errorf("%s: %v", title, err)
+		}
+	}
+}
+
+type login struct{ err error }
+
+func (l login) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{}, l.err
+}
+
+func refused(*http.Request) (*http.Response, error) {
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+}
+
+func reset(*http.Request) (*http.Response, error) {
+	return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+}
+
+func hang(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+func short(r *http.Request) (*http.Response, error) {
+	resp, err := answers(200, "")(r)
+	resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"value":[`), cut{}))
+	return resp, err
+}
+
+type cut struct{}
+
+func (cut) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func answers(status int, retryAfter string) func(*http.Request) (*http.Response, error) {
+	return func(r *http.Request) (*http.Response, error) {
+		h := http.Header{"Content-Type": {"text/html"}}
+		if retryAfter != "" {
+			h.Set("Retry-After", retryAfter)
+		}
+		body := io.NopCloser(strings.NewReader("<html>" + conformance.Sentinel))
+		return &http.Response{StatusCode: status, Status: http.StatusText(status), Header: h, Body: body, Request: r}, nil
+	}
+}
+
+func read(t testing.TB, src source.Source, versions ...int) source.Set {
+	t.Helper()
+	set, err := src.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want []string
+	for _, k := range set.Keys {
+		got = append(got, k.Version)
+	}
+	for _, v := range versions {
+		want = append(want, name(v))
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) || !set.Complete {
+		t.Fatalf("versions %v, want %v, complete: %v", got, want, set.Complete)
+	}
+	return set
+}
+
+// use makes requests until the returned function is called, which wants that
+// each had a key.
+func use(t *testing.T, ring *source.Ring) (done func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	var failed atomic.Int64
+	ended := make(chan int, 1)
+	go func() {
+		n := 0
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for ; ctx.Err() == nil; n++ {
+			a, err := ring.Attempt()
+			if err != nil {
+				failed.Add(1)
+			} else {
+				a.Accepted()
+			}
+			<-tick.C
+		}
+		ended <- n
+	}()
+	return func() {
+		t.Helper()
+		cancel()
+		if n := <-ended; n == 0 || failed.Load() > 0 {
+			t.Errorf("%d of %d requests had no key", failed.Load(), n)
+		}
+	}
+}
+
+func until(t *testing.T, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(20 * time.Second); !ok(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatal("it never came")
+		}
+	}
+}

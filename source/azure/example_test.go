@@ -1,0 +1,38 @@
+package azure_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/azure"
+)
+
+// The client comes from azsecrets.NewClient; here it is one of a stand-in for
+// the service, whose vault has the secret "key".
+func ExampleNew() {
+	store := newStub(nil)
+	store.add("9f3c", `{"id":"id-1","secret":"s-1"}`)
+	client := store.client()
+
+	ctx := context.Background()
+	ring, err := source.Keep(ctx, azure.New(client, "key", azure.WithFields("id", "secret", "")))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ring.Close()
+	fmt.Println(ring.Version())
+
+	store.add("b07d", `{"id":"id-2","secret":"s-2"}`)
+	if err := ring.Refresh(ctx); err != nil { // or wait for the poll
+		log.Fatal(err)
+	}
+	for _, v := range ring.Status().Versions {
+		fmt.Println(v.Version, v.Role)
+	}
+	// Output:
+	// 9f3c
+	// b07d current
+	// 9f3c previous
+}
