@@ -1,0 +1,92 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// history returns all that the bucket has of the key, markers included, newest
+// first. The library's own History ends early, and says nothing, when ctx does.
+func history(ctx context.Context, kv jetstream.KeyValue, key string) ([]jetstream.KeyValueEntry, error) {
+	w, err := kv.Watch(ctx, key, jetstream.IncludeHistory())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = w.Stop() }()
+	var entries []jetstream.KeyValueEntry
+	for {
+		select {
+		case entry, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return nil, errors.New("the history was cut short")
+			case entry != nil:
+				entries = append(entries, entry)
+				continue
+			case len(entries) == 0:
+				return nil, jetstream.ErrKeyNotFound
+			}
+			slices.Reverse(entries)
+			return entries, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// list makes the set of a history.
+func (s *Source) list(entries []jetstream.KeyValueEntry) (source.Set, error) {
+	if entries[0].Operation() != jetstream.KeyValuePut {
+		return source.Set{}, fmt.Errorf("%w: the key was deleted", source.ErrNoKey)
+	}
+	set, err := s.decode(entries[0].Value())
+	if err != nil {
+		return source.Set{}, err
+	}
+	if set.Complete || len(set.Keys) != 1 || set.Keys[0].Version != "" {
+		return set, nil // it says everything itself
+	}
+	var keys []source.Key
+	var replaced time.Time // when the entry was
+	for _, entry := range entries {
+		if entry.Operation() != jetstream.KeyValuePut {
+			set.Complete = true // F70: a marker revokes all before it
+			break
+		}
+		// What cannot be read was never a key; only the newest must be one.
+		if got, err := s.decode(entry.Value()); err == nil && len(got.Keys) == 1 {
+			keys = s.add(keys, got.Keys[0], entry, replaced)
+		}
+		replaced = entry.Created()
+	}
+	set.Keys = keys
+	return set, nil
+}
+
+// add adds the key of an entry. One that is there already takes the name and the
+// time of the older entry; its end stays.
+func (s *Source) add(keys []source.Key, key source.Key, entry jetstream.KeyValueEntry, replaced time.Time) []source.Key {
+	i := slices.IndexFunc(keys, key.SameContent)
+	if i < 0 {
+		if !replaced.IsZero() {
+			key.ExpiresAt = replaced.Add(s.overlap)
+		}
+		i, keys = len(keys), append(keys, key)
+	}
+	keys[i].Version, keys[i].CreatedAt = strconv.FormatUint(entry.Revision(), 10), entry.Created()
+	// F16: when the history has lost the first of many equal entries, the name stays.
+	for _, known := range s.set.Keys {
+		if known.SameContent(key) {
+			keys[i].Version, keys[i].CreatedAt = known.Version, known.CreatedAt
+		}
+	}
+	return keys
+}

@@ -1,0 +1,73 @@
+package natstest_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/rollingkeys/rollingkeys/source/nats/internal/natstest"
+)
+
+// shared is the server of all tests that do not end it.
+var shared *natstest.Server
+
+type tests struct{ *testing.M }
+
+func (m tests) Run() int {
+	var err error
+	if shared, err = natstest.Start(); err != nil {
+		panic(err)
+	}
+	defer shared.Stop()
+	return m.M.Run()
+}
+
+// F104: with the servers gone, no goroutine is left.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+
+// dial returns a connection to the server, or proxy, at addr, that soon notices
+// when it is lost and soon comes back.
+func dial(t testing.TB, addr string, opts ...nats.Option) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect(addr, append([]nats.Option{
+		nats.MaxReconnects(-1), nats.ReconnectWait(50 * time.Millisecond), nats.Timeout(time.Second),
+		nats.PingInterval(500 * time.Millisecond), nats.IgnoreAuthErrorAbort(),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
+	}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// bucketOf names the bucket of a test.
+func bucketOf(t testing.TB) string { return strings.NewReplacer("/", "_", "#", "_").Replace(t.Name()) }
+
+// bucket makes a bucket that keeps so many values of a key.
+func bucket(t testing.TB, nc *nats.Conn, name string, history uint8) jetstream.KeyValue {
+	t.Helper()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kv, err := js.CreateKeyValue(context.Background(), jetstream.KeyValueConfig{Bucket: name, History: history})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kv
+}
+
+func put(t testing.TB, kv jetstream.KeyValue, value string) uint64 {
+	t.Helper()
+	revision, err := kv.PutString(context.Background(), "k", value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return revision
+}

@@ -1,0 +1,66 @@
+// Package natstest tests source/nats against a real server in the test's
+// process. It is a module of its own, so that who uses the source is spared it.
+package natstest
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// A Server is a NATS server with JetStream on loopback.
+type Server struct {
+	Addr string
+	opts *server.Options
+	nats *server.Server
+}
+
+// Start starts a server that keeps its data in a directory of its own. users may
+// be empty: then there are no logins.
+func Start(users ...*server.User) (*Server, error) {
+	dir, err := os.MkdirTemp("", "natstest")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{opts: &server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: dir,
+		NoLog: true, NoSigs: true, Users: users,
+	}}
+	return s, s.Restart()
+}
+
+// Restart starts a server that was killed, at the same address.
+func (s *Server) Restart() error {
+	nats, err := server.NewServer(s.opts.Clone())
+	if err != nil {
+		return err
+	}
+	nats.Start()
+	if !nats.ReadyForConnections(30 * time.Second) {
+		return errors.New("the NATS server is not ready")
+	}
+	s.nats, s.Addr = nats, nats.Addr().String()
+	s.opts.Port = nats.Addr().(*net.TCPAddr).Port
+	return nil
+}
+
+// Kill ends the server and keeps its data; Restart brings it back.
+func (s *Server) Kill() {
+	s.nats.Shutdown()
+	s.nats.WaitForShutdown()
+}
+
+// Login changes who may do what; connections that it concerns are closed.
+func (s *Server) Login(users ...*server.User) error {
+	s.opts.Users = users
+	return s.nats.ReloadOptions(s.opts.Clone())
+}
+
+// Stop ends the server for good.
+func (s *Server) Stop() {
+	s.Kill()
+	_ = os.RemoveAll(s.opts.StoreDir)
+}

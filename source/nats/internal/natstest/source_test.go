@@ -1,0 +1,356 @@
+package natstest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rollingkeys/rollingkeys/conformance"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	rknats "github.com/rollingkeys/rollingkeys/source/nats"
+	"github.com/rollingkeys/rollingkeys/source/nats/internal/natstest"
+)
+
+// harness makes the suite's backend: the shared server behind a proxy.
+func harness(document bool) conformance.SourceHarness {
+	h := conformance.SourceHarness{
+		Lists: document,
+		Skip:  map[string]string{"Denied": "TestPermission has a server with logins"},
+		New: func(t testing.TB) conformance.SourceBackend {
+			proxy := storetest.NewProxy(t, shared.Addr)
+			var opts []rknats.Option
+			if document {
+				opts = append(opts, rknats.WithDecoder(source.Document))
+			}
+			name := bucketOf(t)
+			kv := bucket(t, dial(t, shared.Addr), name, 1)
+			encode := func(keys ...source.Key) string {
+				data, err := source.EncodeDocument(source.Set{Keys: keys, Complete: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return string(data)
+			}
+			nc := dial(t, proxy.Addr)
+			mend := func() {
+				proxy.Start()
+				// What Hang held is closed now, which the client may not know yet.
+				storetest.Eventually(t, "the connection", func() bool { return nc.FlushTimeout(100*time.Millisecond) == nil })
+			}
+			return conformance.SourceBackend{
+				Source: rknats.New(nc, name, "k", opts...),
+				Put: func(keys ...source.Key) {
+					mend()
+					switch {
+					case document:
+						put(t, kv, encode(keys...))
+					case len(keys) > 0:
+						put(t, kv, keys[0].Secret.Expose())
+					default:
+						put(t, kv, "")
+					}
+				},
+				Delete: func() {
+					if err := kv.Delete(context.Background(), "k"); err != nil {
+						t.Fatal(err)
+					}
+				},
+				Break: proxy.Stop, Hang: proxy.Hang, Repair: mend,
+				Tear: func(next source.Key) {
+					text := encode(next)
+					put(t, kv, text[:len(text)/2])
+				},
+			}
+		},
+	}
+	if !document {
+		h.Skip["Torn"] = "a put is atomic, and half of a token looks like a token"
+	}
+	return h
+}
+
+// F01, F04, F07, F14, F16, F71, F75, F78, F95, F104: one token, and a key document.
+func TestConformance(t *testing.T) {
+	t.Run("Token", func(t *testing.T) { conformance.TestSource(t, harness(false)) })
+	t.Run("Document", func(t *testing.T) { conformance.TestSource(t, harness(true)) })
+}
+
+// F75, F77, F92: a watch is armed again, honestly, after each way to lose it.
+func TestFaults(t *testing.T) {
+	storetest.TestFaults(t, func(t *testing.T) storetest.Store {
+		s, err := natstest.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Stop)
+		proxy := storetest.NewProxy(t, s.Addr)
+		admin := dial(t, s.Addr)
+		kv := bucket(t, admin, "KEYS", 3)
+		return storetest.Store{
+			Source: rknats.New(dial(t, proxy.Addr), "KEYS", "k"), Proxy: proxy,
+			Put:  func(key source.Key) { put(t, kv, key.Secret.Expose()) },
+			Kill: s.Kill,
+			Restart: func() {
+				if err := s.Restart(); err != nil {
+					t.Fatal(err)
+				}
+				storetest.Eventually(t, "the connection", admin.IsConnected)
+			},
+		}
+	})
+}
+
+// versions reads src and returns its versions, newest first.
+func versions(t *testing.T, src source.Source) (names []string, set source.Set) {
+	t.Helper()
+	set, err := src.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range set.Keys {
+		names = append(names, key.Version)
+	}
+	return names, set
+}
+
+// F16, F70, F71, F92: the history's values are the versions, and a marker ends it.
+func TestHistory(t *testing.T) {
+	nc := dial(t, shared.Addr)
+	kv := bucket(t, nc, bucketOf(t), 4)
+	src := rknats.New(nc, bucketOf(t), "k")
+	check := func(what string, complete bool, want ...uint64) source.Set {
+		t.Helper()
+		for _, src := range []source.Source{src, rknats.New(nc, bucketOf(t), "k")} { // one that knew before, one that did not
+			if got, set := versions(t, src); fmt.Sprint(got) != fmt.Sprint(want) || set.Complete != complete {
+				t.Errorf("%s: versions %v, complete %v; want %v, %v", what, got, set.Complete, want, complete)
+			}
+		}
+		_, set := versions(t, src)
+		return set
+	}
+	one := put(t, kv, "one")
+	check("one", false, one)
+	two := put(t, kv, "two")
+	set := check("two", false, two, one)
+	entry, err := kv.Get(t.Context(), "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end := set.Keys[1].ExpiresAt; !end.Equal(entry.Created().Add(24 * 3600e9)) {
+		t.Errorf("the previous version ends %v, want 24 h after %v", end, entry.Created())
+	}
+	if !set.Keys[0].ExpiresAt.IsZero() || !set.Keys[0].CreatedAt.Equal(entry.Created()) {
+		t.Error("the current version has an end, or another time than the store's")
+	}
+	put(t, kv, "two")
+	check("two again", false, two, one)
+	put(t, kv, "one")
+	check("back to one", false, one, two)
+	put(t, kv, " ") // never a key
+	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
+		t.Errorf("a blank value: %v", err)
+	}
+	if err := kv.Purge(t.Context(), "k"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrNoKey) {
+		t.Errorf("after a purge: %v", err)
+	}
+	three := put(t, kv, "three")
+	check("three, after a purge", true, three)
+	four := put(t, kv, "four")
+	check("four", true, four, three)
+	none := rknats.New(nc, bucketOf(t), "k", rknats.WithOverlap(0))
+	if got, _ := versions(t, none); len(got) != 1 {
+		t.Errorf("without an overlap: versions %v, want the current alone", got)
+	}
+}
+
+// F16: the same value is put until the history has lost all others. Neither the
+// current key's name nor the previous key is lost in the ring.
+func TestHistoryOverflows(t *testing.T) {
+	nc := dial(t, shared.Addr)
+	kv := bucket(t, nc, bucketOf(t), 2)
+	put(t, kv, conformance.NewKey(1).Secret.Expose())
+	ring, _ := storetest.Keep(t, rknats.New(nc, bucketOf(t), "k"))
+	put(t, kv, conformance.NewKey(2).Secret.Expose())
+	storetest.Uses(t, ring, 2)
+	version := ring.Version()
+	for range 10 {
+		put(t, kv, conformance.NewKey(2).Secret.Expose())
+		if err := ring.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	status := ring.Status()
+	if ring.Version() != version || len(status.Versions) != 2 || status.Versions[1].Role != source.RolePrevious {
+		t.Errorf("the same content changed the ring: %+v", status.Versions)
+	}
+}
+
+// F70: a purge revokes the old key, wherever it is held.
+func TestPurgeRevokes(t *testing.T) {
+	nc := dial(t, shared.Addr)
+	kv := bucket(t, nc, bucketOf(t), 5)
+	put(t, kv, "one")
+	ring, _ := storetest.Keep(t, rknats.New(nc, bucketOf(t), "k"))
+	storetest.Requests(t, ring)
+	put(t, kv, "two")
+	storetest.Eventually(t, "two", func() bool { return len(ring.Status().Versions) == 2 })
+	if err := kv.Purge(t.Context(), "k"); err != nil {
+		t.Fatal(err)
+	}
+	three := put(t, kv, "three")
+	storetest.Eventually(t, "three", func() bool { return ring.Version() == fmt.Sprint(three) })
+	for _, v := range ring.Status().Versions[1:] {
+		if v.Role != source.RoleRetired {
+			t.Errorf("version %s is %s after a purge", v.Version, v.Role)
+		}
+	}
+}
+
+// A bucket that is deleted and made anew counts its revisions from 1 again.
+func TestBucketMadeAnew(t *testing.T) {
+	nc := dial(t, shared.Addr)
+	name := bucketOf(t)
+	kv := bucket(t, nc, name, 1)
+	put(t, kv, conformance.NewKey(1).Secret.Expose())
+	ring, _ := storetest.Keep(t, rknats.New(nc, name, "k"))
+	storetest.Requests(t, ring)
+	put(t, kv, conformance.NewKey(2).Secret.Expose())
+	storetest.Uses(t, ring, 2) // the watch is armed
+	put(t, kv, conformance.NewKey(3).Secret.Expose())
+	storetest.Uses(t, ring, 3)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteKeyValue(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrNoKey) {
+		t.Errorf("Refresh without the bucket: %v", err)
+	}
+	put(t, bucket(t, nc, name, 1), conformance.NewKey(4).Secret.Expose())
+	if err := ring.Refresh(t.Context()); err != nil {
+		t.Error(err)
+	}
+	storetest.Uses(t, ring, 4)
+}
+
+// F17, F88: a login that may not read, is let in, is refused altogether, and let in again.
+func TestPermission(t *testing.T) {
+	admin := &server.User{Username: "admin", Password: "admin"}
+	bot := func(password string, publish ...string) *server.User {
+		return &server.User{Username: "bot", Password: password, Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Allow: publish}, Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+		}}
+	}
+	// These are the ones that the manual names.
+	needed := []string{
+		"$JS.API.STREAM.INFO.KV_KEYS", "$JS.API.DIRECT.GET.KV_KEYS.>", "$JS.API.STREAM.MSG.GET.KV_KEYS",
+		"$JS.API.CONSUMER.CREATE.KV_KEYS.>", "$JS.API.CONSUMER.DELETE.KV_KEYS.>",
+	}
+	s, err := natstest.Start(admin, bot("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	login := func(users ...*server.User) {
+		t.Helper()
+		if err := s.Login(users...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	adminConn := dial(t, s.Addr, nats.UserInfo("admin", "admin"))
+	kv := bucket(t, adminConn, "KEYS", 2)
+	putKey := func(n int) {
+		t.Helper()
+		storetest.Eventually(t, "the connection", adminConn.IsConnected)
+		put(t, kv, conformance.NewKey(n).Secret.Expose())
+	}
+	putKey(1)
+
+	t.Setenv("NATS_TEST_PASSWORD", "one")
+	src, _, err := source.Parse("nats://" + s.Addr + "/KEYS/k?username=bot&password_env=NATS_TEST_PASSWORD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	login(admin, bot("one", "nothing"))
+	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrDenied) {
+		t.Errorf("Read without permission: %v", err)
+	}
+	login(admin, bot("one", needed...))
+	ring, _ := storetest.Keep(t, src)
+	storetest.Requests(t, ring)
+	putKey(2)
+	storetest.Uses(t, ring, 2)
+
+	login(admin, bot("two", needed...)) // the password is another now
+	storetest.Eventually(t, "a refusal", func() bool { return errors.Is(ring.Refresh(t.Context()), source.ErrDenied) })
+	putKey(3)
+	t.Setenv("NATS_TEST_PASSWORD", "two")
+	storetest.Uses(t, ring, 3)
+}
+
+func BenchmarkRotation(b *testing.B) {
+	nc := dial(b, shared.Addr)
+	kv := bucket(b, nc, bucketOf(b), 2)
+	storetest.Rotation(b, rknats.New(nc, bucketOf(b), "k"), func(key source.Key) { put(b, kv, key.Secret.Expose()) })
+}
+
+func Example() {
+	s, err := natstest.Start()
+	if err != nil {
+		panic(err)
+	}
+	defer s.Stop()
+	ctx := context.Background()
+	nc, err := nats.Connect(s.Addr)
+	if err != nil {
+		panic(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		panic(err)
+	}
+	kv, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "KEYS", History: 2})
+	if err != nil {
+		panic(err)
+	}
+	put := func(value string) {
+		if _, err := kv.PutString(ctx, "exchange", value); err != nil {
+			panic(err)
+		}
+	}
+	put("first-key")
+
+	src, opts, err := source.Parse("nats://" + s.Addr + "/KEYS/exchange?overlap=1h")
+	if err != nil {
+		panic(err)
+	}
+	switched := make(chan string, 2)
+	ring, err := source.Keep(ctx, src, append(opts, source.WithLogger(nil), source.WithObserver(func(e source.Event) {
+		if e.Kind == source.Switched {
+			switched <- e.Version
+		}
+	}))...)
+	if err != nil {
+		panic(err)
+	}
+	defer ring.Close()
+	fmt.Println("revision", <-switched)
+	put("second-key")
+	fmt.Println("revision", <-switched)
+	// Output:
+	// revision 1
+	// revision 2
+}

@@ -1,0 +1,128 @@
+package nats
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/lease"
+	"github.com/rollingkeys/rollingkeys/source/internal/param"
+)
+
+func init() { source.Register("nats", open) }
+
+// open opens a source string; the package comment has the parameters.
+func open(u *url.URL, query url.Values) (source.Source, error) {
+	src, err := parse(u, query)
+	if err != nil {
+		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
+	}
+	return src, nil
+}
+
+func parse(u *url.URL, query url.Values) (*Source, error) {
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	if u.Host == "" || bucket == "" || key == "" {
+		return nil, errors.New("want nats://host:port/bucket/key")
+	}
+	servers := append([]string{u.Host}, query["server"]...)
+	query.Del("server")
+	decode, err := param.Decoder(query)
+	if err != nil {
+		return nil, err
+	}
+	opts := []Option{WithDecoder(decode)}
+	// The ring has taken the overlap already, and has said so if it is none.
+	if d, err := time.ParseDuration(u.Query().Get("overlap")); err == nil {
+		opts = append(opts, WithOverlap(d))
+	}
+	creds, err := param.One(query, "creds_file")
+	if err != nil {
+		return nil, err
+	}
+	username, password, err := param.Login(query)
+	switch {
+	case err != nil:
+		return nil, err
+	case username != "" && password == nil:
+		return nil, errors.New("username without password_env or password_file")
+	case creds != "" && password != nil:
+		return nil, errors.New("creds_file and a password exclude each other")
+	}
+	secure := false
+	if text, err := param.One(query, "tls"); err != nil {
+		return nil, err
+	} else if text != "" {
+		if secure, err = strconv.ParseBool(text); err != nil {
+			return nil, errors.New("tls is neither true nor false")
+		}
+	}
+	config, err := param.TLS(query, secure)
+	if err != nil {
+		return nil, err
+	}
+	name := (&url.URL{Scheme: "nats", Host: u.Host, Path: "/" + bucket + "/" + key}).String()
+	conn := lease.New(dial(servers, login(username, password, creds), config), (*nats.Conn).Close)
+	return newSource(name, conn, bucket, key, opts...), nil
+}
+
+// login returns options that ask for the password at each connection. An error
+// there becomes an empty password, which the server refuses.
+func login(username string, password func() (source.Secret, error), creds string) []nats.Option {
+	text := func() string {
+		secret, _ := password()
+		return secret.Expose()
+	}
+	switch {
+	case creds != "":
+		return []nats.Option{nats.UserCredentials(creds)}
+	case username != "":
+		return []nats.Option{nats.UserInfoHandler(func() (string, string) { return username, text() })}
+	case password != nil:
+		return []nats.Option{nats.TokenHandler(text)}
+	}
+	return nil
+}
+
+func dial(servers []string, opts []nats.Option, config *tls.Config) func(context.Context) (*nats.Conn, error) {
+	opts = append(opts,
+		nats.Timeout(patience), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
+		nats.ReconnectWait(time.Second), nats.ReconnectJitter(time.Second, time.Second),
+		nats.IgnoreAuthErrorAbort(), // the password may be another the next time
+		nats.PingInterval(10*time.Second), nats.MaxPingsOutstanding(2),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // the default prints
+	)
+	if config != nil {
+		opts = append(opts, nats.Secure(config))
+	}
+	return func(ctx context.Context) (*nats.Conn, error) {
+		type result struct {
+			nc  *nats.Conn
+			err error
+		}
+		done := make(chan result, 1)
+		go func() { // F78: Connect knows no context
+			nc, err := nats.Connect(strings.Join(servers, ","), opts...)
+			done <- result{nc, err}
+		}()
+		select {
+		case r := <-done:
+			return r.nc, r.err
+		case <-ctx.Done():
+			go func() {
+				if r := <-done; r.nc != nil {
+					r.nc.Close()
+				}
+			}()
+			return nil, ctx.Err()
+		}
+	}
+}
