@@ -75,9 +75,10 @@ func serverFirst(s *transportTrial) {
 	s.get("v1")
 	v2 := s.api.Rotate(0)
 	var wg sync.WaitGroup
-	wg.Go(func() { // the source follows once a request has been refused
+	wg.Go(func() { // the source follows soon after a request has been refused
 		for s.Context().Err() == nil {
 			if _, refused := s.api.Count("v1"); refused > 0 {
+				within(s.Context().Done(), 20*time.Millisecond)
 				s.keys.set(v2, false)
 				return
 			}

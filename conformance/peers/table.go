@@ -1,0 +1,89 @@
+package peers
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/rollingkeys/rollingkeys/conformance"
+)
+
+// The markers between which a file has the table.
+const (
+	begin = "<!-- peers: begin, written by go test -update in conformance/peers -->"
+	end   = "<!-- peers: end -->"
+)
+
+// Table writes results, by the peer's name, as a Markdown table: a row for each
+// case, a column for each peer.
+func Table(list []Peer, results map[string][]conformance.Result) string {
+	var b strings.Builder
+	b.WriteString("| case |")
+	for _, p := range list {
+		fmt.Fprintf(&b, " %s |", p.Name)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(list)) + "\n")
+	for _, c := range conformance.TransportCases() {
+		fmt.Fprintf(&b, "| **%s** %s |", c.Name, c.Doc)
+		for _, p := range list {
+			fmt.Fprintf(&b, " %s |", cell(c.Name, results[p.Name]))
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString("| passed |")
+	for _, p := range list {
+		passed, all := 0, 0
+		for _, c := range conformance.TransportCases() {
+			switch cell(c.Name, results[p.Name]) {
+			case "yes":
+				passed++
+				all++
+			case "-":
+			default:
+				all++
+			}
+		}
+		fmt.Fprintf(&b, " %d of %d |", passed, all)
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+// cell says how the case went: over both protocols, one of them, or neither; "-"
+// where it does not apply.
+func cell(name string, results []conformance.Result) string {
+	var passed []string
+	all := 0
+	for _, r := range results {
+		if r.Name != name {
+			continue
+		}
+		if r.Outcome == conformance.Skipped {
+			return "-"
+		}
+		all++
+		if r.Outcome == conformance.Passed {
+			passed = append(passed, r.Protocol)
+		}
+	}
+	switch len(passed) {
+	case 0:
+		return "no"
+	case all:
+		return "yes"
+	}
+	return strings.Join(passed, ", ") + " only"
+}
+
+// Replace returns text with the table between its markers, and whether it has them.
+func Replace(text []byte, table string) ([]byte, bool) {
+	before, rest, ok := bytes.Cut(text, []byte(begin+"\n"))
+	if !ok {
+		return text, false
+	}
+	_, after, ok := bytes.Cut(rest, []byte(end))
+	if !ok {
+		return text, false
+	}
+	return bytes.Join([][]byte{before, []byte(begin + "\n"), []byte(table), []byte(end), after}, nil), true
+}
