@@ -37,9 +37,10 @@ func (r *Ring) other(a *Attempt) *version {
 				return v
 			}
 		}
-	case a.n == 2 && (a.tried[0].v.accepted || a.tried[1].v.accepted) && live(a.tried[0].v) && slices.Contains(r.list, a.tried[0].v):
+	case a.n == 2 && !a.tried[1].doubtful && (a.tried[0].v.accepted || a.tried[1].v.accepted) && live(a.tried[0].v) && slices.Contains(r.list, a.tried[0].v):
 		// One of the two was good until now: the server went from one to the other
-		// between the attempts, without an overlap, or its replicas are at it.
+		// between the attempts, without an overlap, or its replicas are at it. A
+		// doubtful refusal gets one try: it may not be about the keys at all (F65).
 		return a.tried[0].v
 	}
 	return nil
