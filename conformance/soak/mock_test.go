@@ -1,0 +1,91 @@
+package soak_test
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// A mock is a track's server where that is the mock API, and the key that is
+// current there.
+type mock struct {
+	*track
+	api     *mockapi.API
+	current source.Key
+	broken  atomic.Int32 // what happens to requests: 0, cut or unavailable
+}
+
+const (
+	cut         = 1
+	unavailable = 2
+)
+
+func newMock(k *track, opts ...mockapi.Option) *mock {
+	k.t.Helper()
+	k.attempts = true
+	// The ledger is the log: the mock's own would grow.
+	opts = append(opts, mockapi.WithHandler(http.HandlerFunc(k.ledger.apply)), mockapi.WithLogLimit(0), mockapi.WithReplicas(3))
+	m := &mock{track: k, api: mockapi.New(k.t, opts...)}
+	m.api.Intercept(m.note)
+	k.url = m.api.URL()
+	m.current = m.issue(mockapi.Spec{})
+	return m
+}
+
+func (m *mock) note(w http.ResponseWriter, _ *http.Request, a mockapi.Attempt) (answered bool) {
+	if a.Version == "" {
+		m.mu.Lock()
+		m.failed = append(m.failed, "a key was sent that was never issued")
+		m.mu.Unlock()
+	}
+	how := m.broken.Load()
+	if !m.ledger.attempt(a.Header.Get("X-Request-Id"), a.Version, a.Accepted, how != 0) {
+		return false
+	}
+	if how == cut {
+		panic(http.ErrAbortHandler)
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
+	return true
+}
+
+// issue makes a new key. The ring may have it before Issue returns, so its name
+// is noted first: the server counts.
+func (m *mock) issue(spec mockapi.Spec) source.Key {
+	spec.Secret = m.newSecret()
+	key := m.api.Issue(spec)
+	if key.Version != m.version(key.Secret) {
+		m.t.Errorf("%s is another version than was noted", key.Version)
+	}
+	return key
+}
+
+// next makes key current.
+func (m *mock) next(key source.Key) {
+	m.served(key.Version)
+	m.current = key
+}
+
+// late is a new key that each replica learns of at a time of its own, within 800 ms.
+func (m *mock) late() mockapi.Spec {
+	spec := mockapi.Spec{Replicas: make(map[int]time.Duration)}
+	for n := range 3 {
+		spec.Replicas[n] = time.Duration(m.rng.Int64N(int64(800 * time.Millisecond)))
+	}
+	return spec
+}
+
+// everywhere waits until every replica has learnt of the version.
+func (m *mock) everywhere(version string) {
+	m.await("every replica taking "+version, func() bool {
+		for _, k := range m.api.Keys() {
+			if k.Key.Version == version {
+				return len(k.Replicas) == 3
+			}
+		}
+		return false
+	})
+}

@@ -1,0 +1,210 @@
+package soak_test
+
+import (
+	crand "crypto/rand"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/client"
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// A track is one source, one server, and clients that send requests all the
+// time while the track takes one step after the other.
+type track struct {
+	t        *testing.T
+	name     string
+	rng      *rand.Rand // of the steps
+	printed  *sweep
+	client   *client.Client
+	url      string
+	attempts bool // the ledger has refused attempts too
+	ledger   *ledger
+	steps    map[string]func()
+	deck     []string // steps still to be taken before they are shuffled again
+
+	mu      sync.Mutex        // guards what follows
+	secrets map[string]string // the server's versions by secret
+	labels  map[string]string // the server's versions by the ring's
+	last    [clients]string   // the version that served each client last
+	failed  []string
+	taken   map[string]int
+	figures figures
+}
+
+type figures struct{ requests, orders, moved int }
+
+func newTrack(t *testing.T, name string, from uint64, printed *sweep) *track {
+	return &track{
+		t: t, name: name, printed: printed, ledger: newLedger(),
+		rng:     rand.New(rand.NewPCG(from, uint64(len(name)))),
+		secrets: make(map[string]string), labels: make(map[string]string), taken: make(map[string]int),
+	}
+}
+
+// open starts the client on src; the server has a key that the source lists.
+func (k *track) open(src source.Source, base *http.Transport, opts ...client.Option) {
+	k.t.Helper()
+	base.MaxIdleConnsPerHost = clients
+	c, err := client.New(k.t.Context(), src, append([]client.Option{
+		client.WithBase(base), client.WithScheme(transport.SchemeFunc(k.prepare)),
+		client.WithRing(source.WithPoll(time.Second), source.WithRefusalWait(10*time.Second), source.WithOverlap(time.Hour),
+			source.WithLogger(slog.New(slog.NewTextHandler(k.printed, &slog.HandlerOptions{Level: slog.LevelDebug}))),
+			source.WithObserver(func(e source.Event) { k.printed.look(fmt.Sprintf("%+v %#v", e, e)) })),
+	}, opts...)...)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.client = c
+	k.t.Cleanup(func() { _ = c.Close(); base.CloseIdleConnections() })
+}
+
+// newSecret returns a secret, and notes that it is the server's next version's.
+func (k *track) newSecret() string {
+	secret := mockapi.Sentinel + crand.Text()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.secrets[secret] = fmt.Sprintf("v%d", len(k.secrets)+1)
+	return secret
+}
+
+// version returns what the server calls the key with this secret.
+func (k *track) version(secret source.Secret) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.secrets[secret.Expose()]
+}
+
+// prepare is the Bearer scheme. It notes how the ring calls a version, which of
+// a plain file is a time.
+func (k *track) prepare(key source.Key) (transport.Signer, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	version, ok := k.secrets[key.Secret.Expose()]
+	if !ok {
+		k.failed = append(k.failed, "a key that the server never issued came out of the source: "+key.Version)
+	}
+	k.labels[key.Version] = version
+	return transport.Bearer().Prepare(key)
+}
+
+// run keeps traffic up and takes steps until the time is over, each step whole.
+func (k *track) run(end time.Time) {
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for n := range clients {
+		wg.Go(func() { k.send(stop, n) })
+	}
+	defer wg.Wait()
+	defer close(stop)
+	defer func() {
+		// Fatalf is for the test's own goroutine: a step that fails panics with stuck.
+		if p := recover(); p != nil {
+			if _, ok := p.(stuck); !ok {
+				panic(p)
+			}
+			k.t.Errorf("%s: %v; status %+v", k.name, p, k.client.Status())
+		}
+	}()
+	for time.Now().Before(end) && !k.t.Failed() {
+		if len(k.deck) == 0 {
+			k.deck = slices.Sorted(maps.Keys(k.steps))
+			k.rng.Shuffle(len(k.deck), func(i, j int) { k.deck[i], k.deck[j] = k.deck[j], k.deck[i] })
+		}
+		step := k.deck[0]
+		k.deck = k.deck[1:]
+		k.steps[step]()
+		k.mu.Lock()
+		k.taken[step]++
+		k.mu.Unlock()
+		k.pause(200 * time.Millisecond)
+	}
+}
+
+// stuck is the panic of a step that waits in vain.
+type stuck string
+
+// await waits for what must come.
+func (k *track) await(what string, ok func() bool) {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(limit); !ok(); <-tick.C {
+		if time.Now().After(end) {
+			panic(stuck("never came: " + what))
+		}
+	}
+}
+
+func (k *track) must(err error) {
+	if err != nil {
+		panic(stuck(err.Error()))
+	}
+}
+
+// pause lets traffic go on for a while, at most d.
+func (k *track) pause(d time.Duration) {
+	<-time.After(time.Duration(k.rng.Int64N(int64(d))))
+}
+
+// served waits until each client has been served by the version, so that no
+// request is out any more that left before it came.
+func (k *track) served(version string) {
+	k.await("requests of every client served by "+version, func() bool {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		return !slices.ContainsFunc(k.last[:], func(v string) bool { return v != version })
+	})
+}
+
+// refused waits until the server has refused the version.
+func (k *track) refused(version string) {
+	k.await("a refusal of "+version, func() bool {
+		return slices.ContainsFunc(k.client.Status().Versions, func(v source.VersionStatus) bool {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			return k.labels[v.Version] == version && v.Refused > 0
+		})
+	})
+}
+
+// readable waits until the source is read without an error again.
+func (k *track) readable() {
+	k.await("a good reading", func() bool { s := k.client.Status(); return s.LastError == "" && s.Healthy })
+}
+
+// judge reports what the track did and returns how many steps it took.
+func (k *track) judge() (steps int) {
+	k.t.Helper()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i, f := range k.failed {
+		if i == 20 {
+			k.t.Errorf("%s: and %d more", k.name, len(k.failed)-i)
+			break
+		}
+		k.printed.look(f)
+		k.t.Errorf("%s: %s", k.name, f)
+	}
+	if n := k.ledger.rest(); n > 0 {
+		k.t.Errorf("%s: the server has %d requests that nobody waited for", k.name, n)
+	}
+	for _, n := range k.taken {
+		steps += n
+	}
+	f := k.figures
+	if f.moved == 0 || f.orders == 0 {
+		k.t.Errorf("%s: %d requests were answered by another version, %d orders: nothing was tried", k.name, f.moved, f.orders)
+	}
+	k.t.Logf("%s: %d requests, %d orders, %d failed, %d answered by another version than they left with, %d steps: %v",
+		k.name, f.requests, f.orders, len(k.failed), f.moved, steps, k.taken)
+	return steps
+}
