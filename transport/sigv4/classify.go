@@ -1,0 +1,63 @@
+package sigv4
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// Classifier reads AWS's refusals, which come with 400, 401 or 403 and name the
+// error in a header, in JSON or in XML. A signature is checked before a request
+// is carried out, so what is refused for the key may be sent again, whatever it is.
+//
+// https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+func Classifier(a *transport.Answer) transport.Verdict {
+	if a.Status != 400 && a.Status != 401 && a.Status != 403 {
+		return transport.RFC6750(a)
+	}
+	switch code(a) {
+	case "InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException", "ExpiredToken", "ExpiredTokenException",
+		"InvalidToken", "TokenRefreshRequired":
+		return transport.RefusedUnapplied
+	case "SignatureDoesNotMatch", "InvalidSignatureException":
+		// The JSON and query APIs have no code of its own for a time that is off.
+		if bytes.Contains(a.Body(), []byte("Signature expired")) || bytes.Contains(a.Body(), []byte("Signature not yet current")) {
+			return transport.Clock
+		}
+		return transport.RefusedUnapplied
+	case "RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture":
+		return transport.Clock
+	case "":
+		return transport.RFC6750(a)
+	}
+	return transport.Passed
+}
+
+// code returns the error's name: after a '#' in JSON, before a ':' in the header.
+func code(a *transport.Answer) string {
+	text := a.Header.Get("X-Amzn-Errortype")
+	if text == "" {
+		var body struct {
+			Type string `json:"__type"`
+			Code string `json:"code"`
+		}
+		if json.Unmarshal(a.Body(), &body) == nil {
+			text = body.Type
+			if text == "" {
+				text = body.Code
+			}
+		}
+	}
+	if text == "" {
+		_, rest, _ := bytes.Cut(a.Body(), []byte("<Code>"))
+		name, _, found := bytes.Cut(rest, []byte("</Code>"))
+		if found {
+			text = string(name)
+		}
+	}
+	text, _, _ = strings.Cut(text, ":")
+	return text[strings.LastIndexByte(text, '#')+1:]
+}

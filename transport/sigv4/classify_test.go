@@ -1,0 +1,59 @@
+package sigv4_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/sigv4"
+)
+
+// Answers in the three forms in which AWS names an error.
+func TestClassifier(t *testing.T) {
+	for code, want := range map[string]transport.Verdict{
+		"InvalidClientTokenId":        transport.RefusedUnapplied,
+		"InvalidAccessKeyId":          transport.RefusedUnapplied,
+		"UnrecognizedClientException": transport.RefusedUnapplied,
+		"SignatureDoesNotMatch":       transport.RefusedUnapplied,
+		"InvalidSignatureException":   transport.RefusedUnapplied,
+		"ExpiredToken":                transport.RefusedUnapplied,
+		"ExpiredTokenException":       transport.RefusedUnapplied,
+		"RequestTimeTooSkewed":        transport.Clock,
+		"RequestExpired":              transport.Clock,
+		"AccessDenied":                transport.Passed,
+		"AccessDeniedException":       transport.Passed,
+		"Throttling":                  transport.Passed,
+		"ThrottlingException":         transport.Passed,
+		"ValidationException":         transport.Passed,
+	} {
+		for form, answer := range map[string]*transport.Answer{
+			"header": transport.NewAnswer(400, http.Header{"X-Amzn-Errortype": {code + ":http://internal.amazon.com/coral/"}}, []byte(`{}`)),
+			"json":   transport.NewAnswer(400, nil, fmt.Appendf(nil, `{"__type":"com.amazon.coral.service#%s","message":"x"}`, code)),
+			"xml":    transport.NewAnswer(403, nil, fmt.Appendf(nil, `<?xml version="1.0"?><Error><Code>%s</Code><Message>x</Message></Error>`, code)),
+			"query":  transport.NewAnswer(403, nil, fmt.Appendf(nil, `<ErrorResponse><Error><Code>%s</Code></Error></ErrorResponse>`, code)),
+		} {
+			if got := sigv4.Classifier(answer); got != want {
+				t.Errorf("%s in %s: %v, want %v", code, form, got, want)
+			}
+		}
+	}
+	for name, tc := range map[string]struct {
+		answer *transport.Answer
+		want   transport.Verdict
+	}{
+		"expired in its message": {transport.NewAnswer(403, nil, []byte(
+			`{"__type":"InvalidSignatureException","message":"Signature expired: 20261123T120000Z is now earlier than 20261123T121000Z"}`)), transport.Clock},
+		"too early in its message": {transport.NewAnswer(403, nil, []byte(
+			`<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>Signature not yet current: 2026</Message></Error></ErrorResponse>`)), transport.Clock},
+		"no name":        {transport.NewAnswer(403, nil, []byte("<html>")), transport.Passed},
+		"401, no name":   {transport.NewAnswer(401, nil, nil), transport.Refused},
+		"half an answer": {transport.NewAnswer(403, nil, []byte("<Error><Code>InvalidAcc")), transport.Passed},
+		"throttled":      {transport.NewAnswer(503, nil, []byte("<Code>InvalidAccessKeyId</Code>")), transport.Passed},
+		"well":           {transport.NewAnswer(200, nil, []byte("<Code>InvalidAccessKeyId</Code>")), transport.Passed},
+	} {
+		if got := sigv4.Classifier(tc.answer); got != tc.want {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
+		}
+	}
+}

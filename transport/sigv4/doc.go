@@ -1,0 +1,45 @@
+// Package sigv4 signs requests with AWS credentials that rotate.
+//
+// It puts Signature Version 4 on requests with the AWS SDK's own signer, so that
+// the two access keys that IAM allows a user rotate under this SDK like any
+// other key, for AWS's APIs and for what speaks like them, S3-compatible stores
+// for instance. It is a module of its own, which keeps the AWS SDK out of the core's.
+//
+//	c, err := client.New(ctx, source, client.WithProvider(sigv4.Profile("execute-api", "eu-central-1")),
+//		client.WithOrigin("https://abc123.execute-api.eu-central-1.amazonaws.com"))
+//
+// or, with package transport alone,
+//
+//	rt := transport.New(ring, sigv4.Scheme("s3", "eu-central-1"), transport.WithClassifier(sigv4.Classifier), ...)
+//
+// # The key
+//
+// Its ID is the access key id, its Secret the secret access key. Temporary
+// credentials have their session token in Extra["session_token"]; a source that
+// lists them sets ExpiresAt.
+//
+// # What is signed
+//
+// Method, path, query, headers and body, as they are sent. What comes after the
+// transport must not change them. The query's parameters are put in order. The
+// body is read through GetBody; one without it is refused with transport.ErrBody
+// before anything is sent, unless the caller set X-Amz-Content-Sha256 himself: to
+// the body's SHA-256 in hexadecimal or, for S3 over https, to UNSIGNED-PAYLOAD.
+// A request that comes with an Authorization header is left alone.
+//
+// For the service "s3" the path is signed as S3 wants it, and the header
+// X-Amz-Content-Sha256 is set. Signature Version 4A and S3 Express are not covered.
+//
+// # Clocks
+//
+// AWS takes signatures whose time is within 5 or 15 minutes of its own. When it
+// refuses one for its time, the scheme corrects its clock by the answer's Date,
+// by at most an hour, and the request is signed anew; it never counts against the key.
+//
+// # Rotating the keys of an IAM user
+//
+// Create the second access key, publish it to the source, wait until Status says
+// that the first is safe to revoke, deactivate that, and delete it after a while.
+// A new access key takes some seconds to be known everywhere in AWS; requests
+// that it is refused for fall back to the first one meanwhile.
+package sigv4

@@ -1,0 +1,37 @@
+package sigv4_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http/httptest"
+
+	"github.com/rollingkeys/rollingkeys/client"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/sigv4"
+)
+
+// An API behind AWS's gateway; here it is a stand-in that checks signatures. In
+// earnest the key comes from a file or a secrets manager.
+func ExampleProfile() {
+	key := source.Key{ID: "AKIDEXAMPLE", Secret: source.NewSecret("wJalrXUtnFEMI")}
+	api := httptest.NewServer(&verifier{
+		service: "execute-api", region: "eu-central-1", served: make(map[string]int),
+		keys: map[string]string{key.ID: key.Secret.Expose()},
+	})
+	defer api.Close()
+
+	c, err := client.New(context.Background(), source.Static(key),
+		client.WithProvider(sigv4.Profile("execute-api", "eu-central-1")), client.WithOrigin(api.URL))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	resp, err := c.Get(api.URL + "/orders?limit=10")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}

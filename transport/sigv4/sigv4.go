@@ -1,0 +1,108 @@
+package sigv4
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
+)
+
+const (
+	sessionToken  = "X-Amz-Security-Token"
+	contentSHA256 = "X-Amz-Content-Sha256"
+)
+
+// Profile returns the scheme and the classifier of one service in one region as
+// a profile, for client.WithProvider. Name its origins yourself: they are yours.
+func Profile(service, region string) provider.Profile {
+	return provider.Profile{Name: "aws", Scheme: Scheme(service, region), Classifier: Classifier}
+}
+
+// Scheme returns a scheme that signs for one service in one region, both as AWS
+// names them in a credential scope: "execute-api", "eu-central-1". It is a
+// [transport.Resyncer].
+func Scheme(service, region string) transport.Scheme {
+	return &scheme{service: service, region: region, now: time.Now}
+}
+
+type scheme struct {
+	service, region string
+	now             func() time.Time // time.Now but in tests
+	ahead           atomic.Int64     // of the local clock, the server's is, in ns
+}
+
+// CredentialHeaders names the headers that are the scheme's alone.
+func (s *scheme) CredentialHeaders() []string { return []string{"Authorization", sessionToken} }
+
+// Prepare checks that there is an access key id and a secret that go with a header.
+func (s *scheme) Prepare(key source.Key) (transport.Signer, error) {
+	session := key.Extra["session_token"]
+	switch {
+	case s.service == "" || s.region == "":
+		return nil, fmt.Errorf("sigv4: %w: no service or no region to sign for", source.ErrUnusable)
+	case key.ID == "" || !visible(key.ID) || strings.ContainsAny(key.ID, "/,"):
+		return nil, fmt.Errorf("sigv4: %w: the ID is not an access key id", source.ErrUnusable)
+	case key.Secret.IsZero() || !visible(key.Secret.Expose()):
+		return nil, fmt.Errorf("sigv4: %w: the secret is empty, or not visible ASCII", source.ErrUnusable)
+	case !visible(session.Expose()):
+		return nil, fmt.Errorf("sigv4: %w: the session token is not visible ASCII", source.ErrUnusable)
+	}
+	s3 := s.service == "s3" || strings.HasPrefix(s.service, "s3-")
+	// One signer a version: it caches derived keys by the access key id, and
+	// would go on with the old secret of an id (F91). A function holds it and
+	// the credentials, since printing reaches into a struct (F93).
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = s3 })
+	return transport.SignerFunc(func(req *http.Request) error {
+		hash := req.Header.Get(contentSHA256)
+		if hash == "" {
+			body, err := transport.Body(req)
+			if err != nil {
+				return err
+			}
+			sum := sha256.Sum256(body)
+			hash = hex.EncodeToString(sum[:])
+			if s3 {
+				req.Header[contentSHA256] = []string{hash}
+			}
+		}
+		u := *req.URL // the signer writes to it
+		req.URL = &u
+		credentials := aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret.Expose(), SessionToken: session.Expose()}
+		at := s.now().Add(time.Duration(s.ahead.Load()))
+		if err := signer.SignHTTP(req.Context(), credentials, req, hash, s.service, s.region, at); err != nil {
+			return fmt.Errorf("sigv4: %w: the request cannot be signed", source.ErrUnusable)
+		}
+		return nil
+	}), nil
+}
+
+// maxAhead is the most that a server's clock is believed to differ.
+const maxAhead = time.Hour
+
+// Resync takes the server's time out of an answer that refused ours.
+func (s *scheme) Resync(a *transport.Answer) bool {
+	date, err := http.ParseTime(a.Header.Get("Date"))
+	if err != nil {
+		return false
+	}
+	ahead := date.Sub(s.now())
+	if ahead.Abs() > maxAhead {
+		return false
+	}
+	s.ahead.Store(int64(ahead))
+	return true
+}
+
+func visible(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}

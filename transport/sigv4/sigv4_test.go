@@ -1,0 +1,343 @@
+package sigv4_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/sigv4"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
+
+const sentinel = "rksentinel_"
+
+func key(n int) source.Key {
+	return source.Key{
+		Version: fmt.Sprint("v", n), ID: fmt.Sprint("AKIDEXAMPLE", n), Secret: source.NewSecret(fmt.Sprint(sentinel, "secret/+", n)),
+	}
+}
+
+// store is a source under the test's control.
+type store struct {
+	mu  sync.Mutex
+	set source.Set
+}
+
+func (s *store) Read(context.Context) (source.Set, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.set, nil
+}
+
+func (s *store) put(keys ...source.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set = source.Set{Keys: keys, Complete: true}
+}
+
+// bench is a verifying server and a client with a ring.
+type bench struct {
+	*verifier
+	t      *testing.T
+	store  *store
+	ring   *source.Ring
+	server *httptest.Server
+	client *http.Client
+}
+
+func newBench(t *testing.T, service string, keys ...source.Key) *bench {
+	t.Helper()
+	b := &bench{t: t, store: &store{}, verifier: &verifier{
+		service: service, region: "eu-central-1", keys: make(map[string]string), served: make(map[string]int),
+	}}
+	for _, k := range keys {
+		b.keys[k.ID] = k.Secret.Expose()
+	}
+	b.store.put(keys...)
+	b.server = httptest.NewServer(b.verifier)
+	ring, err := source.Keep(t.Context(), b.store, source.WithLogger(nil), source.WithPoll(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := &http.Transport{}
+	b.ring = ring
+	b.client = &http.Client{Transport: transport.New(ring, sigv4.Scheme(service, "eu-central-1"),
+		transport.WithBase(base), transport.WithClassifier(sigv4.Classifier), transport.WithOrigin(b.server.URL))}
+	t.Cleanup(func() {
+		ring.Close()
+		base.CloseIdleConnections()
+		b.server.Close()
+	})
+	return b
+}
+
+// do sends a request and returns its status and the access key id that served it.
+func (b *bench) do(method, path string, body io.Reader, header ...string) (int, string) {
+	b.t.Helper()
+	req, err := http.NewRequestWithContext(b.t.Context(), method, b.server.URL+path, body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	before := req.URL.String()
+	resp, err := b.client.Do(req)
+	if err != nil {
+		b.t.Error(err)
+		return 0, ""
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.t.Error(err)
+	}
+	if req.URL.String() != before || req.Header.Get("Authorization") != "" || req.Header.Get("X-Amz-Date") != "" {
+		b.t.Error("the caller's request was changed") // F29
+	}
+	return resp.StatusCode, string(text)
+}
+
+func (b *bench) wantServed(by source.Key, method, path string, body io.Reader, header ...string) {
+	b.t.Helper()
+	if status, id := b.do(method, path, body, header...); status != 200 || id != by.ID {
+		b.t.Errorf("%s %s: status %d from %q, want 200 from %s", method, path, status, id, by.ID)
+	}
+}
+
+// The verifier itself is right: the documentation's own example, get-vanilla
+// and get-vanilla-query-order-key-case of AWS's Signature Version 4 test suite.
+func TestVerifierKnowsAWSVectors(t *testing.T) {
+	scope := []string{"AKIDEXAMPLE", "20150830", "us-east-1", "service", "aws4_request"}
+	for target, want := range map[string]string{
+		"https://example.amazonaws.com/":                             "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+		"https://example.amazonaws.com/?Param2=value2&Param1=value1": "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
+	} {
+		r := request("GET", target, map[string]string{"X-Amz-Date": "20150830T123600Z"})
+		got := signature("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", scope, strings.Join(scope[1:], "/"), "20150830T123600Z",
+			canonical(r, []string{"host", "x-amz-date"}, digest(nil), true))
+		if got != want {
+			t.Errorf("%s: %s, want %s", target, got, want)
+		}
+	}
+}
+
+func TestSignsWhatIsSent(t *testing.T) {
+	for _, service := range []string{"execute-api", "s3"} {
+		b := newBench(t, service, key(1))
+		b.wantServed(key(1), "GET", "/", nil)
+		b.wantServed(key(1), "GET", "/a%20b/c%2Fd/+e?z=1&a=%20x&a=2&empty", nil)
+		b.wantServed(key(1), "POST", "/orders?limit=1", strings.NewReader(`{"side":"buy"}`), "Content-Type", "application/json", "X-Custom", "a  b")
+		b.wantServed(key(1), "PUT", "/empty", http.NoBody)
+		b.wantServed(key(1), "DELETE", "/x", bytes.NewReader(nil))
+		if got := b.bodies[2]; got != `{"side":"buy"}` {
+			t.Errorf("%s: the body arrives as %q", service, got)
+		}
+		if b.paths[1] != "/a%20b/c%2Fd/+e?a=%20x&a=2&empty=&z=1" {
+			t.Errorf("%s: the path arrives as %s", service, b.paths[1])
+		}
+	}
+}
+
+// F33: what cannot be read twice is not sent, unless the caller says its hash.
+func TestBodyWithoutGetBody(t *testing.T) {
+	b := newBench(t, "s3", key(1))
+	stream := func() io.Reader { return io.MultiReader(strings.NewReader("stream")) }
+	req, err := http.NewRequest("PUT", b.server.URL+"/o", stream())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := b.client.Do(req); !errors.Is(err, transport.ErrBody) {
+		if err == nil {
+			resp.Body.Close()
+		}
+		t.Errorf("a body that cannot be read twice: %v", err)
+	}
+	b.wantServed(key(1), "PUT", "/o", stream(), "X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	b.wantServed(key(1), "PUT", "/o", stream(), "X-Amz-Content-Sha256", digest([]byte("stream")))
+}
+
+func TestSessionToken(t *testing.T) {
+	temporary := key(1)
+	temporary.Extra = map[string]source.Secret{"session_token": source.NewSecret(sentinel + "session==")}
+	b := newBench(t, "execute-api", temporary)
+	b.session = sentinel + "session=="
+	b.wantServed(temporary, "GET", "/", nil)
+	next := key(2)
+	next.Extra = map[string]source.Secret{"session_token": source.NewSecret(sentinel + "next")}
+	b.set(func() { b.keys = map[string]string{next.ID: next.Secret.Expose()}; b.session = sentinel + "next" })
+	b.store.put(next, temporary)
+	b.wantServed(next, "POST", "/", strings.NewReader("order")) // refused, read, sent again
+}
+
+// F47: a request that is signed already is the caller's.
+func TestLeavesSignedRequestsAlone(t *testing.T) {
+	b := newBench(t, "execute-api", key(1))
+	req, err := http.NewRequest("GET", b.server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer own")
+	resp, err := b.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, _ := io.ReadAll(resp.Body); !strings.Contains(string(text), "MissingAuthenticationToken") {
+		t.Errorf("answered with %s", text)
+	}
+}
+
+// F58, F61, F68: the two access keys of an IAM user rotate under load, in both
+// orders, and no request fails, orders included.
+func TestRotatesTheTwoKeysOfAUser(t *testing.T) {
+	b := newBench(t, "execute-api", key(1))
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				method, body := "GET", io.Reader(nil)
+				if n%2 == 1 {
+					method, body = "POST", strings.NewReader("order")
+				}
+				if status, text := b.do(method, "/", body); status != 200 {
+					t.Errorf("status %d: %s", status, text)
+					return
+				}
+			}
+		})
+	}
+	for n := 2; n <= 7; n++ {
+		old, next := key(n-1), key(n)
+		create := func() { b.set(func() { b.keys[next.ID] = next.Secret.Expose() }) }
+		publish := func(keys ...source.Key) {
+			b.store.put(keys...)
+			if err := b.ring.Refresh(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		if n%2 == 0 {
+			create()
+			publish(next, old)
+		} else { // published before AWS knows it everywhere
+			var before int
+			b.set(func() { before = b.refused })
+			publish(next, old)
+			b.until(func() bool { return b.refused > before })
+			create()
+		}
+		b.until(func() bool { return b.served[next.ID] > 0 })
+		b.set(func() { delete(b.keys, old.ID) })
+		publish(next)
+	}
+	close(stop)
+	wg.Wait()
+}
+
+// until waits for what the server must come to see.
+func (b *bench) until(ok func() bool) {
+	b.t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(20 * time.Second); ; <-tick.C {
+		var done bool
+		b.set(func() { done = ok() })
+		if done {
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Fatal("it never came")
+		}
+	}
+}
+
+// A time that AWS does not accept never counts against the key, and is corrected
+// once for all requests.
+func TestCorrectsTheClock(t *testing.T) {
+	b := newBench(t, "execute-api", key(1))
+	b.ahead = 40 * time.Minute
+	b.wantServed(key(1), "POST", "/", strings.NewReader("order"))
+	b.wantServed(key(1), "GET", "/", nil)
+	if b.refused != 1 {
+		t.Errorf("%d refusals, want 1", b.refused)
+	}
+	if v := b.ring.Status().Current; v.Refused > 0 || v.State != source.StateAccepted {
+		t.Errorf("the key's standing: %+v", v)
+	}
+	b.set(func() { b.ahead = 3 * time.Hour }) // more than is believed
+	if status, _ := b.do("GET", "/", nil); status != http.StatusForbidden {
+		t.Errorf("status %d with a clock that is hours away", status)
+	}
+	if v := b.ring.Status().Current; v.Refused > 0 {
+		t.Errorf("the key's standing: %+v", v)
+	}
+}
+
+func TestRefusesUnusableKeys(t *testing.T) {
+	for name, bad := range map[string]source.Key{
+		"no id":        {Secret: source.NewSecret(sentinel)},
+		"no secret":    {ID: "AKID"},
+		"a scope":      {ID: "AKID/20260101", Secret: source.NewSecret(sentinel)},
+		"two words":    {ID: "AKID", Secret: source.NewSecret(sentinel + " x")},
+		"line break":   {ID: "AKID", Secret: source.NewSecret(sentinel + "\n")},
+		"bad session":  {ID: "AKID", Secret: source.NewSecret(sentinel), Extra: map[string]source.Secret{"session_token": source.NewSecret(sentinel + "\r")}},
+		"id not ASCII": {ID: "ÄKID", Secret: source.NewSecret(sentinel)},
+	} {
+		if _, err := sigv4.Scheme("s3", "eu-central-1").Prepare(bad); !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), sentinel) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, at := range [][2]string{{"", "eu-central-1"}, {"s3", ""}} {
+		if _, err := sigv4.Scheme(at[0], at[1]).Prepare(key(1)); !errors.Is(err, source.ErrUnusable) {
+			t.Errorf("%q: %v", at, err)
+		}
+	}
+}
+
+// F91: another secret under the same access key id is another key.
+func TestSameIDWithAnotherSecret(t *testing.T) {
+	b := newBench(t, "execute-api", key(1))
+	b.wantServed(key(1), "GET", "/", nil)
+	other := key(1)
+	other.Version, other.Secret = "v2", source.NewSecret(sentinel+"other")
+	b.set(func() { b.keys[other.ID] = other.Secret.Expose() })
+	b.store.put(other)
+	b.wantServed(other, "GET", "/", nil)
+}
+
+// F93: neither scheme nor signer shows the secret.
+func TestPrintsNoSecret(t *testing.T) {
+	scheme := sigv4.Scheme("execute-api", "eu-central-1")
+	signer, err := scheme.Prepare(key(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := httptest.NewRequest("GET", "https://api.example.com/", nil)
+	if err := signer.Sign(req); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		if text := fmt.Sprintf(verb+verb, scheme, signer); strings.Contains(text, sentinel) || strings.Contains(text, fmt.Sprintf("%x", sentinel)) {
+			t.Errorf("%s shows the secret", verb)
+		}
+	}
+}
