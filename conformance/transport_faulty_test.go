@@ -122,8 +122,15 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 		tries = 3
 	}
 	for ; refused && tries > 0 && previous.Version != "" && n.fault != "no fall-back"; tries-- {
-		body := req.Body
-		if req.Body != nil && req.Body != http.NoBody && n.fault != "half a body" {
+		body, again := req.Body, req
+		switch {
+		case body == nil || body == http.NoBody:
+		case n.fault == "half a body":
+			body = io.NopCloser(strings.NewReader("half"))
+			again = new(http.Request)
+			*again = *req
+			again.ContentLength = -1
+		default:
 			if req.GetBody == nil {
 				return resp, nil
 			}
@@ -146,7 +153,6 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 			_ = resp.Body.Close()
 		}
-		again := req
 		if n.fault == "another request" {
 			again = req.Clone(req.Context())
 			again.Header.Set("X-Attempt", "2")

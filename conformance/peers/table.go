@@ -15,14 +15,18 @@ const (
 )
 
 // Table writes results, by the peer's name, as a Markdown table: a row for each
-// case, a column for each peer.
-func Table(list []Peer, results map[string][]conformance.Result) string {
+// case, a column for each peer. versions are those of the peers' modules.
+func Table(list []Peer, versions map[string]string, results map[string][]conformance.Result) string {
 	var b strings.Builder
 	b.WriteString("| case |")
 	for _, p := range list {
 		fmt.Fprintf(&b, " %s |", p.Name)
 	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(list)) + "\n")
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(list)) + "\n| version |")
+	for _, p := range list {
+		fmt.Fprintf(&b, " %s |", version(p, versions))
+	}
+	b.WriteByte('\n')
 	for _, c := range conformance.TransportCases() {
 		fmt.Fprintf(&b, "| **%s** %s |", c.Name, c.Doc)
 		for _, p := range list {
@@ -47,6 +51,24 @@ func Table(list []Peer, results map[string][]conformance.Result) string {
 	}
 	b.WriteByte('\n')
 	return b.String()
+}
+
+func version(p Peer, versions map[string]string) string {
+	if v := versions[p.Module]; v != "" && !strings.HasPrefix(v, "v0.0.0-0001") { // a module that is replaced has no version
+		return v
+	}
+	return "this"
+}
+
+// Versions reads the versions of modules out of a go.mod file.
+func Versions(mod []byte) map[string]string {
+	list := make(map[string]string)
+	for line := range strings.Lines(string(mod)) {
+		if f := strings.Fields(line); len(f) >= 2 && strings.HasPrefix(f[1], "v") {
+			list[f[0]] = f[1]
+		}
+	}
+	return list
 }
 
 // cell says how the case went: over both protocols, one of them, or neither; "-"

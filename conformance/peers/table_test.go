@@ -52,7 +52,11 @@ func TestPeers(t *testing.T) {
 			}
 		}
 	}
-	table := peers.Table(list, results)
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := peers.Table(list, peers.Versions(mod), results)
 	for _, path := range []string{"README.md", "../../README.md"} {
 		text, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
