@@ -194,8 +194,11 @@ func TestTrailersSetAtTheEnd(t *testing.T) {
 		req := request(t, http.MethodPost, srv.URL, nil)
 		req.Trailer = http.Header{"X-Sum": nil}
 		req.ContentLength = -1
+		bodies := 0
 		req.GetBody = func() (io.ReadCloser, error) {
-			return io.NopCloser(io.MultiReader(strings.NewReader("order"), atEnd(func() { req.Trailer.Set("X-Sum", "42") }))), nil
+			bodies++
+			value := fmt.Sprint("of body ", bodies)
+			return io.NopCloser(io.MultiReader(strings.NewReader("order"), atEnd(func() { req.Trailer.Set("X-Sum", value) }))), nil
 		}
 		req.Body, _ = req.GetBody()
 		// The refusal reads the body, so that the first attempt is done with the
@@ -206,7 +209,7 @@ func TestTrailersSetAtTheEnd(t *testing.T) {
 		}
 		a := send(t, rt, req)
 		a.want(t, http.StatusOK, "v1", 2)
-		if a.body != "42" {
+		if a.body != "of body 2" {
 			t.Errorf("trailer %q", a.body)
 		}
 	})
@@ -254,6 +257,30 @@ func TestExpectContinue(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A body that waits for "100 Continue" is closed when no attempt wants it.
+//
+// F38, F30
+func TestExpectContinueRefusedForGood(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		srv := p.serve(t, newGate())
+		base := srv.base(t)
+		base.ExpectContinueTimeout = time.Hour
+		rt := transport.New(keep(t, newStore("v1"), source.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(base))
+		for _, replay := range []bool{true, false} {
+			body := &countingBody{Reader: strings.NewReader("order")}
+			req := request(t, http.MethodPost, srv.URL, body)
+			req.Header.Set("Expect", "100-continue")
+			rt := rt
+			if !replay {
+				rt = transport.New(rt.Ring(), transport.Bearer(), transport.WithBase(base),
+					transport.WithReplay(func(*http.Request, *http.Response, transport.Verdict) bool { return false }))
+			}
+			send(t, rt, req).want(t, http.StatusUnauthorized, "v1", 1)
+			eventually(t, "the body to be closed", func() bool { return body.closed.Load() > 0 })
+		}
+	})
 }
 
 // A body that waits for "100 Continue" and was read cannot be sent again.
@@ -471,6 +498,42 @@ func clockOn401(a *transport.Answer) transport.Verdict {
 		return transport.Clock
 	}
 	return transport.Passed
+}
+
+// Of an endless refusal no more than 64 KiB is read, however fast it comes.
+//
+// F32
+func TestEndlessRefusalIsReadToALimit(t *testing.T) {
+	body := &zeros{left: 1 << 40, every: 1 << 40, then: func() {}}
+	refusal := &countingBody{Reader: body}
+	n := 0
+	base := roundTripper(func(*http.Request) (*http.Response, error) {
+		if n++; n == 1 {
+			return &http.Response{StatusCode: http.StatusUnauthorized, Header: http.Header{}, Body: refusal, ContentLength: -1}, nil
+		}
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody}, nil
+	})
+	rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(base))
+	send(t, rt, get(t, "https://api.example.com")).want(t, http.StatusOK, "v1", 2)
+	if read := 1<<40 - body.left; read > 64<<10 || refusal.closed.Load() != 1 {
+		t.Errorf("%d bytes were read, and the refusal closed %d times", read, refusal.closed.Load())
+	}
+}
+
+// A fresh body that no attempt wants after all is closed.
+//
+// F30
+func TestUnwantedFreshBodyIsClosed(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		srv := p.serve(t, newGate())
+		rt := transport.New(keep(t, newStore("v1"), source.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(srv.base(t)))
+		first, fresh := &countingBody{Reader: strings.NewReader("order")}, &countingBody{Reader: strings.NewReader("order")}
+		req := request(t, http.MethodPost, srv.URL, first)
+		req.ContentLength = 5
+		req.GetBody = func() (io.ReadCloser, error) { return fresh, nil }
+		send(t, rt, req).want(t, http.StatusUnauthorized, "v1", 1)
+		eventually(t, "both bodies to be closed", func() bool { return first.closed.Load() > 0 && fresh.closed.Load() > 0 })
+	})
 }
 
 // GOAWAY during a POST: net/http sends it again on another connection, for

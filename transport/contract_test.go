@@ -133,9 +133,10 @@ func TestErrorsCloseTheBody(t *testing.T) {
 		defer req.Body.Close()
 		return nil, errors.Join(errBase, req.Context().Err())
 	})
+	answer := &countingBody{}
 	both := roundTripper(func(req *http.Request) (*http.Response, error) {
 		defer req.Body.Close()
-		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, errBase
+		return &http.Response{StatusCode: http.StatusOK, Body: answer}, errBase
 	})
 	neither := roundTripper(func(req *http.Request) (*http.Response, error) {
 		defer req.Body.Close()
@@ -191,6 +192,9 @@ func TestErrorsCloseTheBody(t *testing.T) {
 				t.Error("the body is left open")
 			}
 		})
+	}
+	if answer.closed.Load() != 1 {
+		t.Error("the body of a response that came with an error is left open")
 	}
 }
 
@@ -393,8 +397,10 @@ func TestAnswersThatAreNoRefusal(t *testing.T) {
 		}))
 		ring := keep(t, newStore("v2", "v1"))
 		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		// The second half says nothing about the key: nobody may have looked at it.
+		statuses := []int{200, 204, 304, 400, 403, 404, 407, 408, 429, 500, 502, 503}
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
-			for _, status := range []int{200, 204, 304, 400, 403, 404, 407, 429, 500, 503} {
+			for _, status := range statuses {
 				attempts.Store(0)
 				req := request(t, method, fmt.Sprintf("%s/%d", srv.URL, status), nil)
 				var hints atomic.Int64
@@ -407,7 +413,7 @@ func TestAnswersThatAreNoRefusal(t *testing.T) {
 				}
 			}
 		}
-		if st := ring.Status(); !st.Healthy || st.Current.Refused != 0 {
+		if st := ring.Status(); !st.Healthy || st.Current.Refused != 0 || st.Current.InFlight != 0 || st.Current.Accepted != uint64(3*len(statuses)/2) {
 			t.Errorf("status %+v", st.Current)
 		}
 	})

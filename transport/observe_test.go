@@ -87,7 +87,7 @@ func TestUnkeyedRequest(t *testing.T) {
 		ring := keep(t, newStore("v1"))
 		rt := transport.New(ring, public, transport.WithBase(srv.base(t)))
 		send(t, rt, get(t, srv.URL+"/public")).want(t, http.StatusUnauthorized, "", 1)
-		if st := ring.Status(); st.Current.Refused != 0 || st.Current.Accepted != 0 || !st.Healthy {
+		if st := ring.Status(); st.Current.Refused != 0 || st.Current.Accepted != 0 || st.Current.InFlight != 0 || !st.Healthy {
 			t.Errorf("status %+v", st.Current)
 		}
 		send(t, rt, get(t, srv.URL+"/private")).want(t, http.StatusOK, "v1", 1)

@@ -166,7 +166,7 @@ func TestPeekedDripIsClosed(t *testing.T) {
 // F65
 func TestPeekKeepsTheErrorAtTheEnd(t *testing.T) {
 	base := roundTripper(func(*http.Request) (*http.Response, error) {
-		body := io.MultiReader(strings.NewReader("half of i"), iotest.ErrReader(io.ErrUnexpectedEOF))
+		body := io.MultiReader(strings.NewReader("half of i"), &once{io.ErrUnexpectedEOF})
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(body)}, nil
 	})
 	var saw []byte
@@ -180,6 +180,14 @@ func TestPeekKeepsTheErrorAtTheEnd(t *testing.T) {
 		t.Errorf("read %q, error %v; the classifier saw %q", data, err, saw)
 	}
 	resp.Body.Close()
+}
+
+// once is a reader that fails once, and is at its end then.
+type once struct{ err error }
+
+func (o *once) Read([]byte) (n int, err error) {
+	err, o.err = o.err, io.EOF
+	return 0, err
 }
 
 // Whatever an answer holds: no panic, a verdict, and the body back byte for byte.
