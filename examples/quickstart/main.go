@@ -70,7 +70,7 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 	if err != nil {
 		return false, err
 	}
-	mount, err := newMount("api-key", first.Secret.Expose())
+	mount, err := newMount(first.Secret.Expose())
 	if err != nil {
 		return false, err
 	}

@@ -62,7 +62,7 @@ func newBot(ctx context.Context, e *exchange.Exchange, p provider.Profile, url s
 			return nil
 		}
 		var made *client.Client
-		made, err = client.New(ctx, file.Dir(c.mount.dir), client.WithProvider(p),
+		made, err = client.New(ctx, file.Dir(c.mount.Dir()), client.WithProvider(p),
 			client.WithRing(source.WithLogger(log.With("key", c.name))))
 		return made
 	}

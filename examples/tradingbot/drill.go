@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
+	"github.com/rollingkeys/rollingkeys/conformance/kubelet"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
 )
@@ -20,7 +22,7 @@ type desk struct {
 type credential struct {
 	name    string
 	scope   string
-	mount   *mount
+	mount   *kubelet.Volume
 	current source.Key
 }
 
@@ -29,7 +31,7 @@ func newDesk(api *mockapi.API) (*desk, error) {
 	for _, c := range []*credential{d.reading, d.trades} {
 		c.current = api.Issue(c.spec())
 		var err error
-		if c.mount, err = newMount(c.current); err != nil {
+		if c.mount, err = mount(c.current); err != nil {
 			d.remove()
 			return nil, err
 		}
@@ -41,13 +43,13 @@ func (c *credential) spec() mockapi.Spec { return mockapi.Spec{Scopes: []string{
 
 func (c *credential) mounted(key source.Key) error {
 	c.current = key
-	return c.mount.swap(key)
+	return c.mount.Swap(kubelet.Files(key))
 }
 
 func (d *desk) remove() {
 	for _, c := range []*credential{d.reading, d.trades} {
 		if c.mount != nil {
-			c.mount.remove()
+			_ = os.RemoveAll(c.mount.Dir())
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollingkeys/rollingkeys/conformance/kubelet"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
 	"github.com/rollingkeys/rollingkeys/source"
@@ -18,7 +19,7 @@ import (
 // A desk trades without a pause, and knows what it was told of each order.
 type desk struct {
 	*trader
-	mount *mount
+	mount *kubelet.Volume
 	cur   source.Key
 	stop  context.CancelFunc
 	wg    sync.WaitGroup
@@ -35,8 +36,8 @@ func openDesk(t *testing.T, name string) *desk {
 	e := newExchange(t, name)
 	api := mockapi.New(t, append(e.Options(), mockapi.WithReplicas(2))...)
 	key := api.Issue(mockapi.Spec{})
-	m := newMount(t, key)
-	d := &desk{trader: newTrader(t, e, api, file.Dir(m.dir), profiles[name](), nil), mount: m, cur: key}
+	m := mount(t, key)
+	d := &desk{trader: newTrader(t, e, api, file.Dir(m.Dir()), profiles[name](), nil), mount: m, cur: key}
 	workers := 4
 	if slices.Contains(goesByNonce, name) {
 		workers = 1 // two requests under way may overtake each other
@@ -92,7 +93,7 @@ func (d *desk) accepted(t *testing.T, version string, n uint64) {
 func (d *desk) move(t *testing.T, key source.Key) {
 	t.Helper()
 	was := d.ring.Status().Current.Version
-	d.mount.swap(t, key)
+	swap(t, d.mount, key)
 	d.cur = key
 	await(t, "the ring to read the new key", func() bool { return d.ring.Status().Current.Version != was })
 }
@@ -204,8 +205,8 @@ func TestRotationWithoutOverlap(t *testing.T) {
 func TestBinanceWithoutOverlap(t *testing.T) {
 	e := newExchange(t, "binance")
 	api := mockapi.New(t, e.Options()...)
-	m := newMount(t, api.Issue(mockapi.Spec{}))
-	b := newTrader(t, e, api, file.Dir(m.dir), profiles["binance"](), nil)
+	m := mount(t, api.Issue(mockapi.Spec{}))
+	b := newTrader(t, e, api, file.Dir(m.Dir()), profiles["binance"](), nil)
 	if err := b.place(t.Context(), "rk-1"); err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +215,7 @@ func TestBinanceWithoutOverlap(t *testing.T) {
 		t.Errorf("with a dead key: %v", err)
 	}
 	was := b.ring.Status().Current.Version
-	m.swap(t, next)
+	swap(t, m, next)
 	await(t, "the ring to read the new key", func() bool { return b.ring.Status().Current.Version != was })
 	if err := b.place(t.Context(), "rk-2"); err != nil {
 		t.Error(err)
