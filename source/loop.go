@@ -10,9 +10,10 @@ import (
 
 // loop polls, reads when the source says so, and moves versions on when their time comes.
 func (r *Ring) loop() {
-	// The first delay is uniform over the interval, so that a fleet that starts
-	// together does not poll together (F77).
-	poll := time.NewTimer(time.Duration(rand.Int64N(int64(r.interval()))))
+	// The first delay is uniform over an interval as it will be, jitter included:
+	// a fleet that starts together is then as even from the first interval on as
+	// one that runs for long (F77).
+	poll := time.NewTimer(time.Duration(rand.Int64N(int64(jitter(r.interval(), 0.1)))))
 	defer poll.Stop()
 	turn := time.NewTimer(time.Hour)
 	defer turn.Stop()
@@ -141,14 +142,21 @@ func (r *Ring) pause() time.Duration {
 }
 
 // backoff is the time before the next try after so many failures before the
-// last: doubling from 1 s, never slower than polling or than a minute, half of
-// it jitter; or what the source asks for, within bounds (F77).
+// last: doubling from 1 s, half of it jitter, until it is as slow as polling,
+// whose jitter it then has; never slower than a minute; or what the source asks
+// for, within bounds (F77).
 func (r *Ring) backoff(failures int, err error) time.Duration {
 	if e := (*Error)(nil); errors.As(err, &e) && e.RetryAfter > 0 {
 		return jitter(min(max(e.RetryAfter, minBackoff), maxRetry), 0.1)
 	}
-	limit := min(max(r.interval(), minBackoff), maxBackoff)
-	return jitter(min(minBackoff<<min(failures, 10), limit), 0.5)
+	interval := max(r.interval(), minBackoff)
+	d := minBackoff << min(failures, 10)
+	if d >= interval && interval <= maxBackoff {
+		// With another jitter than polling, a fleet would come in waves after an
+		// outage: a third more at the peak, for 10,000 rings.
+		return jitter(interval, 0.1)
+	}
+	return jitter(min(d, maxBackoff), 0.5)
 }
 
 func jitter(d time.Duration, by float64) time.Duration {

@@ -190,7 +190,9 @@ reading:
 		var again <-chan time.Time
 		if !pushes || f.err != nil {
 			again = time.After(pause)
-			pause *= 2
+			// No more than a quarter of the window goes by unread: with doubling
+			// alone, a key that came in its second half went unseen.
+			pause = min(2*pause, max(wait/4, pause))
 		}
 		select {
 		case <-again:
