@@ -1,0 +1,216 @@
+// Package fleet keeps ten thousand rings on one clock over one store, and counts
+// what the store has to bear: at the start, as a rule, at a rotation and after
+// an outage (F77).
+package fleet_test
+
+import (
+	"context"
+	"math"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// F104
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	poll   = 10 * time.Second
+	window = 30 * time.Second // a phase's peak is the mean of those of its windows
+)
+
+// most is the figure to keep within for n rings: their even rate, and 3.57
+// standard deviations of what falls into one second, since each ring does with
+// the chance of a second in poll. For 10,000 rings that is 1,107.
+func most(n int) float64 {
+	even := float64(n) / poll.Seconds()
+	return even + 3.57*math.Sqrt(even*(1-1/poll.Seconds()))
+}
+
+// A store counts readings by the second.
+type store struct {
+	mu      sync.Mutex
+	begin   time.Time
+	seconds []int
+	key     source.Key
+	down    bool
+}
+
+func (s *store) Read(context.Context) (source.Set, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	second := int(time.Since(s.begin) / time.Second)
+	for len(s.seconds) <= second {
+		s.seconds = append(s.seconds, 0)
+	}
+	s.seconds[second]++
+	if s.down {
+		return source.Set{}, source.ErrUnavailable
+	}
+	return source.Set{Keys: []source.Key{s.key}, Complete: true}, nil
+}
+
+func (s *store) String() string { return "store" }
+
+func (s *store) set(version string, down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.key, s.down = source.Key{Version: version, Secret: source.NewSecret("rksentinel_" + version)}, down
+}
+
+// count begins to count anew and returns what there was until now.
+func (s *store) count() (seconds []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seconds, s.seconds, s.begin = s.seconds, nil, time.Now()
+	return seconds
+}
+
+func total(seconds []int) (sum, peak int) {
+	for _, n := range seconds {
+		sum += n
+		peak = max(peak, n)
+	}
+	return sum, peak
+}
+
+// A fleet is rings over one store.
+type fleet struct {
+	t     *testing.T
+	store store
+	rings []*source.Ring
+}
+
+// start starts n rings at the same moment.
+func start(t *testing.T, n int) *fleet {
+	f := &fleet{t: t, rings: make([]*source.Ring, n)}
+	f.store.set("v1", false)
+	f.store.count()
+	var wg sync.WaitGroup
+	for i := range f.rings {
+		wg.Go(func() {
+			ring, err := source.Keep(t.Context(), &f.store, source.WithPoll(poll), source.WithLogger(nil))
+			if err != nil {
+				t.Error(err)
+			}
+			f.rings[i] = ring
+		})
+	}
+	wg.Wait()
+	return f
+}
+
+func (f *fleet) close() {
+	var wg sync.WaitGroup
+	for _, ring := range f.rings {
+		wg.Go(func() { _ = ring.Close() })
+	}
+	wg.Wait()
+}
+
+// peak returns the mean of the peaks of three windows.
+func (f *fleet) peak(phase string) {
+	f.t.Helper()
+	sum, windows := 0, []int{}
+	f.store.count()
+	for range 3 {
+		time.Sleep(window)
+		_, peak := total(f.store.count())
+		windows = append(windows, peak)
+		sum += peak
+	}
+	mean, limit := float64(sum)/3, most(len(f.rings))
+	f.t.Logf("%-28s peak %6.0f/s, at most %.0f; windows %v", phase, mean, limit, windows)
+	if mean > limit {
+		f.t.Errorf("%s: a peak of %.0f/s", phase, mean)
+	}
+	if mean < limit/2 {
+		f.t.Errorf("%s: a peak of %.0f/s: nobody polls", phase, mean)
+	}
+}
+
+// everywhere checks that every ring has the version.
+func (f *fleet) everywhere(version string) {
+	f.t.Helper()
+	for _, ring := range f.rings {
+		if v := ring.Version(); v != version {
+			f.t.Fatalf("a ring has %s, want %s", v, version)
+		}
+	}
+}
+
+// F77
+func TestLoadOnTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, rings)
+		defer f.close()
+
+		// A process that starts has no key: one reading each, and no more.
+		if sum, _ := total(f.store.count()); sum != rings {
+			t.Errorf("%d readings to start %d rings", sum, rings)
+		}
+		f.peak("after a start as one")
+		f.peak("as a rule")
+
+		f.store.set("v2", false)
+		f.peak("at a rotation")
+		f.everywhere("v2")
+
+		f.store.set("v2", true)
+		f.store.count()
+		time.Sleep(window)
+		_, peak := total(f.store.count())
+		t.Logf("%-28s peak %6d/s, which the store does not bear, being down", "at the start of an outage", peak)
+		f.peak("in an outage")
+
+		f.store.set("v3", false)
+		f.peak("recovery after an outage")
+		f.everywhere("v3")
+	})
+}
+
+// Each ring's requests are refused before the store has the new key: a ring
+// reads the store for all of them together.
+//
+// F58, F61, F62, F77
+func TestLoadWhenTheServerMovesFirst(t *testing.T) {
+	// The store has the key just within the refusal wait of 3 s.
+	const requests, late = 10, 2900 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, rings/10)
+		defer f.close()
+		time.Sleep(window)
+		f.store.count()
+		time.AfterFunc(late, func() { f.store.set("v2", false) })
+		var wg sync.WaitGroup
+		for _, ring := range f.rings {
+			for range requests {
+				wg.Go(func() {
+					a, err := ring.Attempt()
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					next, ok := a.Next(t.Context(), false)
+					if !ok || next.Version() != "v2" {
+						t.Error("refused, and no other key")
+						return
+					}
+					next.Accepted()
+				})
+			}
+		}
+		wg.Wait()
+		sum, peak := total(f.store.count())
+		t.Logf("%d rings with %d refused requests each: %d readings in %v, peak %d/s", len(f.rings), requests, sum, late, peak)
+		// At 0, 0.1, 0.3, 0.7, 1.45, 2.2 and 2.95 s, and polling beside it.
+		if each := float64(sum) / float64(len(f.rings)); each > 8 {
+			t.Errorf("%.1f readings a ring", each)
+		}
+	})
+}
