@@ -22,6 +22,9 @@ type entry struct {
 	broken   int      // attempts cut, or answered 503
 }
 
+// most is how often the transport sends a request at the very most.
+const most = 4
+
 func newLedger() *ledger { return &ledger{entries: make(map[string]*entry)} }
 
 func (l *ledger) entry(id string) *entry {
@@ -87,7 +90,7 @@ func (l *ledger) settle(id, version string, attempts int, post bool) error {
 		return fmt.Errorf("%d orders applied, want %d; the server's record is %v", e.applied, applied, e.versions)
 	case attempts > 0 && e.broken == 0 && len(e.versions) != attempts:
 		return fmt.Errorf("%d attempts reported, the server's record is %v", attempts, e.versions)
-	case len(e.versions) > 3*(1+e.broken):
+	case len(e.versions) > most*(1+e.broken):
 		return fmt.Errorf("%d attempts: %v", len(e.versions), e.versions)
 	}
 	return nil

@@ -32,8 +32,8 @@ func TestSoak(t *testing.T) {
 	soak := func(d time.Duration) footprint {
 		end := time.Now().Add(d)
 		var wg sync.WaitGroup
-		for _, track := range tracks {
-			wg.Go(func() { track.run(end) })
+		for _, k := range tracks {
+			wg.Go(func() { k.run(end) })
 		}
 		wg.Wait()
 		return settled(tracks)
@@ -41,8 +41,8 @@ func TestSoak(t *testing.T) {
 	before := soak(long / 3)
 	after := soak(long - long/3)
 	rotations := 0
-	for _, track := range tracks {
-		rotations += track.judge()
+	for _, k := range tracks {
+		rotations += k.judge()
 	}
 	after.compare(t, before, rotations)
 	printed.judge(tracks)

@@ -34,7 +34,7 @@ func (s *sweep) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// judge looks at the states at the end, and says what was found.
+// judge ends the clients, looks at what they are, and says what was found.
 func (s *sweep) judge(tracks []*track) {
 	s.t.Helper()
 	for _, k := range tracks {
@@ -44,6 +44,7 @@ func (s *sweep) judge(tracks []*track) {
 			s.t.Error(err)
 		}
 		s.look(string(data))
+		_ = k.client.Close() // what is printed by reflection must hold still
 		s.look(fmt.Sprintf("%+v %#v %+v %#v", status, status, k.client.Ring(), k.client.Transport()))
 	}
 	s.mu.Lock()
