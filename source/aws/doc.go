@@ -12,10 +12,11 @@
 //	aws:///prod/token                                AWS_REGION says where
 //
 // A string takes the credentials from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
-// and AWS_SESSION_TOKEN, as Lambda has them, and another endpoint than the
-// region's from AWS_ENDPOINT_URL_SECRETS_MANAGER or AWS_ENDPOINT_URL. Roles,
-// profiles and single sign-on are the config module's work: make the client
-// with it and call [New]. It is not part of this module, for its weight.
+// and AWS_SESSION_TOKEN, as Lambda has them, else from the endpoint of an ECS
+// task or an EKS pod identity, and another endpoint than the region's from
+// AWS_ENDPOINT_URL_SECRETS_MANAGER or AWS_ENDPOINT_URL. EC2 roles, web
+// identities, profiles and single sign-on are the config module's work: make the
+// client with it and call [New]. It is not part of this module, for its weight.
 //
 // # Versions
 //

@@ -1,14 +1,12 @@
 package aws
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -40,7 +38,11 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := secretsmanager.Options{Region: region, Credentials: aws.CredentialsProviderFunc(environment)}
+	credentials, err := environment()
+	if err != nil {
+		return nil, err
+	}
+	o := secretsmanager.Options{Region: region, Credentials: credentials}
 	for _, name := range []string{"AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL"} {
 		if text := os.Getenv(name); text != "" && o.BaseEndpoint == nil {
 			o.BaseEndpoint = &text
@@ -76,20 +78,4 @@ func format(query url.Values) (Option, error) {
 		return WithDecoder(source.PEM), nil
 	}
 	return nil, errors.New("format is none of plain, json, pem")
-}
-
-// environment takes the credentials out of the variables that every AWS tool
-// knows, anew for each call, so that they may change.
-// https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
-func environment(context.Context) (aws.Credentials, error) {
-	c := aws.Credentials{
-		AccessKeyID:     os.Getenv("AWS_ACCESS_KEY_ID"),
-		SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"),
-		SessionToken:    os.Getenv("AWS_SESSION_TOKEN"),
-	}
-	if c.AccessKeyID == "" || c.SecretAccessKey == "" {
-		return aws.Credentials{}, &source.Error{Source: "environment", Err: fmt.Errorf(
-			"%w: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set", source.ErrDenied)}
-	}
-	return c, nil
 }
