@@ -1,0 +1,79 @@
+package redistest_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/rollingkeys/rollingkeys/source/redis/internal/redistest"
+)
+
+// shared is the server of all tests that do not end it.
+var shared *redistest.Server
+
+type tests struct{ *testing.M }
+
+func (m tests) Run() int {
+	var err error
+	shared, err = redistest.Start()
+	if errors.Is(err, exec.ErrNotFound) && os.Getenv("ROLLINGKEYS_REQUIRE") != "1" {
+		// Tests skip themselves, with the reason; examples cannot.
+		shared = nil
+		flag.Parse()
+		if err := flag.Set("test.skip", "^Example"); err != nil {
+			panic(err)
+		}
+	} else if err != nil {
+		fmt.Fprintln(os.Stderr, "redis-server is needed, or ROLLINGKEYS_REQUIRE other than 1:", err)
+		return 1
+	}
+	if shared != nil {
+		defer shared.Stop()
+	}
+	return m.M.Run()
+}
+
+// F104: with the servers gone, no goroutine is left.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+
+// server returns the shared server.
+func server(t testing.TB) *redistest.Server {
+	t.Helper()
+	if shared == nil {
+		t.Skip("no redis-server in PATH (Debian: apt-get install redis-server); ROLLINGKEYS_REQUIRE=1 makes that an error")
+	}
+	return shared
+}
+
+// own starts a server for one test.
+func own(t testing.TB) *redistest.Server {
+	t.Helper()
+	server(t)
+	s, err := redistest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	return s
+}
+
+func dial(t testing.TB, addr string) *redis.Client {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: addr})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func do(t testing.TB, client *redis.Client, args ...any) {
+	t.Helper()
+	if err := client.Do(context.Background(), args...).Err(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,303 @@
+package redistest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rollingkeys/rollingkeys/conformance"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	rkredis "github.com/rollingkeys/rollingkeys/source/redis"
+)
+
+// pair makes keys with all the fields that a hash can have.
+func pair(n int) source.Key {
+	key := conformance.NewKey(n)
+	key.ID = "id-" + key.Version
+	key.Extra = map[string]source.Secret{"passphrase": source.NewSecret(conformance.Sentinel + "phrase-" + key.Version)}
+	return key
+}
+
+// A form is one way in which a Redis key holds API keys.
+type form struct {
+	opts  []rkredis.Option
+	key   func(int) source.Key
+	lists bool
+	put   func(t testing.TB, client *redis.Client, name string, keys ...source.Key)
+	tear  func(t testing.TB, client *redis.Client, name string, next source.Key)
+}
+
+func encode(t testing.TB, keys ...source.Key) string {
+	t.Helper()
+	data, err := source.EncodeDocument(source.Set{Keys: keys, Complete: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+var forms = map[string]form{
+	"Token": {
+		put: func(t testing.TB, client *redis.Client, name string, keys ...source.Key) {
+			value := ""
+			if len(keys) > 0 {
+				value = keys[0].Secret.Expose()
+			}
+			do(t, client, "SET", name, value)
+		},
+	},
+	"Document": {
+		opts: []rkredis.Option{rkredis.WithDecoder(source.Document)}, key: pair, lists: true,
+		put: func(t testing.TB, client *redis.Client, name string, keys ...source.Key) {
+			do(t, client, "SET", name, encode(t, keys...))
+		},
+		tear: func(t testing.TB, client *redis.Client, name string, next source.Key) {
+			text := encode(t, next)
+			do(t, client, "SET", name, text[:len(text)/2])
+		},
+	},
+	"Hash": {
+		opts: []rkredis.Option{rkredis.WithFields("id", "secret", "passphrase")}, key: pair,
+		put: func(t testing.TB, client *redis.Client, name string, keys ...source.Key) {
+			if len(keys) == 0 {
+				do(t, client, "HSET", name, "id", "", "secret", "")
+				return
+			}
+			do(t, client, "HSET", name, "id", keys[0].ID, "secret", keys[0].Secret.Expose(),
+				"passphrase", keys[0].Extra["passphrase"].Expose())
+		},
+		tear: func(t testing.TB, client *redis.Client, name string, next source.Key) {
+			do(t, client, "MULTI")
+			do(t, client, "DEL", name)
+			do(t, client, "HSET", name, "id", next.ID)
+			do(t, client, "EXEC")
+		},
+	},
+}
+
+func (f form) harness() conformance.SourceHarness {
+	h := conformance.SourceHarness{
+		Lists: f.lists, Key: f.key,
+		Skip: map[string]string{"Denied": "TestPermission has a server with logins"},
+		New: func(t testing.TB) conformance.SourceBackend {
+			s := server(t)
+			proxy := storetest.NewProxy(t, s.Addr)
+			name := "keys:" + t.Name()
+			return conformance.SourceBackend{
+				Source: rkredis.New(dial(t, proxy.Addr), name, f.opts...),
+				Put: func(keys ...source.Key) {
+					proxy.Start()
+					f.put(t, s.Client, name, keys...)
+				},
+				Delete: func() { do(t, s.Client, "DEL", name) },
+				Break:  proxy.Stop, Hang: proxy.Hang, Repair: proxy.Start,
+				Tear: func(next source.Key) { f.tear(t, s.Client, name, next) },
+			}
+		},
+	}
+	if f.tear == nil {
+		h.Skip["Torn"] = "SET is atomic, and half of a token looks like a token"
+	}
+	return h
+}
+
+// F01, F04, F07, F14, F16, F26, F71, F75, F78, F95, F104
+func TestConformance(t *testing.T) {
+	for name, f := range forms {
+		t.Run(name, func(t *testing.T) { conformance.TestSource(t, f.harness()) })
+	}
+}
+
+// F75, F77, F92: a subscription is armed again, honestly, after each way to lose
+// it, though Redis never repeats what nobody heard.
+func TestFaults(t *testing.T) {
+	storetest.TestFaults(t, func(t *testing.T) storetest.Store {
+		s := own(t)
+		proxy := storetest.NewProxy(t, s.Addr)
+		return storetest.Store{
+			Source: rkredis.New(dial(t, proxy.Addr), "k"), Proxy: proxy,
+			Put:  func(key source.Key) { do(t, s.Client, "SET", "k", key.Secret.Expose()) },
+			Kill: s.Kill,
+			Restart: func() {
+				if err := s.Restart(); err != nil {
+					t.Fatal(err)
+				}
+			},
+		}
+	})
+}
+
+// A server that sends no events: the ring says so, and is told once it does. With
+// a channel of one's own it is not needed.
+func TestWithoutEvents(t *testing.T) {
+	s := own(t)
+	do(t, s.Client, "CONFIG", "SET", "notify-keyspace-events", "")
+	key := func(n int) string { return conformance.NewKey(n).Secret.Expose() }
+	do(t, s.Client, "SET", "k", key(1))
+
+	published, _ := storetest.Keep(t, rkredis.New(s.Client, "k", rkredis.WithChannel("changed")))
+	ring, said := storetest.Keep(t, rkredis.New(s.Client, "k"))
+	storetest.Eventually(t, "a warning", func() bool { return strings.Contains(said(), "notify-keyspace-events") })
+	do(t, s.Client, "SET", "k", key(2))
+	// The notice of its own may come before it is subscribed; it is armed with a reading then.
+	do(t, s.Client, "PUBLISH", "changed", "")
+	storetest.Uses(t, published, 2)
+	do(t, s.Client, "SET", "k", key(3))
+	do(t, s.Client, "PUBLISH", "changed", "")
+	storetest.Uses(t, published, 3)
+
+	do(t, s.Client, "CONFIG", "SET", "notify-keyspace-events", "KA")
+	storetest.Uses(t, ring, 3) // the next try arms, and reads
+	do(t, s.Client, "SET", "k", key(4))
+	storetest.Uses(t, ring, 4)
+}
+
+// F07: a key that expires is gone, and the last good one stays.
+func TestKeyExpires(t *testing.T) {
+	s := server(t)
+	do(t, s.Client, "SET", t.Name(), conformance.NewKey(1).Secret.Expose())
+	ring, _ := storetest.Keep(t, rkredis.New(s.Client, t.Name()))
+	storetest.Requests(t, ring)
+	do(t, s.Client, "SET", t.Name(), conformance.NewKey(2).Secret.Expose())
+	storetest.Uses(t, ring, 2)
+	do(t, s.Client, "PEXPIRE", t.Name(), 1)
+	storetest.Eventually(t, "a failed reading, by notice", func() bool { return ring.Status().LastError != "" })
+	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrNoKey) {
+		t.Errorf("Refresh: %v", err)
+	}
+	do(t, s.Client, "SET", t.Name(), conformance.NewKey(3).Secret.Expose())
+	storetest.Uses(t, ring, 3)
+}
+
+// F20, F21, F95: values that are none, and errors that quote nothing of them.
+func TestInvalidValues(t *testing.T) {
+	s := server(t)
+	src := rkredis.New(s.Client, t.Name())
+	hash := rkredis.New(s.Client, t.Name(), rkredis.WithFields("id", "", ""))
+	for _, c := range []struct {
+		what string
+		src  source.Source
+		args []any
+		want error
+	}{
+		{"control bytes", src, []any{"SET", t.Name(), "sentinel\x01"}, source.ErrInvalid},
+		{"too long", src, []any{"SET", t.Name(), strings.Repeat("sentinel", 10000)}, source.ErrInvalid},
+		{"a list", src, []any{"LPUSH", t.Name(), "sentinel"}, source.ErrInvalid},
+		{"a string for a hash", hash, []any{"SET", t.Name(), "sentinel"}, source.ErrInvalid},
+		{"no secret", hash, []any{"HSET", t.Name(), "id", "sentinel"}, source.ErrInvalid},
+		{"no id", hash, []any{"HSET", t.Name(), "secret", "sentinel"}, source.ErrInvalid},
+		{"a field too long", hash, []any{"HSET", t.Name(), "id", "i", "secret", strings.Repeat("sentinel", 10000)}, source.ErrInvalid},
+		{"other fields", hash, []any{"HSET", t.Name(), "user", "sentinel"}, source.ErrNoKey},
+	} {
+		do(t, s.Client, "DEL", t.Name())
+		do(t, s.Client, c.args...)
+		_, err := c.src.Read(t.Context())
+		if !errors.Is(err, c.want) || strings.Contains(err.Error(), "sentinel") {
+			t.Errorf("%s: %v", c.what, err)
+		}
+	}
+}
+
+// F17, F88: a login whose permission is revoked and restored, and whose password changes.
+func TestPermission(t *testing.T) {
+	s := own(t)
+	// The rights that the manual names.
+	grant := func(password string) {
+		t.Helper()
+		do(t, s.Client, "ACL", "SETUSER", "bot", "reset", "on", ">"+password, "~k", "&__keyspace@0__:k",
+			"+getrange", "+hmget", "+subscribe", "+ping", "+config|get")
+	}
+	put := func(n int) { t.Helper(); do(t, s.Client, "SET", "k", conformance.NewKey(n).Secret.Expose()) }
+	password := filepath.Join(t.TempDir(), "password")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(password, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("one")
+	put(1)
+	src, _, err := source.Parse("redis://" + s.Addr + "/0?key=k&username=bot&password_file=" + url.QueryEscape(password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrDenied) {
+		t.Errorf("Read by nobody: %v", err)
+	}
+	grant("one")
+	ring, _ := storetest.Keep(t, src)
+	storetest.Requests(t, ring)
+	put(2)
+	storetest.Uses(t, ring, 2)
+
+	do(t, s.Client, "ACL", "SETUSER", "bot", "resetkeys")
+	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrDenied) {
+		t.Errorf("Refresh with the permission revoked: %v", err)
+	}
+	do(t, s.Client, "ACL", "SETUSER", "bot", "~k")
+	put(3)
+	storetest.Uses(t, ring, 3)
+
+	do(t, s.Client, "ACL", "DELUSER", "bot") // which closes its connections
+	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrDenied) {
+		t.Errorf("Refresh with the login gone: %v", err)
+	}
+	grant("two")
+	put(4)
+	write("two")
+	storetest.Uses(t, ring, 4)
+}
+
+func BenchmarkRotation(b *testing.B) {
+	s := server(b)
+	storetest.Rotation(b, rkredis.New(s.Client, b.Name()), func(key source.Key) {
+		do(b, s.Client, "SET", b.Name(), key.Secret.Expose())
+	})
+}
+
+func Example() {
+	ctx := context.Background()
+	put := func(value string) {
+		if err := shared.Client.HSet(ctx, "keys:example", "id", value, "secret", "s-of-"+value).Err(); err != nil {
+			panic(err)
+		}
+	}
+	put("first-key")
+
+	src, opts, err := source.Parse("redis://" + shared.Addr + "/0?key=keys:example&id=id&secret=secret&overlap=1h")
+	if err != nil {
+		panic(err)
+	}
+	switched := make(chan struct{}, 2)
+	ring, err := source.Keep(ctx, src, append(opts, source.WithLogger(nil), source.WithObserver(func(e source.Event) {
+		if e.Kind == source.Switched {
+			switched <- struct{}{}
+		}
+	}))...)
+	if err != nil {
+		panic(err)
+	}
+	defer ring.Close()
+	show := func() {
+		<-switched
+		key, err := ring.InUse()
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(key.ID)
+	}
+	show()
+	put("second-key")
+	show()
+	// Output:
+	// first-key
+	// second-key
+}

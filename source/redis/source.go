@@ -1,0 +1,173 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/lease"
+)
+
+// A Source reads one Redis key. It is a [source.Notifier], safe for concurrent use.
+type Source struct {
+	name    string
+	client  *lease.Client[*redis.Client]
+	key     string
+	channel string
+	decode  source.Decoder
+	fields  []string // id, secret, passphrase; nil: the key is a string
+}
+
+// An Option changes how the key is read.
+type Option func(*Source)
+
+// WithDecoder sets what makes keys of a string, such as [source.Document] or
+// [source.PEM]. The default is [source.Plain].
+func WithDecoder(decode source.Decoder) Option {
+	return func(s *Source) {
+		if decode != nil {
+			s.decode = decode
+		}
+	}
+}
+
+// WithFields says that the key is a hash, and sets the names of the fields that
+// hold the id, the secret and the passphrase. An empty id or passphrase is not
+// looked for, an empty secret means "secret". Only the passphrase may be missing.
+func WithFields(id, secret, passphrase string) Option {
+	return func(s *Source) {
+		if secret == "" {
+			secret = "secret"
+		}
+		s.fields = []string{id, secret, passphrase}
+	}
+}
+
+// WithChannel names a channel on which any message means: read again. The key's
+// keyspace events are heeded as well, if the server sends them.
+func WithChannel(name string) Option { return func(s *Source) { s.channel = name } }
+
+// New returns a source that reads key through client, which must not be nil. The
+// key need not exist yet, nor the server be there.
+func New(client *redis.Client, key string, opts ...Option) *Source {
+	return newSource("redis:"+key, lease.Given(client), key, opts...)
+}
+
+func newSource(name string, client *lease.Client[*redis.Client], key string, opts ...Option) *Source {
+	s := &Source{name: name, client: client, key: key, decode: source.Plain}
+	for _, o := range opts {
+		o(s)
+	}
+	return s
+}
+
+// String returns "redis:KEY", or the source string it was opened by without its
+// parameters but the key.
+func (s *Source) String() string { return s.name }
+
+// Read gets the key and decodes it, within ctx and 5 s. The error wraps
+// [source.ErrNoKey] if it does not exist or is empty, [source.ErrDenied] if the
+// server refuses us, [source.ErrInvalid] if the value is none, and
+// [source.ErrUnavailable] otherwise.
+func (s *Source) Read(ctx context.Context) (source.Set, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	client, release, err := s.client.Get(ctx)
+	if err != nil {
+		return source.Set{}, s.fail(ctx, err)
+	}
+	type answer struct {
+		set source.Set
+		err error
+	}
+	done := make(chan answer, 1)
+	// F78: unless its options say otherwise, the client heeds its own timeouts
+	// and not ctx. What is left behind here ends with those, 3 s by default.
+	go func() {
+		defer release()
+		set, err := s.read(ctx, client)
+		done <- answer{set, err}
+	}()
+	select {
+	case a := <-done:
+		if a.err != nil {
+			return source.Set{}, s.fail(ctx, a.err)
+		}
+		return a.set, nil
+	case <-ctx.Done():
+		return source.Set{}, s.fail(ctx, ctx.Err())
+	}
+}
+
+func (s *Source) read(ctx context.Context, client *redis.Client) (source.Set, error) {
+	if s.fields != nil {
+		return s.readFields(ctx, client)
+	}
+	// F21: a value may have 512 MB. Of a key that is missing the range is empty.
+	data, err := client.GetRange(ctx, s.key, 0, source.MaxSize).Bytes()
+	switch {
+	case err != nil:
+		return source.Set{}, err
+	case len(data) == 0:
+		return source.Set{}, fmt.Errorf("%w: it does not exist, or is empty", source.ErrNoKey)
+	case len(data) > source.MaxSize:
+		return source.Set{}, fmt.Errorf("%w: longer than %d bytes", source.ErrInvalid, source.MaxSize)
+	}
+	return s.decode(data)
+}
+
+// readFields makes one key of a hash's fields, read together (F26).
+func (s *Source) readFields(ctx context.Context, client *redis.Client) (source.Set, error) {
+	values, err := client.HMGet(ctx, s.key, s.fields...).Result()
+	if err != nil {
+		return source.Set{}, err
+	}
+	var parts [3]source.Secret
+	found := false
+	for i, value := range values {
+		text, ok := value.(string)
+		found = found || ok
+		if !ok || s.fields[i] == "" {
+			continue
+		}
+		if len(text) > source.MaxSize {
+			return source.Set{}, fmt.Errorf("%w: field %q is longer than %d bytes", source.ErrInvalid, s.fields[i], source.MaxSize)
+		}
+		if parts[i], err = source.Field([]byte(text)); err != nil {
+			return source.Set{}, fmt.Errorf("field %q: %w", s.fields[i], err)
+		}
+	}
+	switch id, secret := parts[0], parts[1]; {
+	case !found:
+		return source.Set{}, fmt.Errorf("%w: it does not exist, or has none of the fields", source.ErrNoKey)
+	case s.fields[0] != "" && id.IsZero(), secret.IsZero():
+		return source.Set{}, fmt.Errorf("%w: the id or the secret is missing", source.ErrInvalid)
+	}
+	key := source.Key{ID: parts[0].Expose(), Secret: parts[1]}
+	if !parts[2].IsZero() {
+		key.Extra = map[string]source.Secret{"passphrase": parts[2]}
+	}
+	return source.Set{Keys: []source.Key{key}}, nil
+}
+
+// fail says in our own words what err is about: the server's may quote
+// arguments (F95).
+func (s *Source) fail(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, source.ErrInvalid), errors.Is(err, source.ErrNoKey), errors.Is(err, source.ErrUnavailable):
+	case redis.IsAuthError(err), redis.IsPermissionError(err):
+		err = fmt.Errorf("%w: not permitted, or the login was refused", source.ErrDenied)
+	case redis.HasErrorPrefix(err, "WRONGTYPE"):
+		err = fmt.Errorf("%w: the key holds another type of value", source.ErrInvalid)
+	case ctx.Err() != nil:
+		err = fmt.Errorf("%w: no answer in time: %w", source.ErrUnavailable, ctx.Err())
+	case redis.IsLoadingError(err), redis.IsMasterDownError(err), redis.IsMaxClientsError(err):
+		err = fmt.Errorf("%w: the server is not ready to answer", source.ErrUnavailable)
+	default:
+		err = fmt.Errorf("%w: no connection, or an answer that was none", source.ErrUnavailable)
+	}
+	return &source.Error{Source: s.name, Err: err}
+}
