@@ -1,13 +1,11 @@
 package transport_test
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -107,88 +105,6 @@ func TestRefusalsByOtherStatuses(t *testing.T) {
 	}
 }
 
-// Whether a refused request may be sent again.
-//
-// F67
-func TestReplayable(t *testing.T) {
-	for _, c := range []struct {
-		method  string
-		header  string
-		status  int
-		verdict transport.Verdict
-		want    bool
-	}{
-		{"POST", "", 401, transport.Refused, true},
-		{"PATCH", "", 401, transport.Refused, true},
-		{"GET", "", 403, transport.Refused, true},
-		{"", "", 403, transport.Refused, true},
-		{"HEAD", "", 400, transport.Refused, true},
-		{"OPTIONS", "", 200, transport.Refused, true},
-		{"TRACE", "", 500, transport.Refused, true},
-		{"POST", "", 403, transport.Refused, false},
-		{"PUT", "", 403, transport.Refused, false},
-		{"DELETE", "", 200, transport.Refused, false},
-		{"POST", "Idempotency-Key", 403, transport.Refused, true},
-		{"POST", "X-Idempotency-Key", 500, transport.Refused, true},
-		{"POST", "", 403, transport.RefusedUnapplied, true},
-		{"POST", "", 403, transport.Doubtful, true},
-		{"POST", "", 400, transport.Clock, true},
-	} {
-		req := request(t, c.method, "https://api.example.com", nil)
-		req.Method = c.method
-		if c.header != "" {
-			req.Header.Set(c.header, "1")
-		}
-		if got := transport.Replayable(req, &http.Response{StatusCode: c.status}, c.verdict); got != c.want {
-			t.Errorf("%s %s after %d, verdict %d: %v, want %v", c.method, c.header, c.status, c.verdict, got, c.want)
-		}
-	}
-}
-
-// The server acts on the order and answers 403 all the same: the order is there
-// once, unless the request says that it may be repeated.
-//
-// F67
-func TestOrderIsNotPlacedTwice(t *testing.T) {
-	for name, c := range map[string]struct {
-		header string
-		opts   []transport.Option
-		orders int
-	}{
-		"by default":          {"", nil, 1},
-		"idempotent":          {"Idempotency-Key", nil, 2},
-		"the caller's policy": {"", []transport.Option{transport.WithReplay(func(*http.Request, *http.Response, transport.Verdict) bool { return true })}, 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			protocols(t, func(t *testing.T, p protocol) {
-				g := newGate("v1")
-				orders := 0
-				g.refuse = func(w http.ResponseWriter, _ *http.Request) {
-					orders++
-					http.Error(w, "placed, but", http.StatusForbidden)
-				}
-				g.serve = func(http.ResponseWriter, *http.Request) { orders++ }
-				srv := p.serve(t, g)
-				rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), append(c.opts,
-					transport.WithBase(srv.base(t)), transport.WithClassifier(transport.Statuses(403)))...)
-				req := request(t, http.MethodPost, srv.URL, strings.NewReader("order"))
-				if c.header != "" {
-					req.Header.Set(c.header, "1")
-				}
-				a := send(t, rt, req)
-				if orders != c.orders {
-					t.Errorf("%d orders, want %d", orders, c.orders)
-				}
-				if c.orders == 1 && a.body != "placed, but\n" {
-					t.Errorf("body %q", a.body)
-				}
-				// The next request knows better, whether this one could be repeated or not.
-				send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 1)
-			})
-		})
-	}
-}
-
 // An answer about the clock is no mark against the key: signed anew once, with
 // the same one, if the scheme learnt something; else it goes back.
 //
@@ -220,10 +136,6 @@ func TestClockIsNoMarkAgainstTheKey(t *testing.T) {
 	}
 }
 
-type panicking struct{ transport.Scheme }
-
-func (panicking) Resync(*transport.Answer) bool { panic("resync") }
-
 func doubtfulOn401(a *transport.Answer) transport.Verdict {
 	if a.Status == http.StatusUnauthorized {
 		return transport.Doubtful
@@ -251,65 +163,6 @@ func TestDoubtfulCountsOnlyIfAnotherHelps(t *testing.T) {
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 2)
 		if v := ring.Version(); v != "v1" {
 			t.Errorf("%s is in use", v)
-		}
-	})
-}
-
-// Callbacks that panic: the answer goes back, the next request works, and no
-// attempt counts as being out for ever.
-//
-// F97
-func TestPanicsInCallbacks(t *testing.T) {
-	for name, opts := range map[string][]transport.Option{
-		"classifier": {transport.WithClassifier(func(*transport.Answer) transport.Verdict { panic("classifier") })},
-		"reading": {transport.WithClassifier(func(a *transport.Answer) transport.Verdict {
-			_ = a.Body()
-			panic("classifier")
-		})},
-		"replay": {transport.WithReplay(func(*http.Request, *http.Response, transport.Verdict) bool { panic("replay") })},
-	} {
-		t.Run(name, func(t *testing.T) {
-			protocols(t, func(t *testing.T, p protocol) {
-				g := newGate("v1")
-				srv := p.serve(t, g)
-				ring := keep(t, newStore("v2", "v1"), source.WithObserver(func(source.Event) { panic("observer") }))
-				rt := transport.New(ring, transport.Bearer(), append(opts, transport.WithBase(srv.base(t)))...)
-				a := send(t, rt, get(t, srv.URL))
-				a.want(t, http.StatusUnauthorized, "v2", 1)
-				if a.body != "refused" {
-					t.Errorf("body %q", a.body)
-				}
-				g.accept("v1", "v2")
-				if a := send(t, rt, get(t, srv.URL)); a.StatusCode != http.StatusOK {
-					t.Errorf("status %d", a.StatusCode)
-				}
-				for _, v := range ring.Status().Versions {
-					if v.InFlight != 0 {
-						t.Errorf("%s: %d attempts in flight", v.Version, v.InFlight)
-					}
-				}
-			})
-		})
-	}
-	t.Run("signer", func(t *testing.T) {
-		signs := transport.SchemeFunc(func(k source.Key) (transport.Signer, error) {
-			return transport.SignerFunc(func(req *http.Request) error { panic("signing with " + k.Secret.Expose()) }), nil
-		})
-		ring := keep(t, newStore("v1"))
-		body := &countingBody{Reader: strings.NewReader("order")}
-		resp, err := transport.New(ring, signs, transport.WithBase(stub{})).RoundTrip(request(t, http.MethodPost, "https://api.example.com", body))
-		if resp != nil || err == nil || strings.Contains(err.Error(), sentinel) || body.closed.Load() == 0 {
-			t.Errorf("%v, error %v, closed %d times", resp, err, body.closed.Load())
-		}
-		if n := ring.Status().Current.InFlight; n != 0 {
-			t.Errorf("%d attempts in flight", n)
-		}
-	})
-	t.Run("scheme", func(t *testing.T) {
-		prepares := transport.SchemeFunc(func(k source.Key) (transport.Signer, error) { panic(k.Secret.Expose()) })
-		_, err := transport.New(keep(t, newStore("v1")), prepares, transport.WithBase(stub{})).RoundTrip(get(t, "https://api.example.com"))
-		if err == nil || strings.Contains(fmt.Sprintf("%v %#v", err, err), sentinel) {
-			t.Errorf("error %v", err)
 		}
 	})
 }

@@ -7,14 +7,11 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptrace"
-	"net/textproto"
 	"net/url"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -221,97 +218,6 @@ func TestNilRequest(t *testing.T) {
 	}
 }
 
-// F43, F57, F95: no secret leaves with a response, its request or an error.
-func TestNoSecretInResponsesAndErrors(t *testing.T) {
-	leaks := func(t *testing.T, what string, v any) {
-		t.Helper()
-		for _, verb := range []string{"%v", "%+v", "%#v"} {
-			if text := fmt.Sprintf(verb, v); strings.Contains(text, sentinel) {
-				t.Errorf("%s printed with %s holds the secret", what, verb)
-			}
-		}
-	}
-	for name, scheme := range map[string]transport.Scheme{
-		"bearer": transport.Bearer(), "header": transport.Header("X-Api-Key"), "query": transport.Query("key"),
-	} {
-		t.Run(name, func(t *testing.T) {
-			protocols(t, func(t *testing.T, p protocol) {
-				srv := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					switch r.URL.Path {
-					case "/bad-location":
-						w.Header().Set("Location", "https://[::1:bad")
-						w.WriteHeader(http.StatusFound)
-					case "/loop":
-						http.Redirect(w, r, "/loop", http.StatusFound)
-					case "/cut":
-						panic(http.ErrAbortHandler)
-					case "/refused":
-						w.WriteHeader(http.StatusUnauthorized)
-					}
-				}))
-				rt := transport.New(keep(t, newStore("v1"), source.WithRefusalWait(0)), scheme, transport.WithBase(srv.base(t)))
-				for _, path := range []string{"/", "/refused", "/bad-location", "/loop", "/cut"} {
-					resp, err := (&http.Client{Transport: rt}).Do(get(t, srv.URL+path))
-					leaks(t, path+": the error", err)
-					leaks(t, path+": the unwrapped error", errors.Unwrap(err))
-					if resp != nil {
-						resp.Body.Close() // printing walks into it
-						leaks(t, path+": the response", resp)
-						leaks(t, path+": its request", resp.Request)
-						leaks(t, path+": its URL", resp.Request.URL)
-						leaks(t, path+": its header", resp.Request.Header)
-					}
-				}
-			})
-		})
-	}
-	// What the base says may quote what it was given.
-	for name, f := range map[string]func(*http.Request) error{
-		"url.Error":  func(r *http.Request) error { return &url.Error{Op: "Get", URL: r.URL.String(), Err: errBase} },
-		"value":      func(r *http.Request) error { return valueError{r.URL.String()} },
-		"the header": func(r *http.Request) error { return fmt.Errorf("%w: %v", errBase, r.Header) },
-	} {
-		rt := transport.New(keep(t, newStore("v1")), transport.Query("key"), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
-			return nil, f(r)
-		})))
-		_, err := rt.RoundTrip(get(t, "https://api.example.com/"))
-		leaks(t, "an error of the base: "+name, err)
-		if name == "url.Error" && !errors.Is(err, errBase) {
-			t.Errorf("%v is not the base's error any more", err)
-		}
-	}
-}
-
-type valueError struct{ text string }
-
-func (e valueError) Error() string { return e.text }
-
-// F44: idle connections are the base's; a base without the method is fine.
-func TestCloseIdleConnections(t *testing.T) {
-	closer := &closingBase{}
-	ring := keep(t, newStore("v1"))
-	rt := transport.New(ring, transport.Bearer(), transport.WithBase(closer))
-	(&http.Client{Transport: rt}).CloseIdleConnections()
-	(&http.Client{Transport: transport.Route(transport.Rule{Transport: rt}, transport.Rule{})}).CloseIdleConnections()
-	if n := closer.closed.Load(); n != 2 {
-		t.Errorf("forwarded %d times, want 2", n)
-	}
-	transport.New(ring, transport.Bearer(), transport.WithBase(stub{})).CloseIdleConnections()
-}
-
-type closingBase struct {
-	stub
-	closed  atomic.Int64
-	closing chan struct{}
-}
-
-func (c *closingBase) CloseIdleConnections() {
-	c.closed.Add(1)
-	if c.closing != nil {
-		c.closing <- struct{}{}
-	}
-}
-
 // F47: a request that comes with credentials of its own, be they empty, is sent
 // as it is, reported as the caller's.
 func TestCallersOwnKeyWins(t *testing.T) {
@@ -378,122 +284,4 @@ func TestStackedTwice(t *testing.T) {
 			})
 		})
 	}
-}
-
-// F51: what looks like a refusal and is none goes straight back, once.
-func TestAnswersThatAreNoRefusal(t *testing.T) {
-	protocols(t, func(t *testing.T, p protocol) {
-		var attempts atomic.Int64
-		srv := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			attempts.Add(1)
-			var status int
-			_, _ = fmt.Sscanf(r.URL.Path, "/%d", &status)
-			if status == http.StatusProxyAuthRequired {
-				w.Header().Set("Proxy-Authenticate", "Basic")
-			}
-			w.Header().Set("Link", "</style.css>")
-			w.WriteHeader(http.StatusEarlyHints)
-			w.WriteHeader(status)
-		}))
-		ring := keep(t, newStore("v2", "v1"))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
-		// The second half says nothing about the key: nobody may have looked at it.
-		statuses := []int{200, 204, 304, 400, 403, 404, 407, 408, 429, 500, 502, 503}
-		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
-			for _, status := range statuses {
-				attempts.Store(0)
-				req := request(t, method, fmt.Sprintf("%s/%d", srv.URL, status), nil)
-				var hints atomic.Int64
-				req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-					Got1xxResponse: func(code int, _ textproto.MIMEHeader) error { hints.Add(1); return nil },
-				}))
-				send(t, rt, req).want(t, status, "v2", 1)
-				if attempts.Load() != 1 || hints.Load() != 1 {
-					t.Errorf("%s %d: %d attempts, %d early hints", method, status, attempts.Load(), hints.Load())
-				}
-			}
-		}
-		if st := ring.Status(); !st.Healthy || st.Current.Refused != 0 || st.Current.InFlight != 0 || st.Current.Accepted != uint64(3*len(statuses)/2) {
-			t.Errorf("status %+v", st.Current)
-		}
-	})
-}
-
-// A HEAD has no body to drain, and falls back like any other.
-//
-// F51
-func TestHeadFallsBack(t *testing.T) {
-	protocols(t, func(t *testing.T, p protocol) {
-		g := newGate("v1")
-		srv := p.serve(t, g)
-		rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(srv.base(t)))
-		send(t, rt, request(t, http.MethodHead, srv.URL, nil)).want(t, http.StatusOK, "v1", 2)
-		if n := srv.conns.Load(); n != 1 {
-			t.Errorf("%d connections", n)
-		}
-	})
-}
-
-// F106: requests that are out when the ring closes finish.
-func TestCloseLetsRequestsFinish(t *testing.T) {
-	protocols(t, func(t *testing.T, p protocol) {
-		g := newGate("v1")
-		arrived, release := make(chan struct{}), make(chan struct{})
-		g.serve = func(w http.ResponseWriter, _ *http.Request) {
-			close(arrived)
-			<-release
-			_, _ = io.WriteString(w, "done")
-		}
-		srv := p.serve(t, g)
-		ring := keep(t, newStore("v1"))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
-		done := make(chan answer, 1)
-		go func() {
-			a, err := try(rt, get(t, srv.URL))
-			if err != nil {
-				t.Error(err)
-			}
-			done <- a
-		}()
-		<-arrived
-		ring.Close()
-		close(release)
-		if a := <-done; a.body != "done" {
-			t.Errorf("body %q", a.body)
-		}
-		if _, err := try(rt, get(t, srv.URL)); !errors.Is(err, source.ErrClosed) {
-			t.Errorf("error %v", err)
-		}
-	})
-}
-
-// F106: a refused request that waits for the source does not outlive the ring,
-// and its caller gets the server's answer.
-func TestCloseEndsTheWaitForTheSource(t *testing.T) {
-	protocols(t, func(t *testing.T, p protocol) {
-		g := newGate()
-		srv := p.serve(t, g)
-		s := newStore("v1")
-		ring := keep(t, s)
-		s.mu.Lock()
-		s.hang = make(chan struct{}) // for ever
-		s.mu.Unlock()
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
-		before := s.count()
-		done := make(chan answer, 1)
-		go func() {
-			a, err := try(rt, get(t, srv.URL))
-			if err != nil {
-				t.Error(err)
-			}
-			done <- a
-		}()
-		eventually(t, "the source to be read", func() bool { return s.count() > before })
-		ring.Close()
-		a := <-done
-		a.want(t, http.StatusUnauthorized, "v1", 1)
-		if a.body != "refused" {
-			t.Errorf("body %q", a.body)
-		}
-	})
 }

@@ -1,0 +1,66 @@
+package transport_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// F51: what looks like a refusal and is none goes straight back, once.
+func TestAnswersThatAreNoRefusal(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		var attempts atomic.Int64
+		srv := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			attempts.Add(1)
+			var status int
+			_, _ = fmt.Sscanf(r.URL.Path, "/%d", &status)
+			if status == http.StatusProxyAuthRequired {
+				w.Header().Set("Proxy-Authenticate", "Basic")
+			}
+			w.Header().Set("Link", "</style.css>")
+			w.WriteHeader(http.StatusEarlyHints)
+			w.WriteHeader(status)
+		}))
+		ring := keep(t, newStore("v2", "v1"))
+		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		// The second half says nothing about the key: nobody may have looked at it.
+		statuses := []int{200, 204, 304, 400, 403, 404, 407, 408, 429, 500, 502, 503}
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+			for _, status := range statuses {
+				attempts.Store(0)
+				req := request(t, method, fmt.Sprintf("%s/%d", srv.URL, status), nil)
+				var hints atomic.Int64
+				req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+					Got1xxResponse: func(code int, _ textproto.MIMEHeader) error { hints.Add(1); return nil },
+				}))
+				send(t, rt, req).want(t, status, "v2", 1)
+				if attempts.Load() != 1 || hints.Load() != 1 {
+					t.Errorf("%s %d: %d attempts, %d early hints", method, status, attempts.Load(), hints.Load())
+				}
+			}
+		}
+		if st := ring.Status(); !st.Healthy || st.Current.Refused != 0 || st.Current.InFlight != 0 || st.Current.Accepted != uint64(3*len(statuses)/2) {
+			t.Errorf("status %+v", st.Current)
+		}
+	})
+}
+
+// A HEAD has no body to drain, and falls back like any other.
+//
+// F51
+func TestHeadFallsBack(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		g := newGate("v1")
+		srv := p.serve(t, g)
+		rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(srv.base(t)))
+		send(t, rt, request(t, http.MethodHead, srv.URL, nil)).want(t, http.StatusOK, "v1", 2)
+		if n := srv.conns.Load(); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+	})
+}

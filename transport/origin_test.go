@@ -1,0 +1,169 @@
+package transport_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// Only requests to the origin that the key is bound to carry it: the first one's,
+// or those that are named.
+//
+// F55
+func TestOriginsAreComparedExactly(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		w := newWorld(t, p)
+		for _, c := range []struct {
+			url, host string
+			want      error
+		}{
+			{"https://a.example.com/", "", nil},
+			{"HTTPS://A.EXAMPLE.COM/", "", nil},
+			{"https://a.example.com:443/", "", nil},
+			{"https://a.example.com./", "", nil},
+			{"https://a.example.com:/", "", nil},
+			{"https://a.example.com/", "A.example.com:443", nil},
+			{"https://a.example.com:8443/", "", transport.ErrOrigin},
+			{"https://example.com/", "", transport.ErrOrigin},
+			{"https://evila.example.com/", "", transport.ErrOrigin},
+			{"https://a.example.com.b.example.com/", "", transport.ErrOrigin},
+			{"https://a.example.com@b.example.com/", "", transport.ErrOrigin},
+			{"https://b.example.com/", "a.example.com", transport.ErrOrigin},
+			{"https://a.example.com/", "b.example.com", transport.ErrOrigin},
+			{"https://[fe80::1%25a.example.com]/", "", transport.ErrOrigin},
+			{"http://a.example.com/", "", transport.ErrInsecure},
+			{"ftp://a.example.com/", "", transport.ErrOrigin},
+		} {
+			w.script(nil)
+			client := w.client(t, transport.Bearer(), transport.WithOrigin("https://a.example.com"))
+			req := get(t, c.url)
+			req.Host = c.host
+			resp, err := client.Do(req)
+			if !errors.Is(err, c.want) {
+				t.Errorf("%s, Host %q: error %v, want %v", c.url, c.host, err, c.want)
+			}
+			if err == nil {
+				resp.Body.Close()
+				w.want(t, true)
+				continue
+			}
+			if w.want(t); len(w.dialled) != 0 {
+				t.Errorf("%s: dialled %q", c.url, w.dialled)
+			}
+		}
+	})
+}
+
+// Without WithOrigin the first request decides, be they many at once.
+//
+// F55
+func TestFirstRequestBindsTheKey(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		w := newWorld(t, p)
+		client := w.client(t, transport.Bearer())
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		good := map[string]bool{}
+		for _, host := range slices.Repeat([]string{"a", "b", "c"}, 10) {
+			wg.Go(func() {
+				resp, err := client.Get("https://" + host + ".example.com/")
+				if err != nil {
+					if !errors.Is(err, transport.ErrOrigin) {
+						t.Error(err)
+					}
+					return
+				}
+				resp.Body.Close()
+				mu.Lock()
+				defer mu.Unlock()
+				good[host] = true
+			})
+		}
+		wg.Wait()
+		if len(good) != 1 {
+			t.Errorf("the key went to %v", good)
+		}
+	})
+}
+
+// Over plain http a key goes to loopback only, unless opted in: elsewhere the
+// dialer is never called.
+//
+// F56
+func TestNoKeyOverPlainHTTP(t *testing.T) {
+	var dialled []string
+	base := &http.Transport{DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
+		dialled = append(dialled, address)
+		return nil, errBase
+	}}
+	ring := keep(t, newStore("v1"))
+	for _, c := range []struct {
+		url      string
+		insecure bool
+		want     error
+	}{
+		{"http://api.example.com/", false, transport.ErrInsecure},
+		{"http://192.0.2.1/", false, transport.ErrInsecure},
+		{"http://[2001:db8::1]/", false, transport.ErrInsecure},
+		{"http://localhost.example.com/", false, transport.ErrInsecure},
+		{"http://127.0.0.1.example.com/", false, transport.ErrInsecure},
+		{"http://0.0.0.0/", false, transport.ErrInsecure},
+		{"http://api.example.com/", true, errBase},
+		{"http://127.0.0.1/", false, errBase},
+		{"http://127.8.9.10:8080/", false, errBase},
+		{"http://[::1]/", false, errBase},
+		{"http://[::ffff:127.0.0.1]/", false, errBase},
+		{"http://localhost/", false, errBase},
+		{"http://LOCALHOST./", false, errBase},
+	} {
+		dialled = nil
+		opts := []transport.Option{transport.WithBase(base)}
+		if c.insecure {
+			opts = append(opts, transport.WithInsecureHTTP())
+		}
+		_, err := transport.New(ring, transport.Bearer(), opts...).RoundTrip(get(t, c.url))
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: error %v, want %v", c.url, err, c.want)
+		}
+		if dials := c.want == errBase; (len(dialled) > 0) != dials {
+			t.Errorf("%s: dialled %q", c.url, dialled)
+		}
+	}
+	// Named as an origin it is refused at once, whatever the request.
+	rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithOrigin("http://api.example.com"))
+	if _, err := rt.RoundTrip(get(t, "https://api.example.com")); !errors.Is(err, transport.ErrInsecure) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A refused dial names the URL; the key in its query is not in the error.
+//
+// F57
+func TestErrorsDoNotQuoteTheKey(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := ln.Addr().String()
+	ln.Close()
+	base := &http.Transport{Proxy: func(req *http.Request) (*url.URL, error) {
+		return nil, &url.Error{Op: "proxy for", URL: req.URL.String(), Err: errBase}
+	}}
+	for _, b := range []http.RoundTripper{&http.Transport{}, base} {
+		client := &http.Client{Transport: transport.New(keep(t, newStore("v1"), source.WithOverlap(0)), transport.Query("key"), transport.WithBase(b))}
+		_, err := client.Get("http://" + address + "/?a=b")
+		var said *url.Error
+		if !errors.As(err, &said) || strings.Contains(err.Error(), sentinel) || strings.Contains(said.URL, sentinel) {
+			t.Errorf("error %v", err)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package transport_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// Whether a refused request may be sent again.
+//
+// F67
+func TestReplayable(t *testing.T) {
+	for _, c := range []struct {
+		method  string
+		header  string
+		status  int
+		verdict transport.Verdict
+		want    bool
+	}{
+		{"POST", "", 401, transport.Refused, true},
+		{"PATCH", "", 401, transport.Refused, true},
+		{"GET", "", 403, transport.Refused, true},
+		{"", "", 403, transport.Refused, true},
+		{"HEAD", "", 400, transport.Refused, true},
+		{"OPTIONS", "", 200, transport.Refused, true},
+		{"TRACE", "", 500, transport.Refused, true},
+		{"POST", "", 403, transport.Refused, false},
+		{"PUT", "", 403, transport.Refused, false},
+		{"DELETE", "", 200, transport.Refused, false},
+		{"POST", "Idempotency-Key", 403, transport.Refused, true},
+		{"POST", "X-Idempotency-Key", 500, transport.Refused, true},
+		{"POST", "", 403, transport.RefusedUnapplied, true},
+		{"POST", "", 403, transport.Doubtful, true},
+		{"POST", "", 400, transport.Clock, true},
+	} {
+		req := request(t, c.method, "https://api.example.com", nil)
+		req.Method = c.method
+		if c.header != "" {
+			req.Header.Set(c.header, "1")
+		}
+		if got := transport.Replayable(req, &http.Response{StatusCode: c.status}, c.verdict); got != c.want {
+			t.Errorf("%s %s after %d, verdict %d: %v, want %v", c.method, c.header, c.status, c.verdict, got, c.want)
+		}
+	}
+}
+
+// The server acts on the order and answers 403 all the same: the order is there
+// once, unless the request says that it may be repeated.
+//
+// F67
+func TestOrderIsNotPlacedTwice(t *testing.T) {
+	for name, c := range map[string]struct {
+		header string
+		opts   []transport.Option
+		orders int
+	}{
+		"by default":          {"", nil, 1},
+		"idempotent":          {"Idempotency-Key", nil, 2},
+		"the caller's policy": {"", []transport.Option{transport.WithReplay(func(*http.Request, *http.Response, transport.Verdict) bool { return true })}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			protocols(t, func(t *testing.T, p protocol) {
+				g := newGate("v1")
+				orders := 0
+				g.refuse = func(w http.ResponseWriter, _ *http.Request) {
+					orders++
+					http.Error(w, "placed, but", http.StatusForbidden)
+				}
+				g.serve = func(http.ResponseWriter, *http.Request) { orders++ }
+				srv := p.serve(t, g)
+				rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), append(c.opts,
+					transport.WithBase(srv.base(t)), transport.WithClassifier(transport.Statuses(403)))...)
+				req := request(t, http.MethodPost, srv.URL, strings.NewReader("order"))
+				if c.header != "" {
+					req.Header.Set(c.header, "1")
+				}
+				a := send(t, rt, req)
+				if orders != c.orders {
+					t.Errorf("%d orders, want %d", orders, c.orders)
+				}
+				if c.orders == 1 && a.body != "placed, but\n" {
+					t.Errorf("body %q", a.body)
+				}
+				// The next request knows better, whether this one could be repeated or not.
+				send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 1)
+			})
+		})
+	}
+}

@@ -1,0 +1,78 @@
+package transport_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// F43, F57, F95: no secret leaves with a response, its request or an error.
+func TestNoSecretInResponsesAndErrors(t *testing.T) {
+	leaks := func(t *testing.T, what string, v any) {
+		t.Helper()
+		for _, verb := range []string{"%v", "%+v", "%#v"} {
+			if text := fmt.Sprintf(verb, v); strings.Contains(text, sentinel) {
+				t.Errorf("%s printed with %s holds the secret", what, verb)
+			}
+		}
+	}
+	for name, scheme := range map[string]transport.Scheme{
+		"bearer": transport.Bearer(), "header": transport.Header("X-Api-Key"), "query": transport.Query("key"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			protocols(t, func(t *testing.T, p protocol) {
+				srv := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					switch r.URL.Path {
+					case "/bad-location":
+						w.Header().Set("Location", "https://[::1:bad")
+						w.WriteHeader(http.StatusFound)
+					case "/loop":
+						http.Redirect(w, r, "/loop", http.StatusFound)
+					case "/cut":
+						panic(http.ErrAbortHandler)
+					case "/refused":
+						w.WriteHeader(http.StatusUnauthorized)
+					}
+				}))
+				rt := transport.New(keep(t, newStore("v1"), source.WithRefusalWait(0)), scheme, transport.WithBase(srv.base(t)))
+				for _, path := range []string{"/", "/refused", "/bad-location", "/loop", "/cut"} {
+					resp, err := (&http.Client{Transport: rt}).Do(get(t, srv.URL+path))
+					leaks(t, path+": the error", err)
+					leaks(t, path+": the unwrapped error", errors.Unwrap(err))
+					if resp != nil {
+						resp.Body.Close() // printing walks into it
+						leaks(t, path+": the response", resp)
+						leaks(t, path+": its request", resp.Request)
+						leaks(t, path+": its URL", resp.Request.URL)
+						leaks(t, path+": its header", resp.Request.Header)
+					}
+				}
+			})
+		})
+	}
+	// What the base says may quote what it was given.
+	for name, f := range map[string]func(*http.Request) error{
+		"url.Error":  func(r *http.Request) error { return &url.Error{Op: "Get", URL: r.URL.String(), Err: errBase} },
+		"value":      func(r *http.Request) error { return valueError{r.URL.String()} },
+		"the header": func(r *http.Request) error { return fmt.Errorf("%w: %v", errBase, r.Header) },
+	} {
+		rt := transport.New(keep(t, newStore("v1")), transport.Query("key"), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+			return nil, f(r)
+		})))
+		_, err := rt.RoundTrip(get(t, "https://api.example.com/"))
+		leaks(t, "an error of the base: "+name, err)
+		if name == "url.Error" && !errors.Is(err, errBase) {
+			t.Errorf("%v is not the base's error any more", err)
+		}
+	}
+}
+
+type valueError struct{ text string }
+
+func (e valueError) Error() string { return e.text }
