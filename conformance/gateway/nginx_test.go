@@ -3,7 +3,6 @@ package gateway_test
 import (
 	"bufio"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,11 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
-
-// limit is how long a test waits for what must come.
-const limit = 20 * time.Second
 
 // nginx is the server as an API gateway: it answers 200 to a request with a key
 // that is in its map, 401 to any other, and logs which version it found.
@@ -62,23 +57,7 @@ http {
 // startNginx starts nginx with these keys, secrets by version; it ends with the test.
 func startNginx(t testing.TB, keys map[string]string) *nginx {
 	t.Helper()
-	bin := "/usr/sbin/nginx"
-	if path, err := exec.LookPath("nginx"); err == nil {
-		bin = path
-	} else if _, err := os.Stat(bin); err != nil {
-		if os.Getenv("ROLLINGKEYS_REQUIRE") == "1" {
-			t.Fatal("nginx is not installed, and ROLLINGKEYS_REQUIRE=1 wants it (Debian: nginx-light)")
-		}
-		t.Skip("nginx is not installed (Debian: nginx-light)")
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := ln.Addr().String()
-	if err := ln.Close(); err != nil { // nginx takes it over
-		t.Fatal(err)
-	}
+	bin, address := find(t, "nginx", "nginx-light"), freeAddress(t)
 	n := &nginx{t: t, dir: t.TempDir(), url: "http://" + address}
 	n.writeMap(keys)
 	path := filepath.Join(n.dir, "nginx.conf")
@@ -86,18 +65,7 @@ func startNginx(t testing.TB, keys map[string]string) *nginx {
 		t.Fatal(err)
 	}
 	n.cmd = exec.Command(bin, "-p", n.dir, "-c", path)
-	n.cmd.Stdout, n.cmd.Stderr = os.Stderr, os.Stderr
-	if err := n.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(n.stop)
-	eventually(t, "nginx listening", func() bool {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	})
+	start(t, n.cmd, address)
 	eventually(t, "nginx's workers", func() bool { return len(n.workers()) == 2 })
 	return n
 }
@@ -144,16 +112,6 @@ func (n *nginx) workers() []string {
 	return strings.Fields(string(data))
 }
 
-func (n *nginx) stop() {
-	if n.cmd.ProcessState != nil {
-		return
-	}
-	_ = n.cmd.Process.Signal(syscall.SIGTERM)
-	timer := time.AfterFunc(limit, func() { _ = n.cmd.Process.Kill() })
-	defer timer.Stop()
-	_ = n.cmd.Wait()
-}
-
 // A line is what nginx logged of one attempt.
 type line struct {
 	version string
@@ -181,15 +139,4 @@ func (n *nginx) readLog() map[string][]line {
 		log[fields[0]] = append(log[fields[0]], l)
 	}
 	return log
-}
-
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(limit); !ok(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("never came: %s", what)
-		}
-	}
 }

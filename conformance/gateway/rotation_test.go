@@ -274,7 +274,7 @@ func (r *rig) judge() {
 	r.stop()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.nginx.stop()
+	stop(r.nginx.cmd)
 	log := r.nginx.readLog()
 	for i, f := range r.failed {
 		if strings.Contains(f, sentinel) {
