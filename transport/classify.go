@@ -101,7 +101,7 @@ func bearerError(h http.Header) string {
 		scheme, params, _ := strings.Cut(strings.TrimSpace(challenge), " ")
 		if !strings.EqualFold(scheme, "Bearer") {
 			// One line may hold several challenges (RFC 9110 section 11.6.1).
-			i := strings.Index(strings.ToLower(challenge), "bearer ")
+			i := indexFold(challenge, "bearer ")
 			if i < 0 {
 				continue
 			}
@@ -123,6 +123,17 @@ func bearerError(h http.Header) string {
 		}
 	}
 	return ""
+}
+
+// indexFold is strings.Index for any letter case. An index into
+// strings.ToLower(s) is none into s: bytes that are no UTF-8 grow there.
+func indexFold(s, sub string) int {
+	for i := 0; i+len(sub) <= len(s); i++ {
+		if strings.EqualFold(s[i:i+len(sub)], sub) {
+			return i
+		}
+	}
+	return -1
 }
 
 // A Resyncer is a scheme that can learn the server's clock from an answer that
