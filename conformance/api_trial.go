@@ -37,35 +37,42 @@ func (s *apiTrial) accept(keys ...source.Key) {
 }
 
 // ask sends a request with this Authorization, none where it is empty, and
-// returns its id, the answer and all that the answer says.
+// returns its id, the answer and all that the answer says. A server that is
+// being reconfigured may cut connections, or those that wait to be accepted; that
+// says nothing of keys, and the request is sent again.
 func (s *apiTrial) ask(method, authorization string) (id string, resp *http.Response, said string) {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	defer cancel()
-	var body io.Reader
-	if method == http.MethodPost {
-		body = strings.NewReader("order")
-	}
-	req, err := http.NewRequestWithContext(ctx, method, s.url+"/orders", body)
-	if err != nil {
-		s.Fatal(err)
-	}
 	id = fmt.Sprint("conformance-", ids.Add(1))
-	req.Header.Set("X-Request-Id", id)
-	req.Header.Set("Idempotency-Key", id) // net/http may send it again on a connection that was closed
-	if authorization != "" {
-		req.Header.Set("Authorization", authorization)
+	for {
+		var body io.Reader
+		if method == http.MethodPost {
+			body = strings.NewReader("order")
+		}
+		req, err := http.NewRequestWithContext(ctx, method, s.url+"/orders", body)
+		if err != nil {
+			s.Fatal(err)
+		}
+		req.Header.Set("X-Request-Id", id)
+		req.Header.Set("Idempotency-Key", id)
+		if authorization != "" {
+			req.Header.Set("Authorization", authorization)
+		}
+		resp, err = s.client.Do(req)
+		if err == nil {
+			text, failed := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			said, err = fmt.Sprint(resp.Header, string(text)), failed
+		}
+		switch {
+		case err == nil:
+			return id, resp, said
+		case ctx.Err() != nil:
+			s.Fatalf("%s: %v", method, err)
+		}
+		within(ctx.Done(), time.Millisecond)
 	}
-	resp, err = s.client.Do(req)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return id, resp, fmt.Sprint(resp.Header, string(text))
 }
 
 // want sends a GET with the key and wants the status.

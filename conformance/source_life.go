@@ -101,8 +101,8 @@ func closed(s *sourceTrial) {
 		}
 		wg.Wait()
 	})
-	if _, err := ring.Attempt(); !errors.Is(err, source.ErrClosed) {
-		s.Errorf("Attempt after Close: %v", err)
+	if _, err := ring.Attempt(true); !errors.Is(err, source.ErrClosed) {
+		s.Errorf("InUse after Close: %v", err)
 	}
 	before := reads.count()
 	if err := s.refresh(ring); !errors.Is(err, source.ErrClosed) {

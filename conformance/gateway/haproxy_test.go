@@ -58,6 +58,7 @@ func TestHAProxyAPI(t *testing.T) {
 	cmd := exec.Command(bin, "-db", "-f", path)
 	cmd.Stdout = log
 	start(t, cmd, address)
+	eventually(t, "haproxy's admin socket", func() bool { _, err := h.command("show version"); return err == nil })
 	conformance.TestAPI(t, "http://"+address, conformance.APIAdmin{Accept: h.accept, Logged: h.logged})
 }
 
