@@ -101,7 +101,7 @@ func closed(s *sourceTrial) {
 		}
 		wg.Wait()
 	})
-	if _, err := ring.Attempt(true); !errors.Is(err, source.ErrClosed) {
+	if _, err := ring.InUse(); !errors.Is(err, source.ErrClosed) {
 		s.Errorf("InUse after Close: %v", err)
 	}
 	before := reads.count()
