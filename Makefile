@@ -2,9 +2,8 @@
 # those who work on it: see CONTRIBUTING.md.
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
-.PHONY: test check unit deps bench fuzz
+.PHONY: test check unit deps faults soak fuzz bench mutants
 
 test: deps check unit
 
@@ -19,3 +18,22 @@ check:
 
 unit:
 	ROLLINGKEYS_REQUIRE=1 go test -race -shuffle=on ./...
+
+# Which test proves which fault.
+faults:
+	@./.ci/faults
+
+# Rotations and faults at random; the seed of an earlier run repeats it.
+soak: deps
+	go test -race ./conformance/soak -run TestSoak -count=1 -timeout 0 -v -args -duration=$(or $(DURATION),10m) $(if $(SEED),-seed=$(SEED))
+
+fuzz:
+	FUZZTIME=$(or $(FUZZTIME),30s) ./.ci/fuzz
+
+# What is measured beside what is aimed at.
+bench:
+	@./.ci/bench
+
+# The code broken on purpose: a test must notice each time.
+mutants:
+	go run ./.ci/mutants

@@ -1,6 +1,7 @@
 package soak_test
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,9 @@ func (m *mock) note(w http.ResponseWriter, _ *http.Request, a mockapi.Attempt) (
 		m.mu.Unlock()
 	}
 	how := m.broken.Load()
+	if rand.IntN(2) == 0 { // or the first attempt that probes a key would never get through
+		how = 0
+	}
 	if !m.ledger.attempt(a.Header.Get("X-Request-Id"), a.Version, a.Accepted, how != 0) {
 		return false
 	}

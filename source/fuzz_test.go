@@ -1,0 +1,39 @@
+package source_test
+
+import (
+	"encoding/pem"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// F20, F112: what is taken for a PEM block can be read as one, alone and whole.
+func FuzzPEM(f *testing.F) {
+	for _, text := range []string{
+		"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+		"\ufeff\r\n-----BEGIN A-----\r\nk: v\r\n\r\nAAAA\r\n-----END A-----\r\n",
+		"-----BEGIN A-----\nAAAA\n-----END A-----\n-----BEGIN B-----\nAAAA\n-----END B-----",
+		"text\n-----BEGIN A-----\nAAAA\n-----END A-----", "-----BEGIN A-----\n-----END A-----", "",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		set, err := source.PEM(data)
+		if err != nil {
+			if !errors.Is(err, source.ErrInvalid) {
+				t.Errorf("untyped error %v", err)
+			}
+			return
+		}
+		text := set.Keys[0].Secret.Expose()
+		block, rest := pem.Decode([]byte(text))
+		if block == nil || len(block.Bytes) == 0 || strings.TrimSpace(string(rest)) != "" {
+			t.Errorf("%q is not one PEM block", text)
+		}
+		if again, err := source.PEM([]byte(text)); err != nil || again.Keys[0].Secret.Expose() != text {
+			t.Errorf("what came out does not go in: %v", err)
+		}
+	})
+}
