@@ -18,18 +18,20 @@ func TestFileSource(t *testing.T) {
 			conformance.TestSource(t, conformance.SourceHarness{
 				New: func(t testing.TB) conformance.SourceBackend {
 					e := newEntry(t, writer, "key")
-					b := e.backend(file.New(e.path("key")), func(keys ...source.Key) map[string]string {
-						if len(keys) == 0 {
-							return map[string]string{"key": ""}
-						}
-						return map[string]string{"key": keys[0].Secret.Expose() + "\n"}
-					})
-					return b
+					return e.backend(file.New(e.path("key")), oneToken)
 				},
 				Skip: deniedAsRoot(),
 			})
 		})
 	}
+}
+
+// oneToken is a file with one token in it.
+func oneToken(keys ...source.Key) map[string]string {
+	if len(keys) == 0 {
+		return map[string]string{"key": ""}
+	}
+	return map[string]string{"key": keys[0].Secret.Expose() + "\n"}
 }
 
 // F68: a key document lists its versions.

@@ -1,0 +1,81 @@
+package conformance_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/conformance"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/env"
+	"github.com/rollingkeys/rollingkeys/source/file"
+)
+
+const variable = "ROLLINGKEYS_CONFORMANCE"
+
+// F27: a variable of this process.
+func TestEnvSource(t *testing.T) {
+	conformance.TestSource(t, conformance.SourceHarness{
+		New: func(t testing.TB) conformance.SourceBackend {
+			set := func(name, value string) {
+				if err := os.Setenv(name, value); err != nil {
+					t.Fatal(err)
+				}
+			}
+			unset := func(names ...string) {
+				for _, name := range names {
+					if err := os.Unsetenv(name); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			t.Cleanup(func() { unset(variable, variable+"_FILE") })
+			return conformance.SourceBackend{
+				Source: env.New(variable),
+				Put: func(keys ...source.Key) {
+					unset(variable + "_FILE")
+					if len(keys) == 0 {
+						set(variable, "")
+						return
+					}
+					set(variable, keys[0].Secret.Expose())
+				},
+				Delete: func() { unset(variable) },
+				Break:  func() { set(variable+"_FILE", "/nowhere") }, // not both
+				Repair: func() { unset(variable + "_FILE") },
+			}
+		},
+		Skip: map[string]string{
+			"Push":   "nobody is told when a variable is set",
+			"Torn":   "a variable is set at one stroke",
+			"Denied": "a process may read its own environment",
+		},
+	})
+}
+
+// F27: a variable that names a file.
+func TestEnvFileSource(t *testing.T) {
+	conformance.TestSource(t, conformance.SourceHarness{
+		New: func(t testing.TB) conformance.SourceBackend {
+			e := newEntry(t, "rename", "key")
+			if err := os.Setenv(variable+"_FILE", e.path("key")); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.Unsetenv(variable + "_FILE") })
+			return e.backend(env.New(variable), oneToken)
+		},
+		Skip: deniedAsRoot(),
+	})
+}
+
+// A chain answers with the one source that has a key, and tells of its changes.
+func TestFirstSource(t *testing.T) {
+	conformance.TestSource(t, conformance.SourceHarness{
+		New: func(t testing.TB) conformance.SourceBackend {
+			e := newEntry(t, "volume", "key")
+			absent := file.New(filepath.Join(t.TempDir(), "absent", "key"))
+			return e.backend(source.First(absent, file.New(e.path("key")), env.New(variable)), oneToken)
+		},
+		Skip: deniedAsRoot(),
+	})
+}
