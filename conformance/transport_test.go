@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
@@ -27,4 +28,23 @@ func rolling(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http
 			t.Error(err)
 		}
 	}
+}
+
+// F52: the same under a client that also retries what failed for a passing reason.
+func TestClientTransport(t *testing.T) {
+	conformance.TestTransport(t, conformance.TransportHarness{
+		New: func(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http.RoundTripper, func()) {
+			c, err := client.New(t.Context(), keys, client.WithBase(base), client.WithRetry(2),
+				client.WithRing(source.WithLogger(nil), source.WithPoll(1000*time.Hour)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = c.Close() })
+			return c.Client.Transport, func() {
+				if err := c.Refresh(context.Background()); err != nil {
+					t.Error(err)
+				}
+			}
+		},
+	})
 }
