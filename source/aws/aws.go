@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
 // API is the part of the official client that a source uses;
@@ -26,7 +27,7 @@ type Source struct {
 	secret string
 	name   string
 	decode source.Decoder
-	values values
+	values versions.Values
 }
 
 // An Option changes how a secret is read.
@@ -62,10 +63,7 @@ func WithDecoder(decode source.Decoder) Option {
 // looked for, an empty secret stands for "secret". Only the passphrase may be
 // missing; other fields are ignored.
 func WithFields(id, secret, passphrase string) Option {
-	if secret == "" {
-		secret = "secret"
-	}
-	return WithDecoder(fields(id, secret, passphrase))
+	return WithDecoder(versions.Fields(id, secret, passphrase))
 }
 
 // String returns "aws://REGION/SECRET".
@@ -82,21 +80,21 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	if about.DeletedDate != nil {
 		return source.Set{}, s.fail(fmt.Errorf("%w: the secret is scheduled for deletion", source.ErrNoKey))
 	}
-	var list []listed
+	var list []versions.Listed
 	for _, stage := range []string{"AWSCURRENT", "AWSPREVIOUS"} { // F92: AWSPENDING never
 		for version, stages := range about.VersionIdsToStages {
-			if slices.Contains(stages, stage) && !slices.ContainsFunc(list, func(l listed) bool { return l.key.Version == version }) {
+			if slices.Contains(stages, stage) && !slices.ContainsFunc(list, func(l versions.Listed) bool { return l.Key.Version == version }) {
 				// A version's value never changes. A secret deleted and made anew
 				// may have the same version ids, which its clients choose.
 				id := version + aws.ToTime(about.CreatedDate).Format(time.RFC3339Nano)
-				list = append(list, listed{id, source.Key{Version: version}})
+				list = append(list, versions.Listed{ID: id, Key: source.Key{Version: version}})
 			}
 		}
 		if stage == "AWSCURRENT" && len(list) == 0 {
 			return source.Set{}, s.fail(fmt.Errorf("%w: no version is AWSCURRENT", source.ErrNoKey))
 		}
 	}
-	set, err := s.values.set(list, s.decode, func(key *source.Key) ([]byte, error) {
+	set, err := s.values.Set(list, s.decode, func(key *source.Key) ([]byte, error) {
 		return s.fetch(ctx, key)
 	})
 	if err != nil {

@@ -183,7 +183,7 @@ func TestFaults(t *testing.T) {
 			s := newStub(t)
 			s.rotate("v1", conformance.Sentinel+"1")
 			ring, err := source.Keep(t.Context(), aws.New(s.client(), "prod/key"),
-				source.WithPoll(time.Second), source.WithReadTimeout(200*time.Millisecond), source.WithLogger(nil))
+				source.WithPoll(time.Second), source.WithReadTimeout(3*time.Second), source.WithLogger(nil))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -212,6 +212,18 @@ func TestFaults(t *testing.T) {
 			until(t, func() bool { return ring.Version() == "v2" })
 			requests()
 		})
+	}
+}
+
+// Trying again is the ring's: one call a reading that fails (F77).
+func TestDoesNotInsist(t *testing.T) {
+	s := newStub(t)
+	s.refuse(500, "InternalServiceError")
+	if _, err := aws.New(s.client(), "prod/key").Read(t.Context()); !errors.Is(err, source.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	if n := s.count("DescribeSecret"); n != 1 {
+		t.Errorf("%d calls, want 1", n)
 	}
 }
 

@@ -30,7 +30,7 @@ func environment() (aws.CredentialsProvider, error) {
 	if endpoint != "" {
 		container = aws.NewCredentialsCache(endpointcreds.New(endpoint, func(o *endpointcreds.Options) {
 			o.HTTPClient = &http.Client{Transport: &http.Transport{}} // no proxy: the endpoint is the host's own; F89
-			o.Retryer = aws.NopRetryer{} // the ring tries again
+			o.Retryer = aws.NopRetryer{}                              // the ring tries again
 			o.AuthorizationTokenProvider = endpointcreds.TokenProviderFunc(containerToken)
 		}))
 	}

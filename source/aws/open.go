@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
 func init() { source.Register("aws", open) }
@@ -34,7 +35,7 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 	if region == "" || secret == "" {
 		return nil, errors.New("want aws://REGION/SECRET, or aws:///SECRET with AWS_REGION set")
 	}
-	opt, err := format(query)
+	decode, err := versions.Decoder(query)
 	if err != nil {
 		return nil, err
 	}
@@ -48,34 +49,5 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 			o.BaseEndpoint = &text
 		}
 	}
-	return New(secretsmanager.New(o), secret, opt), nil
-}
-
-// format takes the parameters that say what a value holds out of query.
-func format(query url.Values) (Option, error) {
-	param := make(map[string]string)
-	for _, name := range []string{"format", "id", "secret", "passphrase"} {
-		if values, ok := query[name]; ok {
-			if len(values) > 1 {
-				return nil, fmt.Errorf("%s is given twice", name)
-			}
-			param[name] = values[0]
-			query.Del(name)
-		}
-	}
-	if param["id"]+param["secret"]+param["passphrase"] != "" {
-		if param["format"] != "" {
-			return nil, errors.New("format has no meaning beside id, secret and passphrase")
-		}
-		return WithFields(param["id"], param["secret"], param["passphrase"]), nil
-	}
-	switch param["format"] {
-	case "", "plain":
-		return WithDecoder(source.Plain), nil
-	case "json":
-		return WithDecoder(source.Document), nil
-	case "pem":
-		return WithDecoder(source.PEM), nil
-	}
-	return nil, errors.New("format is none of plain, json, pem")
+	return New(secretsmanager.New(o), secret, WithDecoder(decode)), nil
 }

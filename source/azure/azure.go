@@ -1,7 +1,6 @@
 package azure
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
 // A Source reads one secret of an Azure Key Vault. It is safe for concurrent
@@ -22,7 +22,7 @@ type Source struct {
 	secret string
 	name   string
 	decode source.Decoder
-	values values
+	values versions.Values
 }
 
 // An Option changes how a secret is read.
@@ -54,7 +54,7 @@ func WithDecoder(decode source.Decoder) Option {
 // id or passphrase is not looked for, an empty secret stands for "secret". Only
 // the passphrase may be missing; other fields are ignored.
 func WithFields(id, secret, passphrase string) Option {
-	return WithDecoder(fields(id, cmp.Or(secret, "secret"), passphrase))
+	return WithDecoder(versions.Fields(id, secret, passphrase))
 }
 
 // String returns "azure://VAULT/SECRET" for a source that was opened from a
@@ -84,10 +84,10 @@ func (s *Source) read(ctx context.Context) (source.Set, error) {
 	if err != nil {
 		return source.Set{}, err
 	}
-	return s.values.set(list, s.decode, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, key) })
+	return s.values.Set(list, s.decode, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, key) })
 }
 
-func (s *Source) list(ctx context.Context) (list []listed, err error) {
+func (s *Source) list(ctx context.Context) (list []versions.Listed, err error) {
 	for pages := s.client.NewListSecretPropertiesVersionsPager(s.secret, nil); pages.More(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -97,20 +97,20 @@ func (s *Source) list(ctx context.Context) (list []listed, err error) {
 			if v == nil || v.ID == nil || v.Attributes == nil || v.Attributes.Enabled == nil || !*v.Attributes.Enabled { // F92
 				continue
 			}
-			list = append(list, listed{v.ID.Version(), source.Key{
+			list = append(list, versions.Listed{ID: v.ID.Version(), Key: source.Key{
 				Version: v.ID.Version(), CreatedAt: date(v.Attributes.Created),
 				NotBefore: date(v.Attributes.NotBefore), ExpiresAt: date(v.Attributes.Expires),
 			}})
 		}
 	}
 	// The service lists versions in no order, and its dates have whole seconds.
-	slices.SortFunc(list, func(a, b listed) int { return b.key.CreatedAt.Compare(a.key.CreatedAt) })
-	if len(list) > 1 && list[0].key.CreatedAt.Equal(list[1].key.CreatedAt) {
+	slices.SortFunc(list, func(a, b versions.Listed) int { return b.Key.CreatedAt.Compare(a.Key.CreatedAt) })
+	if len(list) > 1 && list[0].Key.CreatedAt.Equal(list[1].Key.CreatedAt) {
 		newest, err := s.client.GetSecret(ctx, s.secret, "", nil)
 		if err != nil && status(err) != 403 { // it may be a disabled one
 			return nil, err
 		}
-		if i := slices.IndexFunc(list, func(l listed) bool { return newest.ID != nil && l.id == newest.ID.Version() }); i > 0 {
+		if i := slices.IndexFunc(list, func(l versions.Listed) bool { return newest.ID != nil && l.ID == newest.ID.Version() }); i > 0 {
 			l := list[i]
 			list = slices.Insert(slices.Delete(list, i, i+1), 0, l)
 		}

@@ -178,7 +178,7 @@ func TestFaults(t *testing.T) {
 			s := newStub(t)
 			s.add(name(1), conformance.Sentinel+"1")
 			ring, err := source.Keep(t.Context(), azure.New(s.client(), "key"),
-				source.WithPoll(time.Second), source.WithReadTimeout(500*time.Millisecond), source.WithLogger(nil))
+				source.WithPoll(time.Second), source.WithReadTimeout(3*time.Second), source.WithLogger(nil))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -208,6 +208,26 @@ func TestFaults(t *testing.T) {
 			until(t, func() bool { return ring.Version() == name(2) })
 			requests()
 		})
+	}
+}
+
+// Trying again is the ring's: one call a reading that fails (F77).
+func TestDoesNotInsist(t *testing.T) {
+	s := newStub(t)
+	calls := 0
+	s.set(func(r *http.Request) (*http.Response, error) {
+		if calls++; calls == 1 { // the challenge that every client gets
+			resp, err := answers(401, "")(r)
+			resp.Header.Set("WWW-Authenticate", `Bearer authorization="https://login.microsoftonline.com/t", resource="https://vault.azure.net"`)
+			return resp, err
+		}
+		return answers(503, "")(r)
+	})
+	if _, err := azure.New(s.client(), "key").Read(t.Context()); !errors.Is(err, source.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	if calls != 2 {
+		t.Errorf("%d calls, want the challenge and 1", calls)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
 func init() { source.Register("azure", open) }
@@ -28,7 +29,7 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 	if u.Host == "" || name == "" || strings.Contains(name, "/") {
 		return nil, errors.New("want azure://VAULT/NAME")
 	}
-	format, err := format(query)
+	decode, err := versions.Decoder(query)
 	if err != nil {
 		return nil, err
 	}
@@ -44,36 +45,7 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 	if err != nil {
 		return nil, errors.New("no client can be made for the vault")
 	}
-	s := New(client, name, format)
+	s := New(client, name, WithDecoder(decode))
 	s.name = "azure://" + u.Host + "/" + name
 	return s, nil
-}
-
-// format takes the parameters that say what a value holds out of query.
-func format(query url.Values) (Option, error) {
-	param := make(map[string]string)
-	for _, name := range []string{"format", "id", "secret", "passphrase"} {
-		if values, ok := query[name]; ok {
-			if len(values) > 1 {
-				return nil, fmt.Errorf("%s is given twice", name)
-			}
-			param[name] = values[0]
-			query.Del(name)
-		}
-	}
-	if param["id"]+param["secret"]+param["passphrase"] != "" {
-		if param["format"] != "" {
-			return nil, errors.New("format has no meaning beside id, secret and passphrase")
-		}
-		return WithFields(param["id"], param["secret"], param["passphrase"]), nil
-	}
-	switch param["format"] {
-	case "", "plain":
-		return WithDecoder(source.Plain), nil
-	case "json":
-		return WithDecoder(source.Document), nil
-	case "pem":
-		return WithDecoder(source.PEM), nil
-	}
-	return nil, errors.New("format is none of plain, json, pem")
 }

@@ -10,8 +10,8 @@
 //	gcp://acme/exchange?id=id&secret=secret&passphrase=word
 //	gcp://acme/europe-west3/token          a regional secret
 //
-// A string's source uses the application default credentials, which are looked
-// for at the first reading, and keeps one connection until its Close.
+// A string's source uses the application default credentials and dials for each
+// reading; a client that is given to [New] keeps its connection.
 //
 // # Versions
 //

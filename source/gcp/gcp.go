@@ -1,13 +1,11 @@
 package gcp
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"strings"
-	"sync"
 	"time"
 
 	secretmanager "cloud.google.com/go/secretmanager/apiv1"
@@ -19,18 +17,18 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/lease"
+	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
-// A Source reads one secret of Google Secret Manager. It is safe for concurrent use.
+// A Source reads one secret of Google Secret Manager. It is safe for concurrent
+// use and has nothing to close.
 type Source struct {
 	secret string // projects/P/secrets/S
 	name   string
 	decode source.Decoder
-	values values
-
-	mu     sync.Mutex
-	client *secretmanager.Client
-	dial   func(context.Context) (*secretmanager.Client, error) // nil: client is the caller's
+	values versions.Values
+	client *lease.Client[*secretmanager.Client]
 }
 
 // An Option changes how a secret is read.
@@ -42,6 +40,10 @@ type Option func(*Source)
 // speaks gRPC, stays the caller's; its retries are not used: the ring backs off
 // for all sources alike.
 func New(client *secretmanager.Client, secret string, opts ...Option) *Source {
+	return newSource(lease.Given(client), secret, opts...)
+}
+
+func newSource(client *lease.Client[*secretmanager.Client], secret string, opts ...Option) *Source {
 	s := &Source{client: client, secret: strings.Trim(secret, "/"), decode: source.Plain}
 	s.name = "gcp://" + strings.NewReplacer("projects/", "", "locations/", "", "secrets/", "").Replace(s.secret)
 	for _, o := range opts {
@@ -65,24 +67,11 @@ func WithDecoder(decode source.Decoder) Option {
 // id or passphrase is not looked for, an empty secret stands for "secret". Only
 // the passphrase may be missing; other fields are ignored.
 func WithFields(id, secret, passphrase string) Option {
-	return WithDecoder(fields(id, cmp.Or(secret, "secret"), passphrase))
+	return WithDecoder(versions.Fields(id, secret, passphrase))
 }
 
 // String returns "gcp://PROJECT/NAME", or "gcp://PROJECT/LOCATION/NAME".
 func (s *Source) String() string { return s.name }
-
-// Close closes the client of a source that was opened from a string; the next
-// reading opens another. It does nothing to a client that was given to [New].
-func (s *Source) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.dial == nil || s.client == nil {
-		return nil
-	}
-	client := s.client
-	s.client = nil
-	return client.Close()
-}
 
 // maxVersions is how many enabled versions are listed at most, in one call.
 const maxVersions = 10
@@ -102,9 +91,13 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 }
 
 func (s *Source) read(ctx context.Context) (source.Set, error) {
-	client, err := s.open()
+	client, release, err := s.client.Get(ctx)
 	if err != nil {
 		return source.Set{}, err
+	}
+	defer release()
+	if client == nil {
+		return source.Set{}, fmt.Errorf("%w: no client", source.ErrInvalid)
 	}
 	set, err := s.readWith(ctx, client)
 	if status.Code(err) == codes.Unavailable && redial(ctx, client) {
@@ -141,28 +134,10 @@ func (s *Source) readWith(ctx context.Context, client *secretmanager.Client) (so
 	if err != nil {
 		return source.Set{}, err
 	}
-	return s.values.set(list, s.decode, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, client, key) })
+	return s.values.Set(list, s.decode, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, client, key) })
 }
 
-// open returns the client, dialled if it is to be.
-func (s *Source) open() (*secretmanager.Client, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.client != nil:
-		return s.client, nil
-	case s.dial == nil:
-		return nil, fmt.Errorf("%w: no client", source.ErrInvalid)
-	}
-	client, err := s.dial(context.Background()) // F86: the client may keep it
-	if err != nil {
-		return nil, fmt.Errorf("%w: no default credentials, or none that can be used", source.ErrDenied)
-	}
-	s.client = client
-	return client, nil
-}
-
-func (s *Source) list(ctx context.Context, client *secretmanager.Client) (list []listed, err error) {
+func (s *Source) list(ctx context.Context, client *secretmanager.Client) (list []versions.Listed, err error) {
 	all := client.ListSecretVersions(ctx, &secretmanagerpb.ListSecretVersionsRequest{
 		Parent: s.secret, Filter: "state:ENABLED", PageSize: maxVersions,
 	}, alone)
@@ -179,7 +154,7 @@ func (s *Source) list(ctx context.Context, client *secretmanager.Client) (list [
 		}
 		key := source.Key{Version: last(v.GetName()), CreatedAt: v.GetCreateTime().AsTime()}
 		id := fmt.Sprint(key.Version, " ", key.CreatedAt.UnixNano()) // the count begins anew with a new secret
-		list = append(list, listed{id, key})
+		list = append(list, versions.Listed{ID: id, Key: key})
 	}
 	return list, nil
 }

@@ -107,6 +107,9 @@ func TestLeavesOutWhatIsNoKey(t *testing.T) {
 	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
 		t.Errorf("no good version at all: %v", err)
 	}
+	if _, err := gcp.New(nil, secret).Read(t.Context()); !errors.Is(err, source.ErrInvalid) { // F109
+		t.Errorf("no client: %v", err)
+	}
 }
 
 func TestChecksTheChecksum(t *testing.T) {
@@ -132,6 +135,29 @@ func TestDecodesFieldsAndDocuments(t *testing.T) {
 	s.add(`{"keys":[{"version":"9","sec`) // F90: the older document does not stand in for it
 	if _, err := document.Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
 		t.Errorf("a torn document: %v", err)
+	}
+}
+
+// Trying again is the ring's: one call a reading that fails, and one more when
+// that may be for a connection that was lost since the last reading (F77).
+func TestDoesNotInsist(t *testing.T) {
+	for code, want := range map[codes.Code]int{codes.Unavailable: 3, codes.ResourceExhausted: 2, codes.Internal: 2} {
+		s := newStub(t)
+		s.add("token-1")
+		s.set(func(context.Context) error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.calls["access"] > 0 { // the list is well at first
+				return status.Error(code, "")
+			}
+			return nil
+		})
+		if _, err := gcp.New(s.client(), secret).Read(t.Context()); !errors.Is(err, source.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		if n := s.count("list") + s.count("access"); n != want {
+			t.Errorf("%v: %d calls, want %d", code, n, want)
+		}
 	}
 }
 
@@ -166,7 +192,7 @@ func TestFaults(t *testing.T) {
 			s := newStub(t)
 			s.add(conformance.Sentinel + "1")
 			ring, err := source.Keep(t.Context(), gcp.New(s.client(), secret),
-				source.WithPoll(time.Second), source.WithReadTimeout(500*time.Millisecond), source.WithLogger(nil))
+				source.WithPoll(time.Second), source.WithReadTimeout(3*time.Second), source.WithLogger(nil))
 			if err != nil {
 				t.Fatal(err)
 			}

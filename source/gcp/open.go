@@ -11,6 +11,8 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/lease"
+	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
 func init() { source.Register("gcp", open) }
@@ -37,40 +39,17 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 	if u.Host == "" || len(parts) > 2 || name == "" || parts[0] == "" {
 		return nil, errors.New("want gcp://PROJECT/NAME, or gcp://PROJECT/LOCATION/NAME")
 	}
-	format, err := format(query)
+	decode, err := versions.Decoder(query)
 	if err != nil {
 		return nil, err
 	}
-	s := New(nil, secret+"/secrets/"+name, format)
-	s.dial = func(ctx context.Context) (*secretmanager.Client, error) { return secretmanager.NewClient(ctx, opts...) }
-	return s, nil
-}
-
-// format takes the parameters that say what a value holds out of query.
-func format(query url.Values) (Option, error) {
-	param := make(map[string]string)
-	for _, name := range []string{"format", "id", "secret", "passphrase"} {
-		if values, ok := query[name]; ok {
-			if len(values) > 1 {
-				return nil, fmt.Errorf("%s is given twice", name)
-			}
-			param[name] = values[0]
-			query.Del(name)
+	// The client lives for one reading: a source has no end at which to close it (F104).
+	client := lease.New(func(context.Context) (*secretmanager.Client, error) {
+		client, err := secretmanager.NewClient(context.Background(), opts...) // F86: it may keep the context
+		if err != nil {
+			return nil, fmt.Errorf("%w: no default credentials, or none that can be used", source.ErrDenied)
 		}
-	}
-	if param["id"]+param["secret"]+param["passphrase"] != "" {
-		if param["format"] != "" {
-			return nil, errors.New("format has no meaning beside id, secret and passphrase")
-		}
-		return WithFields(param["id"], param["secret"], param["passphrase"]), nil
-	}
-	switch param["format"] {
-	case "", "plain":
-		return WithDecoder(source.Plain), nil
-	case "json":
-		return WithDecoder(source.Document), nil
-	case "pem":
-		return WithDecoder(source.PEM), nil
-	}
-	return nil, errors.New("format is none of plain, json, pem")
+		return client, nil
+	}, func(client *secretmanager.Client) { _ = client.Close() })
+	return newSource(client, secret+"/secrets/"+name, WithDecoder(decode)), nil
 }

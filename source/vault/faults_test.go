@@ -47,7 +47,7 @@ func TestFaults(t *testing.T) {
 			s.must(err)
 			s.write(token("1"))
 			ring, err := source.Keep(t.Context(), src,
-				source.WithPoll(time.Second), source.WithReadTimeout(time.Second), source.WithLogger(nil))
+				source.WithPoll(time.Second), source.WithReadTimeout(3*time.Second), source.WithLogger(nil))
 			s.must(err)
 			defer ring.Close()
 			requests := use(t, ring)
@@ -79,6 +79,21 @@ func TestFaults(t *testing.T) {
 			})
 			requests()
 		})
+	}
+}
+
+// Trying again is the ring's: one call a reading that fails (F77).
+func TestDoesNotInsist(t *testing.T) {
+	s := newStore(t)
+	g := newGate(t, s)
+	src, err := vault.New(g.client(), "secret", "key")
+	s.must(err)
+	g.set(answers(500, ""))
+	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	if n := g.count("/v1/secret/metadata/key"); n != 1 {
+		t.Errorf("%d calls, want 1", n)
 	}
 }
 

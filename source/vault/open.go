@@ -10,6 +10,8 @@ import (
 	"github.com/hashicorp/vault/api/auth/approle"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/param"
+	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
 func init() { source.Register("vault", open) }
@@ -24,33 +26,19 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 }
 
 func parse(u *url.URL, query url.Values) (*Source, error) {
-	param := make(map[string]string)
-	for _, name := range []string{"format", "id", "secret", "passphrase", "mount", "token_file", "role_id", "secret_id_file", "auth_mount"} {
-		if values, ok := query[name]; ok {
-			if len(values) > 1 {
-				return nil, fmt.Errorf("%s is given twice", name)
-			}
-			param[name] = values[0]
-			query.Del(name)
-		}
-	}
-	mount, path, found := strings.Cut(strings.Trim(u.Path, "/"), "/")
-	if m := strings.Trim(param["mount"], "/"); m != "" {
-		mount = m
-		path, found = strings.CutPrefix(strings.Trim(u.Path, "/"), m+"/")
-	}
-	if !found || path == "" {
-		return nil, errors.New("want vault://HOST/MOUNT/PATH, or vault:///MOUNT/PATH with VAULT_ADDR set")
-	}
-	data, err := format(param)
+	mount, path, err := place(u, query)
 	if err != nil {
 		return nil, err
 	}
-	opts := []Option{data}
-	login, err := method(param)
+	decode, err := decoder(query)
 	if err != nil {
 		return nil, err
 	}
+	login, err := method(query)
+	if err != nil {
+		return nil, err
+	}
+	opts := []Option{WithDecoder(decode)}
 	if login != nil {
 		opts = append(opts, WithLogin(login))
 	}
@@ -68,38 +56,65 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 	return New(client, mount, path, opts...)
 }
 
-// format says what the data holds.
-func format(param map[string]string) (Option, error) {
-	switch named := param["id"]+param["secret"]+param["passphrase"] != ""; {
-	case param["format"] == "":
-		return WithFields(param["id"], param["secret"], param["passphrase"]), nil
-	case param["format"] != "json":
-		return nil, errors.New("format is not json, the only one that has to be named")
-	case named:
-		return nil, errors.New("format has no meaning beside id, secret and passphrase")
+// place says where the secret is: the mount is the path's first part, unless it
+// is named.
+func place(u *url.URL, query url.Values) (mount, path string, err error) {
+	whole := strings.Trim(u.Path, "/")
+	mount, path, found := strings.Cut(whole, "/")
+	named, err := param.One(query, "mount")
+	if named = strings.Trim(named, "/"); named != "" {
+		mount = named
+		path, found = strings.CutPrefix(whole, named+"/")
 	}
-	return WithDecoder(source.Document), nil
+	if err == nil && (!found || mount == "" || path == "") {
+		err = errors.New("want vault://HOST/MOUNT/PATH, or vault:///MOUNT/PATH with VAULT_ADDR set")
+	}
+	return mount, path, err
+}
+
+// decoder says what the data holds: it always is an object.
+func decoder(query url.Values) (source.Decoder, error) {
+	switch query.Get("format") {
+	case "":
+		if query.Has("format") {
+			break
+		}
+		if !query.Has("id") && !query.Has("secret") && !query.Has("passphrase") {
+			return versions.Fields("", "", ""), nil
+		}
+		return versions.Decoder(query)
+	case "json":
+		return versions.Decoder(query)
+	}
+	return nil, errors.New("format is not json, the only one that has to be named")
 }
 
 // method says how to get a token, nil for the client's own.
-func method(param map[string]string) (api.AuthMethod, error) {
-	file, role := param["token_file"], param["role_id"]
+func method(query url.Values) (api.AuthMethod, error) {
+	var values [4]string
+	for i, name := range []string{"token_file", "role_id", "secret_id_file", "auth_mount"} {
+		var err error
+		if values[i], err = param.One(query, name); err != nil {
+			return nil, err
+		}
+	}
+	file, role, secretFile, mount := values[0], values[1], values[2], strings.Trim(values[3], "/")
 	switch {
 	case file != "" && role != "":
 		return nil, errors.New("token_file and role_id exclude each other")
-	case role == "" && param["secret_id_file"]+param["auth_mount"] != "":
+	case role == "" && secretFile+mount != "":
 		return nil, errors.New("secret_id_file and auth_mount are for role_id")
 	case file != "":
 		return TokenFile(file), nil
 	case role == "":
 		return nil, nil
 	}
-	secret := &approle.SecretID{FromFile: param["secret_id_file"]}
-	if secret.FromFile == "" {
+	secret := &approle.SecretID{FromFile: secretFile}
+	if secretFile == "" {
 		secret.FromEnv = "VAULT_SECRET_ID"
 	}
 	var opts []approle.LoginOption
-	if mount := strings.Trim(param["auth_mount"], "/"); mount != "" {
+	if mount != "" {
 		opts = append(opts, approle.WithMountPath(mount))
 	}
 	return approle.NewAppRoleAuth(role, secret, opts...)

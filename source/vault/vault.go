@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +14,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
 // A Source reads one secret of a KV version 2 engine. It is safe for concurrent
@@ -25,7 +25,7 @@ type Source struct {
 	path    string
 	name    string
 	decode  source.Decoder
-	values  values
+	values  versions.Values
 }
 
 // An Option changes how a secret is read.
@@ -35,7 +35,7 @@ type Option func(*Source)
 // at mount, such as "secret". It works on a copy of client, with its token and
 // namespace but without its retries: the ring backs off for all sources alike.
 func New(client *api.Client, mount, path string, opts ...Option) (*Source, error) {
-	s := &Source{mount: strings.Trim(mount, "/"), path: strings.Trim(path, "/"), name: "vault", decode: fields("", "secret", "")}
+	s := &Source{mount: strings.Trim(mount, "/"), path: strings.Trim(path, "/"), name: "vault", decode: versions.Fields("", "", "")}
 	if client == nil || s.mount == "" || s.path == "" {
 		return nil, s.fail(fmt.Errorf("%w: no client, no mount or no path", source.ErrInvalid))
 	}
@@ -69,7 +69,7 @@ func WithDecoder(decode source.Decoder) Option {
 // passphrase is not looked for, an empty secret stands for "secret". Only the
 // passphrase may be missing; other fields are ignored.
 func WithFields(id, secret, passphrase string) Option {
-	return WithDecoder(fields(id, cmp.Or(secret, "secret"), passphrase))
+	return WithDecoder(versions.Fields(id, secret, passphrase))
 }
 
 // WithLogin gets the source's own token by logging in, when there is none, when
@@ -110,7 +110,7 @@ func (s *Source) read(ctx context.Context, kv *api.KVv2) (source.Set, error) {
 		return source.Set{}, err
 	}
 	list, warnings := live(about, time.Now())
-	set, err := s.values.set(list, s.decode, func(key *source.Key) ([]byte, error) {
+	set, err := s.values.Set(list, s.decode, func(key *source.Key) ([]byte, error) {
 		return s.fetch(ctx, kv, key)
 	})
 	set.Warnings = append(set.Warnings, warnings...)
@@ -140,7 +140,7 @@ const maxVersions = 10
 
 // live lists the versions that may be served, newest first, and says which are
 // left out because their dates cannot be read.
-func live(about *api.KVMetadata, now time.Time) (list []listed, warnings []error) {
+func live(about *api.KVMetadata, now time.Time) (list []versions.Listed, warnings []error) {
 	for _, v := range about.Versions {
 		if v.Destroyed || !v.DeletionTime.IsZero() && !now.Before(v.DeletionTime) { // F92
 			continue
@@ -151,11 +151,11 @@ func live(about *api.KVMetadata, now time.Time) (list []listed, warnings []error
 			warnings = append(warnings, err)
 			continue
 		}
-		list = append(list, listed{id, key})
+		list = append(list, versions.Listed{ID: id, Key: key})
 	}
-	slices.SortFunc(list, func(a, b listed) int {
-		m, _ := strconv.Atoi(a.key.Version)
-		n, _ := strconv.Atoi(b.key.Version)
+	slices.SortFunc(list, func(a, b versions.Listed) int {
+		m, _ := strconv.Atoi(a.Key.Version)
+		n, _ := strconv.Atoi(b.Key.Version)
 		return n - m
 	})
 	return list[:min(len(list), maxVersions)], warnings

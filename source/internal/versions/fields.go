@@ -1,7 +1,8 @@
-package azure
+package versions
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,9 +10,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// fields decodes a JSON object that holds one key in fields of these names. An
-// empty id or passphrase is not looked for; only the passphrase may be missing.
-func fields(id, secret, passphrase string) source.Decoder {
+// Fields decodes a JSON object that holds one key in fields of these names. An
+// empty id or passphrase is not looked for, an empty secret stands for "secret".
+// Only the passphrase may be missing; other fields are ignored.
+func Fields(id, secret, passphrase string) source.Decoder {
+	secret = cmp.Or(secret, "secret")
 	return func(data []byte) (source.Set, error) {
 		values, err := object(data)
 		if err != nil {

@@ -1,4 +1,4 @@
-package vault
+package versions
 
 import (
 	"errors"
@@ -9,14 +9,17 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// A listed version is what the backend's list says of one, without its value.
-type listed struct {
-	id  string // no other version ever has it, whatever was deleted and made anew
-	key source.Key
+// A Listed version is what a store's list says of one, without its value.
+type Listed struct {
+	// ID is what no other version ever has, whatever was deleted and made anew.
+	ID string
+	// Key has the version's name, and the dates and scopes that the store has for it.
+	Key source.Key
 }
 
-// values holds what the versions' values said, so that each is fetched once.
-type values struct {
+// Values holds what the versions' values said, so that each is fetched once. The
+// zero Values is empty. It is safe for concurrent use.
+type Values struct {
 	mu   sync.Mutex
 	held map[string]value
 }
@@ -27,15 +30,17 @@ type value struct {
 	err error
 }
 
-// set makes a set of the listed versions, newest first. fetch returns the value
-// of one; it may add to the key what only the value's answer tells. A version
-// that is gone by then (source.ErrNoKey) is left out; one whose value is no key
-// is left out with a warning, and the good ones behind it stay in use (F92).
+// Set makes a complete set of the listed versions, newest first. fetch returns
+// the value of one; it may give the key a CreatedAt that only the value's answer
+// tells. A version that is gone by then, which fetch says with [source.ErrNoKey],
+// is left out; one whose value is no key is left out with a warning, and the good
+// ones behind it stay in use (F92). Any other error of fetch's is Set's. Without
+// any key the error is that of the newest version, or source.ErrNoKey.
 //
-// A value that lists all keys itself, a key document, is the answer if it is
-// the newest; an older one never stands in for it, since that would bring back
+// Of a value that is a key document, which lists all keys itself, the newest is
+// the whole answer. An older one never stands in for it: that would bring back
 // what the newer one took out (F90).
-func (v *values) set(list []listed, decode source.Decoder, fetch func(*source.Key) ([]byte, error)) (source.Set, error) {
+func (v *Values) Set(list []Listed, decode source.Decoder, fetch func(*source.Key) ([]byte, error)) (source.Set, error) {
 	set := source.Set{Complete: true}
 	var bad error
 	for i, l := range list {
@@ -48,7 +53,7 @@ func (v *values) set(list []listed, decode source.Decoder, fetch func(*source.Ke
 		}
 		switch {
 		case got.err != nil:
-			err := fmt.Errorf("version %q: %w", l.key.Version, got.err)
+			err := fmt.Errorf("version %q: %w", l.Key.Version, got.err)
 			set.Warnings = append(set.Warnings, err)
 			if bad == nil {
 				bad = err
@@ -57,14 +62,14 @@ func (v *values) set(list []listed, decode source.Decoder, fetch func(*source.Ke
 			v.keep(list[:i+1])
 			whole := got.set
 			whole.Keys = slices.Clone(whole.Keys)
+			for i, key := range whole.Keys {
+				whole.Keys[i] = key.Clone()
+			}
 			return whole, nil
-		case got.set.Complete && bad != nil:
-			return source.Set{}, bad
-		case got.set.Complete:
-		default:
+		case !got.set.Complete:
 			key := got.set.Keys[0].Clone()
-			key.Version, key.Scopes = l.key.Version, l.key.Scopes
-			key.CreatedAt, key.NotBefore, key.ExpiresAt = l.key.CreatedAt, l.key.NotBefore, l.key.ExpiresAt
+			key.Version, key.Scopes = l.Key.Version, slices.Clone(l.Key.Scopes)
+			key.CreatedAt, key.NotBefore, key.ExpiresAt = l.Key.CreatedAt, l.Key.NotBefore, l.Key.ExpiresAt
 			if key.CreatedAt.IsZero() {
 				key.CreatedAt = got.key.CreatedAt
 			}
@@ -82,14 +87,14 @@ func (v *values) set(list []listed, decode source.Decoder, fetch func(*source.Ke
 }
 
 // get returns the value of one version: the held one, or else what fetch brings.
-func (v *values) get(l listed, decode source.Decoder, fetch func(*source.Key) ([]byte, error)) (value, error) {
+func (v *Values) get(l Listed, decode source.Decoder, fetch func(*source.Key) ([]byte, error)) (value, error) {
 	v.mu.Lock()
-	got, ok := v.held[l.id]
+	got, ok := v.held[l.ID]
 	v.mu.Unlock()
 	if ok {
 		return got, nil
 	}
-	got.key = l.key
+	got.key = l.Key
 	data, err := fetch(&got.key)
 	if err != nil {
 		return value{}, err
@@ -105,16 +110,16 @@ func (v *values) get(l listed, decode source.Decoder, fetch func(*source.Key) ([
 	if v.held == nil {
 		v.held = make(map[string]value)
 	}
-	v.held[l.id] = got
+	v.held[l.ID] = got
 	return got, nil
 }
 
 // keep drops what is held of versions that are not listed any more (F102).
-func (v *values) keep(list []listed) {
+func (v *Values) keep(list []Listed) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for id := range v.held {
-		if !slices.ContainsFunc(list, func(l listed) bool { return l.id == id }) {
+		if !slices.ContainsFunc(list, func(l Listed) bool { return l.ID == id }) {
 			delete(v.held, id)
 		}
 	}

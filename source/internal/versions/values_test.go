@@ -1,0 +1,185 @@
+package versions_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/versions"
+)
+
+const sentinel = "rksentinel_"
+
+// backend has values by version, and counts what is fetched.
+type backend struct {
+	values  map[string]string
+	fail    error
+	fetched int
+}
+
+func (b *backend) fetch(key *source.Key) ([]byte, error) {
+	b.fetched++
+	if b.fail != nil {
+		return nil, b.fail
+	}
+	text, ok := b.values[key.Version]
+	if !ok {
+		return nil, source.ErrNoKey
+	}
+	key.CreatedAt = time.Unix(int64(len(text)), 0)
+	return []byte(text), nil
+}
+
+func list(names ...string) []versions.Listed {
+	var all []versions.Listed
+	for _, n := range names {
+		all = append(all, versions.Listed{ID: "id of " + n, Key: source.Key{Version: n, Scopes: []string{"read"}}})
+	}
+	return all
+}
+
+func names(set source.Set) string {
+	var all []string
+	for _, k := range set.Keys {
+		all = append(all, k.Version)
+	}
+	return strings.Join(all, " ")
+}
+
+// F92, F102
+func TestFetchesOnceAndForgets(t *testing.T) {
+	b := &backend{values: map[string]string{"a": "token-a", "b": "token-b", "c": "token-c"}}
+	var v versions.Values
+	for i, step := range []struct {
+		listed  []string
+		want    string
+		fetched int
+	}{
+		{[]string{"a"}, "a", 1},
+		{[]string{"b", "a"}, "b a", 2},
+		{[]string{"b", "a"}, "b a", 2},
+		{[]string{"c", "b"}, "c b", 3},
+		{[]string{"a", "c"}, "a c", 4}, // it was forgotten
+		{[]string{"gone", "a"}, "a", 5},
+		{[]string{"gone", "a"}, "a", 6}, // and may come back
+	} {
+		set, err := v.Set(list(step.listed...), source.Plain, b.fetch)
+		if err != nil || names(set) != step.want || b.fetched != step.fetched || !set.Complete {
+			t.Errorf("step %d: %q after %d fetches, error %v; want %q after %d", i+1, names(set), b.fetched, err, step.want, step.fetched)
+		}
+		if set.Keys[0].CreatedAt.Unix() != int64(len("token-a")) {
+			t.Errorf("step %d: created at %v", i+1, set.Keys[0].CreatedAt)
+		}
+		set.Keys[0].Scopes[0] = "changed" // F83: that is the caller's copy
+	}
+	if set, _ := v.Set(list("a"), source.Plain, b.fetch); set.Keys[0].Scopes[0] != "read" {
+		t.Error("the sets share their scopes")
+	}
+}
+
+// F91: the same name with another identity is another version.
+func TestNamesAreNoIdentity(t *testing.T) {
+	b := &backend{values: map[string]string{"1": "token-old"}}
+	var v versions.Values
+	at := list("1")
+	if _, err := v.Set(at, source.Plain, b.fetch); err != nil {
+		t.Fatal(err)
+	}
+	b.values["1"], at[0].ID = "token-new", "another id"
+	if set, err := v.Set(at, source.Plain, b.fetch); err != nil || set.Keys[0].Secret.Expose() != "token-new" {
+		t.Errorf("the old value is served, error %v", err)
+	}
+}
+
+// F83, F90, F92: what a bad version does depends on what stands behind it.
+func TestBadVersions(t *testing.T) {
+	document := func(name string) string {
+		return fmt.Sprintf(`{"keys":[{"version":%q,"secret":"s","scopes":["x"]},{"version":"older","secret":"r"}]}`, name)
+	}
+	for title, tc := range map[string]struct {
+		values   map[string]string
+		decode   source.Decoder
+		want     string
+		warnings int
+		err      error
+	}{
+		"newest is bad":           {map[string]string{"b": "two words", "a": "token"}, source.Plain, "a", 1, nil},
+		"older is bad":            {map[string]string{"b": "token", "a": ""}, source.Plain, "b", 1, nil},
+		"all are bad":             {map[string]string{"b": "", "a": ""}, source.Plain, "", 0, source.ErrInvalid},
+		"all are gone":            {nil, source.Plain, "", 0, source.ErrNoKey},
+		"newest document":         {map[string]string{"b": document("x"), "a": document("y")}, source.Document, "x older", 0, nil},
+		"newest document is torn": {map[string]string{"b": `{"keys":[`, "a": document("y")}, source.Document, "", 0, source.ErrInvalid},
+		"newest document is gone": {map[string]string{"a": document("y")}, source.Document, "y older", 0, nil},
+		"decoder that lists none": {map[string]string{"b": "x"}, func([]byte) (source.Set, error) { return source.Set{}, nil }, "", 0, source.ErrInvalid},
+		"decoder with its own error": {map[string]string{"b": "x"}, func([]byte) (source.Set, error) {
+			return source.Set{}, errors.New("no")
+		}, "", 0, source.ErrInvalid},
+	} {
+		var v versions.Values
+		b := &backend{values: tc.values}
+		for range 2 { // the second time out of what is held
+			set, err := v.Set(list("b", "a"), tc.decode, b.fetch)
+			if names(set) != tc.want || len(set.Warnings) != tc.warnings || !errors.Is(err, tc.err) {
+				t.Errorf("%s: %q, %d warnings, error %v", title, names(set), len(set.Warnings), err)
+			}
+			if len(set.Keys) > 0 && len(set.Keys[0].Scopes) > 0 {
+				set.Keys[0].Scopes[0] = "changed"
+			}
+		}
+	}
+	var v versions.Values
+	b := &backend{values: map[string]string{"a": "token"}, fail: source.ErrDenied}
+	if _, err := v.Set(list("a"), source.Plain, b.fetch); !errors.Is(err, source.ErrDenied) {
+		t.Errorf("fetch fails: %v", err)
+	}
+	b.fail = nil
+	if _, err := v.Set(list("a"), source.Plain, b.fetch); err != nil {
+		t.Errorf("and is well again: %v", err)
+	}
+}
+
+func TestFields(t *testing.T) {
+	decode := versions.Fields("user", "pass", "word")
+	set, err := decode([]byte(` {"user":"id-1","pass":"s-1","word":"w 1","port":5432,"nested":{"user":"x"}} `))
+	if err == nil {
+		t.Error("a passphrase of two words is taken")
+	}
+	set, err = decode([]byte(` {"user":"id-1","pass":"s-1","word":"w-1","port":5432,"nested":{"user":"x"}} `))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k := set.Keys[0]; k.ID != "id-1" || k.Secret.Expose() != "s-1" || k.Extra["passphrase"].Expose() != "w-1" || set.Complete {
+		t.Errorf("%+v", set)
+	}
+	if set, err = versions.Fields("", "", "")([]byte(`{"secret":"s","id":"i"}`)); err != nil || set.Keys[0].ID != "" || set.Keys[0].Extra != nil {
+		t.Errorf("%+v, error %v", set, err)
+	}
+	for _, text := range []string{
+		"", "[]", `"x"`, "null", `{"user":"a","user":"b","pass":"s"}`, `{"user":"a"}`, `{"pass":"s"}`, `{"user":"","pass":"s"}`,
+		`{"user":"a","pass":"` + sentinel + `"`, `{"user":"a","pass":"s"} {}`, `{"user":5,"pass":"s"}`, `{"user":"a","pass":"s",}`,
+		`{"user":"a","pass":"` + sentinel + `\nx"}`, `{"user":"a","pass":["s"]}`, strings.Repeat(" ", source.MaxSize) + `{"user":"a","pass":"s"}`,
+	} {
+		if _, err := decode([]byte(text)); !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), sentinel) { // F95
+			t.Errorf("%.40s: %v", text, err)
+		}
+	}
+}
+
+// F112
+func FuzzFields(f *testing.F) {
+	for _, seed := range []string{"", "{}", `{"user":"a","pass":"s"}`, `{"user":"a","user":"b"}`, `{"pass":"-----BEGIN X-----"}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		set, err := versions.Fields("user", "pass", "word")(data)
+		if err == nil && (len(set.Keys) != 1 || set.Keys[0].Secret.IsZero() || set.Keys[0].ID == "") {
+			t.Errorf("%q: %+v", data, set)
+		}
+		if err != nil && !errors.Is(err, source.ErrInvalid) {
+			t.Errorf("%q: %v", data, err)
+		}
+	})
+}
