@@ -118,6 +118,10 @@ func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error
 	}
 	c.ring = ring
 	c.keys = transport.New(ring, cfg.scheme, append(cfg.transport, transport.WithBase(c.base))...)
+	if err := c.keys.Err(); err != nil {
+		ring.Close()
+		return nil, fmt.Errorf("client: %w", err)
+	}
 	var rt http.RoundTripper = c.keys
 	if cfg.retries > 0 {
 		rt = newRetry(rt, cfg.retries)
@@ -161,7 +165,7 @@ func FromEnv(ctx context.Context, prefix string, opts ...Option) (*Client, error
 		set = append(set, WithScheme(scheme))
 	}
 	if s := os.Getenv(prefix + "_ORIGIN"); s != "" {
-		set = append(set, WithOrigin(strings.Split(s, ",")...))
+		set = append(set, WithOrigin(strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })...))
 	}
 	if s := os.Getenv(prefix + "_TIMEOUT"); s != "" {
 		d, err := time.ParseDuration(s)

@@ -248,15 +248,8 @@ func TestFromEnv(t *testing.T) {
 	for name, bad := range map[string]string{"UP_KEY_SCHEME": "sentinel", "UP_TIMEOUT": "sentinel", "UP_KEY_SOURCE": "nowhere://sentinel:sentinel@x", "UP_ORIGIN": "sentinel"} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, bad)
-			c, err := client.FromEnv(t.Context(), "UP", client.WithRing(source.WithLogger(nil)))
-			if name == "UP_ORIGIN" { // a transport's arguments are told by its requests
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer c.Close()
-				if _, err := c.Get(api.URL()); !errors.Is(err, transport.ErrOrigin) {
-					t.Errorf("error %v", err)
-				}
+			_, err := client.FromEnv(t.Context(), "UP", client.WithRing(source.WithLogger(nil)))
+			if name == "UP_ORIGIN" && errors.Is(err, transport.ErrOrigin) {
 				return
 			}
 			if !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), "sentinel") {

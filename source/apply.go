@@ -9,12 +9,15 @@ import (
 
 // apply takes a set that was read: all of it, or none. It reports whether the
 // keys changed. The caller holds mu.
-func (r *Ring) apply(set Set) (news bool, err error) {
+func (r *Ring) apply(set Set, made []preparation) (news bool, err error) {
 	now := r.cfg.now()
+	if len(set.Keys) == 0 {
+		set.Complete = false // it revokes, and says nothing of the others
+	}
 	for _, w := range set.Warnings {
 		r.warn(w)
 	}
-	list, err := r.merge(set, now)
+	list, err := r.merge(set, made, now)
 	if err != nil {
 		return false, err
 	}
@@ -28,9 +31,9 @@ func (r *Ring) apply(set Set) (news bool, err error) {
 			key := set.Keys[i].Clone()
 			key.Version = v.label
 			v.key.Store(&key)
-			v.ending = false
-		} else if !v.ending && len(set.Keys) > 0 {
-			v.ending, v.replacedAt = true, now
+			v.listed, v.ending = true, false
+		} else if len(set.Keys) > 0 {
+			v.listed = false
 		}
 	}
 	joined := false
@@ -42,9 +45,9 @@ func (r *Ring) apply(set Set) (news bool, err error) {
 	for _, v := range r.list {
 		if !slices.Contains(list, v) {
 			news = true
-			why := OverlapEnded // by number, of a source that lists one key at a time
-			if set.Complete {
-				why = Revoked
+			why := OverlapEnded
+			if v == r.snap.Load().current {
+				why = Revoked // the source dropped what was in use
 			}
 			r.retire(v, why, now)
 		}
@@ -78,13 +81,13 @@ func (r *Ring) apply(set Set) (news bool, err error) {
 
 // merge makes the new list of a set: the set's keys in their order, then, if it
 // is not complete, what the ring had. It changes nothing. The caller holds mu.
-func (r *Ring) merge(set Set, now time.Time) ([]*version, error) {
+func (r *Ring) merge(set Set, made []preparation, now time.Time) ([]*version, error) {
 	if len(set.Keys) == 0 && len(set.Revoked) == 0 {
 		return nil, ErrNoKey
 	}
 	var list []*version
 	names := make(map[string]bool)
-	for _, key := range set.Keys {
+	for i, key := range set.Keys {
 		if key.Secret.IsZero() {
 			return nil, fmt.Errorf("%w: a key without a secret", ErrInvalid)
 		}
@@ -94,7 +97,7 @@ func (r *Ring) merge(set Set, now time.Time) ([]*version, error) {
 		names[key.Version] = true
 		v := r.find(key)
 		if v == nil {
-			v = r.join(key, list, now)
+			v = r.join(key, made[i], list, now)
 		}
 		if slices.Contains(list, v) {
 			return nil, fmt.Errorf("%w: a key is listed twice", ErrInvalid)
@@ -124,9 +127,8 @@ func (r *Ring) find(key Key) *version {
 	return nil
 }
 
-// join makes a version of a key that is new here. The schemes prepare it before
-// anything can use it.
-func (r *Ring) join(key Key, besides []*version, now time.Time) *version {
+// join makes a version of a key that is new here, with what the schemes made of it.
+func (r *Ring) join(key Key, made preparation, besides []*version, now time.Time) *version {
 	v := &version{given: key.Version, figures: &figures{}, standing: StateUnused, epoch: r.epoch, joined: r.epoch + 1}
 	v.label = key.Version
 	if v.label == "" {
@@ -152,17 +154,53 @@ func (r *Ring) join(key Key, besides []*version, now time.Time) *version {
 	key = key.Clone()
 	key.Version = v.label
 	v.key.Store(&key)
-	prepared := make([]any, len(r.prepare))
-	for slot, prepare := range r.prepare {
-		p, err := r.prepareWith(prepare, key)
-		if err != nil {
-			v.unusable = err
-			break
-		}
-		prepared[slot] = p
+	for slot := len(made.values); made.err == nil && slot < len(r.prepare); slot++ {
+		made.add(r.prepareWith(r.prepare[slot], key)) // of a transport that was made a moment ago
 	}
-	v.prepared.Store(&prepared)
+	v.unusable = made.err
+	v.prepared.Store(&made.values)
 	return v
+}
+
+// A preparation is what the schemes made of one key, by slot.
+type preparation struct {
+	values []any
+	err    error
+}
+
+func (p *preparation) add(value any, err error) {
+	p.values, p.err = append(p.values, value), err
+}
+
+// prepareNew has the schemes prepare the keys that the ring does not hold: off
+// every lock, since it is not ours how long that takes.
+func (r *Ring) prepareNew(keys []Key) []preparation {
+	r.mu.Lock()
+	prepare := slices.Clone(r.prepare)
+	held := make([]bool, len(keys))
+	for i, key := range keys {
+		held[i] = r.find(key) != nil
+	}
+	r.unlock()
+	made := make([]preparation, len(keys))
+	for i, key := range keys {
+		for slot := 0; !held[i] && made[i].err == nil && slot < len(prepare); slot++ {
+			made[i].add(r.prepareWith(prepare[slot], key))
+		}
+	}
+	return made
+}
+
+// distinct drops keys that are listed before under the same name, or without one:
+// a variable and its _PREVIOUS may well hold the same.
+func distinct(keys []Key) []Key {
+	var list []Key
+	for _, key := range keys {
+		if !slices.ContainsFunc(list, func(k Key) bool { return k.Version == key.Version && k.SameContent(key) }) {
+			list = append(list, key)
+		}
+	}
+	return list
 }
 
 func (r *Ring) prepareWith(prepare func(Key) (any, error), key Key) (p any, err error) {
@@ -189,7 +227,10 @@ func (r *Ring) admit(list []*version, set Set, now time.Time) error {
 			break
 		}
 		if v.unusable != nil && unusable == nil {
-			unusable = fmt.Errorf("version %q: %w", v.label, v.unusable)
+			unusable = v.unusable
+			if v.given != "" { // a name of our own making says nothing, and changes
+				unusable = fmt.Errorf("version %q: %w", v.label, v.unusable)
+			}
 			if i == 0 && !set.Complete {
 				return unusable // a good key is not replaced by an unusable one
 			}
@@ -210,10 +251,10 @@ func (r *Ring) admit(list []*version, set Set, now time.Time) error {
 	switch {
 	case next == nil && unusable != nil:
 		return unusable
-	case next == nil && current == nil:
-		if len(r.list) == 0 && !slices.ContainsFunc(set.Keys, func(k Key) bool { return now.Before(k.NotBefore) }) {
-			return fmt.Errorf("%w: every key that is listed has expired or is revoked", ErrNoKey)
-		}
+	case next == nil && current != nil && !current.expired(now) && !slices.Contains(set.Revoked, current.given) && set.Complete:
+		return fmt.Errorf("%w: none that is listed can be used now", ErrNoKey)
+	case next == nil && current == nil && len(r.list) == 0 && !slices.ContainsFunc(set.Keys, func(k Key) bool { return now.Before(k.NotBefore) }):
+		return fmt.Errorf("%w: every key that is listed has expired or is revoked", ErrNoKey)
 	case r.cfg.noRollback && next != nil && current != nil && next != current:
 		older := next.wasCurrent || slices.ContainsFunc(r.retired, func(o retired) bool { return o.label == next.label })
 		if a, b := set.Keys[slices.Index(list, next)].CreatedAt, current.key.Load().CreatedAt; !a.IsZero() && a.Before(b) {

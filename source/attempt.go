@@ -19,7 +19,8 @@ type Attempt struct {
 	shard uint32
 	n     uint8              // earlier attempts of this request
 	tried [maxAttempts]trial // they were all refused
-	early bool               // the last was the current key before its hold-off was over
+	ended bool
+	early bool // the last was the current key before its hold-off was over
 }
 
 type trial struct {
@@ -46,19 +47,30 @@ func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, err error) {
 		return 0, fmt.Errorf("source: %w: no ring", ErrNoKey)
 	}
 	r.mu.Lock()
-	defer r.unlock()
 	slot = len(r.prepare)
 	r.prepare = append(r.prepare, prepare)
+	list := slices.Clone(r.list)
+	r.unlock()
+	made, failed := make([]any, len(list)), make([]error, len(list))
+	for i, v := range list { // what joins meanwhile is prepared as it joins
+		made[i], failed[i] = r.prepareWith(prepare, *v.key.Load())
+	}
+
+	r.mu.Lock()
+	defer r.unlock()
 	current := r.snap.Load().current
-	for _, v := range r.list {
-		p, failed := r.prepareWith(prepare, *v.key.Load())
-		prepared := append(slices.Clone(*v.prepared.Load()), p)
+	for i, v := range list {
+		prepared := slices.Clone(*v.prepared.Load())
+		if len(prepared) <= slot {
+			prepared = append(prepared, make([]any, slot+1-len(prepared))...)
+		}
+		prepared[slot] = made[i]
 		v.prepared.Store(&prepared)
-		if failed != nil && v.unusable == nil {
-			v.unusable = failed
-			r.emit(Event{Kind: RefreshFailed, Version: v.label, Err: r.fail(failed)})
+		if failed[i] != nil && v.unusable == nil {
+			v.unusable = failed[i]
+			r.emit(Event{Kind: RefreshFailed, Version: v.label, Err: r.fail(failed[i])})
 			if v == current {
-				err = r.fail(failed)
+				err = r.fail(failed[i])
 			}
 		}
 	}
@@ -67,9 +79,11 @@ func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, err error) {
 }
 
 // Attempt begins the first attempt of a request: with the current key, or with
-// a previous one while the server refuses the current. The error wraps
-// [ErrNoKey], [ErrStale], [ErrRefused] or [ErrClosed]. It does not block.
-func (r *Ring) Attempt() (Attempt, error) {
+// a previous one while the server refuses the current. repeatable says that the
+// request can be sent again after a refusal: only such a one is used to find out
+// whether a refused key is good by now. The error wraps [ErrNoKey], [ErrStale],
+// [ErrRefused] or [ErrClosed]. It does not block.
+func (r *Ring) Attempt(repeatable bool) (Attempt, error) {
 	if r == nil {
 		return Attempt{}, fmt.Errorf("source: %w: no ring", ErrNoKey)
 	}
@@ -83,7 +97,7 @@ func (r *Ring) Attempt() (Attempt, error) {
 	a := Attempt{ring: r, v: s.use, epoch: s.epoch, shard: rand.Uint32()}
 	if p := s.probe; p != nil {
 		switch {
-		case !r.cfg.now().Before(p.at) && p.busy.CompareAndSwap(false, true):
+		case repeatable && p.take(r.cfg.now()):
 			a.v, a.probe = s.current, p
 		case s.lockout:
 			return Attempt{}, r.fail(ErrRefused)
@@ -105,6 +119,7 @@ func (a *Attempt) Prepared(slot int) any { return (*a.v.prepared.Load())[slot] }
 
 // Accepted: the server took the key.
 func (a *Attempt) Accepted() {
+	a.ended = true
 	a.v.figures.accepted.add(a.shard)
 	if a.n == 0 && a.probe == nil && a.v.settled.Load() {
 		return
@@ -115,6 +130,7 @@ func (a *Attempt) Accepted() {
 // Unknown: the attempt ended, and nothing is known of the key: no answer, or
 // one that has nothing to say about it.
 func (a *Attempt) Unknown() {
+	a.ended = true
 	a.v.figures.unknown.Add(1)
 	if a.probe == nil && a.v.settled.Load() {
 		return
@@ -125,20 +141,32 @@ func (a *Attempt) Unknown() {
 	if a.v.standing == StateUnused {
 		a.v.standing = StateUnknown
 	}
-	r.endProbe(a)
+	r.endProbe(a, false)
+}
+
+// End stands for Unknown if the attempt has no outcome yet: defer it against
+// panics below.
+func (a *Attempt) End() {
+	if !a.ended {
+		a.Unknown()
+	}
 }
 
 // Refused: the server refused the key, and the request cannot be sent again.
 // The next request gets another version, if there is one.
 func (a *Attempt) Refused() {
+	a.ended = true
 	a.v.figures.refused.Add(1)
 	r := a.ring
 	r.mu.Lock()
 	defer r.unlock()
-	r.endProbe(a)
+	r.endProbe(a, true)
 	a.remember(false)
 	r.exhausted(a)
-	r.kick() // the server may have moved first; nobody waits for it
+	if now := r.cfg.now(); now.Sub(r.askedAt) >= minHoldOff {
+		r.askedAt = now
+		r.kick() // the server may have moved first; nobody waits for it
+	}
 }
 
 // Next: the server refused the key, and the request can be sent again. It
@@ -149,12 +177,13 @@ func (a *Attempt) Refused() {
 // try. doubtful says that the refusal may not be about the key: then it reads
 // nothing, and the refusal counts only if the next attempt is accepted.
 func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
+	a.ended = true
 	a.v.figures.refused.Add(1)
 	r := a.ring
 	next := Attempt{ring: r, shard: a.shard, n: a.n, tried: a.tried, early: a.early, v: a.v, epoch: a.epoch}
 
 	r.mu.Lock()
-	r.endProbe(a)
+	r.endProbe(a, !doubtful)
 	another := next.remember(doubtful)
 	var v *version
 	if another {
@@ -189,6 +218,7 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 func (a *Attempt) Again() Attempt {
 	again := *a
 	again.probe = nil
+	again.ended = false
 	a.Unknown()
 	again.v.figures.sent.add(again.shard)
 	return again

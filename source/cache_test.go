@@ -69,6 +69,13 @@ func TestFileCache(t *testing.T) {
 type memory struct {
 	mu   sync.Mutex
 	data []byte
+	fail bool // the next Save
+}
+
+func (m *memory) failNext() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = true
 }
 
 func (m *memory) Load(context.Context) ([]byte, error) {
@@ -83,6 +90,10 @@ func (m *memory) Load(context.Context) ([]byte, error) {
 func (m *memory) Save(_ context.Context, data []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.fail {
+		m.fail = false
+		return errors.New("disk full")
+	}
 	m.data = data
 	return nil
 }

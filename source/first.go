@@ -9,19 +9,38 @@ import (
 
 // First returns a source that reads the given ones in order and answers with
 // the first that has a set: a mounted file, say, else the environment. When all
-// fail, its error joins theirs. A change notice from any of them is passed on.
-func First(sources ...Source) Source { return first(sources) }
+// fail, its error joins theirs. A source that has answered is not passed over
+// because it fails for a while: an older key behind it would become current.
+// Only if it says that it has no key ([ErrNoKey]) is the next one asked. A change
+// notice from any of them is passed on.
+func First(sources ...Source) Source {
+	return &first{sources: sources, answered: len(sources)}
+}
 
-type first []Source
+type first struct {
+	sources []Source
 
-func (f first) Read(ctx context.Context) (Set, error) {
+	mu       sync.Mutex
+	answered int // index of the one that answered last
+}
+
+func (f *first) Read(ctx context.Context) (Set, error) {
+	f.mu.Lock()
+	last := f.answered
+	f.mu.Unlock()
 	var errs []error
-	for _, src := range f {
+	for i, src := range f.sources {
 		set, err := src.Read(ctx)
 		if err == nil {
+			f.mu.Lock()
+			f.answered = i
+			f.mu.Unlock()
 			return set, nil
 		}
 		errs = append(errs, err)
+		if i == last && !errors.Is(err, ErrNoKey) {
+			break // F17
+		}
 		if ctx.Err() != nil {
 			break
 		}
@@ -33,12 +52,12 @@ func (f first) Read(ctx context.Context) (Set, error) {
 }
 
 // Notify arms every source that can notify and ends when ctx does, or when one of them fails.
-func (f first) Notify(ctx context.Context, changed func()) error {
+func (f *first) Notify(ctx context.Context, changed func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
-	errs := make(chan error, len(f))
-	for _, src := range f {
+	errs := make(chan error, len(f.sources))
+	for _, src := range f.sources {
 		if n, ok := src.(Notifier); ok {
 			wg.Go(func() { errs <- n.Notify(ctx, changed) })
 		}
@@ -54,9 +73,9 @@ func (f first) Notify(ctx context.Context, changed func()) error {
 	return err
 }
 
-func (f first) String() string {
-	names := make([]string, len(f))
-	for i, src := range f {
+func (f *first) String() string {
+	names := make([]string, len(f.sources))
+	for i, src := range f.sources {
 		names[i] = name(src)
 	}
 	return "first(" + strings.Join(names, ", ") + ")"

@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// freeDoubts is how many doubtful refusals in a row get a try with another
+// version, each in vain, before there is a hold-off between such tries.
+const freeDoubts = 3
+
 // other chooses the version for another attempt of a request, nil if there is
 // none. It is decided by the clock of this moment (F69). The caller holds mu.
 func (r *Ring) other(a *Attempt) *version {
@@ -12,8 +16,12 @@ func (r *Ring) other(a *Attempt) *version {
 	live := func(v *version) bool {
 		return v.unusable == nil && !v.revoked && !v.pending(now) && !v.expired(now) && !v.overlapOver(now, r.cfg.overlap)
 	}
-	current := r.snap.Load().current
-	if a.n == 1 && current != nil && live(current) && !a.has(current) {
+	if a.tried[a.n-1].doubtful && now.Before(r.doubtUntil) {
+		return nil
+	}
+	s := r.snap.Load()
+	current, use := s.current, s.use
+	if a.n == 1 && current != nil && live(current) && !a.has(current) && (!r.allRefused || !now.Before(current.holdUntil)) {
 		// It left with a previous version. If the current one is held off, the
 		// server may have taken it up since: that is why it drops the other.
 		a.early = current.marked && !r.cfg.lockout
@@ -27,6 +35,8 @@ func (r *Ring) other(a *Attempt) *version {
 	switch {
 	case r.cfg.lockout:
 		return nil
+	case a.n == 1 && use != nil && use != current && live(use) && !a.has(use):
+		return use // a probe was refused while everything is
 	case a.n == 1:
 		// Everything is refused. Since that may have been the server's lapse, each
 		// version gets a try when its hold-off is over.
@@ -54,6 +64,7 @@ func (r *Ring) accept(a *Attempt) {
 	v, moved := a.v, false
 	for _, t := range a.tried[:a.n] {
 		// What was refused where v was accepted is refused because of the key.
+		r.doubts = 0
 		if t.v.epoch > t.epoch || t.v == v {
 			continue // F59: it left before the version's standing changed
 		}
@@ -67,7 +78,7 @@ func (r *Ring) accept(a *Attempt) {
 		v.unmark(r.epoch + 1)
 		moved = true
 	}
-	v.standing, v.accepted = StateAccepted, true
+	v.standing, v.accepted, v.proved = StateAccepted, true, true
 	if v.marked {
 		v.standing = StateRefused
 	}
@@ -82,7 +93,19 @@ func (r *Ring) accept(a *Attempt) {
 // The caller holds mu.
 func (r *Ring) exhausted(a *Attempt) {
 	now := r.cfg.now()
-	moved := false
+	moved, doubt := false, a.n > 1
+	for _, t := range a.tried[:a.n] {
+		doubt = doubt && t.doubtful
+	}
+	if doubt { // in vain
+		if now.Sub(r.doubtUntil) > maxHoldOff {
+			r.doubts = 0
+		}
+		r.doubtUntil = now
+		if r.doubts++; r.doubts > freeDoubts { // F58: no try for a while
+			r.doubtUntil = now.Add(r.holdOff(r.doubts - freeDoubts - 1))
+		}
+	}
 	for _, t := range a.tried[:a.n] {
 		// Within a hold-off nothing more is learnt: an address that refuses every
 		// key must not disturb the others again and again (F64).
@@ -96,14 +119,20 @@ func (r *Ring) exhausted(a *Attempt) {
 	}
 }
 
-// endProbe lets another request probe, after a hold-off. The caller holds mu.
-func (r *Ring) endProbe(a *Attempt) {
+// endProbe lets another request probe, after a hold-off, which grows only if the
+// key was refused. The caller holds mu.
+func (r *Ring) endProbe(a *Attempt, refused bool) {
 	if a.probe == nil || !a.v.marked {
 		return
 	}
 	now := r.cfg.now()
-	r.mark(a.v, now)
+	if refused {
+		r.mark(a.v, now)
+	} else {
+		a.v.holdUntil = now.Add(r.holdOff(max(a.v.level-1, 0)))
+	}
 	r.recompute(now)
+	signal(r.wake)
 }
 
 // mark notes that v was refused: a growing hold-off begins. The level falls
@@ -121,7 +150,13 @@ func (r *Ring) mark(v *version, now time.Time) {
 	}
 	v.standing = StateRefused
 	v.settled.Store(false)
+	v.epoch = r.epoch + 1
+	if r.cfg.lockout && v.proved {
+		// Where the hold-off begins at 20 s, one odd answer must not stop a client
+		// whose key was good: it is asked about once more, at once.
+		v.proved, v.holdUntil = false, now
+		return
+	}
 	v.holdUntil = now.Add(r.holdOff(v.level))
 	v.level++
-	v.epoch = r.epoch + 1
 }

@@ -138,6 +138,9 @@ func (r *Ring) pause() time.Duration {
 	if failures > 0 {
 		return r.backoff(failures-1, err)
 	}
+	if errors.Is(r.snap.Load().err, ErrNoKey) {
+		return jitter(min(r.interval(), 5*minPoll), 0.1) // a successor is wanted badly
+	}
 	return jitter(r.interval(), 0.1)
 }
 

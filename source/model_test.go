@@ -159,7 +159,7 @@ func drive(t *testing.T, overlap time.Duration, actions []string, picks []int) (
 // request sends one request as a transport does.
 func request(t *testing.T, r *source.Ring, m *model, taken map[string]bool) string {
 	usable := m.usable(time.Now())
-	a, err := r.Attempt()
+	a, err := r.Attempt(true)
 	if err != nil {
 		if len(usable) == 0 && errors.Is(err, source.ErrNoKey) {
 			return ""

@@ -33,6 +33,7 @@ const (
 	defaultRefusalWait = 3 * time.Second
 	defaultExpiring    = 24 * time.Hour
 
+	askAhead   = time.Minute // before the current key expires
 	minPoll    = time.Second
 	maxPoll    = time.Hour
 	minBackoff = time.Second

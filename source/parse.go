@@ -65,7 +65,7 @@ func Parse(s string) (Source, []Option, error) {
 	known := slices.Sorted(maps.Keys(openers.by))
 	openers.RUnlock()
 	if open == nil {
-		return fail("unknown scheme %q; imported are: %s", u.Scheme, strings.Join(known, ", "))
+		return fail("unknown scheme; imported are: %s", strings.Join(known, ", "))
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -92,32 +92,27 @@ func Parse(s string) (Source, []Option, error) {
 		return nil, nil, err
 	}
 	if len(query) > 0 {
-		return fail("unknown parameter %q", slices.Sorted(maps.Keys(query))[0])
+		return fail("it has %d parameters that nobody knows", len(query))
 	}
 	return src, opts, nil
 }
 
-// Redact returns source string or URL s without its user info and without the
-// values of its parameters, fit for errors and logs (F103). Text that does not
-// parse comes back as its scheme alone.
+// Redact returns source string or URL s without its user info, and with no more
+// of its parameters than that there are some, fit for errors and logs (F103). Of
+// text that is no URL with a host or a path nothing is left but its scheme, if it
+// has one: it may be the secret itself.
 func Redact(s string) string {
 	u, err := url.Parse(s)
-	if err != nil || u.Opaque != "" {
-		scheme, _, found := strings.Cut(s, ":")
-		if !found || strings.ContainsAny(scheme, "/?@ ") {
+	if err != nil || u.Opaque != "" || u.Scheme == "" || strings.Contains(u.Path, "@") {
+		scheme, _, found := strings.Cut(s, "://")
+		if !found || strings.ContainsFunc(scheme, func(r rune) bool { return r < 'a' || r > 'z' }) {
 			return "source"
 		}
-		return scheme + ":..."
+		return scheme + "://..."
 	}
-	u.User = nil
-	u.Fragment = ""
+	u.User, u.Fragment = nil, ""
 	if u.RawQuery != "" {
-		query, _ := url.ParseQuery(u.RawQuery)
-		names := slices.Sorted(maps.Keys(query))
-		for i, n := range names {
-			names[i] = url.QueryEscape(n) + "=..."
-		}
-		u.RawQuery = strings.Join(names, "&")
+		u.RawQuery = "..."
 	}
 	return u.String()
 }

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -64,10 +65,16 @@ func (r *Ring) fly(f *flight) {
 		err = ErrClosed
 	}
 
+	var made []preparation
+	if err == nil {
+		set.Keys = distinct(set.Keys)
+		made = r.prepareNew(set.Keys)
+	}
+
 	r.mu.Lock()
 	r.reads++
 	if err == nil {
-		f.news, err = r.apply(set)
+		f.news, err = r.apply(set, made)
 	}
 	if err != nil {
 		f.err = r.fail(err)
@@ -126,14 +133,18 @@ func (r *Ring) await(ctx context.Context, joined func() bool) bool {
 	}
 	now := r.cfg.now()
 	if r.window == nil {
-		if now.Before(r.coolUntil) || r.ctx.Err() != nil {
+		// F58: after waiting in vain there is no waiting for a while, and no more
+		// than one reading a second.
+		cool := now.Before(r.coolUntil)
+		if cool && now.Sub(r.askedAt) < minHoldOff || r.ctx.Err() != nil {
 			r.unlock()
-			return false // F58: it was tried a moment ago
+			return false
 		}
+		r.askedAt = now
 		r.window = &window{done: make(chan struct{})}
 		wait := r.cfg.refusalWait
 		current := r.snap.Load().current
-		if r.waitedFor == current && current != nil && !current.accepted {
+		if cool || r.waitedFor == current && current != nil && !current.accepted {
 			wait = 0 // in vain once; one reading is all it gets from now on
 		}
 		w := r.window
@@ -159,19 +170,18 @@ func (r *Ring) await(ctx context.Context, joined func() bool) bool {
 	}
 }
 
-// open reads the source once, for all who wait. A source that can notify then
-// has the rest of the window to do so; another one is asked again.
+// open reads the source, for all who wait, and again with growing pauses while
+// the window lasts; a source that can notify is given some time to do so.
 func (r *Ring) open(w *window, wait time.Duration, current *version) {
 	defer close(w.done)
-	// The window is as long as wait, or, without one, as one reading.
-	long := wait
-	if long == 0 {
-		long = r.cfg.readTimeout
-	}
+	// Without a wait, there is time for one reading.
+	long := cmp.Or(wait, r.cfg.refusalWait, r.cfg.readTimeout)
 	ctx, cancel := context.WithTimeout(r.ctx, long)
 	defer cancel()
-	_, pushes := r.src.(Notifier)
 	pause := 100 * time.Millisecond
+	if _, ok := r.src.(Notifier); ok {
+		pause = 1500 * time.Millisecond // it will tell, most likely (F03)
+	}
 	news := false
 reading:
 	for {
@@ -187,15 +197,11 @@ reading:
 		if news || wait == 0 || ctx.Err() != nil {
 			break
 		}
-		var again <-chan time.Time
-		if !pushes || f.err != nil {
-			again = time.After(pause)
+		select {
+		case <-time.After(pause):
 			// No more than a quarter of the window goes by unread: with doubling
 			// alone, a key that came in its second half went unseen.
 			pause = min(2*pause, max(wait/4, pause))
-		}
-		select {
-		case <-again:
 		case <-changed:
 			news = true
 			break reading

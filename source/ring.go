@@ -52,7 +52,10 @@ type Ring struct {
 	allRefused bool
 	coolLevel  int
 	coolUntil  time.Time
-	waitedFor  *version // that a window was spent on in vain
+	waitedFor  *version  // that a window was spent on in vain
+	askedAt    time.Time // when a refusal last made the ring read
+	doubts     int       // doubtful refusals for which another version did not help, in a row
+	doubtUntil time.Time
 }
 
 // snapshot is what a request needs to know, immutable, behind one pointer.
@@ -67,8 +70,18 @@ type snapshot struct {
 
 // probe lets one request at a time through to a refused version.
 type probe struct {
-	at   time.Time
-	busy atomic.Bool
+	at    time.Time
+	taken atomic.Int64 // when one took it, in Unix nanoseconds; 0: nobody has
+}
+
+// take reports whether this request may probe now. One that hangs keeps the
+// others from it no longer than the longest hold-off.
+func (p *probe) take(now time.Time) bool {
+	if now.Before(p.at) {
+		return false
+	}
+	before, at := p.taken.Load(), now.UnixNano()
+	return (before == 0 || at-before > int64(maxHoldOff)) && p.taken.CompareAndSwap(before, at)
 }
 
 // retired is what is left of a version that is out of use: no key.
@@ -227,6 +240,9 @@ func (r *Ring) Close() error {
 // goroutine of the ring's: f may block, and may call any method of the ring. Of
 // more than 1,024 events that wait for f the oldest are dropped. stop ends it.
 func (r *Ring) Subscribe(f func(Event)) (stop func()) {
+	if r == nil || f == nil {
+		return func() {}
+	}
 	o := &observer{call: f, log: r.cfg.logger}
 	r.mu.Lock()
 	defer r.unlock()

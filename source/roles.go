@@ -13,10 +13,15 @@ func (r *Ring) recompute(now time.Time) {
 		return
 	}
 	before := r.snap.Load()
-	var current *version
+	current := r.newest(now)
 	var live []*version
 	keep := make([]*version, 0, len(r.list))
+	behind := false
 	for _, v := range r.list {
+		if behind && !v.listed && !v.ending {
+			v.ending, v.replacedAt = true, now // its overlap runs from when it was replaced
+		}
+		behind = behind || v == current
 		switch {
 		case v.unusable != nil || v.revoked:
 			keep = append(keep, v)
@@ -33,8 +38,7 @@ func (r *Ring) recompute(now time.Time) {
 		case v.pending(now):
 			v.take(RolePending, now)
 			keep = append(keep, v)
-		case current == nil:
-			current = v
+		case v == current:
 			live = append(live, v)
 			keep = append(keep, v)
 		default:
@@ -62,6 +66,16 @@ func (r *Ring) recompute(now time.Time) {
 	r.publish(now, current, live)
 }
 
+// newest returns the version that is current at this time.
+func (r *Ring) newest(now time.Time) *version {
+	for _, v := range r.list {
+		if v.unusable == nil && !v.revoked && !v.expired(now) && !v.pending(now) && !v.overlapOver(now, r.cfg.overlap) {
+			return v
+		}
+	}
+	return nil
+}
+
 // publish chooses the version that requests get, and makes it known. The caller
 // holds mu.
 func (r *Ring) publish(now time.Time, current *version, live []*version) {
@@ -69,13 +83,15 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 	s := &snapshot{current: current, use: current, epoch: before.epoch}
 	if i := slices.IndexFunc(live, func(v *version) bool { return !v.marked }); i >= 0 {
 		s.use = live[i]
+	} else if before.current == current && slices.Contains(live, before.use) {
+		s.use = before.use // everything is refused: what served last is the best guess
 	}
 	allRefused := current != nil && s.use.marked
-	age := now.Sub(r.lastRead)
+	age := r.age(now)
 	switch {
 	case current == nil:
 		s.err = r.fail(r.noneLeft())
-	case r.cfg.maxStale > 0 && max(age, now.Round(0).Sub(r.lastRead.Round(0))) >= r.cfg.maxStale:
+	case r.cfg.maxStale > 0 && age >= r.cfg.maxStale:
 		s.err = r.fail(fmt.Errorf("%w: last read %v ago", ErrStale, age.Round(time.Second)))
 	}
 	if s.err == nil && (s.use != current || allRefused && r.cfg.lockout) {
@@ -83,7 +99,7 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 		if before.probe != nil && before.current == current && before.probe.at.Equal(current.holdUntil) {
 			s.probe = before.probe
 		}
-		s.lockout = allRefused
+		s.lockout = allRefused && r.cfg.lockout
 	}
 	switch {
 	case allRefused && !r.allRefused:
@@ -94,6 +110,9 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 		r.emit(Event{Kind: Recovered, Version: current.label})
 	}
 	r.allRefused = allRefused
+	if current == nil && before.current != nil {
+		r.kick() // a key is needed now, not at the next poll
+	}
 	r.epoch++
 	s.epoch = r.epoch
 	r.snap.Store(s)
@@ -113,9 +132,15 @@ func (r *Ring) noneLeft() error {
 	return fmt.Errorf("%w: all have expired or are revoked", ErrNoKey)
 }
 
+// age is how long ago the source was last read with success, by the clock that
+// says more: a machine that slept has only its wall clock to tell (F72).
+func (r *Ring) age(now time.Time) time.Duration {
+	return max(now.Sub(r.lastRead), now.Round(0).Sub(r.lastRead.Round(0)))
+}
+
 // watchAge reports what time alone brings about. The caller holds mu.
 func (r *Ring) watchAge(now time.Time) {
-	stale := r.cached && r.failures > 0 || r.reads > 0 && now.Sub(r.lastRead) >= r.staleAfter()
+	stale := r.cached && r.failures > 0 || r.reads > 0 && r.age(now) >= r.staleAfter()
 	if stale && !r.stale {
 		r.emit(Event{Kind: Stale, Err: r.lastErr})
 	}
@@ -244,12 +269,20 @@ func (r *Ring) turn() time.Duration {
 			v.role != RoleRetired && (v.expired(now) || v.overlapOver(now, r.cfg.overlap))
 		if v.role == RoleCurrent && !key.ExpiresAt.IsZero() {
 			earlier(key.ExpiresAt.Add(-r.cfg.expiring))
+			// The source is asked for a successor shortly before the end, however
+			// long the poll interval.
+			ask := key.ExpiresAt.Add(-askAhead)
+			earlier(ask)
+			if !now.Before(ask) && !v.asked {
+				v.asked = true
+				r.kick()
+			}
 		}
 	}
 	earlier(r.lastRead.Add(r.staleAfter()))
 	if r.cfg.maxStale > 0 {
 		earlier(r.lastRead.Add(r.cfg.maxStale))
-		due = due || r.snap.Load().err == nil && now.Sub(r.lastRead) >= r.cfg.maxStale
+		due = due || r.snap.Load().err == nil && r.age(now) >= r.cfg.maxStale
 	}
 	if due {
 		r.recompute(now)

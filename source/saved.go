@@ -26,21 +26,25 @@ type savedKey struct {
 }
 
 // keepCache saves the ring whenever its keys changed, and a last time at Close.
+// What failed is tried again, and now and then the time of the last reading is
+// saved, for a restart while the source is down.
 func (r *Ring) keepCache() {
+	again := time.NewTicker(cacheEvery)
+	defer again.Stop()
 	for {
 		select {
 		case <-r.dirty:
+		case <-again.C:
 		case <-r.ctx.Done():
-			select {
-			case <-r.dirty:
-				r.save()
-			default:
-			}
+			r.save()
 			return
 		}
 		r.save()
 	}
 }
+
+// cacheEvery is how often the cache is saved at least.
+const cacheEvery = 5 * time.Minute
 
 func (r *Ring) save() {
 	r.mu.Lock()
@@ -125,11 +129,12 @@ func (r *Ring) restore(s *saved) {
 		if key.Secret.IsZero() {
 			continue
 		}
-		v := r.join(key, nil, now)
+		v := r.join(key, preparation{}, nil, now)
 		v.label, v.wasCurrent = k.Label, k.WasCurrent
 		key.Version = v.label
 		v.key.Store(&key)
 		v.ending, v.replacedAt = !k.ReplacedAt.IsZero(), k.ReplacedAt
+		v.listed = !v.ending // until the source has been read
 		r.list = append(r.list, v)
 	}
 	r.cached, r.lastRead = true, s.AsOf

@@ -101,7 +101,7 @@ func (r *Ring) Status() Status {
 		Versions: []VersionStatus{},
 	}
 	if !r.lastRead.IsZero() {
-		s.Age = now.Sub(r.lastRead)
+		s.Age = r.age(now)
 	}
 	if r.lastErr != nil {
 		s.LastError = r.lastErr.Error()

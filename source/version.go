@@ -23,12 +23,15 @@ type version struct {
 	role       Role
 	since      time.Time // when it took its role
 	wasCurrent bool
+	listed     bool      // in the last set
 	ending     bool      // replaced at a source that lists one key at a time
 	replacedAt time.Time // then its overlap runs from here
 	revoked    bool
 	unusable   error
+	asked      bool  // for a successor, before it expires
 	standing   State // unused, accepted, refused or unknown
-	accepted   bool  // ever, since it last became current
+	accepted   bool  // ever, since it last became current or a window was spent on it
+	proved     bool  // accepted since it was last marked
 
 	// A version that was refused is marked: it is used only if nothing else is
 	// left, and tried again one request at a time once its hold-off is over.

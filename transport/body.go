@@ -60,6 +60,25 @@ func SetBody(req *http.Request, data []byte) {
 		req.Body, req.GetBody = http.NoBody, func() (io.ReadCloser, error) { return http.NoBody, nil }
 		return
 	}
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+	req.GetBody = func() (io.ReadCloser, error) { return &setBody{*bytes.NewReader(data)}, nil }
 	req.Body, _ = req.GetBody()
+}
+
+// setBody is a body that SetBody made.
+type setBody struct{ bytes.Reader }
+
+func (*setBody) Close() error { return nil }
+
+// replaced reports whether SetBody put after in the place of before. Bodies of
+// other types are not compared: their types may not be comparable.
+func replaced(before, after io.ReadCloser) bool {
+	if after == http.NoBody {
+		return before != http.NoBody
+	}
+	own, ok := after.(*setBody)
+	if !ok {
+		return false
+	}
+	was, ok := before.(*setBody)
+	return !ok || was != own
 }

@@ -21,8 +21,8 @@ const (
 	// its method and status.
 	RefusedUnapplied
 	// Doubtful: the answer may be about the key or about something else, such as
-	// the address. One try with another version, and no mark against this one
-	// unless that helps.
+	// the address; either way the request was not carried out. One try with
+	// another version, and no mark against this one unless that helps.
 	Doubtful
 	// Clock: the server did not accept the request's time or nonce. It never
 	// counts against the key; see [Resyncer].

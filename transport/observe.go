@@ -3,8 +3,6 @@ package transport
 import (
 	"context"
 	"sync"
-
-	"github.com/rollingkeys/rollingkeys/source"
 )
 
 // CallersKey is the version reported for a request that came with credentials
@@ -29,14 +27,6 @@ func Observe(ctx context.Context) (context.Context, *Observation) {
 	return context.WithValue(ctx, observeKey{}, o), o
 }
 
-func (o *Observation) sent(a *source.Attempt, keyed bool, attempts int, moved bool) {
-	version := ""
-	if keyed {
-		version = a.Version()
-	}
-	o.note(version, attempts, moved)
-}
-
 func (o *Observation) note(version string, attempts int, moved bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -44,7 +34,7 @@ func (o *Observation) note(version string, attempts int, moved bool) {
 }
 
 // Version names the key of the last attempt; [CallersKey] if it was the
-// caller's own, empty if the request needed none ([ErrUnkeyed]), was redirected to
+// caller's own, empty if the request needed none, was redirected to
 // another origin, or was not sent.
 func (o *Observation) Version() string {
 	o.mu.Lock()

@@ -69,23 +69,19 @@ func TestObservationOfWhatWasNotSent(t *testing.T) {
 	}
 }
 
+// private needs a key on /private alone.
+type private struct{ transport.Scheme }
+
+func (private) NeedsKey(req *http.Request) bool { return req.URL.Path == "/private" }
+
 // A request that needs no key is sent without one, and its answer, whatever it
 // is, says nothing about the key.
 func TestUnkeyedRequest(t *testing.T) {
-	public := transport.SchemeFunc(func(k source.Key) (transport.Signer, error) {
-		return transport.SignerFunc(func(req *http.Request) error {
-			if req.URL.Path == "/public" {
-				return transport.ErrUnkeyed
-			}
-			req.Header.Set("Authorization", "Bearer "+k.Secret.Expose())
-			return nil
-		}), nil
-	})
 	protocols(t, func(t *testing.T, p protocol) {
 		g := newGate("v1")
 		srv := p.serve(t, g)
 		ring := keep(t, newStore("v1"))
-		rt := transport.New(ring, public, transport.WithBase(srv.base(t)))
+		rt := transport.New(ring, private{transport.Bearer()}, transport.WithBase(srv.base(t)))
 		send(t, rt, get(t, srv.URL+"/public")).want(t, http.StatusUnauthorized, "", 1)
 		if st := ring.Status(); st.Current.Refused != 0 || st.Current.Accepted != 0 || st.Current.InFlight != 0 || !st.Healthy {
 			t.Errorf("status %+v", st.Current)

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -55,7 +56,7 @@ func newOrigins(list []string, insecure bool) (*origins, error) {
 // origins, once, goes on without the key, wherever it leads (F53 to F55); any
 // other request to a foreign origin is an error.
 func (o *origins) bound(req *http.Request) (bool, error) {
-	if g := o.good.Load(); g != nil && req.Response == nil &&
+	if g := o.good.Load(); g != nil && req.Response == nil && req.URL.Opaque == "" &&
 		req.URL.Host == g.host && req.URL.Scheme == g.scheme && (req.Host == "" || req.Host == g.host) {
 		return true, nil
 	}
@@ -68,8 +69,10 @@ func (o *origins) bound(req *http.Request) (bool, error) {
 		hop = from.Response
 	}
 	n, err := o.normal(req.URL.Scheme, req.URL.Host)
-	if err == nil && !redirected && o.allowed.Load() == nil {
-		o.allowed.CompareAndSwap(nil, &[]string{n})
+	if err == nil && !redirected && o.allowed.Load() == nil && plainTarget(req) {
+		if host, err := o.normal(req.URL.Scheme, cmp.Or(req.Host, req.URL.Host)); err == nil && host == n {
+			o.allowed.CompareAndSwap(nil, &[]string{n})
+		}
 	}
 	switch {
 	case err == nil && o.has(req):
@@ -86,10 +89,18 @@ func (o *origins) bound(req *http.Request) (bool, error) {
 	}
 }
 
+// plainTarget reports whether the request line names a path. An opaque URL may
+// put a whole URL there, which a proxy or gateway follows instead of the Host
+// (RFC 9112 section 3.2.2).
+func plainTarget(req *http.Request) bool {
+	o := req.URL.Opaque
+	return o == "" || strings.HasPrefix(o, "/") && !strings.HasPrefix(o, "//")
+}
+
 // has reports whether req goes to one of the origins, by its URL and by its Host.
 func (o *origins) has(req *http.Request) bool {
 	allowed := o.allowed.Load()
-	if allowed == nil || req.URL == nil {
+	if allowed == nil || req.URL == nil || !plainTarget(req) {
 		return false
 	}
 	n, err := o.normal(req.URL.Scheme, req.URL.Host)

@@ -2,7 +2,9 @@ package transport
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -10,9 +12,9 @@ import (
 
 // redact keeps the secret out of an error of the base's, should it quote what
 // was sent, as url.Error does (F57).
-func redact(err error, key source.Key) error {
+func redact(err error, key source.Key, values []string) error {
 	text := err.Error()
-	clean := scrub(text, key)
+	clean := scrub(text, key, values)
 	if clean == text {
 		return err
 	}
@@ -35,20 +37,40 @@ func (e *redactedError) Timeout() bool {
 }
 
 // scrub replaces the key's secrets in text.
-func scrub(text string, key source.Key) string {
-	for _, s := range append([]source.Secret{key.Secret}, extras(key)...) {
-		if secret := s.Expose(); secret != "" {
-			text = strings.ReplaceAll(text, secret, "[redacted]")
-			text = strings.ReplaceAll(text, url.QueryEscape(secret), "[redacted]")
+func scrub(text string, key source.Key, values []string) string {
+	values = append(values[:len(values):len(values)], key.Secret.Expose())
+	for _, s := range key.Extra {
+		values = append(values, s.Expose())
+	}
+	for _, v := range values {
+		if v == "" {
+			continue
+		}
+		quoted := strconv.Quote(v)
+		for _, form := range []string{v, quoted[1 : len(quoted)-1], url.QueryEscape(v), url.PathEscape(v)} {
+			text = strings.ReplaceAll(text, form, "[redacted]")
 		}
 	}
 	return text
 }
 
-func extras(key source.Key) []source.Secret {
-	var list []source.Secret
-	for _, s := range key.Extra {
-		list = append(list, s)
+// cleanLocation takes the key out of a Location that repeats the query: the
+// client would follow it, show it, and send it on as Referer (F57).
+func (t *Transport) cleanLocation(resp *http.Response, key source.Key) {
+	location := resp.Header.Get("Location")
+	if location == "" {
+		return
 	}
-	return list
+	u, err := url.Parse(location)
+	if err == nil && u.RawQuery != "" {
+		query := u.Query()
+		for _, p := range t.params {
+			query.Del(p)
+		}
+		if clean := query.Encode(); len(query) < len(u.Query()) {
+			u.RawQuery = clean
+			location = u.String()
+		}
+	}
+	resp.Header.Set("Location", scrub(location, key, nil))
 }

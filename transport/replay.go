@@ -64,6 +64,7 @@ type keptBody struct {
 	closed   bool
 	taken    bool
 	released bool
+	ended    bool
 }
 
 var errTaken = errors.New("transport: the body is closed, or went to another attempt")
@@ -87,9 +88,18 @@ func (k *keptBody) Close() error {
 	}
 	k.closed = true
 	if k.read || k.released {
-		return k.body.Close()
+		return k.end()
 	}
 	return nil
+}
+
+// end closes the body, once.
+func (k *keptBody) end() error {
+	if k.ended {
+		return nil
+	}
+	k.ended = true
+	return k.body.Close()
 }
 
 func (k *keptBody) release() {
@@ -97,7 +107,7 @@ func (k *keptBody) release() {
 	defer k.mu.Unlock()
 	k.released = true
 	if k.closed && !k.taken {
-		_ = k.body.Close()
+		_ = k.end()
 	}
 }
 

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"hash"
 	"net/http"
@@ -19,7 +18,10 @@ import (
 // A scheme may also have methods CredentialHeaders() []string and
 // CredentialParams() []string that name the headers, in canonical form, and the
 // query parameters that it sets. A request that comes with one of them already is
-// the caller's own business: it is sent as it is (F47).
+// the caller's own business: it is sent as it is (F47). And it may have a method
+// NeedsKey(*http.Request) bool that says which requests need a key at all; those
+// that do not, such as ones for public market data, are sent as they are, even
+// where there is no key, and their answers say nothing about one.
 type Scheme interface {
 	// Prepare does once for each key version what need not be done for each
 	// request: parse the PEM, decode the base64, build the header value. An
@@ -34,14 +36,9 @@ type Signer interface {
 	// map (never change a value slice in place), replace URL by a changed copy,
 	// and give the request another body with [SetBody]. It must not read
 	// req.Body: [Body] gives the bytes. An error ends the request before anything
-	// is sent, but for [ErrUnkeyed]; it must not hold the secret.
+	// is sent; it must not hold the secret.
 	Sign(req *http.Request) error
 }
-
-// ErrUnkeyed is what Sign returns, itself and having changed nothing, for a
-// request that needs no key, such as one for public market data: it is sent as it
-// is, and its answer says nothing about the key.
-var ErrUnkeyed = errors.New("transport: the request needs no key")
 
 // SchemeFunc is a function as a Scheme.
 type SchemeFunc func(source.Key) (Signer, error)
@@ -95,19 +92,13 @@ func (s headerScheme) Prepare(key source.Key) (Signer, error) {
 		// F19: net/http would refuse each request; HTTP/2 might not.
 		return nil, fmt.Errorf("transport: %w: no header can carry it", source.ErrUnusable)
 	}
-	return headerSigner{s.name, []string{value}}, nil
-}
-
-// headerSigner shares one prepared value slice among all requests; its capacity
-// is its length, so that nobody appends to it.
-type headerSigner struct {
-	name  string
-	value []string
-}
-
-func (s headerSigner) Sign(req *http.Request) error {
-	req.Header[s.name] = s.value
-	return nil
+	// One prepared slice is shared among all requests; its capacity is its length,
+	// so that nobody appends to it. A function holds it, where no verb reaches (F93).
+	name, values := s.name, []string{value}
+	return SignerFunc(func(req *http.Request) error {
+		req.Header[name] = values
+		return nil
+	}), nil
 }
 
 // Query sends the secret as the named parameter of the URL's query. Prefer a

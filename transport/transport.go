@@ -20,8 +20,9 @@ type Transport struct {
 	err  error // why no request can be sent
 
 	base       http.RoundTripper
-	headers    []string // that the scheme sets
-	params     []string // of the query, likewise
+	headers    []string                 // that the scheme sets
+	params     []string                 // of the query, likewise
+	needsKey   func(*http.Request) bool // nil: all do
 	resyncer   Resyncer
 	classifier Classifier // nil: RFC6750
 	replay     func(*http.Request, *http.Response, Verdict) bool
@@ -53,6 +54,9 @@ func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
 	}
 	if s, ok := scheme.(interface{ CredentialParams() []string }); ok {
 		t.params = s.CredentialParams()
+	}
+	if s, ok := scheme.(interface{ NeedsKey(*http.Request) bool }); ok {
+		t.needsKey = s.NeedsKey
 	}
 	t.resyncer, _ = scheme.(Resyncer)
 	if t.origins, t.err = newOrigins(o.origins, o.insecure); t.err != nil {
@@ -105,7 +109,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	obs, _ := req.Context().Value(observeKey{}).(*Observation)
-	if !bound {
+	if !bound || t.needsKey != nil && !t.needsKey(req) {
 		if obs != nil {
 			obs.note("", 1, false)
 		}
@@ -120,32 +124,31 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return t.base.RoundTrip(req)
 	}
-	a, err := t.ring.Attempt()
+	a, err := t.ring.Attempt(req.Body == nil || req.Body == http.NoBody || req.GetBody != nil)
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
 	first := a.Version()
 	body := newBody(req)
-	defer body.release()
+	defer func() {
+		body.release()
+		a.End() // where something below panicked
+	}()
 	for attempts := 1; ; attempts++ {
-		resp, keyed, err := t.send(req, &a, body.current)
+		resp, err := t.send(req, &a, body.current)
 		if obs != nil {
-			obs.sent(&a, keyed, attempts, a.Version() != first)
+			obs.note(a.Version(), attempts, a.Version() != first)
 		}
 		if err != nil {
 			return nil, err
-		}
-		if !keyed {
-			a.Unknown() // its answer says nothing about a key
-			return resp, nil
 		}
 		verdict := Passed
 		if resp.StatusCode >= http.StatusBadRequest || t.classifier != nil {
 			verdict = t.classify(resp)
 		}
 		if verdict == Passed {
-			t.passed(resp, &a)
+			t.passed(resp, &a, attempts)
 			return resp, nil
 		}
 		next, again := t.again(req, resp, verdict, &a, &body, attempts)
@@ -162,9 +165,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// send signs a copy of req with the attempt's key, unless the scheme says that
-// it needs none, and sends it. An error ends the attempt.
-func (t *Transport) send(req *http.Request, a *source.Attempt, body io.ReadCloser) (resp *http.Response, keyed bool, err error) {
+// send signs a copy of req with the attempt's key and sends it. An error ends the
+// attempt.
+func (t *Transport) send(req *http.Request, a *source.Attempt, body io.ReadCloser) (*http.Response, error) {
 	// A shallow copy of the struct and of the header map is all that differs
 	// between req and what is sent. Request.Clone would lose trailers that are
 	// set at the body's end (F37).
@@ -179,23 +182,17 @@ func (t *Transport) send(req *http.Request, a *source.Attempt, body io.ReadClose
 	if !ok {
 		a.Unknown()
 		closeReader(body)
-		return nil, false, fmt.Errorf("transport: %w: version %q", source.ErrUnusable, a.Version())
+		return nil, fmt.Errorf("transport: %w: version %q", source.ErrUnusable, a.Version())
 	}
-	switch err := sign(signer, out); {
-	case err == nil:
-		keyed = true
-	case err != ErrUnkeyed:
+	if err := sign(signer, out); err != nil {
 		a.Unknown()
 		closeReader(body)
-		if out.Body != body {
-			closeReader(out.Body)
-		}
-		return nil, false, redact(fmt.Errorf("transport: signing with version %q: %w", a.Version(), err), a.Key())
+		return nil, redact(fmt.Errorf("transport: signing with version %q: %w", a.Version(), err), a.Key(), nil)
 	}
-	if out.Body != body {
+	if replaced(body, out.Body) {
 		closeReader(body) // the scheme sends another in its place
 	}
-	resp, err = t.base.RoundTrip(out)
+	resp, err := t.base.RoundTrip(out)
 	if err == nil && resp == nil {
 		err = errors.New("transport: the base RoundTripper returned neither response nor error")
 	}
@@ -204,13 +201,25 @@ func (t *Transport) send(req *http.Request, a *source.Attempt, body io.ReadClose
 		if resp != nil { // F31
 			closeReader(resp.Body)
 		}
-		return nil, keyed, redact(err, a.Key())
+		return nil, redact(err, a.Key(), t.credentials(out))
 	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
 	resp.Request = req // F43
-	return resp, keyed, nil
+	if len(t.params) > 0 {
+		t.cleanLocation(resp, a.Key())
+	}
+	return resp, nil
+}
+
+// credentials are the values that the scheme gave its headers.
+func (t *Transport) credentials(out *http.Request) []string {
+	var values []string
+	for _, h := range t.headers {
+		values = append(values, out.Header[h]...)
+	}
+	return values
 }
 
 // sign calls the signer. One that panics fails the request, not the program, and
@@ -224,12 +233,16 @@ func sign(signer Signer, out *http.Request) (err error) {
 	return signer.Sign(out)
 }
 
-// passed tells the ring that resp is no refusal.
-func (t *Transport) passed(resp *http.Response, a *source.Attempt) {
+// passed tells the ring that resp is no refusal. That the key was accepted, only a
+// success says; where another key was refused a moment ago, any answer that is
+// about the request does.
+func (t *Transport) passed(resp *http.Response, a *source.Attempt, attempts int) {
 	switch c := resp.StatusCode; {
+	case c < http.StatusMultipleChoices, c == http.StatusNotModified:
+		a.Accepted()
 	case c >= http.StatusInternalServerError, c == http.StatusTooManyRequests,
-		c == http.StatusProxyAuthRequired, c == http.StatusRequestTimeout:
-		a.Unknown() // whether the key was looked at, such an answer does not say
+		c == http.StatusProxyAuthRequired, c == http.StatusRequestTimeout, attempts == 1:
+		a.Unknown()
 	default:
 		a.Accepted()
 	}
@@ -291,6 +304,15 @@ func (t *Transport) callersOwn(req *http.Request) bool {
 		}
 	}
 	return false
+}
+
+// Err returns what is wrong with the arguments of New, which every request would
+// fail with; nil if nothing is.
+func (t *Transport) Err() error {
+	if t == nil {
+		return nil
+	}
+	return t.err
 }
 
 // Ring returns the ring that t draws from.

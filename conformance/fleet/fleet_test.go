@@ -191,7 +191,7 @@ func TestLoadWhenTheServerMovesFirst(t *testing.T) {
 		for _, ring := range f.rings {
 			for range requests {
 				wg.Go(func() {
-					a, err := ring.Attempt()
+					a, err := ring.Attempt(true)
 					if err != nil {
 						t.Error(err)
 						return

@@ -23,7 +23,7 @@ func BenchmarkRotation(b *testing.B) {
 	})
 	b.Run("refused", func(b *testing.B) {
 		rotate(b, func(ring *source.Ring, version string) {
-			a, err := ring.Attempt()
+			a, err := ring.Attempt(true)
 			if err != nil {
 				b.Fatal(err)
 			}

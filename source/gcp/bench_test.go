@@ -25,7 +25,7 @@ func BenchmarkRotation(b *testing.B) {
 	})
 	b.Run("refused", func(b *testing.B) {
 		rotate(b, func(ring *source.Ring, version string) {
-			a, err := ring.Attempt()
+			a, err := ring.Attempt(true)
 			for ok := err == nil; a.Version() != version; a, ok = a.Next(b.Context(), false) {
 				if !ok {
 					b.Fatal("no other key")

@@ -109,7 +109,7 @@ func use(t *testing.T, ring *source.Ring) (done func()) {
 		tick := time.NewTicker(time.Millisecond)
 		defer tick.Stop()
 		for ; ctx.Err() == nil; n++ {
-			a, err := ring.Attempt()
+			a, err := ring.Attempt(true)
 			if err != nil {
 				failed.Add(1)
 			} else {

@@ -14,7 +14,7 @@ import (
 // A Signing describes how an API wants its requests signed: a message made of
 // parts, a MAC over it, and headers that carry the result.
 //
-// For each attempt, Skip, Before, Message, the MAC, After and Headers come in
+// For each attempt, Before, Message, the MAC, After and Headers come in
 // this order. Nothing of a Signing may be changed once [Signing.Scheme] was called.
 type Signing struct {
 	// Name is the API's name. It stands in errors, and APIs of one name share
@@ -109,6 +109,9 @@ func (f fixed) Prepare(key source.Key) (transport.Signer, error) {
 // CredentialHeaders names the headers that the scheme sets.
 func (f fixed) CredentialHeaders() []string { return append([]string(nil), f.d.names...) }
 
+// NeedsKey reports whether a request goes out with the key.
+func (f fixed) NeedsKey(req *http.Request) bool { return f.d.Skip == nil || !f.d.Skip(req) }
+
 type learning struct{ fixed }
 
 func (l learning) Resync(a *transport.Answer) bool { return l.d.Resync(a) }
@@ -162,9 +165,6 @@ func (d *scheme) prepare(key source.Key) (*signer, error) {
 
 // Sign signs one attempt.
 func (s *signer) Sign(req *http.Request) error {
-	if s.d.Skip != nil && s.d.Skip(req) {
-		return transport.ErrUnkeyed
-	}
 	c := newCall(s, req)
 	defer c.release()
 	if err := c.sign(); err != nil {

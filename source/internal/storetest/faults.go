@@ -133,7 +133,7 @@ func Requests(t testing.TB, ring *source.Ring) {
 				}
 				return
 			case <-tick.C:
-				attempt, err := ring.Attempt()
+				attempt, err := ring.Attempt(true)
 				if err != nil {
 					t.Errorf("request %d: %v", n, err)
 					return
