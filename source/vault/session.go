@@ -22,11 +22,13 @@ type session struct {
 }
 
 // do calls f with a client whose token is good as far as we know. If Vault does
-// not know the token after all, f gets one more try with another (F88).
-func (s *session) do(ctx context.Context, f func(*api.Client) error) error {
-	client, err := s.ready(ctx)
+// not know the token after all, f gets one more try with another (F88). freshFor
+// makes the ring read, and with it the token be renewed, well within the lease;
+// it is 0 where the ring's own interval is short enough.
+func (s *session) do(ctx context.Context, f func(*api.Client) error) (freshFor time.Duration, err error) {
+	client, freshFor, err := s.ready(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	asked := time.Duration(0)
 	try := func(client *api.Client) error {
@@ -39,7 +41,7 @@ func (s *session) do(ctx context.Context, f func(*api.Client) error) error {
 	if err = try(client); status(err) == 403 {
 		another, failed := s.another(ctx, client.Token())
 		if failed != nil {
-			return failed
+			return 0, failed
 		}
 		if another != nil {
 			err = try(another)
@@ -48,7 +50,7 @@ func (s *session) do(ctx context.Context, f func(*api.Client) error) error {
 	if err != nil && asked > 0 {
 		err = &patient{err, asked}
 	}
-	return err
+	return freshFor, err
 }
 
 // patient is an error with the server's word on when to ask again.
@@ -73,15 +75,16 @@ func (s *session) unlock() { <-s.turn }
 // copy returns a client with the token of this moment. The caller holds turn.
 func (s *session) copy() *api.Client { return s.client.WithResponseCallbacks() }
 
-// ready sees to the token if it is time to, and returns a client.
-func (s *session) ready(ctx context.Context) (*api.Client, error) {
+// ready sees to the token if it is time to, and returns a client and how soon
+// the token is to be seen to again.
+func (s *session) ready(ctx context.Context) (client *api.Client, freshFor time.Duration, err error) {
 	if err := s.lock(ctx); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer s.unlock()
 	if s.client.Token() == "" {
 		if err := s.login(ctx); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	if !s.known {
@@ -90,7 +93,10 @@ func (s *session) ready(ctx context.Context) (*api.Client, error) {
 	if !s.renewAt.IsZero() && time.Now().After(s.renewAt) {
 		s.renew(ctx)
 	}
-	return s.copy(), nil
+	if d := s.lease / 3; !s.renewAt.IsZero() && d < 30*time.Second {
+		freshFor = d
+	}
+	return s.copy(), freshFor, nil
 }
 
 // another returns a client with another token than the refused one: nil if Vault
@@ -136,11 +142,12 @@ type loginError struct{ error }
 
 func (l *loginError) Unwrap() error { return l.error }
 
-// lookup learns how long the token lives; without, it is used as it is. The
-// caller holds turn.
+// lookup learns how long the token lives; a token that may not ask is used as it
+// is. The caller holds turn.
 func (s *session) lookup(ctx context.Context) {
-	if secret, err := s.client.Auth().Token().LookupSelfWithContext(ctx); err == nil {
-		s.known = true
+	secret, err := s.client.Auth().Token().LookupSelfWithContext(ctx)
+	s.known = err == nil || status(err) == 403
+	if err == nil {
 		s.note(secret)
 	}
 }
@@ -169,15 +176,4 @@ func (s *session) renew(ctx context.Context) {
 	if err != nil {
 		s.renewAt = time.Now().Add(before / 10) // the token may still be good: the reading shows
 	}
-}
-
-// freshFor makes the ring read, and with it the token be renewed, well within
-// the lease; 0 where the ring's own interval is short enough.
-func (s *session) freshFor() time.Duration {
-	s.turn <- struct{}{}
-	defer s.unlock()
-	if d := s.lease / 3; !s.renewAt.IsZero() && d < 30*time.Second {
-		return d
-	}
-	return 0
 }

@@ -1,10 +1,12 @@
 package vault_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -156,6 +158,56 @@ func TestTokenThatCannotBeRenewed(t *testing.T) {
 	if _, err := bare.Read(t.Context()); !errors.Is(err, source.ErrDenied) {
 		t.Errorf("no token at all: %v", err)
 	}
+}
+
+// Readings that come together share one login.
+func TestLogsInOnceForAll(t *testing.T) {
+	s := newStore(t)
+	g := newGate(t, s)
+	s.write(token("1"))
+	_, _, method := s.appRole("1h", "2h")
+	src, err := vault.New(g.client(), "secret", "key", vault.WithLogin(method))
+	s.must(err)
+	for want := 1; want <= 2; want++ {
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				if _, err := src.Read(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := g.count(login); n != want {
+			t.Errorf("%d logins, want %d", n, want)
+		}
+		_, err := s.root.Logical().Write("sys/leases/revoke-prefix/auth/approle/login", nil)
+		s.must(err)
+	}
+}
+
+// A login that hangs keeps no reading beyond its context.
+func TestLoginThatHangs(t *testing.T) { // F87
+	s := newStore(t)
+	g := newGate(t, s)
+	s.write(token("1"))
+	_, _, method := s.appRole("1h", "2h")
+	src, err := vault.New(g.client(), "secret", "key", vault.WithLogin(method))
+	s.must(err)
+	g.hang()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	var wg sync.WaitGroup
+	for range 4 { // one logs in, three wait for it
+		wg.Go(func() {
+			if _, err := src.Read(ctx); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, source.ErrUnavailable) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	g.release()
+	read(t, src, 1)
 }
 
 // The caller's client stays as it is.

@@ -91,7 +91,7 @@ func (s *Source) String() string { return s.name }
 // before; now and then it renews its token. Errors are a [*source.Error].
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	var set source.Set
-	err := s.session.do(ctx, func(client *api.Client) (err error) {
+	freshFor, err := s.session.do(ctx, func(client *api.Client) (err error) {
 		set, err = s.read(ctx, client.KVv2(s.mount))
 		return err
 	})
@@ -100,7 +100,9 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 		failed.RetryAfter = retryAfter(err)
 		return source.Set{}, failed
 	}
-	set.FreshFor = s.session.freshFor()
+	if set.FreshFor == 0 {
+		set.FreshFor = freshFor
+	}
 	return set, nil
 }
 
