@@ -1,0 +1,78 @@
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+)
+
+// Notify watches the Secret and calls changed when it was created, changed or
+// deleted, as [source.Notifier] has it. Its errors are those of Read.
+func (s *Source) Notify(ctx context.Context, changed func()) error {
+	client, release, err := s.client.Get(ctx)
+	if err != nil {
+		return s.fail(ctx, err)
+	}
+	defer release()
+	version := ""
+	for {
+		started := time.Now()
+		next, err := s.watch(ctx, client, version, changed)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case version != "" && (apierrors.IsGone(err) || apierrors.IsResourceExpired(err)):
+			next = "" // anew, with a reading once it is armed
+		case err != nil:
+			return s.fail(ctx, err)
+		case next == version && time.Since(started) < time.Second:
+			// A server that ends every watch at once is not worth a busy loop.
+			return s.fail(ctx, errors.New("the watch ended at once"))
+		}
+		version = next
+	}
+}
+
+// watch watches from version, or, if that is empty, from now, until the server
+// ends the watch. It returns the version to go on from.
+func (s *Source) watch(ctx context.Context, client typedcorev1.SecretsGetter, version string, changed func()) (string, error) {
+	seconds := int64(5*60 + rand.IntN(5*60)) // client-go's: so that not all watches end together
+	w, err := client.Secrets(s.namespace).Watch(ctx, metav1.ListOptions{
+		FieldSelector:   fields.OneTermEqualSelector(metav1.ObjectNameField, s.name).String(),
+		ResourceVersion: version, AllowWatchBookmarks: true, TimeoutSeconds: &seconds,
+	})
+	if err != nil {
+		return version, err
+	}
+	defer w.Stop()
+	if version == "" {
+		changed() // F14: only now that the watch is armed
+	}
+	for {
+		select {
+		case event, ok := <-w.ResultChan():
+			if !ok {
+				return version, nil
+			}
+			if event.Type == watch.Error {
+				return version, apierrors.FromObject(event.Object)
+			}
+			if object, err := meta.Accessor(event.Object); err == nil {
+				version = object.GetResourceVersion()
+			}
+			if event.Type != watch.Bookmark {
+				changed()
+			}
+		case <-ctx.Done():
+			return version, nil
+		}
+	}
+}
