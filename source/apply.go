@@ -130,26 +130,14 @@ func (r *Ring) find(key Key) *version {
 // join makes a version of a key that is new here, with what the schemes made of it.
 func (r *Ring) join(key Key, made preparation, besides []*version, now time.Time) *version {
 	v := &version{given: key.Version, figures: &figures{}, standing: StateUnused, epoch: r.epoch, joined: r.epoch + 1}
-	v.label = key.Version
+	v.label = made.label
 	if v.label == "" {
-		at := key.CreatedAt
-		if at.IsZero() {
-			at = now
-		}
-		v.label = at.UTC().Format("20060102T150405.000Z")
+		v.label = r.label(key, func(label string) bool {
+			return slices.ContainsFunc(besides, func(o *version) bool { return o.label == label })
+		}, now)
 	}
-	taken := func(label string) bool {
-		same := func(o *version) bool { return o.label == label }
-		return slices.ContainsFunc(r.list, same) || slices.ContainsFunc(besides, same) ||
-			slices.ContainsFunc(r.retired, func(o retired) bool { return o.label == label && v.given == "" })
-	}
-	if taken(v.label) {
-		if v.given != "" { // F91
-			r.warn(fmt.Errorf("version %q stands for another key than before", v.given))
-		}
-		for n, label := 2, v.label; taken(v.label); n++ {
-			v.label = fmt.Sprintf("%s#%d", label, n)
-		}
+	if v.given != "" && v.label != v.given { // F91
+		r.warn(fmt.Errorf("version %q stands for another key than before", v.given))
 	}
 	key = key.Clone()
 	key.Version = v.label
@@ -162,8 +150,30 @@ func (r *Ring) join(key Key, made preparation, besides []*version, now time.Time
 	return v
 }
 
+// label returns a name for a key that is new here. The caller holds mu.
+func (r *Ring) label(key Key, besides func(label string) bool, now time.Time) string {
+	given := key.Version
+	if given == "" {
+		at := key.CreatedAt
+		if at.IsZero() {
+			at = now
+		}
+		given = at.UTC().Format("20060102T150405.000Z")
+	}
+	taken := func(label string) bool {
+		return besides(label) || slices.ContainsFunc(r.list, func(o *version) bool { return o.label == label }) ||
+			slices.ContainsFunc(r.retired, func(o retired) bool { return o.label == label && key.Version == "" })
+	}
+	label := given
+	for n := 2; taken(label); n++ {
+		label = fmt.Sprintf("%s#%d", given, n)
+	}
+	return label
+}
+
 // A preparation is what the schemes made of one key, by slot.
 type preparation struct {
+	label  string // the key's name, which the schemes have seen
 	values []any
 	err    error
 }
@@ -177,14 +187,19 @@ func (p *preparation) add(value any, err error) {
 func (r *Ring) prepareNew(keys []Key) []preparation {
 	r.mu.Lock()
 	prepare := slices.Clone(r.prepare)
-	held := make([]bool, len(keys))
-	for i, key := range keys {
-		held[i] = r.find(key) != nil
-	}
-	r.unlock()
+	now := r.cfg.now()
 	made := make([]preparation, len(keys))
 	for i, key := range keys {
-		for slot := 0; !held[i] && made[i].err == nil && slot < len(prepare); slot++ {
+		if r.find(key) == nil {
+			made[i].label = r.label(key, func(label string) bool {
+				return slices.ContainsFunc(made[:i], func(o preparation) bool { return o.label == label })
+			}, now)
+		}
+	}
+	r.unlock()
+	for i, key := range keys {
+		key.Version = made[i].label
+		for slot := 0; key.Version != "" && made[i].err == nil && slot < len(prepare); slot++ {
 			made[i].add(r.prepareWith(prepare[slot], key))
 		}
 	}
