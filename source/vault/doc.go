@@ -52,8 +52,8 @@
 //
 // It is renewed when half of its lease is over, in the course of a reading; the
 // source asks the ring to read often enough. With [WithLogin] the source logs
-// in when it must: at first, near the token's maximum lifetime, and when Vault
-// does not know the token any more. The policy "default" allows what this
+// in when it must: at first, when the token cannot be renewed any longer, and when
+// Vault does not know it any more. The policy "default" allows what this
 // needs, auth/token/lookup-self and renew-self. A token that a policy merely
 // refuses is kept, and the reading fails with source.ErrDenied.
 package vault

@@ -86,7 +86,9 @@ func TestFaults(t *testing.T) {
 func TestDoesNotInsist(t *testing.T) {
 	s := newStore(t)
 	g := newGate(t, s)
-	src, err := vault.New(g.client(), "secret", "key")
+	client := g.client()
+	client.SetMaxRetries(2) // the client's default
+	src, err := vault.New(client, "secret", "key")
 	s.must(err)
 	g.set(answers(500, ""))
 	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrUnavailable) {

@@ -162,18 +162,15 @@ func (s *session) note(secret *api.Secret) {
 	}
 }
 
-// renew makes the token live longer, or gets another when it cannot: its
-// maximum is near, it is not renewable, or it is gone. The caller holds turn.
+// renew makes the token live longer, or gets another when it cannot: its maximum
+// is over, it is not renewable, or it is gone. The caller holds turn.
 func (s *session) renew(ctx context.Context) {
-	before := s.lease
 	secret, err := s.client.Auth().Token().RenewSelfWithContext(ctx, 0)
 	if err == nil {
 		s.note(secret)
-	}
-	if s.method != nil && (err != nil || s.lease < before/2) && s.login(ctx) == nil {
 		return
 	}
-	if err != nil {
-		s.renewAt = time.Now().Add(before / 10) // the token may still be good: the reading shows
+	if s.method == nil || s.login(ctx) != nil {
+		s.renewAt = time.Now().Add(s.lease / 10) // the token may still be good: the reading shows
 	}
 }

@@ -120,6 +120,9 @@ func TestLogsInAnewNearTheMaximumLifetime(t *testing.T) {
 	s.must(err)
 	defer ring.Close()
 	until(t, func() bool { return g.count(login) >= 3 })
+	if n := g.count("/v1/auth/token/lookup-self"); n > 0 {
+		t.Errorf("%d times a token was refused before there was another", n)
+	}
 	if status := ring.Status(); status.FailedReads > 0 {
 		t.Errorf("%d readings failed: %s", status.FailedReads, status.LastError)
 	}
