@@ -7,17 +7,16 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 test: deps check unit
 
-# Debian's nginx, for the gateway test. Elsewhere install it by hand.
+# Debian's servers, for the tests that start them. Elsewhere install them by hand.
 deps:
-	@./.ci/install nginx-light:nginx
+	@./.ci/install nginx-light:nginx redis-server:redis-server
 
-check:
+check: faults
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt: the files above'; exit 1; }
-	go vet ./...
-	go run $(STATICCHECK) ./...
+	@./.ci/check $(STATICCHECK)
 
 unit:
-	ROLLINGKEYS_REQUIRE=1 go test -race -shuffle=on ./...
+	@./.ci/test
 
 # Which test proves which fault.
 faults:

@@ -440,3 +440,20 @@ func TestEnd(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// F77: what a source asks for is kept within bounds, and jittered.
+func TestRetryAfterIsClamped(t *testing.T) {
+	for _, ask := range []time.Duration{time.Nanosecond, 100 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &store{set: listed("v1")}
+			keep(t, s, source.WithPoll(time.Second))
+			s.put(source.Set{}, &source.Error{Source: "store", Err: source.ErrUnavailable, RetryAfter: ask})
+			time.Sleep(10 * time.Second)
+			before := s.count()
+			time.Sleep(time.Hour)
+			if n := s.count() - before; ask > time.Hour && (n < 10 || n > 14) || ask < time.Second && n > 4000 {
+				t.Errorf("%d readings in an hour, asked to wait %v", n, ask)
+			}
+		})
+	}
+}
