@@ -80,6 +80,7 @@ func dial(kubeconfig, name string) (typedcorev1.SecretsGetter, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.QPS = -1 // the ring bounds its readings; 5 a second, the default, would hold up a burst of changes
 	return typedcorev1.NewForConfig(config)
 }
 

@@ -1,0 +1,93 @@
+package kubernetestest_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/rollingkeys/rollingkeys/conformance"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	_ "github.com/rollingkeys/rollingkeys/source/kubernetes"
+	"github.com/rollingkeys/rollingkeys/source/kubernetes/internal/kubernetestest"
+)
+
+// F104
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func start(t testing.TB) *kubernetestest.Server {
+	t.Helper()
+	s, err := kubernetestest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// parse opens the source string of a Secret's field, by a kubeconfig for the
+// server, or proxy, at addr.
+func parse(t testing.TB, addr string) source.Source {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config")
+	text := `{"apiVersion":"v1","kind":"Config","current-context":"test",
+		"clusters":[{"name":"test","cluster":{"server":"http://` + addr + `"}}],
+		"users":[{"name":"test","user":{}}],
+		"contexts":[{"name":"test","context":{"cluster":"test","user":"test"}}]}`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src, _, err := source.Parse("kubernetes:///default/exchange?field=token&kubeconfig=" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src
+}
+
+func token(key source.Key) map[string][]byte {
+	return map[string][]byte{"token": []byte(key.Secret.Expose())}
+}
+
+// F75, F77: a watch is armed again, honestly, after each way to lose it.
+func TestFaults(t *testing.T) {
+	storetest.TestFaults(t, func(t *testing.T) storetest.Store {
+		s := start(t)
+		proxy := storetest.NewProxy(t, s.Addr)
+		return storetest.Store{
+			Source: parse(t, proxy.Addr), Proxy: proxy,
+			Put:  func(key source.Key) { s.Put(token(key)) },
+			Kill: s.Kill,
+			Restart: func() {
+				if err := s.Restart(); err != nil {
+					t.Fatal(err)
+				}
+			},
+		}
+	})
+}
+
+// F11: the versions that a watch has missed are gone before it can go on.
+func TestExpiredWhileAway(t *testing.T) {
+	s := start(t)
+	proxy := storetest.NewProxy(t, s.Addr)
+	s.Put(token(conformance.NewKey(1)))
+	ring, _ := storetest.Keep(t, parse(t, proxy.Addr))
+	storetest.Requests(t, ring)
+	s.Put(token(conformance.NewKey(2)))
+	storetest.Uses(t, ring, 2)
+	proxy.Stop()
+	s.Put(token(conformance.NewKey(3)))
+	s.Put(token(conformance.NewKey(4)))
+	s.Compact()
+	proxy.Start()
+	storetest.Uses(t, ring, 4)
+	s.Put(token(conformance.NewKey(5)))
+	storetest.Uses(t, ring, 5)
+}
+
+func BenchmarkRotation(b *testing.B) {
+	s := start(b)
+	storetest.Rotation(b, parse(b, s.Addr), func(key source.Key) { s.Put(token(key)) })
+}
