@@ -17,18 +17,32 @@
 //		})
 //	}
 //
+// [TestTransport] does the same for an http.RoundTripper that attaches a rotating
+// key, over HTTP/1.1 and HTTP/2, and [TestAPI] for a server with a key life, be
+// it a mock or a gateway:
+//
+//	conformance.TestTransport(t, conformance.TransportHarness{
+//		New: func(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http.RoundTripper, func()) {
+//			return &oauth2.Transport{Source: tokens{keys}, Base: base}, nil
+//		},
+//	})
+//
 // # Cases
 //
-// A suite is a list of cases, each with a name and a sentence, run as subtests.
-// A case that does not apply is left out by its name in Skip, with the reason,
-// which go test -v shows. A case whose part of the harness is missing fails: what
-// is not tested must be said. So does a name in Skip that no case has.
+// A suite is a list of cases, each with a name and a sentence, run as subtests:
+// [SourceCases], [TransportCases], [APICases]. A case that does not apply is left
+// out by its name in Skip, with the reason, which go test -v shows. A case whose
+// part of the harness is missing fails: what is not tested must be said. So does
+// a name in Skip that no case has.
+//
+// [SourceResults] and [TransportResults] run the cases as data, for a comparison
+// in which failing is allowed; the one in peers, a module of its own, is made so.
 //
 // # Secrets
 //
-// The keys of a suite come from [NewKey]. Their secrets begin with [Sentinel],
-// and everything that was printed, logged or returned as an error during a case
-// is searched for it.
+// All secrets of the suites begin with [Sentinel]. Errors are searched for it, and
+// with them what a ring logs, reports and shows as its status while it keeps the
+// source under test.
 //
 // # Time
 //

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -33,6 +34,13 @@ type transportCase struct {
 	only string
 }
 
+func (c transportCase) protocols() []string {
+	if c.only != "" {
+		return []string{c.only}
+	}
+	return []string{HTTP1, HTTP2}
+}
+
 // TransportCases lists the cases of [TestTransport], in order.
 func TransportCases() []Case {
 	var list []Case
@@ -53,11 +61,12 @@ func TestTransport(t *testing.T, h TransportHarness) {
 	}
 	checkSkip(t, h.Skip, names)
 	for _, c := range transportCases {
-		for _, protocol := range []string{HTTP1, HTTP2} {
-			if c.only == "" || c.only == protocol {
-				t.Run(c.Name+" "+protocol, func(t *testing.T) { c.try(t, h, protocol) })
+		t.Run(c.Name, func(t *testing.T) {
+			for _, protocol := range c.protocols() {
+				// A slash would be taken for another level of subtests.
+				t.Run(strings.ReplaceAll(protocol, "/", ""), func(t *testing.T) { c.try(t, h, protocol) })
 			}
-		}
+		})
 	}
 }
 
@@ -66,12 +75,10 @@ func TestTransport(t *testing.T, h TransportHarness) {
 func TransportResults(t testing.TB, h TransportHarness) []Result {
 	var results []Result
 	for _, c := range transportCases {
-		for _, protocol := range []string{HTTP1, HTTP2} {
-			if c.only == "" || c.only == protocol {
-				r := judge(t, c.Case, func(t testing.TB) { c.try(t, h, protocol) })
-				r.Protocol = protocol
-				results = append(results, r)
-			}
+		for _, protocol := range c.protocols() {
+			r := judge(t, c.Case, func(t testing.TB) { c.try(t, h, protocol) })
+			r.Protocol = protocol
+			results = append(results, r)
 		}
 	}
 	return results

@@ -1,0 +1,156 @@
+package conformance
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+)
+
+// F33
+func streams(s *transportTrial) {
+	arrived := make(chan struct{})
+	var once sync.Once
+	s.api.Intercept(func(http.ResponseWriter, *http.Request, mockapi.Attempt) bool {
+		once.Do(func() { close(arrived) })
+		return false
+	})
+	r, w := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.want(s.request(http.MethodPut, "/", r), "v1")
+	}()
+	_, _ = w.Write([]byte("the beginning")) // whoever reads it all wants the rest first
+	if !within(arrived, 3*time.Second) {
+		s.Error("the request is not sent before its body is read whole")
+	}
+	_, _ = w.Write([]byte(" and the end"))
+	_ = w.Close()
+	returns(s, "the request", func() { <-done })
+}
+
+// trailing sets its request's trailer at the body's end, as the documentation of
+// http.Request.Trailer allows.
+type trailing struct {
+	io.Reader
+	req *http.Request
+}
+
+func (t *trailing) Read(p []byte) (int, error) {
+	n, err := t.Reader.Read(p)
+	if err == io.EOF {
+		t.req.Trailer.Set("X-Sum", "42")
+	}
+	return n, err
+}
+
+func (t *trailing) Close() error { return nil }
+
+// F37
+func trailer(s *transportTrial) {
+	req := s.request(http.MethodPut, "/", nil)
+	req.ContentLength = -1
+	req.Trailer = http.Header{"X-Sum": nil}
+	req.Body = &trailing{strings.NewReader("order"), req}
+	s.want(req, "v1")
+	if got := s.api.Requests()[0].Trailer.Get("X-Sum"); got != "42" {
+		s.Errorf("the trailer that arrived is %q", got)
+	}
+}
+
+// F38
+func expectContinue(s *transportTrial) {
+	post := func() *http.Request {
+		req := s.request(http.MethodPost, "/orders", strings.NewReader("order"))
+		req.Header.Set("Expect", "100-continue")
+		return req
+	}
+	s.want(post(), "v1")
+	s.sourceMoves()
+	resp, _, err := s.send(post())
+	if err != nil {
+		s.Fatal(err)
+	}
+	want := 1
+	if resp.StatusCode == http.StatusOK {
+		want = 2
+	}
+	if n := len(s.api.Orders()); n != want {
+		s.Errorf("%d orders applied, want %d", n, want)
+	}
+}
+
+// F39
+func upgrade(s *transportTrial) {
+	s.api.Intercept(func(w http.ResponseWriter, _ *http.Request, _ mockapi.Attempt) bool {
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return false
+		}
+		defer conn.Close()
+		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		_ = rw.Flush()
+		line, _ := rw.ReadString('\n')
+		_, _ = rw.WriteString(line)
+		_ = rw.Flush()
+		return true
+	})
+	req := s.request(http.MethodGet, "/", nil)
+	req.Header.Set("Connection", "Upgrade")
+	req.Header.Set("Upgrade", "echo")
+	resp, err := s.trip(req)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer resp.Body.Close()
+	rw, ok := resp.Body.(io.ReadWriteCloser)
+	if resp.StatusCode != http.StatusSwitchingProtocols || !ok {
+		s.Fatalf("status %d, and a body of type %T", resp.StatusCode, resp.Body)
+	}
+	if _, err := fmt.Fprintln(rw, "hello"); err != nil {
+		s.Fatal(err)
+	}
+	if text, err := io.ReadAll(rw); err != nil || string(text) != "hello\n" {
+		s.Errorf("read %q, %v", text, err)
+	}
+}
+
+// F40, F73
+func longAnswer(s *transportTrial) {
+	half := bytes.Repeat([]byte("x"), 1<<19)
+	more := make(chan struct{})
+	s.api.Intercept(func(w http.ResponseWriter, r *http.Request, _ mockapi.Attempt) bool {
+		_, _ = w.Write(half)
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-more:
+		case <-r.Context().Done():
+		}
+		_, _ = w.Write(half)
+		return true
+	})
+	var resp *http.Response
+	returns(s, "RoundTrip before the answer's end", func() {
+		var err error
+		if resp, err = s.trip(s.request(http.MethodGet, "/", nil)); err != nil {
+			s.Error(err)
+		}
+	})
+	if resp == nil {
+		close(more)
+		return
+	}
+	defer resp.Body.Close()
+	s.rotate(s.api.Rotate(0))
+	close(more)
+	n, err := io.Copy(io.Discard, resp.Body)
+	if err != nil || n != int64(2*len(half)) {
+		s.Errorf("%d bytes of %d, %v", n, 2*len(half), err)
+	}
+}
