@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 )
 
@@ -16,10 +15,15 @@ type Attempt struct {
 	v     *version
 	epoch uint64
 	probe *probe
+	past  *past // nil at a request's first attempt
 	shard uint32
-	n     uint8              // earlier attempts of this request
-	tried [maxAttempts]trial // they were all refused
 	ended bool
+}
+
+// past is what a request has behind it: attempts that were all refused.
+type past struct {
+	n     int
+	tried [maxAttempts]trial
 	early bool // the last was the current key before its hold-off was over
 }
 
@@ -94,7 +98,7 @@ func (r *Ring) Attempt(repeatable bool) (Attempt, error) {
 	if s.err != nil {
 		return Attempt{}, s.err
 	}
-	a := Attempt{ring: r, v: s.use, epoch: s.epoch, shard: rand.Uint32()}
+	a := Attempt{ring: r, v: s.use, epoch: s.epoch, shard: shard()}
 	if p := s.probe; p != nil {
 		switch {
 		case repeatable && p.take(r.cfg.now()):
@@ -121,7 +125,7 @@ func (a *Attempt) Prepared(slot int) any { return (*a.v.prepared.Load())[slot] }
 func (a *Attempt) Accepted() {
 	a.ended = true
 	a.v.figures.accepted.add(a.shard)
-	if a.n == 0 && a.probe == nil && a.v.settled.Load() {
+	if a.past == nil && a.probe == nil && a.v.settled.Load() {
 		return
 	}
 	a.ring.accept(a)
@@ -161,8 +165,12 @@ func (a *Attempt) Refused() {
 	r.mu.Lock()
 	defer r.unlock()
 	r.endProbe(a, true)
-	a.remember(false)
-	r.exhausted(a)
+	p := a.past
+	if p == nil {
+		p = &past{}
+	}
+	p.add(a, false)
+	r.exhausted(p)
 	if now := r.cfg.now(); now.Sub(r.askedAt) >= minHoldOff {
 		r.askedAt = now
 		r.kick() // the server may have moved first; nobody waits for it
@@ -180,20 +188,23 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 	a.ended = true
 	a.v.figures.refused.Add(1)
 	r := a.ring
-	next := Attempt{ring: r, shard: a.shard, n: a.n, tried: a.tried, early: a.early, v: a.v, epoch: a.epoch}
+	p := a.past
+	if p == nil {
+		p = &past{}
+	}
 
 	r.mu.Lock()
 	r.endProbe(a, !doubtful)
-	another := next.remember(doubtful)
+	another := p.add(a, doubtful)
 	var v *version
 	if another {
-		v = r.other(&next)
+		v = r.other(p)
 	}
 	r.unlock()
 
 	waited := false
 	if v == nil && another && !doubtful && ctx.Err() == nil {
-		waited = r.await(ctx, func() bool { v = r.other(&next); return v != nil })
+		waited = r.await(ctx, func() bool { v = r.other(p); return v != nil })
 	}
 
 	r.mu.Lock()
@@ -202,15 +213,14 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 		return Attempt{}, false
 	}
 	if v == nil {
-		r.exhausted(&next)
+		r.exhausted(p)
 		if waited && !r.cfg.now().Before(r.coolUntil) {
 			r.cool()
 		}
 		return Attempt{}, false
 	}
-	next.v, next.epoch = v, r.snap.Load().epoch
-	v.figures.sent.add(next.shard)
-	return next, true
+	v.figures.sent.add(a.shard)
+	return Attempt{ring: r, v: v, epoch: r.snap.Load().epoch, past: p, shard: a.shard}, true
 }
 
 // Again begins another attempt with the same key, after an outcome that says
@@ -224,16 +234,16 @@ func (a *Attempt) Again() Attempt {
 	return again
 }
 
-// remember adds the attempt's own version to those that were tried, and reports
-// whether the request may be sent again.
-func (a *Attempt) remember(doubtful bool) bool {
-	a.tried[a.n] = trial{a.v, a.epoch, doubtful}
-	a.n++
-	return a.n < maxAttempts
+// add adds an attempt that was refused, and reports whether the request may be
+// sent again.
+func (p *past) add(a *Attempt, doubtful bool) bool {
+	p.tried[p.n] = trial{a.v, a.epoch, doubtful}
+	p.n++
+	return p.n < maxAttempts
 }
 
-func (a *Attempt) has(v *version) bool {
-	return slices.ContainsFunc(a.tried[:a.n], func(t trial) bool { return t.v == v })
+func (p *past) has(v *version) bool {
+	return slices.ContainsFunc(p.tried[:p.n], func(t trial) bool { return t.v == v })
 }
 
 // Version names the key that requests get now: the current one, but for a

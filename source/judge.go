@@ -11,47 +11,47 @@ const freeDoubts = 3
 
 // other chooses the version for another attempt of a request, nil if there is
 // none. It is decided by the clock of this moment (F69). The caller holds mu.
-func (r *Ring) other(a *Attempt) *version {
+func (r *Ring) other(p *past) *version {
 	now := r.cfg.now()
 	live := func(v *version) bool {
 		return v.unusable == nil && !v.revoked && !v.pending(now) && !v.expired(now) && !v.overlapOver(now, r.cfg.overlap)
 	}
-	if a.tried[a.n-1].doubtful && now.Before(r.doubtUntil) {
+	if p.tried[p.n-1].doubtful && now.Before(r.doubtUntil) {
 		return nil
 	}
 	s := r.snap.Load()
 	current, use := s.current, s.use
-	if a.n == 1 && current != nil && live(current) && !a.has(current) && (!r.allRefused || !now.Before(current.holdUntil)) {
+	if p.n == 1 && current != nil && live(current) && !p.has(current) && (!r.allRefused || !now.Before(current.holdUntil)) {
 		// It left with a previous version. If the current one is held off, the
 		// server may have taken it up since: that is why it drops the other.
-		a.early = current.marked && !r.cfg.lockout
+		p.early = current.marked && !r.cfg.lockout
 		return current
 	}
 	for _, v := range r.list {
-		if live(v) && !v.marked && !a.has(v) && (a.n == 1 || a.n == 2 && a.early || v.joined > a.tried[0].epoch) {
+		if live(v) && !v.marked && !p.has(v) && (p.n == 1 || p.n == 2 && p.early || v.joined > p.tried[0].epoch) {
 			return v
 		}
 	}
 	switch {
 	case r.cfg.lockout:
 		return nil
-	case a.n == 1 && use != nil && use != current && live(use) && !a.has(use):
+	case p.n == 1 && use != nil && use != current && live(use) && !p.has(use):
 		return use // a probe was refused while everything is
-	case a.n == 1:
+	case p.n == 1:
 		// Everything is refused. Since that may have been the server's lapse, each
 		// version gets a try when its hold-off is over.
 		for _, v := range r.list {
-			if live(v) && v.marked && !v.dead && !now.Before(v.holdUntil) && !a.has(v) {
+			if live(v) && v.marked && !v.dead && !now.Before(v.holdUntil) && !p.has(v) {
 				v.holdUntil = now.Add(r.holdOff(v.level))
 				v.level++
 				return v
 			}
 		}
-	case a.n == 2 && !a.tried[1].doubtful && (a.tried[0].v.accepted || a.tried[1].v.accepted) && live(a.tried[0].v) && slices.Contains(r.list, a.tried[0].v):
+	case p.n == 2 && !p.tried[1].doubtful && (p.tried[0].v.accepted || p.tried[1].v.accepted) && live(p.tried[0].v) && slices.Contains(r.list, p.tried[0].v):
 		// One of the two was good until now: the server went from one to the other
 		// between the attempts, without an overlap, or its replicas are at it. A
 		// doubtful refusal gets one try: it may not be about the keys at all (F65).
-		return a.tried[0].v
+		return p.tried[0].v
 	}
 	return nil
 }
@@ -62,7 +62,11 @@ func (r *Ring) accept(a *Attempt) {
 	defer r.unlock()
 	now := r.cfg.now()
 	v, moved := a.v, false
-	for _, t := range a.tried[:a.n] {
+	var tried []trial
+	if a.past != nil {
+		tried = a.past.tried[:a.past.n]
+	}
+	for _, t := range tried {
 		// What was refused where v was accepted is refused because of the key.
 		r.doubts = 0
 		if t.v.epoch > t.epoch || t.v == v {
@@ -91,10 +95,10 @@ func (r *Ring) accept(a *Attempt) {
 
 // exhausted learns that a request was refused with every version that it tried.
 // The caller holds mu.
-func (r *Ring) exhausted(a *Attempt) {
+func (r *Ring) exhausted(p *past) {
 	now := r.cfg.now()
-	moved, doubt := false, a.n > 1
-	for _, t := range a.tried[:a.n] {
+	moved, doubt := false, p.n > 1
+	for _, t := range p.tried[:p.n] {
 		doubt = doubt && t.doubtful
 	}
 	if doubt { // in vain
@@ -106,7 +110,7 @@ func (r *Ring) exhausted(a *Attempt) {
 			r.doubtUntil = now.Add(r.holdOff(r.doubts - freeDoubts - 1))
 		}
 	}
-	for _, t := range a.tried[:a.n] {
+	for _, t := range p.tried[:p.n] {
 		// Within a hold-off nothing more is learnt: an address that refuses every
 		// key must not disturb the others again and again (F64).
 		if !t.doubtful && t.v.epoch <= t.epoch && !now.Before(t.v.holdUntil) {

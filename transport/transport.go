@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -20,6 +21,7 @@ type Transport struct {
 	err  error // why no request can be sent
 
 	base       http.RoundTripper
+	header0    string                   // the first of headers
 	headers    []string                 // that the scheme sets
 	params     []string                 // of the query, likewise
 	needsKey   func(*http.Request) bool // nil: all do
@@ -50,7 +52,9 @@ func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
 		t.replay = Replayable
 	}
 	if s, ok := scheme.(interface{ CredentialHeaders() []string }); ok {
-		t.headers = s.CredentialHeaders()
+		if t.headers = s.CredentialHeaders(); len(t.headers) > 0 {
+			t.header0 = t.headers[0]
+		}
 	}
 	if s, ok := scheme.(interface{ CredentialParams() []string }); ok {
 		t.params = s.CredentialParams()
@@ -115,7 +119,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return t.base.RoundTrip(req) // F53: a redirect elsewhere goes without the key
 	}
-	if t.callersOwn(req) { // F47
+	out, own := t.copy(req)
+	if own { // F47
 		if obs != nil {
 			obs.note(CallersKey, 1, false)
 		}
@@ -136,7 +141,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		a.End() // where something below panicked
 	}()
 	for attempts := 1; ; attempts++ {
-		resp, err := t.send(req, &a, body.current)
+		resp, err := t.send(req, out, &a, body.current)
 		if obs != nil {
 			obs.note(a.Version(), attempts, a.Version() != first)
 		}
@@ -162,21 +167,45 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		drain(resp)
 		a = next
+		out, _ = t.copy(req)
 	}
 }
 
-// send signs a copy of req with the attempt's key and sends it. An error ends the
-// attempt.
-func (t *Transport) send(req *http.Request, a *source.Attempt, body io.ReadCloser) (*http.Response, error) {
-	// A shallow copy of the struct and of the header map is all that differs
-	// between req and what is sent. Request.Clone would lose trailers that are
-	// set at the body's end (F37).
-	out := new(http.Request)
+// copy returns what is sent for req: a shallow copy of the struct and of the
+// header map is all that differs. Request.Clone would lose trailers that are set
+// at the body's end (F37). own reports whether req comes with credentials of its
+// own: a header or query parameter that the scheme would set, be it empty, or
+// user info, which net/http turns into Authorization.
+func (t *Transport) copy(req *http.Request) (out *http.Request, own bool) {
+	out = new(http.Request)
 	*out = *req
 	out.Header = make(http.Header, len(req.Header)+1+len(t.headers)/2)
+	first := t.header0
 	for k, v := range req.Header {
+		if k == first {
+			own = true
+		}
 		out.Header[k] = v
 	}
+	if len(t.headers) > 1 {
+		for _, h := range t.headers[1:] {
+			_, has := req.Header[h]
+			own = own || has
+		}
+	}
+	if req.URL.User != nil && slices.Contains(t.headers, "Authorization") {
+		own = true
+	}
+	if len(t.params) > 0 && req.URL.RawQuery != "" {
+		query := req.URL.Query()
+		own = own || slices.ContainsFunc(t.params, query.Has)
+	}
+	return out, own
+}
+
+// send signs out, a copy of req, with the attempt's key and sends it. An error
+// ends the attempt.
+func (t *Transport) send(req, out *http.Request, a *source.Attempt, body io.ReadCloser) (*http.Response, error) {
 	out.Body = body
 	signer, ok := a.Prepared(t.slot).(Signer)
 	if !ok {
@@ -284,26 +313,6 @@ func (t *Transport) again(req *http.Request, resp *http.Response, v Verdict, a *
 		closeReader(body.current)
 	}
 	return next, ok
-}
-
-// callersOwn reports whether req comes with credentials of its own: a header or
-// query parameter that the scheme would set, be it empty, or user info, which
-// net/http turns into Authorization.
-func (t *Transport) callersOwn(req *http.Request) bool {
-	for _, h := range t.headers {
-		if _, ok := req.Header[h]; ok || h == "Authorization" && req.URL.User != nil {
-			return true
-		}
-	}
-	if len(t.params) > 0 && req.URL.RawQuery != "" {
-		query := req.URL.Query()
-		for _, p := range t.params {
-			if query.Has(p) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // Err returns what is wrong with the arguments of New, which every request would
