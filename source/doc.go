@@ -1,5 +1,69 @@
 // Package source says where API keys come from, and keeps them fresh.
 //
 // A [Source] reads keys from one place: a file, an endpoint, a secrets manager.
-// [Keep] keeps what it lists live in a [Ring], which a transport draws from.
+// [Keep] keeps what it lists live in a [Ring], which a transport draws from:
+//
+//	ring, err := source.Keep(ctx, file.New("/run/secrets/api-key"))
+//	if err != nil {
+//		return err
+//	}
+//	defer ring.Close()
+//	fmt.Println(ring.Version(), ring.Status().Healthy)
+//
+// # Words
+//
+// A key is one version of one credential; a set is what a source lists at one
+// reading; the ring has the live keys. The current key is the newest usable one,
+// previous ones are those still usable behind it, for the overlap. A refusal is
+// the server's no because of the key.
+//
+// # What a ring promises
+//
+// It always has the last good keys, perhaps slightly stale. A set is one
+// decision, taken whole or not at all; one that is empty, torn, unusable, or that
+// would leave nothing to use, changes nothing but the ring's health. What was
+// read is compared by content: an event that is lost, doubled or wrong costs
+// nothing, and polling always runs underneath. The keys of a source that lists
+// one at a time are remembered for [WithOverlap] once they are replaced; a source
+// that lists versions is believed about all of them, [Key.NotBefore],
+// [Key.ExpiresAt] and revocation included.
+//
+// Versions are named by the source, or by when their content last changed, and
+// never after the secret. Status, events and logs show these names, and no secret.
+//
+// # Refusals
+//
+// A transport tells the ring what became of each [Attempt]. A current key that is
+// refused while a previous one is accepted is held off: requests get the previous
+// one, and one request at a time tries the current again after a pause of 1 s
+// that doubles up to 1 min. When nothing is accepted, the source is read once for
+// all who wait, for [WithRefusalWait] at most, and then no more than once a second.
+//
+// # Events
+//
+// [Ring.Subscribe] and [WithObserver] deliver events in order, one at a time, on
+// no goroutine of the ring's. Those that an operator must see are logged.
+//
+// # Writing a source
+//
+// A source is one method, Read, which returns the keys as they are now. What is
+// common to all, back-off, jitter, staleness, the last good keys, is the ring's.
+// A source says what it knows:
+//
+//   - A [Set] of all valid versions, newest first, is Complete; a set with the one
+//     key that there is, is not. Pending, disabled and deleted versions are left out.
+//   - An error is an [*Error] that wraps one of this package's errors, names the
+//     source and holds nothing of the data. RetryAfter carries the backend's wish.
+//   - Read returns when its context ends, and holds no goroutine or descriptor
+//     after that.
+//   - If the backend can push, Notify says "read again", and carries no data.
+//   - [Plain], [PEM], [Document] and [Dotenv] decode what is read; [Register] makes
+//     the source open from a string with [Parse].
+//
+// conformance.TestSource holds a source against all of this.
+//
+// # Writing a transport
+//
+// Call [Ring.Prepare] once, then for each request [Ring.Attempt], and tell its
+// outcome; [Attempt.Next] is the next key to try. Package transport does.
 package source

@@ -1,0 +1,50 @@
+// Package transport puts the current key of a ring on each request, and sends a
+// request again with another key when the server refuses the one it carried.
+//
+//	ring, err := source.Keep(ctx, file.New("/run/secrets/api-key"))
+//	if err != nil {
+//		return err
+//	}
+//	client := &http.Client{Transport: transport.New(ring, transport.Bearer(),
+//		transport.WithOrigin("https://api.example.com"))}
+//
+// A [Transport] wraps any http.RoundTripper ([WithBase]) and can be wrapped by any.
+// [Route] chooses among several by the request.
+//
+// # How a key goes onto a request
+//
+// A [Scheme] prepares each key version once and makes a [Signer], which signs each
+// attempt: [Bearer], [Header], [HeaderPrefix], [Basic], [Query], [HMAC]; package
+// provider has those of real APIs. The request that is sent is a copy: the
+// caller's stays as it is, and resp.Request is the caller's.
+//
+// # What is a refusal
+//
+// A [Classifier] reads each answer; the default is [RFC6750]. It may look at the
+// beginning of the body, which the caller still gets whole.
+//
+// # What is sent again
+//
+// A refused request is sent again if its body can be had again (GetBody, as
+// http.NewRequest sets it; nothing is buffered) and the replay policy allows it:
+// see [Replayable]. Otherwise the caller gets the refusal, unread, and the next
+// request gets another key. The rule is two attempts. There is a third where the
+// keys change under the request, and one more where the source came up with a new
+// key after all were refused. A server's clock that was learned from an answer
+// ([Resyncer]) costs one attempt besides.
+//
+// # Where a key may go
+//
+// To its origins: scheme, host and port ([WithOrigin]; without it, to the origin of
+// the first request). A redirect that leaves them once goes on without the key;
+// any other request elsewhere is an error. Plain http is for loopback, unless
+// [WithInsecureHTTP] says otherwise.
+//
+// # What became of it
+//
+// [Observe] tells the version and the number of attempts of one request; the
+// ring's Status tells it of all.
+//
+// We never dump or trace requests. Tracing of your own below this transport sees
+// the key; above it, it does not.
+package transport
