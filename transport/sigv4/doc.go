@@ -38,8 +38,9 @@
 //
 // # Rotating the keys of an IAM user
 //
-// Create the second access key, publish it to the source, wait until Status says
-// that the first is safe to revoke, deactivate that, and delete it after a while.
+// Create the second access key, publish it to the source beside the first, wait
+// until Status says that the first is safe to revoke, deactivate it, and take it
+// out of the source only then; delete it after a while.
 // A new access key takes some seconds to be known everywhere in AWS; requests
 // that it is refused for fall back to the first one meanwhile.
 package sigv4

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -207,9 +208,11 @@ func TestRotatesTheTwoKeysOfAUser(t *testing.T) {
 	b := newBench(t, "execute-api", key(1))
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
-	for range 4 {
+	var done [4]atomic.Int64
+	for i := range done {
 		wg.Go(func() {
 			for n := 0; ; n++ {
+				done[i].Store(int64(n))
 				select {
 				case <-stop:
 					return
@@ -221,10 +224,16 @@ func TestRotatesTheTwoKeysOfAUser(t *testing.T) {
 				}
 				if status, text := b.do(method, "/", body); status != 200 {
 					t.Errorf("status %d: %s", status, text)
-					return
 				}
 			}
 		})
+	}
+	// settle waits until every request that is out now has ended.
+	settle := func() {
+		for i := range done {
+			before := done[i].Load()
+			b.until(func() bool { return done[i].Load() > before+1 })
+		}
 	}
 	for n := 2; n <= 7; n++ {
 		old, next := key(n-1), key(n)
@@ -246,7 +255,9 @@ func TestRotatesTheTwoKeysOfAUser(t *testing.T) {
 			create()
 		}
 		b.until(func() bool { return b.served[next.ID] > 0 })
+		settle() // as "safe to revoke" means: who was refused the new key has gone to the old
 		b.set(func() { delete(b.keys, old.ID) })
+		settle() // who was refused the old key has gone to the new
 		publish(next)
 	}
 	close(stop)
