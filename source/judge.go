@@ -32,6 +32,9 @@ func (r *Ring) other(p *past) *version {
 			return v
 		}
 	}
+	if t := p.tried[0]; p.n == 1 && live(t.v) && !t.v.marked && t.v.provedAt > t.epoch {
+		return t.v // it was refused a moment before the server took it up
+	}
 	switch {
 	case r.cfg.lockout:
 		return nil
@@ -80,6 +83,10 @@ func (r *Ring) accept(a *Attempt) {
 	}
 	if v.marked && (a.probe != nil || a.epoch >= v.epoch) {
 		v.unmark(r.epoch + 1)
+		moved = true
+	}
+	if !v.proved && !v.marked {
+		v.provedAt = r.epoch + 1
 		moved = true
 	}
 	v.standing, v.accepted, v.proved = StateAccepted, true, true

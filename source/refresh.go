@@ -121,51 +121,51 @@ func (r *Ring) Refresh(ctx context.Context) error {
 
 // A window is the time in which requests whose keys were all refused wait
 // together for the source to come up with another.
-type window struct{ done chan struct{} }
+type window struct {
+	done chan struct{}
+	vain bool // it brought nothing; valid after done
+}
 
-// await waits until joined, which is asked whenever a version has come, or the
-// window is over, or ctx ends. It reports whether it waited the window out.
+// await waits until joined, which is asked whenever a version has come, or a
+// window is over in vain, or ctx ends. It reports whether it waited a window out.
 func (r *Ring) await(ctx context.Context, joined func() bool) bool {
-	r.mu.Lock()
-	if joined() {
-		r.unlock()
-		return false
-	}
-	now := r.cfg.now()
-	if r.window == nil {
-		// F58: after waiting in vain there is no waiting for a while, and no more
-		// than one reading a second.
-		cool := now.Before(r.coolUntil)
-		if cool && now.Sub(r.askedAt) < minHoldOff || r.ctx.Err() != nil {
+	for {
+		r.mu.Lock()
+		w := r.window
+		switch now := r.cfg.now(); {
+		case joined() || r.ctx.Err() != nil:
 			r.unlock()
 			return false
+		case w == nil:
+			// F58: after waiting in vain there is no waiting for a while, and no more
+			// than one reading a second.
+			cool := now.Before(r.coolUntil)
+			if cool && now.Sub(r.askedAt) < minHoldOff {
+				r.unlock()
+				return false
+			}
+			r.askedAt = now
+			w = &window{done: make(chan struct{})}
+			r.window = w
+			wait := r.cfg.refusalWait
+			current := r.snap.Load().current
+			if cool || r.waitedFor == current && current != nil && !current.accepted {
+				wait = 0 // in vain once; one reading is all it gets from now on
+			}
+			r.wg.Go(func() { r.open(w, wait, current) })
 		}
-		r.askedAt = now
-		r.window = &window{done: make(chan struct{})}
-		wait := r.cfg.refusalWait
-		current := r.snap.Load().current
-		if cool || r.waitedFor == current && current != nil && !current.accepted {
-			wait = 0 // in vain once; one reading is all it gets from now on
-		}
-		w := r.window
-		r.wg.Go(func() { r.open(w, wait, current) })
-	}
-	w := r.window
-	for {
 		changed := r.changed
 		r.unlock()
-		over := false
 		select {
 		case <-changed:
 		case <-w.done:
-			over = true
+			if w.vain {
+				return true
+			}
+			// It brought a version, though none for this request: another rotation
+			// may be on its way.
 		case <-ctx.Done():
 			return false
-		}
-		r.mu.Lock()
-		if joined() || over {
-			r.unlock()
-			return over
 		}
 	}
 }
@@ -213,6 +213,7 @@ reading:
 	defer r.unlock()
 	r.window = nil
 	if !news {
+		w.vain = true
 		r.waitedFor = current
 		if current != nil {
 			current.accepted = false // an acceptance from here on opens a window again

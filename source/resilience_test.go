@@ -441,6 +441,51 @@ func TestEnd(t *testing.T) {
 	}
 }
 
+// F60: the new key is refused a moment before the server takes it up and drops
+// the old one: by the time of the second attempt the first key is the good one.
+func TestTakenUpAMomentLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: plain("a")}
+		r, _ := keep(t, s, source.WithRefusalWait(0))
+		old := r.Version()
+		time.Sleep(time.Second)
+		s.put(plain("b"), nil)
+		refresh(t, r)
+		current := r.Version()
+		early := attempt(t, r, current) // its refusal is on the way
+		a := attempt(t, r, current)
+		a.Accepted()
+		if err := r.Revoke(old); err != nil {
+			t.Fatal(err)
+		}
+		b := next(t, &early, current)
+		b.Accepted()
+		// What is refused after the key has proved itself is not sent with it again.
+		a = attempt(t, r, current)
+		next(t, &a, "")
+	})
+}
+
+// F61: two rotations follow so closely that the first brings a waiting request
+// nothing that helps: it goes on waiting.
+func TestTwoRotationsWhileARequestWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		go func() {
+			time.Sleep(500 * time.Millisecond)
+			pending := listed("v2", "v1")
+			pending.Keys[0].NotBefore = time.Now().Add(time.Hour)
+			s.put(pending, nil)
+			time.Sleep(time.Second)
+			s.put(listed("v3"), nil)
+		}()
+		a := attempt(t, r, "v1")
+		b := next(t, &a, "v3")
+		b.Accepted()
+	})
+}
+
 // F77: what a source asks for is kept within bounds, and jittered.
 func TestRetryAfterIsClamped(t *testing.T) {
 	for _, ask := range []time.Duration{time.Nanosecond, 100 * time.Hour} {

@@ -57,7 +57,7 @@ func (r *Ring) recompute(now time.Time) {
 			kind = RolledBack
 		}
 		current.take(RoleCurrent, now)
-		current.wasCurrent, current.accepted = true, false
+		current.wasCurrent, current.accepted, current.proved = true, false, false
 		current.settled.Store(false)
 		current.unmark(r.epoch + 1)
 		current.level, current.holdUntil = 0, time.Time{}

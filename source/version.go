@@ -28,10 +28,11 @@ type version struct {
 	replacedAt time.Time // then its overlap runs from here
 	revoked    bool
 	unusable   error
-	asked      bool  // for a successor, before it expires
-	standing   State // unused, accepted, refused or unknown
-	accepted   bool  // ever, since it last became current or a window was spent on it
-	proved     bool  // accepted since it was last marked
+	asked      bool   // for a successor, before it expires
+	standing   State  // unused, accepted, refused or unknown
+	accepted   bool   // ever, since it last became current or a window was spent on it
+	proved     bool   // accepted since it was last marked
+	provedAt   uint64 // the ring's epoch when it was
 
 	// A version that was refused is marked: it is used only if nothing else is
 	// left, and tried again one request at a time once its hold-off is over.

@@ -18,7 +18,7 @@ func AWS() transport.Classifier {
 			return transport.RFC6750(a)
 		}
 		switch awsCode(a) {
-		case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "ExpiredToken",
+		case "InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException", "SignatureDoesNotMatch", "ExpiredToken",
 			"ExpiredTokenException":
 			return transport.RefusedUnapplied
 		case "RequestTimeTooSkewed", "RequestExpired":
