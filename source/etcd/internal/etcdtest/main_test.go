@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/backoff"
 
 	"github.com/rollingkeys/rollingkeys/source/etcd/internal/etcdtest"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 )
 
 // shared is the server of all tests that do not end it.
@@ -30,7 +31,7 @@ func (m tests) Run() int {
 }
 
 // F104: with the servers gone, no goroutine is left.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, storetest.Leaks()) }
 
 // dial returns a client of the server, or proxy, at addr.
 func dial(t testing.TB, addr string) *clientv3.Client {

@@ -15,7 +15,7 @@ import (
 )
 
 // F104
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, storetest.Leaks()) }
 
 func start(t testing.TB) *kubernetestest.Server {
 	t.Helper()

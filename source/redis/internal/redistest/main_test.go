@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 	"github.com/rollingkeys/rollingkeys/source/redis/internal/redistest"
 )
 
@@ -41,7 +42,7 @@ func (m tests) Run() int {
 }
 
 // F104: with the servers gone, no goroutine is left.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, storetest.Leaks()) }
 
 // server returns the shared server.
 func server(t testing.TB) *redistest.Server {

@@ -75,10 +75,14 @@ var forms = map[string]form{
 				"passphrase", keys[0].Extra["passphrase"].Expose())
 		},
 		tear: func(t testing.TB, client *redis.Client, name string, next source.Key) {
-			do(t, client, "MULTI")
-			do(t, client, "DEL", name)
-			do(t, client, "HSET", name, "id", next.ID)
-			do(t, client, "EXEC")
+			_, err := client.TxPipelined(context.Background(), func(tx redis.Pipeliner) error {
+				tx.Del(context.Background(), name)
+				tx.HSet(context.Background(), name, "id", next.ID)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
 		},
 	},
 }
