@@ -3,13 +3,13 @@
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: test check unit deps faults soak fuzz bench mutants
+.PHONY: test check unit deps faults soak fuzz bench bench-sources peers mutants
 
 test: deps check unit
 
 # Debian's servers, for the tests that start them. Elsewhere install them by hand.
 deps:
-	@./.ci/install nginx-light:nginx redis-server:redis-server
+	@./.ci/install nginx-light:nginx haproxy:haproxy caddy:caddy redis-server:redis-server
 
 check: faults
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'gofmt: the files above'; exit 1; }
@@ -32,6 +32,14 @@ fuzz:
 # What is measured beside what is aimed at.
 bench:
 	@./.ci/bench
+
+# Rotated in the store -> first attempt with the new key, for each source.
+bench-sources: deps
+	@./.ci/bench-sources
+
+# The comparison with other RoundTrippers, made anew from a run of the suite.
+peers:
+	cd conformance/peers && GOWORK=off go test -count=1 -run . -timeout 20m . -update
 
 # The code broken on purpose: a test must notice each time.
 mutants:
