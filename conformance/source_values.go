@@ -203,10 +203,14 @@ func concurrent(s *sourceTrial) {
 	}
 	for n := 2; n <= last; n++ {
 		s.put(n, n-1)
-		s.read(n, n-1)
+		eventually(s, "a reading of the new key", func() bool { // one that began earlier may be shared
+			set, err := s.Source.Read(ctx)
+			return err == nil && set.Keys[0].SameContent(s.h.Key(n))
+		})
 	}
 	stop()
 	returns(s, "Read after its context ended", wg.Wait)
+	s.read(last, last-1)
 }
 
 // known reports whether key is one of the first n, whole.
