@@ -84,8 +84,8 @@ func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, err error) {
 
 // Attempt begins the first attempt of a request: with the current key, or with
 // a previous one while the server refuses the current. repeatable says that the
-// request can be sent again after a refusal: only such a one is used to find out
-// whether a refused key is good by now. The error wraps [ErrNoKey], [ErrStale],
+// request can be sent again after a refusal: while another key is accepted, only
+// such a one is used to find out whether a refused key is good by now. The error wraps [ErrNoKey], [ErrStale],
 // [ErrRefused] or [ErrClosed]. It does not block.
 func (r *Ring) Attempt(repeatable bool) (Attempt, error) {
 	if r == nil {
@@ -101,7 +101,7 @@ func (r *Ring) Attempt(repeatable bool) (Attempt, error) {
 	a := Attempt{ring: r, v: s.use, epoch: s.epoch, shard: shard()}
 	if p := s.probe; p != nil {
 		switch {
-		case repeatable && p.take(r.cfg.now()):
+		case (repeatable || s.refused) && p.take(r.cfg.now()):
 			a.v, a.probe = s.current, p
 		case s.lockout:
 			return Attempt{}, r.fail(ErrRefused)

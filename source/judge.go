@@ -125,6 +125,9 @@ func (r *Ring) exhausted(p *past) {
 			moved = true
 		}
 	}
+	if c := r.snap.Load().current; moved && c != nil && c.marked && !p.has(c) {
+		c.holdUntil = now // the key in its place is refused as well: its time may have come
+	}
 	if moved {
 		r.recompute(now)
 	}

@@ -403,6 +403,38 @@ func TestProbesAreRepeatable(t *testing.T) {
 	})
 }
 
+// F34, F60: the previous key, in use for a refused current one, is refused in its
+// turn, by a request that cannot be sent again: the next one tries the current key,
+// be it one that cannot be sent again either.
+func TestStreamsFindTheWayForward(t *testing.T) {
+	for _, repeatable := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := keep(t, &store{set: listed("v2", "v1")}, source.WithRefusalWait(0))
+			a := attempt(t, r, "v2")
+			b := next(t, &a, "v1")
+			b.Accepted()
+			for range 6 { // the hold-off grows
+				time.Sleep(time.Minute)
+				a = attempt(t, r, "v2")
+				b = next(t, &a, "v1")
+				b.Accepted()
+			}
+			stream, err := r.Attempt(false)
+			if err != nil || stream.Version() != "v1" {
+				t.Fatalf("%q, %v", stream.Version(), err)
+			}
+			stream.Refused()
+			a, err = r.Attempt(repeatable)
+			if err != nil || a.Version() != "v2" {
+				t.Fatalf("%q, %v", a.Version(), err)
+			}
+			a.Accepted()
+			a = attempt(t, r, "v2")
+			a.Accepted()
+		})
+	}
+}
+
 // A check that takes its time holds up nothing but the reading that it belongs to.
 func TestSlowCheckBlocksNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

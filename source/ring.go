@@ -65,7 +65,8 @@ type snapshot struct {
 	err     error
 	epoch   uint64
 	probe   *probe // current is not in use, or everything is refused: it is due again at a time
-	lockout bool   // everything is refused, and only the probe may be sent
+	refused bool   // everything is
+	lockout bool   // then only the probe may be sent
 }
 
 // probe lets one request at a time through to a refused version.

@@ -99,7 +99,7 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 		if before.probe != nil && before.current == current && before.probe.at.Equal(current.holdUntil) {
 			s.probe = before.probe
 		}
-		s.lockout = allRefused && r.cfg.lockout
+		s.refused, s.lockout = allRefused, allRefused && r.cfg.lockout
 	}
 	switch {
 	case allRefused && !r.allRefused:
