@@ -137,9 +137,13 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 func (s *Source) watch(ctx context.Context, client *clientv3.Client, changed func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the watch on the server too
+	// A watcher of our own: the client's keeps its stream if the watch is ended
+	// just as it begins (F104).
+	watcher := clientv3.NewWatcher(client)
+	defer watcher.Close()
 	// A watch without a revision begins with what comes after its creation, of
 	// which the server tells: F14, the reading that changed asks for is later.
-	for got := range client.Watch(clientv3.WithRequireLeader(ctx), s.key, clientv3.WithCreatedNotify()) {
+	for got := range watcher.Watch(clientv3.WithRequireLeader(ctx), s.key, clientv3.WithCreatedNotify()) {
 		if err := got.Err(); err != nil {
 			return err
 		}

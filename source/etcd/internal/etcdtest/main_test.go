@@ -2,7 +2,9 @@ package etcdtest_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,7 +49,11 @@ func dial(t testing.TB, addr string) *clientv3.Client {
 }
 
 // keyOf is the etcd key of a test.
-func keyOf(t testing.TB) string { return "keys/" + strings.ReplaceAll(t.Name(), "#", "-") }
+func keyOf(t testing.TB) string {
+	return fmt.Sprintf("keys/%s-%d", strings.ReplaceAll(t.Name(), "#", "-"), keys.Add(1))
+}
+
+var keys atomic.Int64 // so that a test that runs again finds nothing of its last run
 
 func put(t testing.TB, client *clientv3.Client, key, value string) int64 {
 	t.Helper()
