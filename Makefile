@@ -3,7 +3,7 @@
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: test check unit deps faults soak fuzz bench bench-sources peers mutants
+.PHONY: test check unit deps faults soak fuzz bench bench-sources peers mutants test-kubernetes
 
 test: deps check unit
 
@@ -44,3 +44,7 @@ peers:
 # The code broken on purpose: a test must notice each time.
 mutants:
 	go run ./.ci/mutants
+
+# The Kubernetes source against a real API server, whose first build takes minutes.
+test-kubernetes:
+	cd source/kubernetes/internal/apiserver && GOWORK=off go test -tags apiserver -count=1 -timeout 20m -v -bench Rotation -benchtime 200x .

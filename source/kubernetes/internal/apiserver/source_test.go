@@ -1,0 +1,148 @@
+//go:build apiserver
+
+package apiserver_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rollingkeys/rollingkeys/conformance"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+)
+
+// stays checks that the n-th key is in use.
+func stays(t *testing.T, ring *source.Ring, n int) {
+	t.Helper()
+	if key, err := ring.InUse(); err != nil || !key.SameContent(conformance.NewKey(n)) {
+		t.Errorf("key %d is not in use: %v", n, err)
+	}
+}
+
+// F16: versions are the API's, a label is no rotation, and the update that came
+// too late (409) none either.
+func TestRotated(t *testing.T) {
+	b := newBot(t)
+	ring, _ := b.keep()
+	api := shared.Admin.CoreV1().Secrets(b.namespace)
+	late, err := api.Get(t.Context(), "exchange", metav1.GetOptions{})
+	b.must(err)
+
+	version := b.put(3)
+	storetest.Uses(t, ring, 3)
+	if got := ring.Version(); got != version {
+		t.Errorf("version %q, want resourceVersion %q", got, version)
+	}
+
+	late.Data["token"] = []byte(conformance.NewKey(4).Secret.Expose())
+	if _, err := api.Update(t.Context(), late, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
+		t.Fatalf("an update from an old resourceVersion: %v", err)
+	}
+	var labelled string
+	b.must(b.change(func(s *corev1.Secret) { s.Labels = map[string]string{"team": "trading"} }, &labelled))
+	b.must(ring.Refresh(t.Context()))
+	if stays(t, ring, 3); ring.Version() != version || labelled == version {
+		t.Errorf("version %q after a label, want %q", ring.Version(), version)
+	}
+
+	b.put(4)
+	storetest.Uses(t, ring, 4)
+}
+
+// F17, F95: the bot's role has no list and no other Secret; who has no account gets nothing.
+func TestDenied(t *testing.T) {
+	b := newBot(t)
+	b.put(1)
+	storetest.Keep(t, b.parse(shared.Addr, "exchange")) // by now the server knows of the role
+	if _, err := b.parse(shared.Addr, "another").Read(t.Context()); !errors.Is(err, source.ErrDenied) {
+		t.Errorf("another Secret: %v", err)
+	}
+	b.must(os.WriteFile(b.token, []byte("unknown"), 0o600))
+	_, err := b.parse(shared.Addr, "exchange").Read(t.Context())
+	if !errors.Is(err, source.ErrDenied) || !strings.Contains(err.Error(), "401") || strings.Contains(err.Error(), "unknown") {
+		t.Errorf("an unknown token: %v", err)
+	}
+}
+
+// F17, F95: a permission is revoked and restored. A watch that is open lives on;
+// what it asks for is refused.
+func TestRevokedAndRestored(t *testing.T) {
+	b := newBot(t)
+	ring, said := b.keep()
+	b.revoke()
+	storetest.Eventually(t, "a refused reading", func() bool { return errors.Is(ring.Refresh(t.Context()), source.ErrDenied) })
+	b.put(3)
+	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrDenied) {
+		t.Errorf("Refresh: %v", err)
+	}
+	stays(t, ring, 2)
+	b.grant()
+	storetest.Uses(t, ring, 3)
+	b.put(4)
+	storetest.Uses(t, ring, 4)
+	if strings.Contains(said(), conformance.Sentinel) {
+		t.Error("an event holds a secret")
+	}
+}
+
+// F17, F75: the server restarts while the permission is revoked, so that the
+// watch is lost, and refused.
+func TestRestartedWithoutPermission(t *testing.T) {
+	b := newBot(t)
+	ring, said := b.keep()
+	b.revoke()
+	b.must(shared.Restart())
+	refused := "no notification, polling only: source: kubernetes:///" + b.namespace + "/exchange: source denies access"
+	storetest.Eventually(t, "a refused watch", func() bool { return strings.Contains(said(), refused) })
+	b.put(3)
+	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrDenied) {
+		t.Errorf("Refresh: %v", err)
+	}
+	stays(t, ring, 2)
+	b.grant()
+	storetest.Uses(t, ring, 3)
+	b.put(4)
+	storetest.Uses(t, ring, 4)
+}
+
+// F07: the Secret is deleted, and created anew.
+func TestDeletedAndRecreated(t *testing.T) {
+	b := newBot(t)
+	ring, _ := b.keep()
+	b.must(shared.Admin.CoreV1().Secrets(b.namespace).Delete(t.Context(), "exchange", metav1.DeleteOptions{}))
+	storetest.Eventually(t, "a failed reading", func() bool { return ring.Status().LastError != "" })
+	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrNoKey) {
+		t.Errorf("Refresh: %v", err)
+	}
+	stays(t, ring, 2)
+	b.put(3)
+	storetest.Uses(t, ring, 3)
+	b.put(4)
+	storetest.Uses(t, ring, 4)
+}
+
+// F75, F77, F95: a watch is armed again, honestly, after each way to lose it,
+// the end of the server among them.
+func TestFaults(t *testing.T) {
+	storetest.TestFaults(t, func(t *testing.T) storetest.Store {
+		b := newBot(t)
+		proxy := storetest.NewProxy(t, shared.Addr)
+		return storetest.Store{
+			Source: b.parse(proxy.Addr, "exchange"), Proxy: proxy,
+			Put:     func(key source.Key) { b.putKey(key) },
+			Kill:    shared.Kill,
+			Restart: func() { b.must(shared.Restart()) },
+		}
+	})
+}
+
+func BenchmarkRotation(b *testing.B) {
+	bot := newBot(b)
+	storetest.Rotation(b, bot.parse(shared.Addr, "exchange"), func(key source.Key) { bot.putKey(key) })
+}
