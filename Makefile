@@ -17,6 +17,7 @@ check: faults
 
 unit:
 	@./.ci/test
+	@FUZZTIME=2s ./.ci/fuzz
 
 # Which test proves which fault.
 faults:
