@@ -28,13 +28,13 @@ type Server struct {
 	Addr  string // host:port; stays the same
 	CA    string // the file with the certificate of who signed the server's
 	Admin *kubernetes.Clientset
+	Log   bytes.Buffer // what the server has printed; read it after Stop
 
 	dir    string
 	store  string // etcd's address
 	etcd   *embed.Etcd
 	config *rest.Config // Admin's
-	cmd    *exec.Cmd
-	Log    bytes.Buffer // what the command has printed, to be read after Stop
+	cmd    *exec.Cmd    // nil after Kill
 }
 
 // Start builds and starts a server that keeps its data in a directory of its

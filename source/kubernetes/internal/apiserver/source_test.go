@@ -47,7 +47,8 @@ func TestRotated(t *testing.T) {
 	var labelled string
 	b.must(b.change(func(s *corev1.Secret) { s.Labels = map[string]string{"team": "trading"} }, &labelled))
 	b.must(ring.Refresh(t.Context()))
-	if stays(t, ring, 3); ring.Version() != version || labelled == version {
+	stays(t, ring, 3)
+	if ring.Version() != version || labelled == version {
 		t.Errorf("version %q after a label, want %q", ring.Version(), version)
 	}
 
