@@ -206,7 +206,12 @@ func (v *versionChange) setFrom(replicas []int, from time.Time) {
 		}
 	}
 	for i := range v.from {
-		if len(replicas) == 0 || slices.Contains(replicas, i) {
+		if len(replicas) > 0 && !slices.Contains(replicas, i) {
+			continue
+		}
+		// One that accepts it already goes on: a request that is being judged was
+		// timed a moment ago, and must not find that its key has only just begun.
+		if begun := v.from[i]; from.IsZero() || begun.IsZero() || from.Before(begun) {
 			v.from[i] = from
 		}
 	}

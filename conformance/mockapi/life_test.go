@@ -3,6 +3,7 @@ package mockapi_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -246,4 +247,36 @@ func (r *recordingTB) errors() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.said
+}
+
+// Activating a version again disturbs no request that carries it.
+func TestActivateAgain(t *testing.T) {
+	api := mockapi.New(t)
+	key := api.Issue(mockapi.Spec{})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for range 4 {
+		wg.Go(func() {
+			for range 200 {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, api.URL(), nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				req.Header.Set("Authorization", "Bearer "+key.Secret.Expose())
+				resp, err := api.Client().Do(req)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = resp.Body.Close()
+				if resp.StatusCode != http.StatusOK {
+					t.Errorf("status %d", resp.StatusCode)
+				}
+				if err := api.Activate(key.Version); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
 }
