@@ -16,8 +16,8 @@ check: faults
 	@./.ci/check $(STATICCHECK)
 
 unit:
-	@./.ci/test
 	@FUZZTIME=2s ./.ci/fuzz
+	@./.ci/test
 
 # Which test proves which fault.
 faults:
