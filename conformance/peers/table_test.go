@@ -73,6 +73,10 @@ func TestPeers(t *testing.T) {
 		case !ok && path == "README.md":
 			t.Fatalf("%s has no place for the table", path)
 		case !ok || bytes.Equal(fresh, text):
+		case !*update && ours(fresh) == ours(text):
+			// Some peers do not do the same twice; what the table says of them is
+			// what the last update saw.
+			t.Logf("%s says something else of a peer than this run", path)
 		case !*update:
 			t.Errorf("the table in %s is not what the suite says: run go test -update\n%s", path, table)
 		default:
@@ -81,4 +85,18 @@ func TestPeers(t *testing.T) {
 			}
 		}
 	}
+}
+
+// ours is what a table says of the suite, the versions and our own results.
+func ours(text []byte) string {
+	var b strings.Builder
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, "|")
+		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "| version") {
+			b.WriteString(line)
+			continue
+		}
+		b.WriteString(strings.Join(cells[:min(3, len(cells))], "|") + "\n")
+	}
+	return b.String()
 }
