@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/listen"
 )
 
 // stub is Secrets Manager with one secret, as far as the source calls it: the
@@ -60,7 +61,7 @@ func (s *stub) stop() {
 
 // start begins to listen, after a kill on the same port.
 func (s *stub) start() {
-	l, err := net.Listen("tcp", s.addr)
+	l, err := listen.At(s.addr)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/listen"
 )
 
 const secret = "projects/acme/secrets/key"
@@ -58,7 +58,7 @@ func newStub(t testing.TB) *stub {
 }
 
 func (s *stub) start() {
-	l, err := net.Listen("tcp", s.addr)
+	l, err := listen.At(s.addr)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/listen"
 )
 
 // keep keeps src in a ring until the test ends.
@@ -69,7 +70,7 @@ func TestARingWaitsForAnEndpointThatIsDown(t *testing.T) {
 	up := func(version string) (down func()) {
 		e := &endpoint{changed: make(chan struct{}), hold: true}
 		e.set(document(version), `"`+version+`"`)
-		l, err := net.Listen("tcp", addr)
+		l, err := listen.At(addr)
 		if err != nil {
 			t.Fatal(err)
 		}

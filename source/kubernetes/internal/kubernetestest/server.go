@@ -7,7 +7,6 @@ package kubernetestest
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -16,6 +15,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/rollingkeys/rollingkeys/source/internal/listen"
 )
 
 // A Server holds the Secret "exchange" in the namespace "default".
@@ -47,7 +48,7 @@ func (s *Server) Restart() error {
 	if addr == "" {
 		addr = "127.0.0.1:0"
 	}
-	l, err := net.Listen("tcp", addr)
+	l, err := listen.At(addr)
 	if err != nil {
 		return err
 	}
