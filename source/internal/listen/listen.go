@@ -10,6 +10,15 @@ import (
 // patience is for how long At tries.
 const patience = 20 * time.Second
 
+// Free waits until nobody has the TCP address, for a server that listens by itself.
+func Free(addr string) error {
+	l, err := At(addr)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
 // At listens on a TCP address, trying again while it is taken: as long as the
 // server is down, the port may be the source port of somebody's connection, even
 // of a client's that connects to it and so to itself.

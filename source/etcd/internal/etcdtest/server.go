@@ -13,6 +13,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
+
+	"github.com/rollingkeys/rollingkeys/source/internal/listen"
 )
 
 // A Server is an etcd of one member on loopback.
@@ -76,6 +78,9 @@ func (s *Server) Kill() { s.etcd.Close() }
 // Restart starts a server that was killed, at the same address.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
+	if err := listen.Free(s.Addr); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.run(); err != nil {
 		t.Fatal(err)
 	}

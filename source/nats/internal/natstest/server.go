@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/rollingkeys/rollingkeys/source/internal/listen"
 )
 
 // A Server is a NATS server with JetStream on loopback.
@@ -34,6 +36,11 @@ func Start(users ...*server.User) (*Server, error) {
 
 // Restart starts a server that was killed, at the same address.
 func (s *Server) Restart() error {
+	if s.Addr != "" {
+		if err := listen.Free(s.Addr); err != nil {
+			return err
+		}
+	}
 	nats, err := server.NewServer(s.opts.Clone())
 	if err != nil {
 		return err

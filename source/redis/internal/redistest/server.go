@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/rollingkeys/rollingkeys/source/internal/listen"
 )
 
 // A Server is a redis-server on loopback that loses nothing when it is killed.
@@ -47,6 +49,9 @@ func Start() (*Server, error) {
 func (s *Server) Restart() error {
 	_, port, err := net.SplitHostPort(s.Addr)
 	if err != nil {
+		return err
+	}
+	if err := listen.Free(s.Addr); err != nil {
 		return err
 	}
 	s.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", s.dir, "--save", "",
