@@ -194,21 +194,18 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 	}
 
 	r.mu.Lock()
+	defer r.unlock()
 	r.endProbe(a, !doubtful)
-	another := p.add(a, doubtful)
 	var v *version
+	another, waited := p.add(a, doubtful), false
 	if another {
 		v = r.other(p)
 	}
-	r.unlock()
-
-	waited := false
 	if v == nil && another && !doubtful && ctx.Err() == nil {
-		waited = r.await(ctx, func() bool { v = r.other(p); return v != nil })
+		r.unlock()
+		v, waited = r.await(ctx, p)
+		r.mu.Lock()
 	}
-
-	r.mu.Lock()
-	defer r.unlock()
 	if ctx.Err() != nil || r.ctx.Err() != nil {
 		return Attempt{}, false
 	}

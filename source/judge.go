@@ -63,7 +63,6 @@ func (r *Ring) other(p *past) *version {
 func (r *Ring) accept(a *Attempt) {
 	r.mu.Lock()
 	defer r.unlock()
-	now := r.cfg.now()
 	v, moved := a.v, false
 	var tried []trial
 	if a.past != nil {
@@ -75,7 +74,7 @@ func (r *Ring) accept(a *Attempt) {
 		if t.v.epoch > t.epoch || t.v == v {
 			continue // F59: it left before the version's standing changed
 		}
-		r.mark(t.v, now)
+		r.mark(t.v, r.cfg.now())
 		if i := slices.Index(r.list, v); i >= 0 {
 			t.v.dead = i < slices.Index(r.list, t.v)
 		}
@@ -95,7 +94,7 @@ func (r *Ring) accept(a *Attempt) {
 	}
 	v.settled.Store(!v.marked)
 	if moved {
-		r.recompute(now)
+		r.recompute(r.cfg.now())
 		signal(r.wake)
 	}
 }

@@ -126,23 +126,25 @@ type window struct {
 	vain bool // it brought nothing; valid after done
 }
 
-// await waits until joined, which is asked whenever a version has come, or a
-// window is over in vain, or ctx ends. It reports whether it waited a window out.
-func (r *Ring) await(ctx context.Context, joined func() bool) bool {
+// await waits for a version that a request with that past can be sent with: it
+// looks whenever one has come, until a window is over in vain or ctx ends.
+// waited reports whether a window was.
+func (r *Ring) await(ctx context.Context, p *past) (v *version, waited bool) {
 	for {
 		r.mu.Lock()
 		w := r.window
+		v = r.other(p)
 		switch now := r.cfg.now(); {
-		case joined() || r.ctx.Err() != nil:
+		case v != nil || r.ctx.Err() != nil:
 			r.unlock()
-			return false
+			return v, false
 		case w == nil:
 			// F58: after waiting in vain there is no waiting for a while, and no more
 			// than one reading a second.
 			cool := now.Before(r.coolUntil)
 			if cool && now.Sub(r.askedAt) < minHoldOff {
 				r.unlock()
-				return false
+				return nil, false
 			}
 			r.askedAt = now
 			w = &window{done: make(chan struct{})}
@@ -160,12 +162,12 @@ func (r *Ring) await(ctx context.Context, joined func() bool) bool {
 		case <-changed:
 		case <-w.done:
 			if w.vain {
-				return true
+				return nil, true
 			}
 			// It brought a version, though none for this request: another rotation
 			// may be on its way.
 		case <-ctx.Done():
-			return false
+			return nil, false
 		}
 	}
 }

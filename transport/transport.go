@@ -94,7 +94,7 @@ func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
 // four at the very most. req stays as it is, and
 // resp.Request is req: no secret leaves that way. Errors wrap those of package
 // source, [ErrOrigin], [ErrInsecure], or are the base's.
-func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	if t == nil || t.base == nil {
 		closeBody(req)
 		return nil, fmt.Errorf("transport: %w: the Transport was not made by New", source.ErrNoKey)
@@ -129,21 +129,19 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return t.base.RoundTrip(req)
 	}
-	a, err := t.ring.Attempt(req.Body == nil || req.Body == http.NoBody || req.GetBody != nil)
+	x := exchange{t: t, req: req, out: out}
+	x.a, err = t.ring.Attempt(req.Body == nil || req.Body == http.NoBody || req.GetBody != nil)
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
-	first := a.Version()
-	body := newBody(req)
-	defer func() {
-		body.release()
-		a.End() // where something below panicked
-	}()
-	for attempts := 1; ; attempts++ {
-		resp, err := t.send(req, out, &a, body.current)
+	x.body = newBody(req)
+	defer x.end(&resp, &err)
+	first := x.a.Version()
+	for x.attempts = 1; ; x.attempts++ {
+		resp, err = x.send()
 		if obs != nil {
-			obs.note(a.Version(), attempts, a.Version() != first)
+			obs.note(x.a.Version(), x.attempts, x.a.Version() != first)
 		}
 		if err != nil {
 			return nil, err
@@ -153,21 +151,19 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			verdict = t.classify(resp)
 		}
 		if verdict == Passed {
-			t.passed(resp, &a, attempts)
+			x.passed(resp)
 			return resp, nil
 		}
-		next, again := t.again(req, resp, verdict, &a, &body, attempts)
-		if !again {
+		if !x.again(resp, verdict) {
 			if err := req.Context().Err(); err != nil {
 				drain(resp)
 				return nil, err // F41
 			}
-			t.name(resp, &a)
+			t.name(resp, &x.a)
 			return resp, nil
 		}
 		drain(resp)
-		a = next
-		out, _ = t.copy(req)
+		x.out, _ = t.copy(req)
 	}
 }
 
@@ -203,20 +199,30 @@ func (t *Transport) copy(req *http.Request) (out *http.Request, own bool) {
 	return out, own
 }
 
-// send signs out, a copy of req, with the attempt's key and sends it. An error
-// ends the attempt.
-func (t *Transport) send(req, out *http.Request, a *source.Attempt, body io.ReadCloser) (*http.Response, error) {
+// An exchange is one request on its way: its attempts, one after the other.
+type exchange struct {
+	t        *Transport
+	req      *http.Request // the caller's
+	out      *http.Request // what is sent for it
+	a        source.Attempt
+	body     body
+	attempts int
+	signing  bool // by the scheme's code, which may panic
+}
+
+// send signs out with the attempt's key and sends it. An error ends the attempt.
+func (x *exchange) send() (*http.Response, error) {
+	t, out, body := x.t, x.out, x.body.current
 	out.Body = body
-	signer, ok := a.Prepared(t.slot).(Signer)
+	signer, ok := x.a.Prepared(t.slot).(Signer)
 	if !ok {
-		a.Unknown()
-		closeReader(body)
-		return nil, fmt.Errorf("transport: %w: version %q", source.ErrUnusable, a.Version())
+		return nil, x.unsigned(source.ErrUnusable)
 	}
-	if err := sign(signer, out); err != nil {
-		a.Unknown()
-		closeReader(body)
-		return nil, redact(fmt.Errorf("transport: signing with version %q: %w", a.Version(), err), a.Key(), nil)
+	x.signing = true
+	err := signer.Sign(out)
+	x.signing = false
+	if err != nil {
+		return nil, x.unsigned(err)
 	}
 	if replaced(body, out.Body) {
 		closeReader(body) // the scheme sends another in its place
@@ -226,20 +232,38 @@ func (t *Transport) send(req, out *http.Request, a *source.Attempt, body io.Read
 		err = errors.New("transport: the base RoundTripper returned neither response nor error")
 	}
 	if err != nil {
-		a.Unknown()
+		x.a.Unknown()
 		if resp != nil { // F31
 			closeReader(resp.Body)
 		}
-		return nil, redact(err, a.Key(), t.credentials(out))
+		return nil, redact(err, x.a.Key(), t.credentials(out))
 	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
-	resp.Request = req // F43
+	resp.Request = x.req // F43
 	if len(t.params) > 0 {
-		t.cleanLocation(resp, a.Key())
+		t.cleanLocation(resp, x.a.Key())
 	}
 	return resp, nil
+}
+
+// unsigned ends an attempt that could not be signed.
+func (x *exchange) unsigned(err error) error {
+	x.a.Unknown()
+	closeReader(x.body.current)
+	return redact(fmt.Errorf("transport: signing with version %q: %w", x.a.Version(), err), x.a.Key(), nil)
+}
+
+// end lets go of what the exchange holds. A signer that panics fails the request,
+// not the program, and what it panicked with, which may hold the secret, goes no
+// further (F97); any other panic passes through.
+func (x *exchange) end(resp **http.Response, err *error) {
+	if x.signing && recover() != nil {
+		*resp, *err = nil, x.unsigned(fmt.Errorf("%w: its signer panicked", source.ErrUnusable))
+	}
+	x.body.release()
+	x.a.End()
 }
 
 // credentials are the values that the scheme gave its headers.
@@ -251,31 +275,20 @@ func (t *Transport) credentials(out *http.Request) []string {
 	return values
 }
 
-// sign calls the signer. One that panics fails the request, not the program, and
-// what it panicked with, which may hold the secret, goes no further (F97).
-func sign(signer Signer, out *http.Request) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = fmt.Errorf("%w: its signer panicked", source.ErrUnusable)
-		}
-	}()
-	return signer.Sign(out)
-}
-
 // passed tells the ring that resp is no refusal. That the key was accepted, only a
 // success says; where another key was refused a moment ago, any answer that is
 // about the request does.
-func (t *Transport) passed(resp *http.Response, a *source.Attempt, attempts int) {
+func (x *exchange) passed(resp *http.Response) {
 	switch c := resp.StatusCode; {
 	case c < http.StatusMultipleChoices, c == http.StatusNotModified:
-		a.Accepted()
+		x.a.Accepted()
 	case c >= http.StatusInternalServerError, c == http.StatusTooManyRequests,
-		c == http.StatusProxyAuthRequired, c == http.StatusRequestTimeout, attempts == 1:
-		a.Unknown()
+		c == http.StatusProxyAuthRequired, c == http.StatusRequestTimeout, x.attempts == 1:
+		x.a.Unknown()
 	default:
-		a.Accepted()
+		x.a.Accepted()
 	}
-	t.name(resp, a)
+	x.t.name(resp, &x.a)
 }
 
 func (t *Transport) name(resp *http.Response, a *source.Attempt) {
@@ -288,31 +301,35 @@ func (t *Transport) name(resp *http.Response, a *source.Attempt) {
 }
 
 // again decides whether a refused request is sent again, and with which key. If
-// it is not, a has been told its outcome, and resp is untouched.
-func (t *Transport) again(req *http.Request, resp *http.Response, v Verdict, a *source.Attempt, body *body, attempts int) (source.Attempt, bool) {
-	may := t.mayReplay(req, resp, v)
+// it is not, the attempt has been told its outcome, and resp is untouched.
+func (x *exchange) again(resp *http.Response, v Verdict) bool {
+	t, ctx := x.t, x.req.Context()
+	may := t.mayReplay(x.req, resp, v)
 	if v == Clock {
-		if may && attempts == 1 && t.resyncer != nil && t.resync(resp) && body.renew(req) {
-			return a.Again(), true
+		if may && x.attempts == 1 && t.resyncer != nil && t.resync(resp) && x.body.renew(x.req) {
+			x.a = x.a.Again()
+			return true
 		}
-		a.Unknown()
-		return source.Attempt{}, false
+		x.a.Unknown()
+		return false
 	}
 	// F31: the body is had before the refusal is drained; if it cannot be had,
 	// the refusal goes back unread.
-	if !may || req.Context().Err() != nil || !body.renew(req) {
-		if v == Doubtful || req.Context().Err() != nil {
-			a.Unknown()
+	if !may || ctx.Err() != nil || !x.body.renew(x.req) {
+		if v == Doubtful || ctx.Err() != nil {
+			x.a.Unknown()
 		} else {
-			a.Refused()
+			x.a.Refused()
 		}
-		return source.Attempt{}, false
+		return false
 	}
-	next, ok := a.Next(req.Context(), v == Doubtful)
+	next, ok := x.a.Next(ctx, v == Doubtful)
 	if !ok {
-		closeReader(body.current)
+		closeReader(x.body.current)
+		return false
 	}
-	return next, ok
+	x.a = next
+	return true
 }
 
 // Err returns what is wrong with the arguments of New, which every request would
