@@ -8,7 +8,7 @@ import (
 
 // An Attempt is one sending of one request with one key. A transport begins
 // with [Ring.Attempt] and tells the outcome with exactly one of Accepted,
-// Refused, Unknown and Next, of which the last begins another attempt of the
+// Refused, Unknown, Drop and Next, of which the last begins another attempt of the
 // same request. An Attempt belongs to one goroutine.
 type Attempt struct {
 	ring  *Ring
@@ -153,6 +153,15 @@ func (a *Attempt) Unknown() {
 func (a *Attempt) End() {
 	if !a.ended {
 		a.Unknown()
+	}
+}
+
+// Drop takes the attempt back: nothing was sent. It counts as no request.
+func (a *Attempt) Drop() {
+	a.ended = true
+	a.v.figures.sent.drop(a.shard)
+	if a.probe != nil {
+		a.probe.taken.Store(0) // the next request may probe
 	}
 }
 

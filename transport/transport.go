@@ -119,8 +119,16 @@ func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error
 		}
 		return t.base.RoundTrip(req) // F53: a redirect elsewhere goes without the key
 	}
-	out, own := t.copy(req)
+	x := exchange{t: t, req: req}
+	// The attempt begins ahead of the copying: its counter's atomic addition would
+	// wait for all that the copying writes.
+	var own bool
+	x.a, err = t.ring.Attempt(req.Body == nil || req.Body == http.NoBody || req.GetBody != nil)
+	x.out, own = t.copy(req)
 	if own { // F47
+		if err == nil {
+			x.a.Drop()
+		}
 		if obs != nil {
 			obs.note(CallersKey, 1, false)
 		}
@@ -129,8 +137,6 @@ func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error
 		}
 		return t.base.RoundTrip(req)
 	}
-	x := exchange{t: t, req: req, out: out}
-	x.a, err = t.ring.Attempt(req.Body == nil || req.Body == http.NoBody || req.GetBody != nil)
 	if err != nil {
 		closeBody(req)
 		return nil, err
