@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,25 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/rollingkeys/rollingkeys/source"
 )
-
-func run(m *testing.M) int {
-	code := m.Run()
-	if err := goleak.Find(); code == 0 && err != nil {
-		os.Stderr.WriteString(err.Error() + "\n")
-		return 1
-	}
-	return code
-}
-
-// open takes the parameter "mine".
-func open(_ *url.URL, query url.Values) (source.Source, error) {
-	query.Del("mine")
-	return source.Static(key("v1")), nil
-}
 
 func TestFileCache(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.cache")

@@ -11,7 +11,8 @@ import (
 )
 
 // An Opener makes a source of a source string. It takes the parameters that it
-// knows out of query; what is left over is an error to [Parse].
+// knows out of query; what is left over is an error to [Parse]. Its own error
+// says what is wrong and quotes nothing: Parse puts the string's name before it.
 type Opener func(u *url.URL, query url.Values) (Source, error)
 
 var openers struct {
@@ -47,8 +48,9 @@ func Register(scheme string, open Opener) {
 //	poll        WithPoll, a duration
 //	max_stale   WithMaxStale, a duration
 //
-// There is no place for a secret in such a string: user info, and any
-// parameter that nobody knows, is an error. Errors hold neither.
+// There is no place for a secret in such a string: user info, any parameter
+// that nobody knows, and a fragment are errors; a # in a name is written %23.
+// An error is an *[Error], wraps [ErrInvalid], and holds none of these.
 func Parse(s string) (Source, []Option, error) {
 	fail := func(format string, args ...any) (Source, []Option, error) {
 		return nil, nil, &Error{Source: Redact(s), Err: fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))}
@@ -59,6 +61,9 @@ func Parse(s string) (Source, []Option, error) {
 	}
 	if u.User != nil {
 		return fail("a source string holds no credentials")
+	}
+	if strings.Contains(s, "#") {
+		return fail("what follows a # would be ignored; a # in a name is written %%23")
 	}
 	openers.RLock()
 	open := openers.by[u.Scheme]
@@ -88,8 +93,11 @@ func Parse(s string) (Source, []Option, error) {
 		opts = append(opts, p.option(d))
 	}
 	src, err := open(u, query)
-	if err != nil {
+	if _, named := err.(*Error); named {
 		return nil, nil, err
+	}
+	if err != nil {
+		return fail("%w", err)
 	}
 	if len(query) > 0 {
 		return fail("it has %d parameters that nobody knows", len(query))

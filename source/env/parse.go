@@ -2,7 +2,6 @@ package env
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strconv"
 
@@ -13,18 +12,15 @@ func init() { source.Register("env", open) }
 
 // open opens a source string; the package comment has the form.
 func open(u *url.URL, query url.Values) (source.Source, error) {
-	fail := func(text string) (source.Source, error) {
-		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, errors.New(text))}
-	}
 	if !isName(u.Host) || u.Path != "" && u.Path != "/" {
-		return fail("want env://NAME")
+		return nil, errors.New("want env://NAME")
 	}
 	if !query.Has("pair") {
 		return New(u.Host), nil
 	}
 	pair, err := strconv.ParseBool(query.Get("pair"))
 	if err != nil || len(query["pair"]) > 1 {
-		return fail("pair is neither true nor false")
+		return nil, errors.New("pair is neither true nor false")
 	}
 	query.Del("pair")
 	if pair {

@@ -16,14 +16,6 @@ func init() { source.Register("file", open) }
 
 // open opens a source string; the package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {
-	src, err := parse(u, query)
-	if err != nil {
-		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
-	}
-	return src, nil
-}
-
-func parse(u *url.URL, query url.Values) (source.Source, error) {
 	if u.Host != "" && u.Host != "localhost" || !strings.HasPrefix(u.Path, "/") {
 		return nil, errors.New("want file:///absolute/path")
 	}

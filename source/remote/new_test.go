@@ -38,10 +38,12 @@ func TestNewRefuses(t *testing.T) {
 		"a suffix trick":         {url: "http://127.0.0.1.example.com/v1"},
 		"a loopback in name":     {url: "http://localhost.example.com/v1"},
 		"user info":              {url: "https://user:" + sentinel + "@keys.example.com/v1"},
+		"fragment":               {url: good + "#" + sentinel},
 		"header name":            {good, []remote.Option{remote.WithHeader("X Token", static(sentinel))}},
 		"no header name":         {good, []remote.Option{remote.WithHeader("", static(sentinel))}},
 		"no source":              {good, []remote.Option{remote.WithBearer(nil)}},
 		"two credentials":        {good, []remote.Option{remote.WithBearer(static(sentinel)), remote.WithHeader("X-Token", static(sentinel))}},
+		"token with a fragment":  {good, []remote.Option{with(func(c *remote.ClientCredentials) { c.TokenURL += "#" + sentinel })}},
 		"token over http":        {good, []remote.Option{with(func(c *remote.ClientCredentials) { c.TokenURL = "http://id.example.com/token" })}},
 		"token without style":    {good, []remote.Option{with(func(c *remote.ClientCredentials) { c.AuthStyle = oauth2.AuthStyleAutoDetect })}},
 		"token without a client": {good, []remote.Option{with(func(c *remote.ClientCredentials) { c.Client = nil })}},
@@ -52,7 +54,7 @@ func TestNewRefuses(t *testing.T) {
 		})
 	}
 	for _, url := range []string{good, "http://127.0.0.1:1/", "http://127.9.9.9/", "http://[::1]:1/", "http://LOCALHOST/"} {
-		if _, err := remote.New(url, remote.WithTLS(nil), remote.WithClientCredentials(cc)); err != nil {
+		if _, err := remote.New(url, nil, remote.WithTLS(nil), remote.WithClientCredentials(cc)); err != nil {
 			t.Errorf("%s: %v", url, err)
 		}
 	}

@@ -19,7 +19,7 @@ func init() {
 func open(u *url.URL, query url.Values) (source.Source, error) {
 	opts, err := parameters(query)
 	if err != nil {
-		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
+		return nil, err
 	}
 	// What is left belongs to the endpoint and is kept as it was written, in
 	// its order: a signed query would not survive being encoded anew.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,11 +63,13 @@ func WithWait(d time.Duration) Option {
 
 // New returns a source that reads the key document from rawURL: https, or http
 // to a loopback address (127.0.0.0/8, ::1, localhost). It connects to nothing
-// yet. Its errors match [source.ErrInvalid] and never quote rawURL's query.
+// yet. Its errors match [source.ErrInvalid] and never quote rawURL's query. Nil options are skipped.
 func New(rawURL string, opts ...Option) (*Source, error) {
 	c := config{wait: defaultWait}
 	for _, opt := range opts {
-		opt(&c)
+		if opt != nil {
+			opt(&c)
+		}
 	}
 	name := source.Redact(rawURL)
 	invalid := func(err error) error {
@@ -122,6 +125,8 @@ func checkURL(raw string) (*url.URL, error) {
 		return nil, errors.New("not a URL such as https://host/path") // err would quote the URL
 	case u.User != nil:
 		return nil, errors.New("credentials do not belong in a URL")
+	case strings.Contains(raw, "#"):
+		return nil, errors.New("a fragment is never sent and does not belong in the URL")
 	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
 		return u, nil
 	case u.Scheme == "http":

@@ -1,0 +1,65 @@
+package source_test
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// F103: credentials in a source string are refused, and never shown.
+func TestParseStrings(t *testing.T) {
+	for _, s := range []string{
+		"", "nothing", "/path", "ftp://host", "sentinel", "file://user:sentinel@host/x", "https://user:sentinel@host/x", "://sentinel",
+		"known://x?overlap=sentinel", "known://x?overlap=-1s", "known://x?overlap=1s&overlap=2s", "known://x?sentinel=sentinel-b", "known://x?%zz", "known:sentinel",
+		"known://x#sentinel", "known://x#", "fails://x?sentinel=sentinel-b",
+	} {
+		_, _, err := source.Parse(s)
+		if _, typed := err.(*source.Error); !typed {
+			t.Errorf("%q: %T", s, err)
+		}
+		if !errors.Is(err, source.ErrInvalid) || strings.Contains(strings.ReplaceAll(err.Error(), `"sentinel"`, ""), "sentinel-") || strings.Contains(err.Error(), ":sentinel") {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+	src, opts, err := source.Parse("known://x?overlap=1h&poll=10s&max_stale=5m&mine=1")
+	if err != nil || src == nil || len(opts) != 3 {
+		t.Errorf("%v, %d options, %v", src, len(opts), err)
+	}
+	for in, want := range map[string]string{
+		"https://user:pw@host/p?token=sentinel&b=1#frag": "https://host/p?...", "file:///run/key": "file:///run/key",
+		"mailto:sentinel": "source", "sentinel": "source", "%zz:sentinel": "source", "https://host:bad/sentinel": "https://...",
+		"https://h/x?sentinel": "https://h/x?...", "https://user:12/3sentinel@host/x": "https://...", "postgres.sentinel.abc": "source",
+	} {
+		if got := source.Redact(in); got != want {
+			t.Errorf("Redact(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("file:///run/key?overlap=1h")
+	f.Add("https://u:p@h/x?y=z")
+	f.Fuzz(func(t *testing.T, s string) {
+		if _, _, err := source.Parse(s); err == nil && !strings.HasPrefix(strings.ToLower(s), "known:") {
+			t.Errorf("%q opened", s)
+		}
+		source.Redact(s)
+	})
+}
+
+func TestMain(m *testing.M) {
+	source.Register("known", open)
+	source.Register("fails", func(*url.URL, url.Values) (source.Source, error) { return nil, errors.New("no such thing") })
+	goleak.VerifyTestMain(m)
+}
+
+// open takes the parameter "mine".
+func open(_ *url.URL, query url.Values) (source.Source, error) {
+	query.Del("mine")
+	return source.Static(key("v1")), nil
+}
