@@ -1,6 +1,8 @@
 package provider_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"strings"
 	"testing"
@@ -94,6 +96,37 @@ func TestGateDecodes(t *testing.T) {
 	}
 }
 
+// KuCoin signs path and query decoded, sends them as they are. The query is the
+// one of KuCoin's page. https://www.kucoin.com/docs-new/authentication
+func TestKuCoinDecodes(t *testing.T) {
+	for query, signed := range map[string]string{
+		"apiKey=67b3&subName=test&passphrase=abc%21%40%2311": "?apiKey=67b3&subName=test&passphrase=abc!@#11",
+		"a=%2B+%26": "?a=+ &", "a=b": "?a=b", "": "",
+	} {
+		key := pair("s")
+		req := newRequest(t, "GET", "https://api.kucoin.com/api/v1/sub/api%2Dkey", query, "")
+		sign(t, provider.KuCoin(at(time.Unix(1_700_000_000, 0))).Scheme, key, req)
+		h := hmac.New(sha256.New, []byte("s"))
+		h.Write([]byte("1700000000000GET/api/v1/sub/api-key" + signed))
+		if got, want := req.Header.Get("KC-API-SIGN"), base64.StdEncoding.EncodeToString(h.Sum(nil)); got != want {
+			t.Errorf("%q: signed %s, want %s", query, got, want)
+		}
+		if req.URL.RawQuery != query || req.URL.EscapedPath() != "/api/v1/sub/api%2Dkey" {
+			t.Errorf("%q: sent as %s", query, req.URL)
+		}
+		if got := req.Header.Get("KC-API-KEY-VERSION"); got != "3" {
+			t.Errorf("key version %s", got)
+		}
+	}
+	signer, err := provider.KuCoin().Scheme.Prepare(pair("s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := signer.Sign(newRequest(t, "GET", "https://api.kucoin.com/api/v1/accounts", "a=%zz", "")); err == nil {
+		t.Error("a broken escape was signed")
+	}
+}
+
 // The caller's own window and key version win.
 func TestCallersOwnSettings(t *testing.T) {
 	key := pair("s")
@@ -104,9 +137,9 @@ func TestCallersOwnSettings(t *testing.T) {
 		t.Errorf("Bybit: %v", req.Header)
 	}
 	req = newRequest(t, "GET", "https://api.kucoin.com/api/v1/accounts", "", "")
-	req.Header.Set("KC-API-KEY-VERSION", "3")
+	req.Header.Set("KC-API-KEY-VERSION", "2")
 	sign(t, provider.KuCoin().Scheme, key, req)
-	if got := req.Header["Kc-Api-Key-Version"]; strings.Join(got, ",") != "3" {
+	if got := req.Header["Kc-Api-Key-Version"]; strings.Join(got, ",") != "2" {
 		t.Errorf("KuCoin: %v", got)
 	}
 }

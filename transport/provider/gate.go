@@ -3,8 +3,6 @@ package provider
 import (
 	"crypto/sha512"
 	"encoding/hex"
-	"errors"
-	"net/url"
 
 	"github.com/rollingkeys/rollingkeys/transport"
 )
@@ -19,7 +17,7 @@ func Gate(opts ...Option) Profile {
 		Name: "gate",
 		Scheme: Signing{
 			Name: "gate", Hash: sha512.New, Encode: Hex,
-			Message: []Part{Method, newline, gatePath, newline, gateQuery, newline, gateBody, newline, Seconds},
+			Message: []Part{Method, newline, decodedPath, newline, decodedQuery, newline, gateBody, newline, Seconds},
 			Headers: []Header{{"KEY", ID}, {"Timestamp", Seconds}, {"SIGN", Signature}},
 		}.Scheme(opts...),
 		Classifier: Codes("label", map[transport.Verdict][]string{
@@ -30,16 +28,6 @@ func Gate(opts ...Option) Profile {
 		Origins: []string{"https://api.gateio.ws"},
 		Overlap: defaultOverlap,
 	}
-}
-
-func gatePath(dst []byte, c *Call) []byte { return append(dst, c.Request.URL.Path...) }
-
-func gateQuery(dst []byte, c *Call) []byte {
-	query, err := url.QueryUnescape(c.Request.URL.RawQuery)
-	if err != nil {
-		c.fail(errors.New("the query has a broken escape"))
-	}
-	return append(dst, query...)
 }
 
 func gateBody(dst []byte, c *Call) []byte {

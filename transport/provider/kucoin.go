@@ -10,11 +10,13 @@ const kucoinVersion = "Kc-Api-Key-Version"
 
 // KuCoin signs requests to KuCoin's spot and futures APIs with keys of version 2
 // and 3. A key has a passphrase in Extra["passphrase"], which is sent signed.
-// The KC-API-KEY-VERSION header is 2 unless the caller sets it.
+// The KC-API-KEY-VERSION header is 3, as in KuCoin's own clients, unless the
+// caller sets it: KuCoin's page of a key says which it is. Path and query are
+// signed decoded.
 //
 // https://www.kucoin.com/docs-new/authentication
 func KuCoin(opts ...Option) Profile {
-	version := []string{"2"}
+	version := []string{"3"}
 	return Profile{
 		Name: "kucoin",
 		Scheme: Signing{
@@ -25,7 +27,7 @@ func KuCoin(opts ...Option) Profile {
 				}
 				return nil
 			},
-			Message: []Part{Millis, Method, Target, Body},
+			Message: []Part{Millis, Method, decodedTarget, Body},
 			Headers: []Header{
 				{"KC-API-KEY", ID}, {"KC-API-SIGN", Signature}, {"KC-API-TIMESTAMP", Millis},
 				{"KC-API-PASSPHRASE", Signed(Extra("passphrase"))},

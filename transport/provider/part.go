@@ -3,6 +3,7 @@ package provider
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"net/url"
 	"strconv"
 	"time"
@@ -59,6 +60,32 @@ func Target(dst []byte, c *Call) []byte {
 	dst = Path(dst, c)
 	if u := c.Request.URL; u.RawQuery != "" || u.ForceQuery {
 		dst = append(append(dst, '?'), u.RawQuery...)
+	}
+	return dst
+}
+
+// decodedPath is the path without its escapes.
+func decodedPath(dst []byte, c *Call) []byte {
+	if c.Request.URL.Path == "" {
+		return append(dst, '/')
+	}
+	return append(dst, c.Request.URL.Path...)
+}
+
+// decodedQuery is the query without its escapes, and with spaces for "+".
+func decodedQuery(dst []byte, c *Call) []byte {
+	query, err := url.QueryUnescape(c.Request.URL.RawQuery)
+	if err != nil {
+		c.fail(errors.New("the query has a broken escape"))
+	}
+	return append(dst, query...)
+}
+
+// decodedTarget is [Target] without escapes.
+func decodedTarget(dst []byte, c *Call) []byte {
+	dst = decodedPath(dst, c)
+	if u := c.Request.URL; u.RawQuery != "" || u.ForceQuery {
+		dst = decodedQuery(append(dst, '?'), c)
 	}
 	return dst
 }

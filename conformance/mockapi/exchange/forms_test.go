@@ -24,6 +24,7 @@ func TestOtherForms(t *testing.T) {
 		"binance, own time":     {"binance", "GET", "/api/v3/account?timestamp={now}&recvWindow=60000", "", ""},
 		"okx, escapes":          {"okx", "GET", "/api/v5/account/balance?ccy=%2B%20a+b,c", "", ""},
 		"gate, escapes":         {"gate", "GET", "/api/v4/spot/accounts?currency=a%2Bb%20c+d", "", ""},
+		"kucoin, escapes":       {"kucoin", "GET", "/api/v1/accounts?currency=abc%21%40%2311&type=a+b%2Bc", "", ""},
 		"gemini, no parameters": {"gemini", "POST", "/v1/balances", "", ""},
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -3,6 +3,8 @@ package exchange
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -36,14 +38,28 @@ var kucoin = venue{
 	},
 }
 
+// readKuCoin verifies over the decoded URL: "the URL must use the content that has
+// not been URL-encoded".
 func readKuCoin(q *request) claim {
 	ts := q.header("KC-API-TIMESTAMP")
 	n, ok := number(ts)
-	if v := q.header("KC-API-KEY-VERSION"); !ok || v != "2" && v != "3" {
+	endpoint, err := url.QueryUnescape(strings.ReplaceAll(q.path, "+", "%2B"))
+	if v := q.header("KC-API-KEY-VERSION"); !ok || err != nil || v != "2" && v != "3" {
 		return claim{}
 	}
+	if q.query != "" {
+		var parameters []string
+		for text := range strings.SplitSeq(q.query, "&") {
+			text, err := url.QueryUnescape(text)
+			if err != nil {
+				return claim{}
+			}
+			parameters = append(parameters, text)
+		}
+		endpoint += "?" + strings.Join(parameters, "&")
+	}
 	sent := q.header("KC-API-PASSPHRASE")
-	signature := macOf(sha256.New, false, unbase64(q.header("KC-API-SIGN")), ts+q.Method+q.target+q.body)
+	signature := macOf(sha256.New, false, unbase64(q.header("KC-API-SIGN")), ts+q.Method+endpoint+q.body)
 	return claim{
 		id: q.header("KC-API-KEY"), late: q.distance(time.UnixMilli(n)),
 		check: func(key source.Key) fault {
