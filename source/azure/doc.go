@@ -25,7 +25,9 @@
 //
 // Two versions of the same second are told apart by asking for the newest.
 //
-// If the value is a key document, that of the newest version alone is the answer.
+// If the value is a key document, that of the newest version whose nbf has come
+// is the whole answer, and each of its keys ends with its version's exp at the
+// latest. An older document never stands in for one that has expired.
 //
 // # Calls
 //

@@ -39,7 +39,9 @@
 // moment then. A version whose times cannot be read is left out with a warning,
 // since it might be used too soon or too long.
 //
-// If the data is a key document, that of the newest version alone is the answer.
+// If the data is a key document, that of the newest version whose not_before has
+// come is the whole answer, and each of its keys ends with its version at the
+// latest. An older document never stands in for one that has expired.
 //
 // # Requests
 //

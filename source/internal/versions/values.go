@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
 )
@@ -37,11 +38,14 @@ type value struct {
 // ones behind it stay in use (F92). Any other error of fetch's is Set's. Without
 // any key the error is that of the newest version, or source.ErrNoKey.
 //
-// Of a value that is a key document, which lists all keys itself, the newest is
-// the whole answer. An older one never stands in for it: that would bring back
-// what the newer one took out (F90).
+// Of a value that is a key document, which lists all keys itself, the newest that
+// may be used already is the whole answer, and each of its keys ends no later than
+// its version does. One that may not be used yet takes out nothing so far. An
+// older one never stands in for one that is bad or has expired: that would bring
+// back what the newer one took out (F90).
 func (v *Values) Set(list []Listed, decode source.Decoder, fetch func(*source.Key) ([]byte, error)) (source.Set, error) {
 	set := source.Set{Complete: true}
+	now := time.Now()
 	var bad error
 	for i, l := range list {
 		got, err := v.get(l, decode, fetch)
@@ -58,14 +62,10 @@ func (v *Values) Set(list []Listed, decode source.Decoder, fetch func(*source.Ke
 			if bad == nil {
 				bad = err
 			}
+		case got.set.Complete && now.Before(l.Key.NotBefore): // F92
 		case got.set.Complete && len(set.Keys) == 0 && bad == nil:
 			v.keep(list[:i+1])
-			whole := got.set
-			whole.Keys = slices.Clone(whole.Keys)
-			for i, key := range whole.Keys {
-				whole.Keys[i] = key.Clone()
-			}
-			return whole, nil
+			return whole(got.set, l.Key, now)
 		case !got.set.Complete:
 			key := got.set.Keys[0].Clone()
 			key.Version, key.Scopes = l.Key.Version, slices.Clone(l.Key.Scopes)
@@ -84,6 +84,23 @@ func (v *Values) Set(list []Listed, decode source.Decoder, fetch func(*source.Ke
 		return source.Set{}, bad
 	}
 	return source.Set{}, source.ErrNoKey
+}
+
+// whole returns a copy of the set that a version's value is, within the dates that
+// the store has for the version.
+func whole(set source.Set, about source.Key, now time.Time) (source.Set, error) {
+	if !about.ExpiresAt.IsZero() && !now.Before(about.ExpiresAt) {
+		return source.Set{}, fmt.Errorf("%w: version %q has expired", source.ErrNoKey, about.Version)
+	}
+	keys := make([]source.Key, len(set.Keys))
+	for i, key := range set.Keys {
+		keys[i] = key.Clone()
+		if end := key.ExpiresAt; !about.ExpiresAt.IsZero() && (end.IsZero() || about.ExpiresAt.Before(end)) {
+			keys[i].ExpiresAt = about.ExpiresAt
+		}
+	}
+	set.Keys, set.Revoked = keys, slices.Clone(set.Revoked)
+	return set, nil
 }
 
 // get returns the value of one version: the held one, or else what fetch brings.

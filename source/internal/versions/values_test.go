@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -139,6 +140,47 @@ func TestBadVersions(t *testing.T) {
 	if _, err := v.Set(list("a"), source.Plain, b.fetch); err != nil {
 		t.Errorf("and is well again: %v", err)
 	}
+}
+
+// F92: the store's dates of a version hold for the document that is its value.
+func TestDocumentOfAPendingOrExpiredVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		b := &backend{values: map[string]string{
+			"new": `{"keys":[{"version":"y","secret":"` + sentinel + `y"}]}`,
+			"old": `{"keys":[{"version":"x","secret":"` + sentinel + `x"},
+				{"version":"w","secret":"` + sentinel + `w","expires_at":"` + now.Add(time.Minute).UTC().Format(time.RFC3339) + `"}]}`,
+		}}
+		var v versions.Values
+		all := list("new", "old")
+		all[0].Key.NotBefore, all[0].Key.ExpiresAt = now.Add(time.Hour), now.Add(3*time.Hour)
+		all[1].Key.ExpiresAt = now.Add(2 * time.Hour)
+		check := func(what, want string, ends ...time.Duration) {
+			t.Helper()
+			set, err := v.Set(all, source.Document, b.fetch)
+			if err != nil || names(set) != want || !set.Complete {
+				t.Fatalf("%s: %q, error %v; want %q", what, names(set), err, want)
+			}
+			for i, key := range set.Keys {
+				if end := key.ExpiresAt.Sub(now).Round(time.Minute); end != ends[i] {
+					t.Errorf("%s: %s ends after %v, want %v", what, key.Version, end, ends[i])
+				}
+			}
+		}
+		check("pending", "x w", 2*time.Hour, time.Minute)
+		time.Sleep(time.Hour)
+		check("in force", "y", 3*time.Hour)
+		check("in force, out of what is held", "y", 3*time.Hour)
+		time.Sleep(2 * time.Hour)
+		all[1].Key.ExpiresAt = time.Time{}
+		if set, err := v.Set(all, source.Document, b.fetch); !errors.Is(err, source.ErrNoKey) || len(set.Keys) > 0 {
+			t.Errorf("expired: %q, error %v", names(set), err) // F90
+		}
+		all[0].Key.NotBefore = now.Add(4 * time.Hour)
+		if set, err := v.Set(all[:1], source.Document, b.fetch); !errors.Is(err, source.ErrNoKey) {
+			t.Errorf("pending alone: %q, error %v", names(set), err)
+		}
+	})
 }
 
 func TestFields(t *testing.T) {
