@@ -9,10 +9,17 @@ import (
 
 // First returns a source that reads the given ones in order and answers with
 // the first that has a set: a mounted file, say, else the environment. When all
-// fail, its error joins theirs. A source that has answered is not passed over
-// because it fails for a while: an older key behind it would become current.
-// Only if it says that it has no key ([ErrNoKey]) is the next one asked. A change
-// notice from any of them is passed on.
+// fail, its error joins theirs.
+//
+// It moves forward only: once a source has answered, those before it are still
+// asked, and take over when they have a set, but those behind it are not, however
+// it fails. A file that is removed and written again, or an endpoint that
+// answers 404 during a deploy, is an error like any other, and the ring goes on
+// with the key it has; an older key behind, or another account's, would take
+// its place. What is behind is for the start: it is asked again after the
+// process has started anew.
+//
+// A change notice from any of them is passed on.
 func First(sources ...Source) Source {
 	return &first{sources: sources, answered: len(sources)}
 }
@@ -38,10 +45,7 @@ func (f *first) Read(ctx context.Context) (Set, error) {
 			return set, nil
 		}
 		errs = append(errs, err)
-		if i == last && !errors.Is(err, ErrNoKey) {
-			break // F17
-		}
-		if ctx.Err() != nil {
+		if i == last || ctx.Err() != nil { // F07, F17
 			break
 		}
 	}

@@ -237,21 +237,6 @@ func TestHungSourceDoesNotHoldUpRefusals(t *testing.T) {
 	})
 }
 
-// F17: a source that fails for a while is not passed over for an older key.
-func TestFirstSticksToWhatAnswered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a, b := &store{set: listed("v2")}, &store{set: listed("old")}
-		r, ev := keep(t, source.First(a, b))
-		a.put(source.Set{}, source.ErrUnavailable)
-		if err := r.Refresh(t.Context()); !errors.Is(err, source.ErrUnavailable) {
-			t.Errorf("error %v", err)
-		}
-		if r.Version() != "v2" {
-			t.Errorf("in use %q %q", r.Version(), ev.kinds())
-		}
-	})
-}
-
 // One finding is one event, not one for each poll.
 func TestOneFindingIsReportedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
