@@ -24,6 +24,11 @@ const (
 	// the address; either way the request was not carried out. One try with
 	// another version, and no mark against this one unless that helps.
 	Doubtful
+	// Silent: not a refusal, and it says nothing of the key either, whatever its
+	// status: the rate is too high, the server is busy, the account locked for a
+	// while. A success may be one, where an API answers 200 to everything; without
+	// it, such an answer would pass for an acceptance of the key.
+	Silent
 	// Clock: the server did not accept the request's time or nonce. It never
 	// counts against the key; see [Resyncer].
 	Clock

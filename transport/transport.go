@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,9 @@ type Transport struct {
 	headers    []string                 // that the scheme sets
 	params     []string                 // of the query, likewise
 	needsKey   func(*http.Request) bool // nil: all do
+	once       func(*http.Request) bool // nil: as the method says
+	serial     func(*http.Request) bool // nil: none is
+	turn       chan struct{}            // whose of the serial requests it is
 	resyncer   Resyncer
 	classifier Classifier // nil: RFC6750
 	replay     func(*http.Request, *http.Response, Verdict) bool
@@ -61,6 +65,12 @@ func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
 	}
 	if s, ok := scheme.(interface{ NeedsKey(*http.Request) bool }); ok {
 		t.needsKey = s.NeedsKey
+	}
+	if s, ok := scheme.(interface{ Once(*http.Request) bool }); ok {
+		t.once = s.Once
+	}
+	if s, ok := scheme.(interface{ Serial(*http.Request) bool }); ok {
+		t.serial, t.turn = s.Serial, make(chan struct{}, 1)
 	}
 	t.resyncer, _ = scheme.(Resyncer)
 	if t.origins, t.err = newOrigins(o.origins, o.insecure); t.err != nil {
@@ -156,8 +166,8 @@ func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error
 		if resp.StatusCode >= http.StatusBadRequest || t.classifier != nil {
 			verdict = t.classify(resp)
 		}
-		if verdict == Passed {
-			x.passed(resp)
+		if verdict == Passed || verdict == Silent {
+			x.passed(resp, verdict)
 			return resp, nil
 		}
 		if !x.again(resp, verdict) {
@@ -213,6 +223,9 @@ type exchange struct {
 	a        source.Attempt
 	body     body
 	attempts int
+	doubtful bool // the refusal before this attempt was
+	resynced bool
+	turn     bool // has the transport's
 	signing  bool // by the scheme's code, which may panic
 }
 
@@ -224,6 +237,11 @@ func (x *exchange) send() (*http.Response, error) {
 	if !ok {
 		return nil, x.unsigned(source.ErrUnusable)
 	}
+	if t.serial != nil && t.serial(x.req) {
+		if err := x.take(); err != nil {
+			return nil, err
+		}
+	}
 	x.signing = true
 	err := signer.Sign(out)
 	x.signing = false
@@ -233,7 +251,11 @@ func (x *exchange) send() (*http.Response, error) {
 	if replaced(body, out.Body) {
 		closeReader(body) // the scheme sends another in its place
 	}
+	if t.once != nil && t.once(x.req) {
+		sendOnce(out)
+	}
 	resp, err := t.base.RoundTrip(out)
+	x.give()
 	if err == nil && resp == nil {
 		err = errors.New("transport: the base RoundTripper returned neither response nor error")
 	}
@@ -254,6 +276,27 @@ func (x *exchange) send() (*http.Response, error) {
 	return resp, nil
 }
 
+// take waits for the transport's turn, so that nonces arrive as they grow.
+func (x *exchange) take() error {
+	ctx := x.req.Context()
+	select {
+	case x.t.turn <- struct{}{}:
+		x.turn = true
+		return nil
+	case <-ctx.Done():
+		x.a.Drop()
+		closeReader(x.body.current)
+		return context.Cause(ctx)
+	}
+}
+
+func (x *exchange) give() {
+	if x.turn {
+		x.turn = false
+		<-x.t.turn
+	}
+}
+
 // unsigned ends an attempt that could not be signed.
 func (x *exchange) unsigned(err error) error {
 	x.a.Unknown()
@@ -268,6 +311,7 @@ func (x *exchange) end(resp **http.Response, err *error) {
 	if x.signing && recover() != nil {
 		*resp, *err = nil, x.unsigned(fmt.Errorf("%w: its signer panicked", source.ErrUnusable))
 	}
+	x.give()
 	x.body.release()
 	x.a.End()
 }
@@ -282,14 +326,19 @@ func (t *Transport) credentials(out *http.Request) []string {
 }
 
 // passed tells the ring that resp is no refusal. That the key was accepted, only a
-// success says; where another key was refused a moment ago, any answer that is
-// about the request does.
-func (x *exchange) passed(resp *http.Response) {
+// success says; where another key was refused a moment ago, and without a doubt,
+// any answer that is about the request does: but not one that a firewall may
+// have given.
+func (x *exchange) passed(resp *http.Response, v Verdict) {
 	switch c := resp.StatusCode; {
+	case v == Silent:
+		x.a.Unknown()
 	case c < http.StatusMultipleChoices, c == http.StatusNotModified:
 		x.a.Accepted()
 	case c >= http.StatusInternalServerError, c == http.StatusTooManyRequests,
-		c == http.StatusProxyAuthRequired, c == http.StatusRequestTimeout, x.attempts == 1:
+		c == http.StatusProxyAuthRequired, c == http.StatusRequestTimeout,
+		c == http.StatusForbidden, c == http.StatusTeapot, // Binance's word for a banned address
+		x.attempts == 1, x.doubtful:
 		x.a.Unknown()
 	default:
 		x.a.Accepted()
@@ -311,9 +360,11 @@ func (t *Transport) name(resp *http.Response, a *source.Attempt) {
 func (x *exchange) again(resp *http.Response, v Verdict) bool {
 	t, ctx := x.t, x.req.Context()
 	may := t.mayReplay(x.req, resp, v)
+	x.doubtful = v == Doubtful
 	if v == Clock {
-		if may && x.attempts == 1 && t.resyncer != nil && t.resync(resp) && x.body.renew(x.req) {
-			x.a = x.a.Again()
+		learnt := t.resyncer != nil && t.resync(resp)
+		if learnt && may && !x.resynced && x.body.renew(x.req) {
+			x.a, x.resynced = x.a.Again(), true
 			return true
 		}
 		x.a.Unknown()

@@ -1,0 +1,23 @@
+package transport
+
+import (
+	"io"
+	"net/http"
+)
+
+// sendOnce keeps net/http from sending out again when its connection is lost
+// with the request already written, which it does where the method is safe and
+// the body can be had again (net/http.Transport, "network error"). A body that
+// cannot be had again stops it, even an empty one.
+func sendOnce(out *http.Request) {
+	if out.Body == nil || out.Body == http.NoBody {
+		out.Body = empty{}
+	}
+	out.GetBody = nil
+}
+
+// empty is a body without bytes that is not http.NoBody.
+type empty struct{}
+
+func (empty) Read([]byte) (int, error) { return 0, io.EOF }
+func (empty) Close() error             { return nil }

@@ -1,0 +1,240 @@
+package transport_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// answers is a base that answers each version as it is told, 401 to the others.
+type answers map[string]int
+
+func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	for v, code := range a {
+		if r.Header.Get("Authorization") == "Bearer "+sentinel+v {
+			return status(code), nil
+		}
+	}
+	return status(http.StatusUnauthorized), nil
+}
+
+func verdicts(of map[int]transport.Verdict) transport.Option {
+	return transport.WithClassifier(func(a *transport.Answer) transport.Verdict { return of[a.Status] })
+}
+
+// A 200 that says "busy" is no acceptance: a key that is refused stays so.
+//
+// F51, F58
+func TestSilentAnswerIsNoAcceptance(t *testing.T) {
+	ring := quiet(t, newStore("v2", "v1"))
+	base := answers{"v2": http.StatusUnauthorized, "v1": http.StatusOK}
+	rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), verdicts(map[int]transport.Verdict{
+		http.StatusUnauthorized: transport.Refused, http.StatusAccepted: transport.Silent,
+	}))
+	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 2)
+	base["v2"], base["v1"] = http.StatusAccepted, http.StatusUnauthorized
+	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusAccepted, "v2", 2)
+	if st := ring.Status(); st.Current.Accepted != 0 || st.Current.State == source.StateAccepted || st.Current.InFlight != 0 {
+		t.Errorf("%+v", st.Current)
+	}
+}
+
+// What a firewall may have answered says nothing for the key that it came to, and
+// after a doubtful refusal nothing but a success does.
+//
+// F51, F65
+func TestWhatVouchesForTheOtherKey(t *testing.T) {
+	for _, c := range []struct {
+		first  transport.Verdict
+		second int
+		moved  bool
+	}{
+		{transport.Refused, http.StatusOK, true},
+		{transport.Refused, http.StatusNotFound, true},
+		{transport.Refused, http.StatusUnprocessableEntity, true},
+		{transport.Refused, http.StatusForbidden, false},
+		{transport.Refused, http.StatusTeapot, false},
+		{transport.Refused, http.StatusTooManyRequests, false},
+		{transport.Refused, http.StatusBadGateway, false},
+		{transport.Doubtful, http.StatusOK, true},
+		{transport.Doubtful, http.StatusNotFound, false},
+	} {
+		ring := quiet(t, newStore("v2", "v1"))
+		rt := transport.New(ring, transport.Bearer(), transport.WithBase(answers{"v1": c.second}),
+			verdicts(map[int]transport.Verdict{http.StatusUnauthorized: c.first}))
+		send(t, rt, get(t, "https://a.example/")).want(t, c.second, "v1", 2)
+		if moved := ring.Version() == "v1"; moved != c.moved {
+			t.Errorf("verdict %d, then %d: the other key took over: %t, want %t", c.first, c.second, moved, c.moved)
+		}
+	}
+}
+
+// onceScheme says that a GET under /order has an effect.
+type onceScheme struct{ transport.Scheme }
+
+func (onceScheme) Once(r *http.Request) bool { return r.URL.Path == "/order" }
+
+// A GET that has an effect is not sent again when the connection is lost after it
+// was written; one that has none still is.
+//
+// F67
+func TestOrderByGetIsSentOnce(t *testing.T) {
+	var arrived atomic.Int64
+	srv := protocol(1).serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/warm" {
+			return // a connection that was used: only on such a one is a request sent again
+		}
+		if r.ContentLength != 0 || len(r.TransferEncoding) > 0 {
+			t.Errorf("a body of %d bytes, %v", r.ContentLength, r.TransferEncoding)
+		}
+		arrived.Add(1)
+		panic(http.ErrAbortHandler)
+	}))
+	rt := transport.New(keep(t, newStore("v1")), onceScheme{transport.Bearer()}, transport.WithBase(srv.base(t)))
+	for path, times := range map[string]int64{"/order": 1, "/data": 2} {
+		send(t, rt, get(t, srv.URL+"/warm")).want(t, http.StatusOK, "v1", 1)
+		arrived.Store(0)
+		if _, err := try(rt, get(t, srv.URL+path)); err == nil {
+			t.Errorf("%s: no error", path)
+		}
+		if n := arrived.Load(); n != times {
+			t.Errorf("%s arrived %d times, want %d", path, n, times)
+		}
+	}
+}
+
+// What is sent once still falls back, over both protocols.
+//
+// F50, F67
+func TestOrderByGetFallsBack(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		srv := p.serve(t, newGate("v1"))
+		rt := transport.New(keep(t, newStore("v2", "v1")), onceScheme{transport.Bearer()}, transport.WithBase(srv.base(t)))
+		send(t, rt, get(t, srv.URL+"/order")).want(t, http.StatusOK, "v1", 2)
+	})
+}
+
+// serialScheme is Bearer, one request at a time, but for those under /data.
+type serialScheme struct{ transport.Scheme }
+
+func (serialScheme) Serial(r *http.Request) bool { return r.URL.Path != "/data" }
+
+// Of requests that must come in order one is out at a time, and one that gives up
+// waiting lets the others by.
+//
+// F41
+func TestSerialRequests(t *testing.T) {
+	var out, most, data atomic.Int64
+	hold := make(chan struct{})
+	entered := make(chan struct{}, 1)
+	base := roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Path == "/data" {
+			data.Add(1)
+			return status(http.StatusOK), nil
+		}
+		if n := out.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		defer out.Add(-1)
+		if r.URL.Path == "/held" {
+			entered <- struct{}{}
+			<-hold
+		}
+		if r.URL.Path == "/panic" {
+			panic("the base")
+		}
+		return status(http.StatusOK), nil
+	})
+	ring := keep(t, newStore("v1"))
+	rt := transport.New(ring, serialScheme{transport.Bearer()}, transport.WithBase(base))
+	func() { // whoever panics lets the others by
+		defer func() {
+			if recover() == nil {
+				t.Error("the base's panic is gone")
+			}
+		}()
+		_, _ = rt.RoundTrip(get(t, "https://a.example/panic"))
+	}()
+	var wg sync.WaitGroup
+	wg.Go(func() { send(t, rt, get(t, "https://a.example/held")).want(t, http.StatusOK, "v1", 1) })
+	<-entered
+	send(t, rt, get(t, "https://a.example/data")).want(t, http.StatusOK, "v1", 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := try(rt, get(t, "https://a.example/late").WithContext(ctx)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a request that waited for its turn: %v", err)
+	}
+	for i := range 50 {
+		wg.Go(func() {
+			send(t, rt, get(t, fmt.Sprintf("https://a.example/%d", i))).want(t, http.StatusOK, "v1", 1)
+		})
+	}
+	close(hold)
+	wg.Wait()
+	if most.Load() != 1 || data.Load() != 1 {
+		t.Errorf("%d out at a time, %d of data", most.Load(), data.Load())
+	}
+	if st := ring.Status().Current; st.Requests != 53 || st.InFlight != 0 {
+		t.Errorf("%d requests, %d in flight; the one that gave up was none", st.Requests, st.InFlight)
+	}
+}
+
+// clockScheme learns from every clock refusal.
+type clockScheme struct {
+	transport.Scheme
+	learnt *atomic.Int64
+}
+
+func (r clockScheme) Resync(*transport.Answer) bool { r.learnt.Add(1); return true }
+
+// The server's clock is learnt from whichever attempt it refuses, and one request
+// is signed anew for it once.
+//
+// F73
+func TestClockIsLearntFromAnyAttempt(t *testing.T) {
+	var learnt atomic.Int64
+	n := 0
+	base := roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Header.Get("Authorization") == "Bearer "+sentinel+"v2" {
+			return status(http.StatusUnauthorized), nil
+		}
+		if n++; n == 2 {
+			return status(http.StatusOK), nil
+		}
+		return status(http.StatusConflict), nil
+	})
+	ring := quiet(t, newStore("v2", "v1"))
+	rt := transport.New(ring, clockScheme{transport.Bearer(), &learnt}, transport.WithBase(base),
+		verdicts(map[int]transport.Verdict{http.StatusUnauthorized: transport.Refused, http.StatusConflict: transport.Clock}))
+	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 3)
+	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusConflict, "v1", 2) // refused for good
+	if learnt.Load() != 3 {
+		t.Errorf("learnt %d times", learnt.Load())
+	}
+}
+
+// A request that comes with a key of its own is none of the ring's, and takes no
+// other's place.
+//
+// F47
+func TestCallersKeyIsNotCounted(t *testing.T) {
+	ring := quiet(t, newStore("v2", "v1"))
+	rt := transport.New(ring, transport.Bearer(), transport.WithBase(takes("v1")))
+	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 2)
+	own := get(t, "https://a.example/")
+	own.Header.Set("Authorization", "Bearer mine")
+	send(t, rt, own).want(t, http.StatusUnauthorized, transport.CallersKey, 1)
+	if st := ring.Status(); st.Versions[0].Requests != 1 || st.Versions[1].Requests != 1 || st.Versions[0].InFlight+st.Versions[1].InFlight != 0 {
+		t.Errorf("%+v", st.Versions)
+	}
+	ring.Close()
+	send(t, rt, own).want(t, http.StatusUnauthorized, transport.CallersKey, 1) // it needs none of ours
+}
