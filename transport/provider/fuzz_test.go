@@ -20,7 +20,7 @@ func FuzzClassifiers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, body, header string) {
 		for name, p := range refusals {
 			data := []byte(body)
-			h := http.Header{"Www-Authenticate": {header}, "X-Amzn-Errortype": {header}}
+			h := http.Header{"Www-Authenticate": {header}}
 			got := p.classify(transport.NewAnswer(status, h, data))
 			if string(data) != body || h.Get("Www-Authenticate") != header {
 				t.Errorf("%s changed the answer", name)

@@ -122,14 +122,6 @@ var refusals = map[string]struct {
 		codes(401, `{"message":"%s"}`, passed, "IP does not match IP whitelist"),
 		[]answer{{403, `{"message":"Invalid API Key"}`, passed}, {429, "", passed}},
 	)},
-	"aws": {provider.AWS(), join(
-		codes(400, `{"__type":"com.amazon.coral.service#%s"}`, unapplied, "InvalidClientTokenId", "UnrecognizedClientException",
-			"SignatureDoesNotMatch", "ExpiredToken"),
-		codes(403, `<Error><Code>%s</Code></Error>`, unapplied, "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken"),
-		codes(403, `<Error><Code>%s</Code></Error>`, clock, "RequestTimeTooSkewed", "RequestExpired"),
-		codes(403, `<Error><Code>%s</Code></Error>`, passed, "AccessDenied", "Throttling"),
-		codes(400, `{"__type":"%s"}`, passed, "AccessDenied", "Throttling", "ValidationException"),
-	)},
 	"github": {provider.GitHub().Classifier, []answer{
 		{401, `{"message":"Bad credentials"}`, refused}, {403, `{"message":"Maximum number of login attempts exceeded."}`, passed},
 		{404, "", passed}, {429, "", passed},
@@ -182,14 +174,6 @@ func TestClassifiersHonourInsufficientScope(t *testing.T) {
 				t.Errorf("%s: verdict %d", name, got)
 			}
 		}
-	}
-}
-
-// AWS names the error in a header too.
-func TestAWSHeader(t *testing.T) {
-	header := http.Header{"X-Amzn-Errortype": {"UnrecognizedClientException:http://internal.amazon.com/coral/"}}
-	if got := provider.AWS()(transport.NewAnswer(400, header, nil)); got != unapplied {
-		t.Errorf("verdict %d", got)
 	}
 }
 

@@ -30,10 +30,9 @@ func Classifier(a *transport.Answer) transport.Verdict {
 		return transport.RefusedUnapplied
 	case "RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture":
 		return transport.Clock
-	case "":
-		return transport.RFC6750(a)
 	}
-	return transport.Passed
+	// So EC2's 401 for a key that it does not know, AuthFailure, is a refusal too.
+	return transport.RFC6750(a)
 }
 
 // code returns the error's name: after a '#' in JSON, before a ':' in the header.

@@ -46,6 +46,14 @@ func TestClassifier(t *testing.T) {
 			`{"__type":"InvalidSignatureException","message":"Signature expired: 20261123T120000Z is now earlier than 20261123T121000Z"}`)), transport.Clock},
 		"too early in its message": {transport.NewAnswer(403, nil, []byte(
 			`<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>Signature not yet current: 2026</Message></Error></ErrorResponse>`)), transport.Clock},
+		"too early, in JSON without a type": {transport.NewAnswer(400, nil, []byte(
+			`{"message":"Signature not yet current: 20261123T121000Z is still later than 20261123T120000Z","code":"InvalidSignatureException"}`)), transport.Clock},
+		"code in JSON":   {transport.NewAnswer(400, nil, []byte(`{"code":"UnrecognizedClientException"}`)), transport.RefusedUnapplied},
+		"401, unlisted":  {transport.NewAnswer(401, nil, []byte(`<Response><Errors><Error><Code>AuthFailure</Code></Error></Errors></Response>`)), transport.Refused},
+		"403, unlisted":  {transport.NewAnswer(403, nil, []byte(`<Error><Code>AuthFailure</Code></Error>`)), transport.Passed},
+		"scope":          {transport.NewAnswer(401, http.Header{"Www-Authenticate": {`Bearer error="insufficient_scope"`}}, nil), transport.Passed},
+		"proxy":          {transport.NewAnswer(407, nil, []byte("<Code>InvalidAccessKeyId</Code>")), transport.Passed},
+		"rate":           {transport.NewAnswer(429, nil, []byte("<Code>InvalidAccessKeyId</Code>")), transport.Passed},
 		"no name":        {transport.NewAnswer(403, nil, []byte("<html>")), transport.Passed},
 		"401, no name":   {transport.NewAnswer(401, nil, nil), transport.Refused},
 		"half an answer": {transport.NewAnswer(403, nil, []byte("<Error><Code>InvalidAcc")), transport.Passed},
@@ -56,4 +64,21 @@ func TestClassifier(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, tc.want)
 		}
 	}
+}
+
+// F112: no answer, however broken, makes the classifier panic or change it.
+func FuzzClassifier(f *testing.F) {
+	f.Add(400, `{"__type":"com.amazon.coral.service#ExpiredToken"}`, "")
+	f.Add(403, "<Error><Code>SignatureDoesNotMatch</Code><Message>Signature expired", "")
+	f.Add(401, "", "UnrecognizedClientException:http://internal.amazon.com/coral/")
+	f.Fuzz(func(t *testing.T, status int, body, header string) {
+		data, h := []byte(body), http.Header{"X-Amzn-Errortype": {header}}
+		got := sigv4.Classifier(transport.NewAnswer(status, h, data))
+		if string(data) != body || h.Get("X-Amzn-Errortype") != header {
+			t.Error("changed the answer")
+		}
+		if status != 400 && status != 401 && status != 403 && got != transport.Passed {
+			t.Errorf("%v of status %d", got, status)
+		}
+	})
 }
