@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
@@ -36,8 +35,7 @@ func Acme(opts ...provider.Option) provider.Profile {
 
 // A new exchange is a description.
 func ExampleSigning() {
-	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	p := Acme(at(noon))
+	p := Acme()
 	signer, err := p.Scheme.Prepare(source.Key{ID: "my-key", Secret: source.NewSecret("my-secret")})
 	if err != nil {
 		fmt.Println(err)
@@ -52,11 +50,11 @@ func ExampleSigning() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(req.Header.Get("ACME-TIME"), req.Header.Get("ACME-SIGN")[:16])
+	fmt.Println(req.Header.Get("ACME-KEY"), len(req.Header.Get("ACME-TIME")), len(req.Header.Get("ACME-SIGN")))
 
 	answer := transport.NewAnswer(400, nil, []byte(`{"error":{"code":"bad_key"}}`))
 	fmt.Println(p.Classifier(answer) == transport.RefusedUnapplied)
 	// Output:
-	// 1795435200000 a933660021c26bfb
+	// my-key 13 64
 	// true
 }
