@@ -25,7 +25,10 @@ func Dotenv(prefix string) Decoder {
 		if err != nil {
 			return Set{}, err
 		}
-		set, err := Variables(prefix, func(name string) (string, error) { return values[name], nil })
+		set, err := Variables(prefix, func(name string) (string, bool, error) {
+			value, set := values[name]
+			return value, set, nil
+		})
 		if err != nil && !errors.Is(err, ErrInvalid) {
 			err = fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
@@ -42,12 +45,14 @@ func Dotenv(prefix string) Decoder {
 //	EXCHANGE_API_PASSPHRASE   Extra["passphrase"]
 //
 // and, for the key before, the same with _PREVIOUS at the end. With an empty
-// prefix the names begin with API_. An empty value counts as none (F27). The
-// set is not Complete, with a previous key or without.
+// prefix the names begin with API_. lookup also says whether the name is set at
+// all. An empty value counts as none (F27), but for an API_SECRET that is set
+// beside an API_KEY: that is half a pair, and its id is no secret. The set is
+// not Complete, with a previous key or without.
 //
 // Where API_KEY is missing the error wraps [ErrNoKey], else [ErrInvalid]; lookup's
 // own errors come back as they are.
-func Variables(prefix string, lookup func(name string) (string, error)) (Set, error) {
+func Variables(prefix string, lookup func(name string) (value string, set bool, err error)) (Set, error) {
 	if prefix != "" {
 		prefix += "_"
 	}
@@ -65,15 +70,16 @@ func Variables(prefix string, lookup func(name string) (string, error)) (Set, er
 	return set, nil
 }
 
-func variablesKey(prefix, suffix string, lookup func(string) (string, error)) (Key, error) {
+func variablesKey(prefix, suffix string, lookup func(string) (string, bool, error)) (Key, error) {
 	names := [3]string{prefix + "API_KEY" + suffix, prefix + "API_SECRET" + suffix, prefix + "API_PASSPHRASE" + suffix}
 	var values [3][]byte
+	var isSet [3]bool
 	for i, name := range names {
-		text, err := lookup(name)
+		text, set, err := lookup(name)
 		if err != nil {
 			return Key{}, err
 		}
-		values[i] = trim([]byte(text))
+		values[i], isSet[i] = trim([]byte(text)), set
 	}
 	id, secret, passphrase := values[0], values[1], values[2]
 	var key Key
@@ -85,6 +91,10 @@ func variablesKey(prefix, suffix string, lookup func(string) (string, error)) (K
 		return Key{}, fmt.Errorf("%w: %s is not set", ErrNoKey, names[0])
 	case len(secret) == 0 && len(passphrase) > 0:
 		return Key{}, fmt.Errorf("%w: %s without %s", ErrInvalid, names[2], names[1])
+	case len(secret) == 0 && isSet[1]:
+		// An id that is taken for the secret goes out as a bearer token, and in
+		// place of a good pair.
+		return Key{}, fmt.Errorf("%w: %s is empty", ErrInvalid, names[1])
 	case len(secret) == 0:
 		if key.Secret, err = Field(id); err != nil {
 			return Key{}, fmt.Errorf("%s: %w", names[0], err)

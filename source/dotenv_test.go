@@ -26,7 +26,7 @@ func TestDotenv(t *testing.T) {
 		"PEM on lines":         {"X_API_KEY=id\nX_API_SECRET='" + pem + "'\nOTHER=1", "id", pem, ""},
 		"PEM with escapes":     {"X_API_KEY=id\nX_API_SECRET=\"" + strings.ReplaceAll(pem, "\n", `\n`) + `"`, "id", pem, ""},
 		"others are let be":    {"A=1\nB='two words'\nX_API_KEY=tok\nY_API_KEY=no", "", "tok", ""},
-		"empty counts as none": {"X_API_KEY=tok\nX_API_SECRET=\nX_API_PASSPHRASE=''", "", "tok", ""}, // F27
+		"empty counts as none": {"X_API_KEY=id\nX_API_SECRET=sec\nX_API_PASSPHRASE=''\nX_API_KEY_PREVIOUS=\nX_API_SECRET_PREVIOUS=", "id", "sec", ""}, // F27
 	} {
 		t.Run(name, func(t *testing.T) {
 			set, err := source.Dotenv("X")([]byte(c.text))
@@ -78,6 +78,9 @@ func TestDotenvRefuses(t *testing.T) {
 		"JSON value":                `X_API_KEY={"sentinel":1}`,
 		"secret without id":         "X_API_SECRET=sentinel",
 		"passphrase without secret": "X_API_KEY=a\nX_API_PASSPHRASE=sentinel",
+		"empty secret":              "X_API_KEY=sentinel\nX_API_SECRET=",
+		"blank secret":              "X_API_KEY=sentinel\nX_API_SECRET=' '",
+		"empty previous secret":     "X_API_KEY=id\nX_API_SECRET=a\nX_API_KEY_PREVIOUS=sentinel\nX_API_SECRET_PREVIOUS=\"\"",
 		"half of the previous":      "X_API_KEY=a\nX_API_SECRET_PREVIOUS=sentinel",
 		"bad PEM":                   "X_API_KEY='-----BEGIN sentinel'",
 		"too long":                  "X_API_KEY=" + strings.Repeat("s", source.MaxSize),

@@ -104,16 +104,16 @@ func (s *Source) file(path string) *file.Source {
 // paths lists the files that variables name now.
 func (s *Source) paths() []string {
 	var paths []string
-	lookup := func(name string) (string, error) {
+	lookup := func(name string) (string, bool, error) {
 		if path := os.Getenv(name + "_FILE"); path != "" && !slices.Contains(paths, path) {
 			paths = append(paths, path)
 		}
-		return "set", nil // so that no name is left out for want of another
+		return "set", true, nil // so that no name is left out for want of another
 	}
 	if s.pair {
 		_, _ = source.Variables(s.name, lookup)
 	} else {
-		_, _ = lookup(s.name)
+		_, _, _ = lookup(s.name)
 	}
 	return paths
 }
@@ -141,7 +141,7 @@ func (r *reading) set() (source.Set, error) {
 	if r.source.pair {
 		return source.Variables(r.source.name, r.lookup)
 	}
-	value, err := r.lookup(r.source.name)
+	value, _, err := r.lookup(r.source.name)
 	if err != nil {
 		return source.Set{}, err
 	}
@@ -152,20 +152,21 @@ func (r *reading) set() (source.Set, error) {
 }
 
 // lookup returns the value of the variable name, or what is in the file that
-// name_FILE names; nothing where neither is set (F27).
-func (r *reading) lookup(name string) (string, error) {
-	value, path := os.Getenv(name), os.Getenv(name+"_FILE")
+// name_FILE names, and whether there is either.
+func (r *reading) lookup(name string) (text string, set bool, err error) {
+	value, set := os.LookupEnv(name)
+	path := os.Getenv(name + "_FILE")
 	if path == "" {
-		return value, nil
+		return value, set, nil
 	}
 	if value != "" {
-		return "", fmt.Errorf("%w: both %s and %[2]s_FILE are set", source.ErrInvalid, name)
+		return "", true, fmt.Errorf("%w: both %s and %[2]s_FILE are set", source.ErrInvalid, name)
 	}
-	set, err := r.source.file(path).Read(r.ctx)
+	read, err := r.source.file(path).Read(r.ctx)
 	if err != nil {
-		return "", err
+		return "", true, err
 	}
-	key := set.Keys[0]
+	key := read.Keys[0]
 	if r.values == nil {
 		r.values = make(map[string]source.Secret)
 	}
@@ -173,9 +174,9 @@ func (r *reading) lookup(name string) (string, error) {
 	if key.CreatedAt.After(r.newest) && !strings.HasSuffix(name, "_PREVIOUS") {
 		r.newest = key.CreatedAt
 	}
-	r.freshFor = set.FreshFor
-	r.warnings = append(r.warnings, set.Warnings...)
-	return key.Secret.Expose(), nil
+	r.freshFor = read.FreshFor
+	r.warnings = append(r.warnings, read.Warnings...)
+	return key.Secret.Expose(), true, nil
 }
 
 // finish adds to set what the files say beside their content.

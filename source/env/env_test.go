@@ -87,8 +87,23 @@ func TestPair(t *testing.T) {
 	if got := describe(set); got != "id/sentinel/word id0/s0/" || set.Complete {
 		t.Errorf("read %s, complete: %v", got, set.Complete)
 	}
+	t.Setenv("X_API_SECRET_PREVIOUS", "")
+	wantError(t, src, source.ErrInvalid) // the id is no secret
+	t.Setenv("X_API_KEY_PREVIOUS", "")
+	if got := describe(read(t, src)); got != "id/sentinel/word" {
+		t.Errorf("read %s", got)
+	}
 	t.Setenv("X_API_KEY", "")
 	wantError(t, src, source.ErrInvalid)
+	t.Setenv("X_API_KEY", "id")
+	t.Setenv("X_API_PASSPHRASE", "")
+	t.Setenv("X_API_SECRET", "")
+	wantError(t, src, source.ErrInvalid)
+	t.Setenv("X_API_SECRET_FILE", filepath.Join(t.TempDir(), "secret"))
+	put(t, os.Getenv("X_API_SECRET_FILE"), "sentinel-2")
+	if got := describe(read(t, src)); got != "id/sentinel-2/" { // F27: an empty variable does not stand in its file's way
+		t.Errorf("read %s", got)
+	}
 }
 
 // F27: NAME_FILE is followed, each time anew, and watched.
