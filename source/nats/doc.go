@@ -35,8 +35,13 @@
 // gets too) says otherwise, and no longer: the times are the server's, so that
 // every process knows the previous key, one that has just started included. A
 // bucket keeps a history of 1 unless it was made with more (nats kv add
-// --history); then the ring remembers what it replaced. A marker revokes what
-// was before it: to revoke the old key, purge the key and put the new one.
+// --history); then the ring remembers what it replaced.
+//
+// A marker revokes what was before it: to revoke the old key, purge the key and
+// put the new one. A source whose watch hears of the marker knows it whatever the
+// history. One that was away, or has just started, sees it only while it is in the
+// history: a history of 2 has it until the second put after it, one of 1 until
+// the first.
 //
 // A value that is a key document (format=json) says everything itself, and no
 // history is looked at.

@@ -42,7 +42,7 @@ func history(ctx context.Context, kv jetstream.KeyValue, key string) ([]jetstrea
 	}
 }
 
-// list makes the set of a history.
+// list makes the set of a history. The caller holds mu.
 func (s *Source) list(entries []jetstream.KeyValueEntry) (source.Set, error) {
 	if entries[0].Operation() != jetstream.KeyValuePut {
 		return source.Set{}, fmt.Errorf("%w: the key was deleted", source.ErrNoKey)
@@ -68,6 +68,9 @@ func (s *Source) list(entries []jetstream.KeyValueEntry) (source.Set, error) {
 		replaced = entry.Created()
 	}
 	set.Keys = keys
+	if s.revokes && entries[0].Revision() > s.marker {
+		set.Complete = true
+	}
 	return set, nil
 }
 

@@ -37,6 +37,8 @@ type Source struct {
 	revision uint64 // of what was read last
 	created  time.Time
 	set      source.Set // what it said
+	marker   uint64     // the newest one that a watch told of
+	revokes  bool       // no set without the keys before it was listed since
 }
 
 // An Option changes how the bucket is read.
@@ -114,10 +116,11 @@ func (s *Source) read(ctx context.Context, nc *nats.Conn) (source.Set, error) {
 	if err != nil {
 		return source.Set{}, err
 	}
-	if entry.Revision() < s.heard.Load() {
-		s.heard.Store(0) // the bucket was made anew, and counts from 1
-	}
 	s.mu.Lock()
+	if entry.Revision() < s.heard.Load() { // the bucket was made anew, and counts from 1
+		s.heard.Store(0)
+		s.marker, s.revokes = 0, false
+	}
 	held := s.revision == entry.Revision() && s.created.Equal(entry.Created()) && len(s.set.Keys) > 0
 	s.mu.Unlock()
 	var entries []jetstream.KeyValueEntry
@@ -137,6 +140,7 @@ func (s *Source) read(ctx context.Context, nc *nats.Conn) (source.Set, error) {
 			return source.Set{}, err
 		}
 		s.revision, s.created, s.set = entries[0].Revision(), entries[0].Created(), set
+		s.revokes = s.revokes && s.revision < s.marker
 	}
 	now := time.Now()
 	s.set.Keys = slices.DeleteFunc(s.set.Keys, func(k source.Key) bool { // F102
@@ -202,9 +206,7 @@ func (s *Source) watch(ctx context.Context, nc *nats.Conn, status <-chan nats.St
 				return errors.New("the watch ended")
 			}
 			if entry != nil {
-				if entry.Operation() == jetstream.KeyValuePut {
-					s.heard.Store(max(s.heard.Load(), entry.Revision()))
-				}
+				s.hear(entry)
 				changed()
 			}
 		case now := <-status:
@@ -215,6 +217,21 @@ func (s *Source) watch(ctx context.Context, nc *nats.Conn, status <-chan nats.St
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// hear notes what a watch tells. A marker has to be remembered: a bucket with a
+// history of 1 has lost it at the next put (F70).
+func (s *Source) hear(entry jetstream.KeyValueEntry) {
+	s.heard.Store(max(s.heard.Load(), entry.Revision()))
+	if entry.Operation() == jetstream.KeyValuePut {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if entry.Revision() > s.marker {
+		s.marker, s.revokes = entry.Revision(), true
+		s.revision = 0 // if that was read before the marker was heard of, it is listed anew
 	}
 }
 

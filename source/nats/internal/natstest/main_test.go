@@ -48,9 +48,11 @@ func dial(t testing.TB, addr string, opts ...nats.Option) *nats.Conn {
 }
 
 // bucketOf names the bucket of a test.
-func bucketOf(t testing.TB) string { return strings.NewReplacer("/", "_", "#", "_").Replace(t.Name()) }
+func bucketOf(t testing.TB) string {
+	return strings.NewReplacer("/", "_", "#", "_", "=", "-").Replace(t.Name())
+}
 
-// bucket makes a bucket that keeps so many values of a key.
+// bucket makes a bucket that keeps so many values of a key, and ends with the test.
 func bucket(t testing.TB, nc *nats.Conn, name string, history uint8) jetstream.KeyValue {
 	t.Helper()
 	js, err := jetstream.New(nc)
@@ -61,6 +63,7 @@ func bucket(t testing.TB, nc *nats.Conn, name string, history uint8) jetstream.K
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = js.DeleteKeyValue(context.Background(), name) })
 	return kv
 }
 

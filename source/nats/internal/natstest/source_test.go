@@ -157,9 +157,7 @@ func TestHistory(t *testing.T) {
 	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
 		t.Errorf("a blank value: %v", err)
 	}
-	if err := kv.Purge(t.Context(), "k"); err != nil {
-		t.Fatal(err)
-	}
+	purge(t, kv)
 	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("after a purge: %v", err)
 	}
@@ -195,25 +193,70 @@ func TestHistoryOverflows(t *testing.T) {
 	}
 }
 
-// F70: a purge revokes the old key, wherever it is held.
+// F70: a purge revokes the old keys, wherever they are held and however short the
+// history is; what is put after it has its overlap again.
 func TestPurgeRevokes(t *testing.T) {
-	nc := dial(t, shared.Addr)
-	kv := bucket(t, nc, bucketOf(t), 5)
-	put(t, kv, "one")
-	ring, _ := storetest.Keep(t, rknats.New(nc, bucketOf(t), "k"))
+	for _, history := range []uint8{1, 2, 5} {
+		t.Run(fmt.Sprint("history=", history), func(t *testing.T) {
+			nc := dial(t, shared.Addr)
+			kv := bucket(t, nc, bucketOf(t), history)
+			putKey(t, kv, 1)
+			ring, _ := storetest.Keep(t, rknats.New(nc, bucketOf(t), "k"))
+			storetest.Requests(t, ring)
+			putKey(t, kv, 2)
+			storetest.Uses(t, ring, 2)
+			purge(t, kv)
+			putKey(t, kv, 3)
+			storetest.Uses(t, ring, 3)
+			storetest.Eventually(t, "the others revoked", func() bool { return live(ring) == 1 })
+			putKey(t, kv, 4)
+			storetest.Uses(t, ring, 4)
+			if n := live(ring); n != 2 {
+				t.Errorf("%d keys are usable after the next rotation, want it and the one before", n)
+			}
+		})
+	}
+}
+
+// F70: the source is away while the key is purged and put; a history of 2 tells.
+func TestPurgeWhileAway(t *testing.T) {
+	proxy := storetest.NewProxy(t, shared.Addr)
+	kv := bucket(t, dial(t, shared.Addr), bucketOf(t), 2)
+	putKey(t, kv, 1)
+	ring, _ := storetest.Keep(t, rknats.New(dial(t, proxy.Addr), bucketOf(t), "k"))
 	storetest.Requests(t, ring)
-	put(t, kv, "two")
-	storetest.Eventually(t, "two", func() bool { return len(ring.Status().Versions) == 2 })
-	if err := kv.Purge(t.Context(), "k"); err != nil {
+	putKey(t, kv, 2)
+	storetest.Uses(t, ring, 2)
+	proxy.Stop()
+	purge(t, kv)
+	putKey(t, kv, 3)
+	proxy.Start()
+	storetest.Uses(t, ring, 3)
+	if n := live(ring); n != 1 {
+		t.Errorf("%d keys are usable, want the new one alone", n)
+	}
+}
+
+func putKey(t testing.TB, kv jetstream.KeyValue, n int) {
+	t.Helper()
+	put(t, kv, conformance.NewKey(n).Secret.Expose())
+}
+
+func purge(t testing.TB, kv jetstream.KeyValue) {
+	t.Helper()
+	if err := kv.Purge(context.Background(), "k"); err != nil {
 		t.Fatal(err)
 	}
-	three := put(t, kv, "three")
-	storetest.Eventually(t, "three", func() bool { return ring.Version() == fmt.Sprint(three) })
-	for _, v := range ring.Status().Versions[1:] {
-		if v.Role != source.RoleRetired {
-			t.Errorf("version %s is %s after a purge", v.Version, v.Role)
+}
+
+// live counts the versions that may be used.
+func live(ring *source.Ring) (n int) {
+	for _, v := range ring.Status().Versions {
+		if v.Role == source.RoleCurrent || v.Role == source.RolePrevious {
+			n++
 		}
 	}
+	return n
 }
 
 // A bucket that is deleted and made anew counts its revisions from 1 again.
@@ -271,12 +314,12 @@ func TestPermission(t *testing.T) {
 	}
 	adminConn := dial(t, s.Addr, nats.UserInfo("admin", "admin"))
 	kv := bucket(t, adminConn, "KEYS", 2)
-	putKey := func(n int) {
+	rotate := func(n int) {
 		t.Helper()
 		storetest.Eventually(t, "the connection", adminConn.IsConnected)
-		put(t, kv, conformance.NewKey(n).Secret.Expose())
+		putKey(t, kv, n)
 	}
-	putKey(1)
+	rotate(1)
 
 	t.Setenv("NATS_TEST_PASSWORD", "one")
 	src, _, err := source.Parse("nats://" + s.Addr + "/KEYS/k?username=bot&password_env=NATS_TEST_PASSWORD")
@@ -290,12 +333,12 @@ func TestPermission(t *testing.T) {
 	login(admin, bot("one", needed...))
 	ring, _ := storetest.Keep(t, src)
 	storetest.Requests(t, ring)
-	putKey(2)
+	rotate(2)
 	storetest.Uses(t, ring, 2)
 
 	login(admin, bot("two", needed...)) // the password is another now
 	storetest.Eventually(t, "a refusal", func() bool { return errors.Is(ring.Refresh(t.Context()), source.ErrDenied) })
-	putKey(3)
+	rotate(3)
 	t.Setenv("NATS_TEST_PASSWORD", "two")
 	storetest.Uses(t, ring, 3)
 }
