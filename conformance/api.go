@@ -18,7 +18,9 @@ type APIAdmin struct {
 	// X-Request-Id, in order: the key's version, or "" where it refused. It may
 	// wait for the log to be written. Nil: the case Log must be in Skip.
 	Logged func(ctx context.Context, id string) ([]string, error)
-	// Client sends the requests. Default a client with settings of its own.
+	// Client sends the requests, each of them once: what fails has failed. A
+	// server that cuts connections while it is being reconfigured wants one that
+	// sees to that. Default a client with settings of its own.
 	Client *http.Client
 	// Skip names the cases that do not apply, each with the reason.
 	Skip map[string]string
@@ -48,22 +50,35 @@ func TestAPI(t *testing.T, baseURL string, admin APIAdmin) {
 		names = append(names, c.Name)
 	}
 	checkSkip(t, admin.Skip, names)
-	need(t, "Accept", admin.Accept != nil)
 	for _, c := range apiCases {
-		t.Run(c.Name, func(t *testing.T) {
-			if reason := admin.Skip[c.Name]; reason != "" {
-				t.Skip(reason)
-			}
-			t.Log(c.Doc)
-			s := &apiTrial{TB: t, admin: admin, client: admin.Client, url: baseURL}
-			if s.client == nil {
-				own := &http.Transport{MaxIdleConnsPerHost: 16}
-				t.Cleanup(own.CloseIdleConnections)
-				s.client = &http.Client{Transport: own}
-			}
-			c.run(s)
-		})
+		t.Run(c.Name, func(t *testing.T) { c.try(t, baseURL, admin) })
 	}
+}
+
+// APIResults runs the cases of [TestAPI] as data: a failure is a result, and no
+// failure of t's.
+func APIResults(t testing.TB, baseURL string, admin APIAdmin) []Result {
+	var results []Result
+	for _, c := range apiCases {
+		results = append(results, judge(t, c.Case, func(t testing.TB) { c.try(t, baseURL, admin) }))
+	}
+	return results
+}
+
+// try runs one case.
+func (c apiCase) try(t testing.TB, baseURL string, admin APIAdmin) {
+	if reason := admin.Skip[c.Name]; reason != "" {
+		t.Skip(reason)
+	}
+	t.Log(c.Doc)
+	need(t, "Accept", admin.Accept != nil)
+	s := &apiTrial{TB: t, admin: admin, client: admin.Client, url: baseURL}
+	if s.client == nil {
+		own := &http.Transport{MaxIdleConnsPerHost: 16}
+		t.Cleanup(own.CloseIdleConnections)
+		s.client = &http.Client{Transport: own}
+	}
+	c.run(s)
 }
 
 var apiCases = []apiCase{

@@ -5,11 +5,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/conformance"
@@ -38,7 +41,39 @@ func TestCaddyAPI(t *testing.T) {
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out
 	start(t, cmd, address)
-	conformance.TestAPI(t, "http://"+address, conformance.APIAdmin{Accept: c.accept, Logged: c.logged})
+	base := &http.Transport{MaxIdleConnsPerHost: 16}
+	t.Cleanup(base.CloseIdleConnections)
+	conformance.TestAPI(t, "http://"+address, conformance.APIAdmin{
+		Accept: func(ctx context.Context, keys ...source.Key) error {
+			// Caddy closes the idle connections of the configuration before, and may
+			// close one as a request comes that it still notes in its log.
+			defer base.CloseIdleConnections()
+			return c.accept(ctx, keys...)
+		},
+		Logged: c.logged, Client: &http.Client{Transport: dialAgain{base}},
+	})
+}
+
+// dialAgain sends again what got no answer at all. Caddy opens a socket of its
+// own for each configuration, and with the old one the system resets the
+// connections that wait there to be accepted: no matter of keys, and nothing of
+// such a request has been read. What the server did answer goes back as it is.
+type dialAgain struct{ base *http.Transport }
+
+func (d dialAgain) RoundTrip(req *http.Request) (*http.Response, error) {
+	for tries := 1; ; tries++ {
+		resp, err := d.base.RoundTrip(req)
+		if err == nil || tries == 5 || !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
+			return resp, err
+		}
+		again := *req
+		if req.GetBody != nil {
+			if again.Body, err = req.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+		req = &again
+	}
 }
 
 type caddy struct{ address, admin, log string }

@@ -1,0 +1,192 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/conformance"
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// Each fault that is put into a server on purpose, or into the way to it, fails
+// the case that is there for it, and the server without faults fails none.
+func TestAPISuiteFindsFaults(t *testing.T) {
+	for fault, want := range map[string]string{
+		"":                          "",
+		"no orders":                 "Accepts",
+		"no challenge":              "RefusesNone",
+		"accepts no key":            "RefusesNone",
+		"accepts a part":            "RefusesOthers",
+		"ignores letter case":       "RefusesOthers",
+		"one key at a time":         "TwoLive",
+		"never drops":               "Drop",
+		"drops on new connections":  "Drop",
+		"never takes back":          "Return",
+		"refuses during a change":   "Undisturbed",
+		"cuts during a change":      "Undisturbed",
+		"shows the key":             "NoEcho",
+		"logs the newest":           "Log",
+		"logs refusals as accepted": "Log",
+		"answers 503":               "Rotation",
+		"every second fails":        "Rotation",
+		"every second order fails":  "Rotation",
+	} {
+		t.Run("fault "+fault, func(t *testing.T) {
+			t.Parallel()
+			g := &gate{fault: fault, logged: make(map[string][]string)}
+			srv := httptest.NewServer(g)
+			defer srv.Close()
+			admin := conformance.APIAdmin{Accept: g.accept, Logged: g.log, Skip: make(map[string]string)}
+			base := &http.Transport{MaxIdleConnsPerHost: 16}
+			defer base.CloseIdleConnections()
+			admin.Client = &http.Client{Transport: &lossy{base: base, fault: fault}}
+			for _, c := range conformance.APICases() {
+				if want != "" && c.Name != want {
+					admin.Skip[c.Name] = "not what the fault is about"
+				}
+			}
+			for _, r := range conformance.APIResults(t, srv.URL, admin) {
+				switch {
+				case r.Outcome == conformance.Failed && r.Name != want:
+					t.Errorf("%s: %s", r.Name, r.Detail)
+				case r.Outcome != conformance.Failed && r.Name == want:
+					t.Errorf("%s %s", r.Name, r.Outcome)
+				case strings.Contains(r.Detail, conformance.Sentinel):
+					t.Errorf("the detail of %s holds a secret", r.Name)
+				}
+			}
+		})
+	}
+}
+
+// lossy is a way to the server on which every second request fails.
+type lossy struct {
+	base  http.RoundTripper
+	fault string
+	mu    sync.Mutex
+	sent  int
+}
+
+func (l *lossy) RoundTrip(req *http.Request) (*http.Response, error) {
+	if l.fault == "every second fails" || l.fault == "every second order fails" && req.Method == http.MethodPost {
+		l.mu.Lock()
+		l.sent++
+		fails := l.sent%2 == 0
+		l.mu.Unlock()
+		if fails {
+			if req.Body != nil {
+				_ = req.Body.Close()
+			}
+			return nil, errors.New("lost")
+		}
+	}
+	return l.base.RoundTrip(req)
+}
+
+// gate is a server with a key life, and one fault.
+type gate struct {
+	fault string
+
+	mu       sync.Mutex
+	keys     []source.Key
+	past     []source.Key      // every key that was ever dropped
+	met      map[string]string // by connection, the key that it was opened with
+	changing int               // requests that still meet the last change
+	logged   map[string][]string
+}
+
+func (g *gate) accept(_ context.Context, keys ...source.Key) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch g.fault {
+	case "one key at a time":
+		keys = keys[:1]
+	case "never drops":
+		keys = append(keys, g.keys...)
+	case "never takes back":
+		for _, old := range g.past {
+			if len(keys) > 0 && keys[0].SameContent(old) {
+				keys = keys[1:]
+			}
+		}
+		g.past = append(g.past, g.keys...)
+	}
+	g.keys, g.changing = keys, 2
+	return nil
+}
+
+func (g *gate) log(_ context.Context, id string) ([]string, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.logged[id], nil
+}
+
+// version returns the version of the key with this credential.
+func (g *gate) version(credential, connection string) (version string, ok bool) {
+	for _, key := range g.keys {
+		want := "Bearer " + key.Secret.Expose()
+		switch {
+		case credential == want,
+			g.fault == "accepts a part" && len(credential) > 20 && strings.HasPrefix(want, credential),
+			g.fault == "ignores letter case" && strings.EqualFold(credential, want),
+			g.fault == "accepts no key" && credential == "",
+			g.fault == "drops on new connections" && g.met[connection] == credential && credential != "":
+			return key.Version, true
+		}
+	}
+	return "", false
+}
+
+func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	credential, id := r.Header.Get("Authorization"), r.Header.Get("X-Request-Id")
+	version, ok := g.version(credential, r.RemoteAddr)
+	if ok && g.fault == "drops on new connections" {
+		if g.met == nil {
+			g.met = make(map[string]string)
+		}
+		g.met[r.RemoteAddr] = credential
+	}
+	note := version
+	switch {
+	case g.fault == "logs the newest" && ok:
+		note = g.keys[0].Version
+	case g.fault == "logs refusals as accepted" && !ok:
+		note = g.keys[0].Version
+	}
+	g.logged[id] = append(g.logged[id], note)
+	if ok && g.changing > 0 {
+		g.changing--
+		switch g.fault {
+		case "refuses during a change":
+			ok = false
+		case "answers 503":
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		case "cuts during a change":
+			panic(http.ErrAbortHandler)
+		}
+	}
+	if g.fault == "no orders" && r.Method != http.MethodGet {
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	if !ok {
+		if g.fault != "no challenge" {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="gate"`)
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+		if g.fault == "shows the key" {
+			fmt.Fprintf(w, "no such key: %s", credential)
+		}
+		return
+	}
+	fmt.Fprint(w, version)
+}
