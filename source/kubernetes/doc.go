@@ -15,6 +15,9 @@
 //	kubernetes:///default/exchange?id=user&secret=pass&passphrase=   WithNames
 //	kubernetes:///default/exchange?kubeconfig=/home/bot/.kube/config&context=prod
 //
+// The configuration is read when the ring first reads, and again while it cannot
+// be used: an error says what is wrong with it.
+//
 // # What is listed
 //
 // One key of the Secret's data, as a directory that it is mounted into would

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"syscall"
 
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -67,21 +68,50 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 }
 
 func dial(kubeconfig, name string) (typedcorev1.SecretsGetter, error) {
-	var config *rest.Config
-	var err error
-	if kubeconfig == "" {
-		config, err = rest.InClusterConfig() // its token is read again every minute
-	} else {
-		config, err = clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
-			&clientcmd.ClientConfigLoadingRules{ExplicitPath: kubeconfig},
-			&clientcmd.ConfigOverrides{CurrentContext: name},
-		).ClientConfig()
-	}
+	config, err := configure(kubeconfig, name)
 	if err != nil {
 		return nil, err
 	}
 	config.QPS = -1 // the ring bounds its readings; 5 a second, the default, would hold up a burst of changes
-	return typedcorev1.NewForConfig(config)
+	client, err := typedcorev1.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("%w: no client can be made of the configuration", source.ErrUnavailable)
+	}
+	return client, nil
+}
+
+// configure says where the API server is and who we are. It quotes nothing out of
+// the files, which hold tokens (F95).
+func configure(kubeconfig, name string) (*rest.Config, error) {
+	if kubeconfig == "" {
+		config, err := rest.InClusterConfig() // its token is read again every minute
+		switch {
+		case errors.Is(err, rest.ErrNotInCluster):
+			return nil, fmt.Errorf("%w: not in a cluster (KUBERNETES_SERVICE_HOST and _PORT are not set), and no kubeconfig is named", source.ErrUnavailable)
+		case err != nil:
+			return nil, fmt.Errorf("%w: the service account's token cannot be read%s", source.ErrUnavailable, reason(err))
+		}
+		return config, nil
+	}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
+		&clientcmd.ClientConfigLoadingRules{ExplicitPath: kubeconfig},
+		&clientcmd.ConfigOverrides{CurrentContext: name},
+	).ClientConfig()
+	if err != nil {
+		if why := reason(err); why != "" {
+			return nil, fmt.Errorf("%w: the kubeconfig cannot be read%s", source.ErrUnavailable, why)
+		}
+		return nil, fmt.Errorf("%w: the kubeconfig is none, has no such context, or names a file that is not there", source.ErrUnavailable)
+	}
+	return config, nil
+}
+
+// reason is ": " and the operating system's word on a file, without its path.
+func reason(err error) string {
+	if number, ok := errors.AsType[syscall.Errno](err); ok {
+		return ": " + number.Error()
+	}
+	return ""
 }
 
 func hangUp(client typedcorev1.SecretsGetter) {

@@ -3,11 +3,14 @@ package kubernetes_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
@@ -46,18 +49,41 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// F75: neither in a cluster nor with a kubeconfig that is there.
-func TestNoCluster(t *testing.T) {
-	t.Setenv("KUBERNETES_SERVICE_HOST", "")
-	for _, text := range []string{"kubernetes:///default/exchange", "kubernetes:///default/exchange?kubeconfig=/does/not/exist"} {
-		src, _, err := source.Parse(text)
+// F75, F95: neither in a cluster nor with a kubeconfig that can be used. The error
+// says that, and not that a server were silent.
+func TestNoConfiguration(t *testing.T) {
+	file := func(text string) string {
+		path := filepath.Join(t.TempDir(), "config")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return "?kubeconfig=" + path
+	}
+	const here = `{"apiVersion":"v1","kind":"Config","current-context":"here",
+		"clusters":[{"name":"c","cluster":{"server":"https://127.0.0.1:1"}}],"users":[{"name":"u","user":{}}],
+		"contexts":[{"name":"here","context":{"cluster":"c","user":"u"}}]}`
+	for title, tc := range map[string]struct{ host, query, want string }{
+		"outside a cluster":         {"", "", "not in a cluster"},
+		"no token in a pod":         {"127.0.0.1", "", "service account's token cannot be read: no such file or directory"},
+		"no kubeconfig":             {"", "?kubeconfig=/does/not/exist", "the kubeconfig cannot be read: no such file or directory"},
+		"a kubeconfig that is none": {"", file(conformance.Sentinel + ": ["), "the kubeconfig is none"},
+		"no such context":           {"", file(here) + "&context=elsewhere", "has no such context"},
+		"no such authority":         {"", file(strings.Replace(here, `"server"`, `"certificate-authority":"/does/not/exist","server"`, 1)), "names a file that is not there"},
+	} {
+		t.Setenv("KUBERNETES_SERVICE_HOST", tc.host)
+		t.Setenv("KUBERNETES_SERVICE_PORT", "1")
+		src, _, err := source.Parse("kubernetes:///default/exchange" + tc.query)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = src.Read(t.Context())
-		var typed *source.Error
-		if !errors.As(err, &typed) || !errors.Is(err, source.ErrUnavailable) {
-			t.Errorf("%s: %v", text, err)
+		read := func() error { _, err := src.Read(t.Context()); return err }
+		notify := func() error { return src.(source.Notifier).Notify(t.Context(), func() {}) }
+		for what, err := range map[string]error{"Read": read(), "Notify": notify()} {
+			var typed *source.Error
+			if !errors.As(err, &typed) || !errors.Is(err, source.ErrUnavailable) ||
+				!strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), conformance.Sentinel) {
+				t.Errorf("%s, %s: %v", title, what, err)
+			}
 		}
 	}
 }

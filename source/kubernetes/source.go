@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -146,6 +147,8 @@ func pair(id, secret, passphrase string) func(map[string][]byte) (source.Set, er
 func (s *Source) fail(ctx context.Context, err error) error {
 	failed := &source.Error{Source: s.String()}
 	switch {
+	case errors.Is(err, source.ErrUnavailable):
+		failed.Err = err // our own
 	case apierrors.IsNotFound(err):
 		failed.Err = fmt.Errorf("%w: the Secret does not exist", source.ErrNoKey)
 	case apierrors.IsUnauthorized(err):
