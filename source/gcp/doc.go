@@ -33,7 +33,8 @@
 // secretmanager.versions.list and secretmanager.versions.access: the roles
 // Secret Manager Viewer and Secret Manager Secret Accessor.
 //
-// A secret that is deleted, or that a policy no longer lets us read, leaves the
-// ring with the keys it has. A version whose value is no key is left out with a
+// A secret that is deleted, that a policy no longer lets us read, or that cannot
+// be decrypted because a key of your own (CMEK) is disabled, leaves the ring with
+// the keys it has. A version whose value is no key is left out with a
 // warning, and what was good stays in use.
 package gcp

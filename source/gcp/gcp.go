@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"time"
 
@@ -168,7 +169,7 @@ func (s *Source) fetch(ctx context.Context, client *secretmanager.Client, key *s
 		Name: s.secret + "/versions/" + key.Version, // never "latest": value and metadata are of one version
 	}, alone)
 	if status.Code(err) == codes.FailedPrecondition {
-		return nil, source.ErrNoKey // disabled or destroyed since it was listed
+		return nil, s.withheld(ctx, client, key)
 	}
 	if err != nil {
 		return nil, err
@@ -181,6 +182,20 @@ func (s *Source) fetch(ctx context.Context, client *secretmanager.Client, key *s
 		return nil, fmt.Errorf("%w: the value does not match its checksum", source.ErrUnavailable)
 	}
 	return data, nil
+}
+
+// withheld says why an enabled version's value is not to be had: it was disabled or
+// destroyed since it was listed, or the service cannot decrypt it. The two have
+// one code, and only of the first may the version be left out.
+func (s *Source) withheld(ctx context.Context, client *secretmanager.Client, key *source.Key) error {
+	list, err := s.list(ctx, client)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(list, func(l versions.Listed) bool { return l.Key.Version == key.Version }) {
+		return fmt.Errorf("%w: version %q is enabled, but cannot be decrypted: is its encryption key disabled?", source.ErrDenied, key.Version)
+	}
+	return source.ErrNoKey
 }
 
 func last(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }

@@ -80,6 +80,40 @@ func TestVersionDisabledMeanwhile(t *testing.T) {
 	read(t, src, 1)
 }
 
+// F17, F92: the key that encrypts the newest version is disabled. That is an error,
+// not a version less, and the last good key stays in use.
+func TestVersionThatCannotBeDecrypted(t *testing.T) {
+	s := newStub(t)
+	s.add(conformance.Sentinel + "1")
+	src := gcp.New(s.client(), secret)
+	ring, err := source.Keep(t.Context(), src, source.WithLogger(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ring.Close()
+	lock := func(n int, locked bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.versions[n-1].locked = locked
+	}
+	s.add(conformance.Sentinel + "2")
+	lock(2, true)
+	err = ring.Refresh(t.Context())
+	if !errors.Is(err, source.ErrDenied) || !strings.Contains(err.Error(), `version "2" is enabled`) || strings.Contains(err.Error(), conformance.Sentinel) {
+		t.Errorf("the reading says %v", err)
+	}
+	if v := ring.Version(); v != "1" {
+		t.Errorf("%q is in use", v)
+	}
+	s.state(2, secretmanagerpb.SecretVersion_DISABLED)
+	read(t, src, 1)
+	s.state(2, secretmanagerpb.SecretVersion_ENABLED)
+	lock(2, false)
+	if err := ring.Refresh(t.Context()); err != nil || ring.Version() != "2" {
+		t.Errorf("%q is in use, error %v", ring.Version(), err)
+	}
+}
+
 // F91: with a secret deleted and made anew, the numbers begin anew.
 func TestNoticesASecretMadeAnew(t *testing.T) {
 	s := newStub(t)

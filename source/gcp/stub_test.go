@@ -45,9 +45,10 @@ type stub struct {
 }
 
 type version struct {
-	state secretmanagerpb.SecretVersion_State
-	data  []byte
-	sum   int64
+	state  secretmanagerpb.SecretVersion_State
+	data   []byte
+	sum    int64
+	locked bool // the key that encrypts it is disabled
 }
 
 func newStub(t testing.TB) *stub {
@@ -110,7 +111,7 @@ func (s *stub) add(text string) int {
 	defer s.mu.Unlock()
 	s.exists = true
 	s.versions = append(s.versions, &version{
-		secretmanagerpb.SecretVersion_ENABLED, []byte(text), int64(crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))),
+		state: secretmanagerpb.SecretVersion_ENABLED, data: []byte(text), sum: int64(crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))),
 	})
 	return len(s.versions)
 }
@@ -192,8 +193,8 @@ func (s *stub) AccessSecretVersion(ctx context.Context, r *secretmanagerpb.Acces
 		return nil, status.Error(codes.NotFound, "no such version")
 	}
 	v := s.versions[n-1]
-	if v.state != secretmanagerpb.SecretVersion_ENABLED {
-		return nil, status.Error(codes.FailedPrecondition, "the version is in DISABLED state")
+	if v.state != secretmanagerpb.SecretVersion_ENABLED || v.locked {
+		return nil, status.Error(codes.FailedPrecondition, conformance.Sentinel+"message")
 	}
 	return &secretmanagerpb.AccessSecretVersionResponse{
 		Name: s.about(n).GetName(), Payload: &secretmanagerpb.SecretPayload{Data: v.data, DataCrc32C: &v.sum},
