@@ -50,7 +50,7 @@ func Binance(opts ...Option) Profile {
 			transport.RefusedUnapplied: {"-2014", "-1022"},
 			transport.Doubtful:         {"-2015"}, // the key, the address or the permission
 			transport.Clock:            {"-1021"},
-			transport.Passed:           {"-1003", "-1006", "-1007", "-1015"},
+			transport.Silent:           {"-1000", "-1001", "-1003", "-1006", "-1007", "-1008", "-1015", "-1016"},
 		}, 400, 401),
 		Login: d.login(binanceLogin),
 	}

@@ -23,7 +23,7 @@ func Bitfinex(opts ...Option) Profile {
 		Classifier: Codes("1", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"10100"},
 			transport.Clock:            {"10114"},
-			transport.Passed:           {"10001", "11010", "20060"},
+			transport.Silent:           {"10001", "11010", "20060"},
 		}, 400, 401, 403, 500),
 		Origins: []string{"https://api.bitfinex.com"},
 		Overlap: defaultOverlap,

@@ -37,8 +37,9 @@ func Bybit(opts ...Option) Profile {
 		Classifier: unless(Codes("retCode", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"10003", "10004", "10007", "33004"},
 			transport.Clock:            {"10002"},
-			transport.Passed: {"10005", "10006", "10008", "10009", "10010", "10016", "10018", "10024", "10027", "10028",
-				"10029"},
+			// Rates, permissions, addresses, bans, and servers that are busy.
+			transport.Silent: {"10000", "10005", "10006", "10008", "10009", "10010", "10016", "10018", "10019", "10024", "10027",
+				"10028", "10029", "10429"},
 		}, 200, 401), `{"retCode":0,`),
 		Login: d.login(bybitLogin),
 	}

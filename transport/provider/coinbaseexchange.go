@@ -27,7 +27,7 @@ func CoinbaseExchange(opts ...Option) Profile {
 		Classifier: Codes("message", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"Invalid API Key", "invalid signature", "Invalid Passphrase"},
 			transport.Clock:            {"request timestamp expired"},
-			transport.Passed:           {"IP does not match*"},
+			transport.Silent:           {"IP does not match*"},
 		}, 400, 401),
 		Origins: []string{"https://api.exchange.coinbase.com"},
 		Overlap: defaultOverlap,

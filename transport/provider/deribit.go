@@ -29,7 +29,10 @@ func Deribit(opts ...Option) Profile {
 		Classifier: Codes("error.message", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"invalid_credentials", "invalid_token", "unauthorized", "token_revoked",
 				"authorization_required"},
-			transport.Passed: {"forbidden", "insufficient_scope", "too_many_requests", "tfa_required"},
+			// Those that are not about the key come with status 400 too.
+			transport.Silent: {"forbidden", "insufficient_scope", "tfa_required", "too_many_requests",
+				"too_many_concurrent_requests", "retry", "settlement_in_progress", "system_maintenance",
+				"temporarily_unavailable", "unavailable", "matching_engine_queue_full", "timed_out", "internal_server_error"},
 		}, 400, 401, 403),
 		Login: d.login(deribitLogin),
 	}

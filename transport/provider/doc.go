@@ -36,8 +36,9 @@
 // An error that the API documents as one of the key, or of its signature, is
 // transport.RefusedUnapplied: the request was not carried out and may be sent
 // again, an order too. A 401 that says nothing else is transport.Refused. Limits,
-// scopes, addresses, locked accounts and outcomes that nobody knows, such as a 5xx,
-// pass through.
+// scopes, addresses, locked accounts and servers that are busy are transport.Silent,
+// whatever their status: they go to the caller and say nothing of the key. Outcomes
+// that nobody knows, such as a 5xx, pass through.
 //
 // # WebSockets
 //

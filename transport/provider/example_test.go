@@ -27,7 +27,7 @@ func Acme(opts ...provider.Option) provider.Profile {
 		Classifier: provider.Codes("error.code", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"bad_key", "bad_signature"},
 			transport.Clock:            {"bad_time"},
-			transport.Passed:           {"rate_limit"},
+			transport.Silent:           {"rate_limit"},
 		}, 400, 401),
 		Origins: []string{"https://api.acme.example"},
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -170,5 +171,130 @@ func TestDoubtfulRefusalIsTriedOnce(t *testing.T) {
 	}
 	if len(e.attempts) != 2 {
 		t.Errorf("%d attempts", len(e.attempts))
+	}
+}
+
+// canned is an exchange of fixed answers, by the key id in the request.
+type canned func(id string) (status int, body string)
+
+func (c canned) RoundTrip(req *http.Request) (*http.Response, error) {
+	text := fmt.Sprint(req.Header)
+	id := "old-key"
+	if strings.Contains(text, "new-key") {
+		id = "new-key"
+	}
+	status, body := c(id)
+	return &http.Response{
+		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)),
+		ContentLength: int64(len(body)), Request: req, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}, nil
+}
+
+// An answer that says "busy", "too many" or "locked", whatever its status, is no
+// acceptance: a dead key that it comes to is not taken for recovered, nor the good
+// one called safe to revoke. F51, F60, F65, F66
+func TestBusyIsNoAcceptance(t *testing.T) {
+	type reply struct {
+		status int
+		body   string
+	}
+	for name, c := range map[string]struct {
+		good, bad reply
+		busy      []reply
+	}{
+		"kraken": {reply{200, `{"error":[],"result":{}}`}, reply{200, `{"error":["EAPI:Invalid key"]}`}, []reply{
+			{200, `{"error":["EService:Busy"]}`}, {200, `{"error":["EGeneral:Temporary lockout"]}`}, {200, `{"error":["EAPI:Rate limit exceeded"]}`},
+			{200, `{"error":["EGeneral:Permission denied"]}`},
+		}},
+		"bybit": {reply{200, `{"retCode":0,"result":{}}`}, reply{200, `{"retCode":10003}`}, []reply{
+			{200, `{"retCode":10006}`}, {200, `{"retCode":10016}`}, {200, `{"retCode":10005}`}, {200, `{"retCode":10429}`},
+		}},
+		"okx": {reply{200, `{"code":"0","data":[],"msg":""}`}, reply{401, `{"msg":"x","code":"50111"}`}, []reply{
+			{200, `{"msg":"x","code":"50011"}`}, {200, `{"msg":"x","code":"50061"}`}, {401, `{"msg":"x","code":"50110"}`}, {400, `{"msg":"x","code":"50100"}`},
+		}},
+		"deribit": {reply{200, `{"result":{}}`}, reply{400, `{"error":{"message":"invalid_credentials"}}`}, []reply{
+			{400, `{"error":{"message":"system_maintenance"}}`}, {400, `{"error":{"message":"too_many_requests"}}`},
+		}},
+		"binance":          {reply{200, `{}`}, reply{401, `{"code":-2014}`}, []reply{{400, `{"code":-1003}`}, {418, `{"code":-1003}`}, {403, `<html>`}}},
+		"kucoin":           {reply{200, `{"code":"200000"}`}, reply{401, `{"code":"400003"}`}, []reply{{400, `{"code":"411100"}`}, {401, `{"code":"400006"}`}}},
+		"gemini":           {reply{200, `{}`}, reply{400, `{"reason":"InvalidApiKey"}`}, []reply{{400, `{"reason":"RateLimit"}`}}},
+		"gate":             {reply{200, `{}`}, reply{401, `{"label":"INVALID_KEY"}`}, []reply{{400, `{"label":"TOO_FAST"}`}, {401, `{"label":"ACCOUNT_LOCKED"}`}}},
+		"coinbaseexchange": {reply{200, `{}`}, reply{401, `{"message":"Invalid API Key"}`}, []reply{{401, `{"message":"IP does not match IP whitelist"}`}}},
+	} {
+		for _, busy := range c.busy {
+			t.Run(name+" "+busy.body, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := profiles()[name]
+					opts := []source.Option{source.WithLogger(nil)}
+					if p.Lockout {
+						opts = append(opts, source.WithLockout())
+					}
+					ring, err := source.Keep(t.Context(), two{base64Secret}, opts...)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer ring.Close()
+					answers := map[string]reply{"new-key": c.bad, "old-key": c.good}
+					rt := transport.New(ring, p.Scheme, transport.WithClassifier(p.Classifier), transport.WithOrigin("https://api.example.com"),
+						transport.WithBase(canned(func(id string) (int, string) { return answers[id].status, answers[id].body })))
+					order := func() {
+						t.Helper()
+						resp, err := (&http.Client{Transport: rt}).Post("https://api.example.com"+privatePath(name), "", strings.NewReader(""))
+						if err != nil {
+							t.Fatal(err)
+						}
+						resp.Body.Close()
+					}
+					order() // falls back
+					time.Sleep(90 * time.Second)
+					answers = map[string]reply{"new-key": busy, "old-key": busy}
+					order() // a probe of the new key
+					answers = map[string]reply{"new-key": c.bad, "old-key": c.good}
+					for range 5 {
+						time.Sleep(time.Minute)
+						order()
+					}
+					s := ring.Status()
+					if s.Current.Accepted != 0 || s.Current.State == source.StateAccepted {
+						t.Errorf("a key that was never accepted: %+v", s.Current)
+					}
+					for _, v := range s.Versions {
+						if v.SafeToRevoke && v.Version == "v1" {
+							t.Error("the only good key is called safe to revoke")
+						}
+					}
+					if s.InUse != "v1" {
+						t.Errorf("in use: %s", s.InUse)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Nor is it the word of the key that a request falls back to.
+func TestBusyAfterARefusalIsNoAcceptance(t *testing.T) {
+	p := provider.OKX()
+	ring, err := source.Keep(t.Context(), two{base64Secret}, source.WithLogger(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ring.Close()
+	rt := transport.New(ring, p.Scheme, transport.WithClassifier(p.Classifier), transport.WithOrigin("https://api.example.com"),
+		transport.WithBase(canned(func(id string) (int, string) {
+			if id == "new-key" {
+				return 401, `{"code":"50111"}`
+			}
+			return 401, `{"code":"50110"}` // its address is not on the key's list
+		})))
+	resp, err := (&http.Client{Transport: rt}).Get("https://api.example.com/api/v5/account/balance")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	for _, v := range ring.Status().Versions {
+		if v.Accepted != 0 {
+			t.Errorf("%s was accepted", v.Version)
+		}
 	}
 }

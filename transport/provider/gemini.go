@@ -35,7 +35,7 @@ func Gemini(opts ...Option) Profile {
 		Classifier: Codes("reason", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"InvalidSignature", "InvalidApiKey"},
 			transport.Clock:            {"InvalidNonce"},
-			transport.Passed:           {"MissingRole"},
+			transport.Silent:           {"MissingRole", "RateLimit*", "Maintenance", "System"},
 		}, 400, 401, 403),
 		Origins: []string{"https://api.gemini.com"},
 		Overlap: defaultOverlap,

@@ -84,11 +84,14 @@ func krakenDigest(dst []byte, c *Call) []byte {
 	return h.Sum(dst)
 }
 
-var krakenCodes = map[string]transport.Verdict{
-	"EAPI:Invalid key":       transport.RefusedUnapplied,
-	"EAPI:Invalid signature": transport.RefusedUnapplied,
-	"EAPI:Invalid nonce":     transport.Clock,
-}
+// What the categories mean: https://support.kraken.com/articles/360001491786-api-error-messages
+// An error about the order or the query says that the key is good.
+var krakenErrors = newTexts(map[transport.Verdict][]string{
+	transport.RefusedUnapplied: {"EAPI:Invalid key", "EAPI:Invalid signature"},
+	transport.Clock:            {"EAPI:Invalid nonce"},
+	transport.Passed:           {"EOrder:*", "EQuery:*", "ETrade:*", "EFunding:*", "EGeneral:Invalid arguments*"},
+	transport.Silent:           {"E*"},
+})
 
 // krakenRefusal reads the list of errors in answers with status 200, where
 // Kraken puts its refusals. https://docs.kraken.com/api/docs/guides/spot-errors
@@ -98,11 +101,7 @@ var krakenRefusal = unless(func(a *transport.Answer) transport.Verdict {
 	}
 	body := a.Body()
 	for i := range 4 { // warnings may come before the error
-		text := lookup(body, "error", strconv.Itoa(i))
-		if text == "" {
-			break
-		}
-		if verdict, ok := krakenCodes[text]; ok {
+		if verdict, ok := krakenErrors.verdict(lookup(body, "error", strconv.Itoa(i))); ok {
 			return verdict
 		}
 	}

@@ -26,11 +26,13 @@ func OKX(opts ...Option) Profile {
 		Name: d.Name, Scheme: d.public(), Overlap: defaultOverlap,
 		Origins: []string{"https://www.okx.com"},
 		// https://www.okx.com/docs-v5/en/#error-code
-		Classifier: Codes("code", map[transport.Verdict][]string{
+		// Some of what is not about the key comes with status 200.
+		Classifier: unless(Codes("code", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"50105", "50111", "50113", "50114", "50119"},
 			transport.Clock:            {"50102", "50112"},
-			transport.Passed:           {"50011", "50061", "50100", "50101", "50103", "50104", "50106", "50107", "50110"},
-		}, 400, 401, 403),
+			transport.Silent: {"50001", "50004", "50005", "50011", "50013", "50026", "50030", "50035", "50061", "50062", "50100",
+				"50101", "50103", "50104", "50106", "50107", "50110"},
+		}, 200, 400, 401, 403), `{"code":"0"`),
 		Login: d.login(okxLogin),
 	}
 }

@@ -14,42 +14,57 @@ import (
 // bodies: the value at path, names and indexes with dots between them, such as
 // "error.code" or "error.0". Letter case does not matter; a text that ends in
 // "*" stands for all that begin with it. Only bodies of the given statuses are
-// read, and of those no more than [transport.MaxPeek]. Whatever is not listed is decided as [transport.RFC6750] does.
+// read, and of those no more than [transport.MaxPeek]. Whatever is not listed is
+// decided as [transport.RFC6750] does.
 //
-// List what is not about the key as well: with a status of 401 it would count as
-// a refusal else.
+// List what is not about the key as well, as [transport.Silent]: with a status of
+// 401 it would count as a refusal else, and with 200 as an acceptance.
 func Codes(path string, verdicts map[transport.Verdict][]string, statuses ...int) transport.Classifier {
-	exact, prefix := make(map[string]transport.Verdict), make(map[string]transport.Verdict)
-	for verdict, texts := range verdicts {
-		for _, t := range texts {
+	names, meaning := strings.Split(path, "."), newTexts(verdicts)
+	return func(a *transport.Answer) transport.Verdict {
+		if slices.Contains(statuses, a.Status) {
+			if v, ok := meaning.verdict(lookup(a.Body(), names...)); ok {
+				return v
+			}
+		}
+		return transport.RFC6750(a)
+	}
+}
+
+// texts are what error codes and messages mean, in lower case.
+type texts struct{ exact, prefix map[string]transport.Verdict }
+
+func newTexts(verdicts map[transport.Verdict][]string) texts {
+	m := texts{make(map[string]transport.Verdict), make(map[string]transport.Verdict)}
+	for verdict, list := range verdicts {
+		for _, t := range list {
 			t = strings.ToLower(t)
 			if begin, ok := strings.CutSuffix(t, "*"); ok {
-				prefix[begin] = verdict
+				m.prefix[begin] = verdict
 			} else {
-				exact[t] = verdict
+				m.exact[t] = verdict
 			}
 		}
 	}
-	names := strings.Split(path, ".")
-	return func(a *transport.Answer) transport.Verdict {
-		if !slices.Contains(statuses, a.Status) {
-			return transport.RFC6750(a)
-		}
-		text := strings.ToLower(lookup(a.Body(), names...))
-		if text == "" {
-			return transport.RFC6750(a)
-		}
-		if verdict, ok := exact[text]; ok {
-			return verdict
-		}
-		verdict, longest := transport.RFC6750(a), -1
-		for begin, v := range prefix {
-			if strings.HasPrefix(text, begin) && len(begin) > longest {
-				verdict, longest = v, len(begin)
-			}
-		}
-		return verdict
+	return m
+}
+
+// verdict returns what text means; of the prefixes that fit, the longest says.
+func (m texts) verdict(text string) (v transport.Verdict, ok bool) {
+	if text == "" {
+		return v, false
 	}
+	text = strings.ToLower(text)
+	if v, ok = m.exact[text]; ok {
+		return v, true
+	}
+	longest := -1
+	for begin, means := range m.prefix {
+		if strings.HasPrefix(text, begin) && len(begin) > longest {
+			v, ok, longest = means, true, len(begin)
+		}
+	}
+	return v, ok
 }
 
 // unless passes answers with status 200 whose body begins with one of the given

@@ -16,6 +16,7 @@ const (
 	unapplied = transport.RefusedUnapplied
 	doubtful  = transport.Doubtful
 	clock     = transport.Clock
+	silent    = transport.Silent
 )
 
 type answer struct {
@@ -51,7 +52,8 @@ var refusals = map[string]struct {
 		codes(401, `{"code":%s,"msg":"x"}`, doubtful, "-2015"),
 		codes(400, `{"code":%s,"msg":"x"}`, clock, "-1021"),
 		codes(429, `{"code":%s,"msg":"x"}`, passed, "-1003", "-1015"),
-		codes(400, `{"code":%s,"msg":"x"}`, passed, "-1003", "-1006", "-1007", "-1015", "-1100", "-2010"),
+		codes(400, `{"code":%s,"msg":"x"}`, silent, "-1003", "-1006", "-1007", "-1008", "-1015"),
+		codes(400, `{"code":%s,"msg":"x"}`, passed, "-1100", "-2010"),
 		codes(500, `{"code":%s,"msg":"x"}`, passed, "-1006", "-1007", "-2014"),
 		[]answer{{401, "", refused}, {403, "<html>", passed}, {418, "", passed}, {503, "", passed}, {200, `{"code":-2014}`, passed}},
 	)},
@@ -60,8 +62,11 @@ var refusals = map[string]struct {
 		codes(200, `{"error":["WGeneral:Warning","%s"]}`, unapplied, "EAPI:Invalid key"),
 		codes(200, ` { "error" : [ "%s" ] , "result" : {} }`, unapplied, "EAPI:Invalid key"),
 		codes(200, `{"error":["%s"]}`, clock, "EAPI:Invalid nonce"),
-		codes(200, `{"error":["%s"]}`, passed, "EGeneral:Permission denied", "EAPI:Rate limit exceeded", "EOrder:Rate limit exceeded",
-			"EGeneral:Temporary lockout", "EService:Unavailable", "EService:Busy"),
+		codes(200, `{"error":["%s"]}`, silent, "EGeneral:Permission denied", "EAPI:Rate limit exceeded", "EGeneral:Temporary lockout",
+			"EService:Unavailable", "EService:Busy", "EService:Market in cancel_only mode", "EGeneral:Internal error", "EAuth:Account temporary disabled"),
+		codes(200, `{"error":["WGeneral:Warning","%s"]}`, silent, "EService:Busy"),
+		codes(200, `{"error":["%s"]}`, passed, "EOrder:Rate limit exceeded", "EOrder:Insufficient funds", "EQuery:Unknown asset pair",
+			"EGeneral:Invalid arguments:volume", "WGeneral:Warning"),
 		[]answer{
 			{200, `{"error":[],"result":{"note":"EAPI:Invalid key"}}`, passed}, {200, `{"result":["EAPI:Invalid key"]}`, passed},
 			{200, "", passed}, {500, `{"error":["EAPI:Invalid key"]}`, passed}, {401, "", refused},
@@ -70,7 +75,9 @@ var refusals = map[string]struct {
 	"okx": {provider.OKX().Classifier, join(
 		codes(401, `{"msg":"x","code":"%s"}`, unapplied, "50111", "50113", "50105", "50114", "50119"),
 		codes(401, `{"msg":"x","code":"%s"}`, clock, "50102", "50112"),
-		codes(401, `{"msg":"x","code":"%s"}`, passed, "50110", "50103", "50104", "50106", "50107", "50101", "50100", "50011", "50061"),
+		codes(401, `{"msg":"x","code":"%s"}`, silent, "50110", "50103", "50104", "50106", "50107", "50101", "50100", "50011", "50061"),
+		codes(200, `{"msg":"x","code":"%s"}`, silent, "50011", "50030", "50061", "50062"),
+		codes(200, `{"code":"%s","data":[{"sCode":"51008"}],"msg":""}`, passed, "0", "1", "2", "51000"),
 		codes(429, `{"msg":"x","code":"%s"}`, passed, "50011", "50061"),
 		[]answer{{401, "", refused}, {500, "", passed}},
 	)},
@@ -78,33 +85,38 @@ var refusals = map[string]struct {
 		codes(200, `{"retCode":%s,"retMsg":"x"}`, unapplied, "10003", "10004", "10007", "33004"),
 		codes(401, `{"retCode":%s,"retMsg":"x"}`, unapplied, "10003"),
 		codes(200, `{"retCode":%s,"retMsg":"x"}`, clock, "10002"),
-		codes(200, `{"retCode":%s,"retMsg":"x"}`, passed, "0", "10005", "10006", "10008", "10009", "10010", "10016", "10018", "10024",
-			"10027", "10028", "10029", "110001"),
+		codes(200, `{"retCode":%s,"retMsg":"x"}`, silent, "10000", "10005", "10006", "10008", "10009", "10010", "10016", "10018", "10024",
+			"10027", "10028", "10029", "10429"),
+		codes(200, `{"retCode":%s,"retMsg":"x"}`, passed, "0", "10001", "110001"),
 		[]answer{{401, "", refused}, {403, `{"retCode":10003}`, passed}, {429, "", passed}, {502, "", passed}},
 	)},
 	"kucoin": {provider.KuCoin().Classifier, join(
 		codes(401, `{"code":"%s","msg":"x"}`, unapplied, "400003", "400004", "400005"),
 		codes(401, `{"code":"%s","msg":"x"}`, clock, "400002"),
-		codes(401, `{"code":"%s","msg":"x"}`, passed, "400001", "400006", "400007", "411100"),
+		codes(401, `{"code":"%s","msg":"x"}`, unapplied, "400008", "400009"),
+		codes(401, `{"code":"%s","msg":"x"}`, silent, "400001", "400006", "400007", "400010", "411100"),
 		[]answer{{401, "", refused}, {429, `{"code":"400003"}`, passed}},
 	)},
 	"gemini": {provider.Gemini().Classifier, join(
 		codes(400, `{"result":"error","reason":"%s","message":"x"}`, unapplied, "InvalidSignature", "InvalidApiKey"),
 		codes(400, `{"result":"error","reason":"%s","message":"x"}`, clock, "InvalidNonce"),
-		codes(403, `{"result":"error","reason":"%s","message":"x"}`, passed, "MissingRole"),
+		codes(403, `{"result":"error","reason":"%s","message":"x"}`, silent, "MissingRole"),
+		codes(400, `{"result":"error","reason":"%s","message":"x"}`, silent, "RateLimit", "RateLimited", "Maintenance"),
 		[]answer{{400, `{"reason":"InvalidPrice"}`, passed}, {429, "", passed}},
 	)},
 	"bitfinex": {provider.Bitfinex().Classifier, join(
 		codes(500, `["error",10100,"%s"]`, unapplied, "apikey: invalid", "apikey: digest invalid"),
 		codes(500, `["error",%s,"x"]`, clock, "10114"),
-		codes(500, `["error",%s,"x"]`, passed, "10001", "11010", "20060"),
+		codes(500, `["error",%s,"x"]`, silent, "10001", "11010", "20060"),
 		[]answer{{500, "Internal Server Error", passed}, {200, `["error",10100,"x"]`, passed}, {502, "", passed}},
 	)},
 	"deribit": {provider.Deribit().Classifier, join(
 		codes(400, `{"jsonrpc":"2.0","error":{"message":"%s","code":1},"testnet":false}`, unapplied, "invalid_credentials", "invalid_token",
 			"unauthorized", "token_revoked", "authorization_required"),
-		codes(401, `{"error":{"message":"%s","code":1}}`, passed, "forbidden", "insufficient_scope", "too_many_requests", "tfa_required"),
-		codes(400, `{"error":{"message":"%s","code":13004}}`, passed, "forbidden", "insufficient_scope", "too_many_requests", "tfa_required"),
+		codes(401, `{"error":{"message":"%s","code":1}}`, silent, "forbidden", "insufficient_scope", "too_many_requests", "tfa_required"),
+		codes(400, `{"error":{"message":"%s","code":13004}}`, silent, "forbidden", "insufficient_scope", "too_many_requests", "tfa_required",
+			"retry", "system_maintenance", "settlement_in_progress"),
+		codes(400, `{"error":{"message":"%s","code":10009}}`, passed, "not_enough_funds"),
 	)},
 	"bitmex": {provider.BitMEX().Classifier, join(
 		codes(401, `{"error":{"message":"%s","name":"HTTPError"}}`, unapplied, "Invalid API Key.", "Signature not valid."),
@@ -114,12 +126,12 @@ var refusals = map[string]struct {
 	"gate": {provider.Gate().Classifier, join(
 		codes(401, `{"label":"%s","message":"x"}`, unapplied, "INVALID_KEY", "INVALID_CREDENTIALS", "AUTHENTICATION_FAILED", "INVALID_SIGNATURE"),
 		codes(403, `{"label":"%s","message":"x"}`, clock, "REQUEST_EXPIRED"),
-		codes(401, `{"label":"%s","message":"x"}`, passed, "IP_FORBIDDEN", "READ_ONLY", "FORBIDDEN", "ACCOUNT_LOCKED", "TOO_MANY_REQUESTS"),
+		codes(401, `{"label":"%s","message":"x"}`, silent, "IP_FORBIDDEN", "READ_ONLY", "FORBIDDEN", "ACCOUNT_LOCKED", "TOO_MANY_REQUESTS"),
 	)},
 	"coinbaseexchange": {provider.CoinbaseExchange().Classifier, join(
 		codes(401, `{"message":"%s"}`, unapplied, "Invalid API Key", "invalid signature", "Invalid Passphrase"),
 		codes(400, `{"message":"%s"}`, clock, "request timestamp expired"),
-		codes(401, `{"message":"%s"}`, passed, "IP does not match IP whitelist"),
+		codes(401, `{"message":"%s"}`, silent, "IP does not match IP whitelist"),
 		[]answer{{403, `{"message":"Invalid API Key"}`, passed}, {429, "", passed}},
 	)},
 	"github": {provider.GitHub().Classifier, []answer{
@@ -131,8 +143,8 @@ var refusals = map[string]struct {
 	}},
 	"openai": {provider.OpenAI().Classifier, []answer{
 		{401, `{"error":{"code":"invalid_api_key"}}`, refused}, {401, `{"error":{"message":"Incorrect API key provided"}}`, refused},
-		{401, `{"error":{"message":"IP not authorized"}}`, passed},
-		{401, `{"error":{"message":"You must be a member of an organization to use the API"}}`, passed},
+		{401, `{"error":{"message":"IP not authorized"}}`, silent},
+		{401, `{"error":{"message":"You must be a member of an organization to use the API"}}`, silent},
 		{403, "", passed}, {429, "", passed},
 	}},
 	"anthropic": {provider.Anthropic().Classifier, []answer{

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -18,7 +20,11 @@ func Classifier(a *transport.Answer) transport.Verdict {
 	if a.Status != 400 && a.Status != 401 && a.Status != 403 {
 		return transport.RFC6750(a)
 	}
-	switch code(a) {
+	name := code(a)
+	if _, throttled := retry.DefaultThrottleErrorCodes[name]; throttled {
+		return transport.Silent
+	}
+	switch name {
 	case "InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException", "ExpiredToken", "ExpiredTokenException",
 		"InvalidToken", "TokenRefreshRequired":
 		return transport.RefusedUnapplied
@@ -30,6 +36,8 @@ func Classifier(a *transport.Answer) transport.Verdict {
 		return transport.RefusedUnapplied
 	case "RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture":
 		return transport.Clock
+	case "AccessDenied", "AccessDeniedException", "ServiceUnavailable", "InternalFailure", "OptInRequired", "NotAuthorized":
+		return transport.Silent
 	}
 	// So EC2's 401 for a key that it does not know, AuthFailure, is a refusal too.
 	return transport.RFC6750(a)

@@ -21,10 +21,11 @@ func TestClassifier(t *testing.T) {
 		"ExpiredTokenException":       transport.RefusedUnapplied,
 		"RequestTimeTooSkewed":        transport.Clock,
 		"RequestExpired":              transport.Clock,
-		"AccessDenied":                transport.Passed,
-		"AccessDeniedException":       transport.Passed,
-		"Throttling":                  transport.Passed,
-		"ThrottlingException":         transport.Passed,
+		"AccessDenied":                transport.Silent,
+		"AccessDeniedException":       transport.Silent,
+		"Throttling":                  transport.Silent,
+		"ThrottlingException":         transport.Silent,
+		"SlowDown":                    transport.Silent,
 		"ValidationException":         transport.Passed,
 	} {
 		for form, answer := range map[string]*transport.Answer{
