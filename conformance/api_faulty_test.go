@@ -17,7 +17,7 @@ import (
 // Each fault that is put into a server on purpose, or into the way to it, fails
 // the case that is there for it, and the server without faults fails none.
 func TestAPISuiteFindsFaults(t *testing.T) {
-	for fault, want := range map[string]string{
+	faults := map[string]string{
 		"":                          "",
 		"no orders":                 "Accepts",
 		"no challenge":              "RefusesNone",
@@ -36,7 +36,9 @@ func TestAPISuiteFindsFaults(t *testing.T) {
 		"answers 503":               "Rotation",
 		"every second fails":        "Rotation",
 		"every second order fails":  "Rotation",
-	} {
+	}
+	eachFails(t, conformance.APICases(), faults)
+	for fault, want := range faults {
 		t.Run("fault "+fault, func(t *testing.T) {
 			t.Parallel()
 			g := &gate{fault: fault, logged: make(map[string][]string)}

@@ -17,8 +17,14 @@ import (
 // source on purpose fails the case that is there for it, and the source without
 // faults fails none.
 func TestSourceSuiteFindsFaults(t *testing.T) {
-	for fault, want := range map[string]string{
+	faults := map[string]string{
 		"":                 "",
+		"drops the id":     "FirstValue",
+		"key of its own":   "NoValueYet",
+		"only newer":       "Rollback",
+		"never forgets":    "Delete",
+		"waits for notice": "Poll",
+		"first context":    "Close",
 		"empty key":        "Empty",
 		"untyped error":    "Broken",
 		"secret in error":  "Denied",
@@ -32,7 +38,9 @@ func TestSourceSuiteFindsFaults(t *testing.T) {
 		"forgets the rest": "Update",
 		"renames":          "SameContent",
 		"mixes pairs":      "Concurrent",
-	} {
+	}
+	eachFails(t, conformance.SourceCases(), faults)
+	for fault, want := range faults {
 		t.Run("fault "+fault, func(t *testing.T) {
 			t.Parallel()
 			skip := make(map[string]string)
@@ -92,6 +100,8 @@ type memory struct {
 	keys    []source.Key
 	err     error
 	reads   int
+	first   context.Context // of the first reading
+	held    []source.Key    // what was read when last told of a change
 	changed []chan struct{}
 }
 
@@ -115,6 +125,9 @@ func (m *memory) put(keys ...source.Key) {
 			m.mu.Lock()
 		}
 	}
+	if m.fault == "only newer" && len(keys) > 0 && len(m.keys) > 0 && keys[0].Version < m.keys[0].Version {
+		return
+	}
 	m.keys, m.err = keys, nil
 	m.notify()
 }
@@ -122,6 +135,9 @@ func (m *memory) put(keys ...source.Key) {
 func (m *memory) fail(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.fault == "never forgets" && err == source.ErrNoKey {
+		return
+	}
 	m.err = err
 	m.notify()
 }
@@ -163,7 +179,14 @@ func (m *memory) Read(ctx context.Context) (source.Set, error) {
 		go func() { <-m.end }()
 	}
 	fail := func(err error) (source.Set, error) { return source.Set{}, &source.Error{Source: "memory", Err: err} }
+	if m.first == nil {
+		m.first = ctx
+	}
 	switch {
+	case m.fault == "first context" && m.first.Err() != nil:
+		return fail(fmt.Errorf("%w: %w", source.ErrUnavailable, m.first.Err()))
+	case m.fault == "key of its own" && m.keys == nil:
+		return source.Set{Keys: []source.Key{conformance.NewKey(0)}, Complete: true}, nil
 	case ctx.Err() != nil:
 		return fail(fmt.Errorf("%w: %w", source.ErrUnavailable, ctx.Err()))
 	case m.err == source.ErrUnavailable && m.fault == "untyped error":
@@ -177,8 +200,18 @@ func (m *memory) Read(ctx context.Context) (source.Set, error) {
 	case len(m.keys) == 0:
 		return fail(source.ErrNoKey)
 	}
+	keys := m.keys
+	if m.fault == "waits for notice" {
+		if m.held == nil {
+			m.held = keys
+		}
+		keys = m.held
+	}
 	set := source.Set{Complete: true}
-	for _, key := range m.keys {
+	for _, key := range keys {
+		if m.fault == "drops the id" {
+			key.ID = ""
+		}
 		if m.fault != "shared maps" {
 			key = key.Clone()
 		}

@@ -1,11 +1,13 @@
 package conformance_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,11 +15,14 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
+// beyond are the cases about origins, secrecy and the ring.
+const beyond = "ErrorSecrecy Redirect RedirectBack OtherOrigin Lookalikes PlainHTTP ServerFirst SourceFirst LateRefusal AllRefused ResponseRequest"
+
 // Each fault that is put into a RoundTripper on purpose fails the case that is
 // there for it. The RoundTripper without faults fails those about origins,
 // secrecy and the ring, of which it knows nothing, and no other.
 func TestTransportSuiteFindsFaults(t *testing.T) {
-	for fault, want := range map[string]string{
+	faults := map[string]string{
 		"":                     "",
 		"changes the request":  "Unchanged",
 		"nil header":           "NilHeader",
@@ -39,7 +44,15 @@ func TestTransportSuiteFindsFaults(t *testing.T) {
 		"no fall-back":         "SourceFirst SourceFirstPost TwoRotations",
 		"storms":               "AllRefused",
 		"any refusal":          "NotTheKey AppliedOnce",
-	} {
+		"drops Expect":         "ExpectContinue",
+		"one at a time":        "Concurrent",
+		"context of its own":   "Early",
+		"a reading each":       "OneReading",
+		"only newer":           "Rollback",
+		"no key on redirects":  "RedirectWithin",
+	}
+	eachFails(t, conformance.TransportCases(), faults, strings.Fields(beyond)...)
+	for fault, want := range faults {
 		t.Run("fault "+fault, func(t *testing.T) {
 			t.Parallel()
 			failed := make(map[string]string)
@@ -69,7 +82,7 @@ func TestTransportSuiteFindsFaults(t *testing.T) {
 				}
 			}
 			if fault == "" {
-				want = "ErrorSecrecy Redirect RedirectBack OtherOrigin Lookalikes PlainHTTP ServerFirst SourceFirst LateRefusal AllRefused ResponseRequest"
+				want = beyond
 			}
 			for name := range strings.FieldsSeq(want) {
 				if failed[name] == "" {
@@ -91,6 +104,7 @@ type naive struct {
 	base  http.RoundTripper
 	fault string
 
+	busy          atomic.Int64
 	mu            sync.Mutex
 	key, previous source.Key
 }
@@ -98,7 +112,12 @@ type naive struct {
 func (n *naive) current() (key, previous source.Key) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if now := n.keys.Current(); now.Version != n.key.Version && (n.fault != "keeps the first key" || n.key.Version == "") {
+	now := n.keys.Current()
+	if n.fault == "only newer" && now.Version < n.key.Version {
+		now = n.key
+	}
+	keeps := n.fault == "keeps the first key" || n.fault == "a reading each"
+	if now.Version != n.key.Version && (!keeps || n.key.Version == "") {
 		n.key, n.previous = now, n.key
 	}
 	return n.key, n.previous
@@ -106,6 +125,11 @@ func (n *naive) current() (key, previous source.Key) {
 
 func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 	key, previous := n.current()
+	if n.busy.Add(1) > 1 && n.fault == "one at a time" {
+		n.busy.Add(-1)
+		return nil, errors.New("busy")
+	}
+	defer n.busy.Add(-1)
 	if n.fault == "body left open" && req.Context().Err() != nil {
 		return nil, req.Context().Err()
 	}
@@ -118,10 +142,19 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	refused := resp.StatusCode == http.StatusUnauthorized || n.fault == "any refusal" && resp.StatusCode >= 400
 	tries := 1
-	if n.fault == "storms" {
+	switch n.fault {
+	case "storms":
 		tries = 3
+	case "no fall-back", "only newer":
+		tries = 0
+	case "a reading each":
+		if refused {
+			if set, err := n.keys.Read(req.Context()); err == nil {
+				previous = set.Keys[0]
+			}
+		}
 	}
-	for ; refused && tries > 0 && previous.Version != "" && n.fault != "no fall-back"; tries-- {
+	for ; refused && tries > 0 && previous.Version != ""; tries-- {
 		body, again := req.Body, req
 		switch {
 		case body == nil || body == http.NoBody:
@@ -179,6 +212,14 @@ func (n *naive) send(req *http.Request, body io.ReadCloser, key source.Key) (*ht
 	out := new(http.Request)
 	*out = *req
 	switch n.fault {
+	case "context of its own":
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		context.AfterFunc(req.Context(), cancel)
+		out = req.WithContext(ctx)
+		out.Header = req.Header.Clone()
+	case "drops Expect":
+		out.Header = req.Header.Clone()
+		out.Header.Del("Expect")
 	case "clone":
 		out = req.Clone(req.Context())
 	case "changes the request":
@@ -200,9 +241,11 @@ func (n *naive) send(req *http.Request, body io.ReadCloser, key source.Key) (*ht
 		out.Body = io.NopCloser(strings.NewReader(string(text)))
 	}
 	value := "Bearer " + key.Secret.Expose()
-	if n.fault == "adds" {
+	switch {
+	case n.fault == "adds":
 		out.Header.Add("Authorization", value)
-	} else {
+	case n.fault == "no key on redirects" && req.Response != nil:
+	default:
 		out.Header.Set("Authorization", value)
 	}
 	resp, err := n.base.RoundTrip(out)

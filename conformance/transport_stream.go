@@ -84,6 +84,12 @@ func expectContinue(s *transportTrial) {
 	if n := len(s.api.Orders()); n != want {
 		s.Errorf("%d orders applied, want %d", n, want)
 	}
+	for _, a := range s.api.Requests() {
+		// A server of HTTP/2 keeps the header to itself.
+		if s.protocol == HTTP1 && a.Path == "/orders" && a.Header.Get("Expect") != "100-continue" {
+			s.Errorf("an attempt has Expect %q", a.Header.Get("Expect"))
+		}
+	}
 }
 
 // F39
