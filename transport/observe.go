@@ -20,11 +20,21 @@ type Observation struct {
 type observeKey struct{}
 
 // Observe returns a context and what is to be known, once it is done, of the
-// request that carries it. If several do, as in a chain of redirects, it tells
-// of the last. Requests without one do not pay for it.
+// request that carries it. If several do, as in a chain of redirects or the
+// tries of a retry library, it tells of the last, but for [Observation.Attempts],
+// which adds up. Requests without one do not pay for it.
 func Observe(ctx context.Context) (context.Context, *Observation) {
 	o := &Observation{}
 	return context.WithValue(ctx, observeKey{}, o), o
+}
+
+// observed returns the observation of ctx, if there is one, and how many attempts
+// it has behind it: of another exchange, or of none.
+func observed(ctx context.Context) (o *Observation, before int) {
+	if o, _ = ctx.Value(observeKey{}).(*Observation); o != nil {
+		before = o.Attempts()
+	}
+	return o, before
 }
 
 func (o *Observation) note(version string, attempts int, moved bool) {
@@ -42,7 +52,8 @@ func (o *Observation) Version() string {
 	return o.version
 }
 
-// Attempts is how often the request was sent.
+// Attempts is how often requests with this observation were sent: attempts with
+// another key, redirects and retries included.
 func (o *Observation) Attempts() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -45,8 +45,8 @@ func TestObservation(t *testing.T) {
 	})
 }
 
-// One observation over a chain of redirects tells of the last request: one that
-// went elsewhere, without the key.
+// One observation over a chain of redirects counts them all, and tells of the
+// last request: one that went elsewhere, without the key.
 //
 // F53
 func TestObservationOfARedirectElsewhere(t *testing.T) {
@@ -55,7 +55,7 @@ func TestObservationOfARedirectElsewhere(t *testing.T) {
 		client := w.client(t, transport.Bearer())
 		w.script(map[string]redirect{"a.example.com/": {302, "https://b.example.com/"}})
 		a := send(t, client.Transport, get(t, "https://a.example.com/"))
-		a.want(t, http.StatusOK, "", 1)
+		a.want(t, http.StatusOK, "", 2)
 	})
 }
 
@@ -215,13 +215,20 @@ func TestInsideARetryLibrary(t *testing.T) {
 		client.CheckRetry = func(_ context.Context, resp *http.Response, err error) (bool, error) {
 			return err == nil && resp.StatusCode == http.StatusUnauthorized, nil
 		}
-		resp, err := client.Post(srv.URL, "text/plain", strings.NewReader("order"))
+		ctx, seen := transport.Observe(t.Context())
+		req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, srv.URL, strings.NewReader("order"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
 		if n := len(g.records()); resp.StatusCode != http.StatusUnauthorized || n > 2*(retries+1) {
 			t.Errorf("status %d after %d attempts", resp.StatusCode, n)
+		} else if seen.Attempts() != n {
+			t.Errorf("%d attempts were observed, %d sent", seen.Attempts(), n)
 		}
 	})
 }

@@ -122,10 +122,10 @@ func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error
 		closeBody(req)
 		return nil, err
 	}
-	obs, _ := req.Context().Value(observeKey{}).(*Observation)
+	obs, before := observed(req.Context())
 	if !bound || t.needsKey != nil && !t.needsKey(req) {
 		if obs != nil {
-			obs.note("", 1, false)
+			obs.note("", before+1, false)
 		}
 		return t.base.RoundTrip(req) // F53: a redirect elsewhere goes without the key
 	}
@@ -140,7 +140,7 @@ func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error
 			x.a.Drop()
 		}
 		if obs != nil {
-			obs.note(CallersKey, 1, false)
+			obs.note(CallersKey, before+1, false)
 		}
 		if !t.warned.Swap(true) {
 			slog.WarnContext(req.Context(), "rollingkeys: a request comes with credentials of its own; it is sent as it is, without the ring's key")
@@ -157,7 +157,7 @@ func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error
 	for x.attempts = 1; ; x.attempts++ {
 		resp, err = x.send()
 		if obs != nil {
-			obs.note(x.a.Version(), x.attempts, x.a.Version() != first)
+			obs.note(x.a.Version(), before+x.attempts, x.a.Version() != first)
 		}
 		if err != nil {
 			return nil, err
