@@ -76,11 +76,17 @@ func WithBase(base http.RoundTripper) Option { return func(c *config) { c.base =
 func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = d } }
 
 // WithRetry sends a request that failed for a passing reason (connection lost,
-// 429, 502, 503, 504) again, up to n times, with growing pauses between 200 ms
-// and 5 s. Only requests that may be repeated are: GET, HEAD, OPTIONS, TRACE,
-// PUT, DELETE, and others that have an Idempotency-Key; and only if their body
-// can be had again: nothing is buffered. Default 0. Each of these tries may take
-// the attempts that the key transport makes: two, four at the very most.
+// 429, 502, 503, 504) again, up to n times. Default 0.
+//
+// The pauses between double from 200 ms to 5 s, and are longer by up to half at
+// random. A Retry-After (RFC 9110 section 10.2.3) of up to 5 s is waited out; an
+// answer that asks for more goes back at once, as does that of the last try. Of
+// an answer that does not go back 64 KiB are read at most, for 100 ms at most.
+//
+// Only requests that may be repeated are: GET, HEAD, OPTIONS, TRACE, PUT,
+// DELETE, and others that have an Idempotency-Key or X-Idempotency-Key; and only
+// if their body can be had again: nothing is buffered. Each of these tries may
+// take the attempts that the key transport makes: two, four at the very most.
 func WithRetry(n int) Option { return func(c *config) { c.retries = n } }
 
 // WithRing sets how the keys are kept: overlap, polling, cache, events.

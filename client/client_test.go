@@ -5,11 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,72 +113,6 @@ func TestUnusableKey(t *testing.T) {
 	}
 	if v := c.Status().InUse; v != "v1" {
 		t.Errorf("in use %q", v)
-	}
-}
-
-// F52, F67, F77: passing failures are sent again only if that does no harm, a
-// bounded number of times, whatever Retry-After says; bodies arrive whole.
-func TestRetry(t *testing.T) {
-	var tries atomic.Int64
-	var body atomic.Value
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n := tries.Add(1)
-		data, _ := io.ReadAll(r.Body)
-		body.Store(string(data))
-		if n%3 != 0 {
-			w.Header().Set("Retry-After", "0")
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	}))
-	defer server.Close()
-	c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("k")}), client.WithRetry(2))
-	stream := func() io.Reader { return io.MultiReader(strings.NewReader("stream")) }
-	for name, tc := range map[string]struct {
-		method string
-		body   io.Reader
-		header string
-		tries  int64
-		status int
-	}{
-		"GET":                       {"GET", nil, "", 3, 200},
-		"PUT":                       {"PUT", strings.NewReader("whole"), "", 3, 200},
-		"PUT of a stream":           {"PUT", stream(), "", 1, 503},
-		"POST":                      {"POST", strings.NewReader("whole"), "", 1, 503},
-		"POST with Idempotency-Key": {"POST", strings.NewReader("whole"), "i-1", 3, 200},
-	} {
-		tries.Store(0)
-		req, err := http.NewRequestWithContext(t.Context(), tc.method, server.URL, tc.body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if tc.header != "" {
-			req.Header.Set("Idempotency-Key", tc.header)
-		}
-		resp, err := c.Do(req)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		_ = resp.Body.Close()
-		if n := tries.Load(); n != tc.tries || resp.StatusCode != tc.status {
-			t.Errorf("%s: %d tries, status %d", name, n, resp.StatusCode)
-		}
-		if want := map[bool]string{true: "whole", false: ""}[tc.tries == 3 && tc.body != nil]; want != "" && body.Load() != want {
-			t.Errorf("%s: body %q", name, body.Load())
-		}
-	}
-}
-
-// A refusal is no passing failure: it is not repeated over and over.
-func TestRetryLeavesRefusalsAlone(t *testing.T) {
-	api := mockapi.New(t)
-	api.Issue(mockapi.Spec{})
-	c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("wrong")}),
-		client.WithRetry(5), client.WithRing(source.WithRefusalWait(0)))
-	if code := get(t, c, api.URL()); code != http.StatusUnauthorized {
-		t.Errorf("status %d", code)
-	}
-	if n := len(api.Requests()); n != 1 {
-		t.Errorf("%d attempts", n)
 	}
 }
 

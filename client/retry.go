@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -17,35 +19,60 @@ import (
 const (
 	minRetryWait = 200 * time.Millisecond
 	maxRetryWait = 5 * time.Second
+
+	drainBytes = 64 << 10 // what is read of a failure that nobody wants, to keep its connection
+	drainTime  = 100 * time.Millisecond
 )
 
 // retry sends requests that may be repeated through go-retryablehttp, the
 // others straight on.
 type retry struct {
 	next   http.RoundTripper
-	client *retryablehttp.Client
+	client *http.Client // next, and nothing more
+	n      int
 }
 
 func newRetry(next http.RoundTripper, n int) *retry {
-	c := retryablehttp.NewClient()
-	c.HTTPClient = &http.Client{
-		Transport:     next,
+	return &retry{next: next, n: n, client: &http.Client{
+		// go-retryablehttp closes idle connections when it gives up; they are not its own.
+		Transport:     struct{ http.RoundTripper }{next},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// retrying returns the client for one request: it counts the tries, so that the
+// last failure goes back as it came.
+func (r *retry) retrying() *retryablehttp.Client {
+	left := r.n
+	return &retryablehttp.Client{
+		HTTPClient: r.client,
+		Logger:     nil, // it would log URLs (F95)
+		RetryMax:   r.n,
+		CheckRetry: func(ctx context.Context, resp *http.Response, err error) (bool, error) {
+			again, err := passing(ctx, resp, err)
+			if left--; left < 0 {
+				return false, err
+			}
+			if again && resp != nil {
+				discard(resp.Body) // go-retryablehttp would drain it without a limit in time
+			}
+			return again, err
+		},
+		Backoff: func(_, _ time.Duration, n int, resp *http.Response) time.Duration {
+			wait := min(minRetryWait<<min(n, 8), maxRetryWait)
+			if resp != nil {
+				wait = max(wait, retryAfter(resp.Header))
+			}
+			return wait + rand.N(wait/2) // F77
+		},
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
-	c.Logger = nil // it would log URLs (F95)
-	c.RetryMax = n
-	c.RetryWaitMin, c.RetryWaitMax = minRetryWait, maxRetryWait
-	c.CheckRetry = passing
-	c.Backoff = func(least, most time.Duration, n int, resp *http.Response) time.Duration {
-		// A Retry-After may ask for an hour (F77).
-		return min(retryablehttp.DefaultBackoff(least, most, n, resp), most)
-	}
-	c.ErrorHandler = retryablehttp.PassthroughErrorHandler
-	return &retry{next: next, client: c}
 }
 
 // passing reports whether the failure may be over at the next try. A refusal of
-// the key is none: the key transport has done all that can be done about it.
+// the key is none: the key transport has done all that can be done about it. Nor
+// is one that the server wants left alone for longer than we wait: who comes
+// earlier all the same is banned for it.
 func passing(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
@@ -56,9 +83,32 @@ func passing(ctx context.Context, resp *http.Response, err error) (bool, error) 
 	}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true, nil
+		return retryAfter(resp.Header) <= maxRetryWait, nil
 	}
 	return false, nil
+}
+
+// retryAfter is how long the server asks to be left alone (RFC 9110 section
+// 10.2.3); zero if it does not say.
+func retryAfter(h http.Header) time.Duration {
+	text := h.Get("Retry-After")
+	seconds, err := strconv.ParseUint(text, 10, 64)
+	if err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, 1<<32)) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
+}
+
+// discard reads a little of body, so that the connection can be used again, and
+// closes it; a long or slow body costs its connection instead (F32).
+func discard(body io.ReadCloser) {
+	stop := time.AfterFunc(drainTime, func() { _ = body.Close() })
+	defer stop.Stop()
+	_, _ = io.CopyN(io.Discard, body, drainBytes)
+	_ = body.Close()
 }
 
 // ours reports whether err is this library's own word, which repeating will not change.
@@ -90,7 +140,7 @@ func (r *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		again.ContentLength = req.ContentLength
 	}
-	resp, err := r.client.Do(again)
+	resp, err := r.retrying().Do(again)
 	if err != nil {
 		var wrapped *url.Error
 		if errors.As(err, &wrapped) {
@@ -122,5 +172,5 @@ func repeatable(req *http.Request) bool {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
 		return true
 	}
-	return req.Header.Get("Idempotency-Key") != ""
+	return req.Header.Get("Idempotency-Key") != "" || req.Header.Get("X-Idempotency-Key") != ""
 }
