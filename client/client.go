@@ -112,22 +112,11 @@ func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error
 	if c.own {
 		c.base = newBase()
 	}
-	if cfg.scheme == nil {
-		return nil, fmt.Errorf("client: %w: no scheme", source.ErrNoKey)
-	}
-	ring, err := source.Keep(ctx, src, append(cfg.ring, source.WithCheck(func(key source.Key) error {
-		_, err := cfg.scheme.Prepare(key)
-		return err
-	}))...)
+	keys, err := transport.Keep(ctx, src, cfg.scheme, cfg.ring, append(cfg.transport, transport.WithBase(c.base))...)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	c.ring = ring
-	c.keys = transport.New(ring, cfg.scheme, append(cfg.transport, transport.WithBase(c.base))...)
-	if err := c.keys.Err(); err != nil {
-		ring.Close()
-		return nil, fmt.Errorf("client: %w", err)
-	}
+	c.ring, c.keys = keys.Ring(), keys
 	var rt http.RoundTripper = c.keys
 	if cfg.retries > 0 {
 		rt = newRetry(rt, cfg.retries)

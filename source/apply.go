@@ -1,7 +1,7 @@
 package source
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -29,7 +29,12 @@ func (r *Ring) apply(set Set, made []preparation) (news bool, err error) {
 	for i, v := range list {
 		if i < len(set.Keys) { // listed: its data may be new, its end is the source's affair
 			key := set.Keys[i].Clone()
-			key.Version = v.label
+			if key.Version == "" || key.Version == v.given {
+				key.Version = v.label()
+			} else { // the source has another name for it now
+				news, v.given = true, key.Version
+				key.Version = r.label(key, v, labelled(list, v), now)
+			}
 			v.key.Store(&key)
 			v.listed, v.ending = true, false
 		} else if len(set.Keys) > 0 {
@@ -64,8 +69,9 @@ func (r *Ring) apply(set Set, made []preparation) (news bool, err error) {
 		r.lastRead = set.AsOf
 	}
 	r.hint = set.FreshFor
+	again := r.failures > 0
 	r.failures, r.lastErr = 0, nil
-	if news {
+	if news || again {
 		r.emit(Event{Kind: Refreshed})
 	}
 	r.recompute(now)
@@ -99,9 +105,6 @@ func (r *Ring) merge(set Set, made []preparation, now time.Time) ([]*version, er
 		if v == nil {
 			v = r.join(key, made[i], list, now)
 		}
-		if slices.Contains(list, v) {
-			return nil, fmt.Errorf("%w: a key is listed twice", ErrInvalid)
-		}
 		list = append(list, v)
 	}
 	if !set.Complete {
@@ -130,18 +133,21 @@ func (r *Ring) find(key Key) *version {
 // join makes a version of a key that is new here, with what the schemes made of it.
 func (r *Ring) join(key Key, made preparation, besides []*version, now time.Time) *version {
 	v := &version{given: key.Version, figures: &figures{}, standing: StateUnused, epoch: r.epoch, joined: r.epoch + 1}
-	v.label = made.label
-	if v.label == "" {
-		v.label = r.label(key, func(label string) bool {
-			return slices.ContainsFunc(besides, func(o *version) bool { return o.label == label })
-		}, now)
-	}
-	if v.given != "" && v.label != v.given { // F91
-		r.warn(fmt.Errorf("version %q stands for another key than before", v.given))
+	if slices.Contains(r.barred, r.digest(key)) {
+		v.revoked = true
+		v.take(RoleRetired, now)
 	}
 	key = key.Clone()
-	key.Version = v.label
+	if v.given == "" {
+		if at := r.nameTime(key, now); at.After(r.named) {
+			r.named = at
+		}
+	}
+	key.Version = cmp.Or(made.label, r.label(key, nil, labelled(besides, nil), now))
 	v.key.Store(&key)
+	if v.given != "" && v.label() != v.given { // F91
+		r.warn(fmt.Errorf("version %q stands for another key than before", v.given))
+	}
 	for slot := len(made.values); made.err == nil && slot < len(r.prepare); slot++ {
 		made.add(r.prepareWith(r.prepare[slot], key)) // of a transport that was made a moment ago
 	}
@@ -150,84 +156,52 @@ func (r *Ring) join(key Key, made preparation, besides []*version, now time.Time
 	return v
 }
 
-// label returns a name for a key that is new here. The caller holds mu.
-func (r *Ring) label(key Key, besides func(label string) bool, now time.Time) string {
-	given := key.Version
-	if given == "" {
-		at := key.CreatedAt
-		if at.IsZero() {
-			at = now
-		}
-		given = at.UTC().Format("20060102T150405.000Z")
+// label returns a name for a key: its own, else one from the time that it is of,
+// and another if a version other than v, or what besides knows, has it. The
+// caller holds mu.
+func (r *Ring) label(key Key, v *version, besides func(label string) bool, now time.Time) string {
+	name := key.Version
+	if name == "" {
+		name = r.nameTime(key, now).UTC().Format("20060102T150405.000Z")
 	}
 	taken := func(label string) bool {
-		return besides(label) || slices.ContainsFunc(r.list, func(o *version) bool { return o.label == label }) ||
+		return besides(label) || labelled(r.list, v)(label) ||
 			slices.ContainsFunc(r.retired, func(o retired) bool { return o.label == label && key.Version == "" })
 	}
-	label := given
+	label := name
 	for n := 2; taken(label); n++ {
-		label = fmt.Sprintf("%s#%d", given, n)
+		label = fmt.Sprintf("%s#%d", name, n)
 	}
 	return label
 }
 
-// A preparation is what the schemes made of one key, by slot.
-type preparation struct {
-	label  string // the key's name, which the schemes have seen
-	values []any
-	err    error
-}
-
-func (p *preparation) add(value any, err error) {
-	p.values, p.err = append(p.values, value), err
-}
-
-// prepareNew has the schemes prepare the keys that the ring does not hold: off
-// every lock, since it is not ours how long that takes.
-func (r *Ring) prepareNew(keys []Key) []preparation {
-	r.mu.Lock()
-	prepare := slices.Clone(r.prepare)
-	now := r.cfg.now()
-	made := make([]preparation, len(keys))
-	for i, key := range keys {
-		if r.find(key) == nil {
-			made[i].label = r.label(key, func(label string) bool {
-				return slices.ContainsFunc(made[:i], func(o preparation) bool { return o.label == label })
-			}, now)
-		}
+// nameTime is the time that a key without a name is named after: that of its
+// making, if it is later than those that had names before; files may all be of 1970.
+func (r *Ring) nameTime(key Key, now time.Time) time.Time {
+	if key.CreatedAt.After(r.named) {
+		return key.CreatedAt
 	}
-	r.unlock()
-	for i, key := range keys {
-		key.Version = made[i].label
-		for slot := 0; key.Version != "" && made[i].err == nil && slot < len(prepare); slot++ {
-			made[i].add(r.prepareWith(prepare[slot], key))
-		}
-	}
-	return made
+	return now
 }
 
-// distinct drops keys that are listed before under the same name, or without one:
-// a variable and its _PREVIOUS may well hold the same.
+// labelled reports whether one of the versions but v has a label.
+func labelled(list []*version, v *version) func(string) bool {
+	return func(label string) bool {
+		return slices.ContainsFunc(list, func(o *version) bool { return o != v && o.label() == label })
+	}
+}
+
+// distinct drops keys that are listed before, be it under another name: a
+// variable and its _PREVIOUS may hold the same, and a store that was rolled back
+// lists the old content anew.
 func distinct(keys []Key) []Key {
 	var list []Key
 	for _, key := range keys {
-		if !slices.ContainsFunc(list, func(k Key) bool { return k.Version == key.Version && k.SameContent(key) }) {
+		if !slices.ContainsFunc(list, key.SameContent) {
 			list = append(list, key)
 		}
 	}
 	return list
-}
-
-func (r *Ring) prepareWith(prepare func(Key) (any, error), key Key) (p any, err error) {
-	defer func() {
-		if recover() != nil { // the value may hold the secret
-			err = fmt.Errorf("%w: its scheme panicked", ErrUnusable)
-		}
-	}()
-	if p, err = prepare(key); err != nil && !errors.Is(err, ErrUnusable) {
-		err = fmt.Errorf("%w: %w", ErrUnusable, err)
-	}
-	return p, err
 }
 
 // admit refuses a list that would put the ring in a worse place than it is in.
@@ -244,7 +218,7 @@ func (r *Ring) admit(list []*version, set Set, now time.Time) error {
 		if v.unusable != nil && unusable == nil {
 			unusable = v.unusable
 			if v.given != "" { // a name of our own making says nothing, and changes
-				unusable = fmt.Errorf("version %q: %w", v.label, v.unusable)
+				unusable = fmt.Errorf("version %q: %w", v.label(), v.unusable)
 			}
 			if i == 0 && !set.Complete {
 				return unusable // a good key is not replaced by an unusable one
@@ -271,12 +245,15 @@ func (r *Ring) admit(list []*version, set Set, now time.Time) error {
 	case next == nil && current == nil && len(r.list) == 0 && !slices.ContainsFunc(set.Keys, func(k Key) bool { return now.Before(k.NotBefore) }):
 		return fmt.Errorf("%w: every key that is listed has expired or is revoked", ErrNoKey)
 	case r.cfg.noRollback && next != nil && current != nil && next != current:
-		older := next.wasCurrent || slices.ContainsFunc(r.retired, func(o retired) bool { return o.label == next.label })
-		if a, b := set.Keys[slices.Index(list, next)].CreatedAt, current.key.Load().CreatedAt; !a.IsZero() && a.Before(b) {
+		digest := r.digest(*next.key.Load())
+		older := next.wasCurrent || slices.ContainsFunc(r.retired, func(o retired) bool { return o.digest == digest })
+		// A key without a name has its time from a file, and a copy keeps the time
+		// of what was copied.
+		if a, b := set.Keys[slices.Index(list, next)].CreatedAt, current.key.Load().CreatedAt; next.given != "" && !a.IsZero() && a.Before(b) {
 			older = true
 		}
 		if older {
-			return fmt.Errorf("%w: from version %q to %q", ErrRollback, current.label, next.label)
+			return fmt.Errorf("%w: from version %q to %q", ErrRollback, current.label(), next.label())
 		}
 	}
 	return nil

@@ -40,48 +40,6 @@ type trial struct {
 // the source comes up with a new version after all these, so does that.
 const maxAttempts = 4
 
-// Prepare makes prepare look at every key, those that the ring has and those
-// that come, before it may be used; [Attempt.Prepared] gives what it made of
-// the attempt's key, under the slot that Prepare returns. A key that it refuses
-// is unusable to this ring. prepare must not call the ring; it is called once a
-// version. The error is what it said of the current key. A transport calls
-// Prepare once, when it is made.
-func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, err error) {
-	if r == nil || r.cancel == nil {
-		return 0, fmt.Errorf("source: %w: no ring", ErrNoKey)
-	}
-	r.mu.Lock()
-	slot = len(r.prepare)
-	r.prepare = append(r.prepare, prepare)
-	list := slices.Clone(r.list)
-	r.unlock()
-	made, failed := make([]any, len(list)), make([]error, len(list))
-	for i, v := range list { // what joins meanwhile is prepared as it joins
-		made[i], failed[i] = r.prepareWith(prepare, *v.key.Load())
-	}
-
-	r.mu.Lock()
-	defer r.unlock()
-	current := r.snap.Load().current
-	for i, v := range list {
-		prepared := slices.Clone(*v.prepared.Load())
-		if len(prepared) <= slot {
-			prepared = append(prepared, make([]any, slot+1-len(prepared))...)
-		}
-		prepared[slot] = made[i]
-		v.prepared.Store(&prepared)
-		if failed[i] != nil && v.unusable == nil {
-			v.unusable = failed[i]
-			r.emit(Event{Kind: RefreshFailed, Version: v.label, Err: r.fail(failed[i])})
-			if v == current {
-				err = r.fail(failed[i])
-			}
-		}
-	}
-	r.recompute(r.cfg.now())
-	return slot, err
-}
-
 // Attempt begins the first attempt of a request: with the current key, or with
 // a previous one while the server refuses the current. repeatable says that the
 // request can be sent again after a refusal: while another key is accepted, only
@@ -112,7 +70,7 @@ func (r *Ring) Attempt(repeatable bool) (Attempt, error) {
 }
 
 // Version names the key that the attempt carries.
-func (a *Attempt) Version() string { return a.v.label }
+func (a *Attempt) Version() string { return a.v.label() }
 
 // Key is the key that the attempt carries. It shares its maps and slices with
 // the ring: do not change them.
@@ -179,7 +137,7 @@ func (a *Attempt) Refused() {
 		p = &past{}
 	}
 	p.add(a, false)
-	r.exhausted(p)
+	r.exhausted(p, false)
 	if now := r.cfg.now(); now.Sub(r.askedAt) >= minHoldOff {
 		r.askedAt = now
 		r.kick() // the server may have moved first; nobody waits for it
@@ -191,8 +149,9 @@ func (a *Attempt) Refused() {
 // with an older; else a previous one that the server does not refuse; else what
 // one shared reading of the source brings. It blocks for that reading only,
 // within ctx and [WithRefusalWait], and reports false if there is nothing to
-// try. doubtful says that the refusal may not be about the key: then it reads
-// nothing, and the refusal counts only if the next attempt is accepted.
+// try. doubtful says that the refusal may not be about the key: it counts only if
+// the next attempt is accepted, gets one reading without a wait, and after a few
+// in vain none for a while.
 func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 	a.ended = true
 	a.v.figures.refused.Add(1)
@@ -210,17 +169,18 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 	if another {
 		v = r.other(p)
 	}
-	if v == nil && another && !doubtful && ctx.Err() == nil {
+	ask := !doubtful || !r.cfg.now().Before(r.doubtUntil)
+	if v == nil && another && ask && ctx.Err() == nil {
 		r.unlock()
-		v, waited = r.await(ctx, p)
+		v, waited = r.await(ctx, p, doubtful)
 		r.mu.Lock()
 	}
 	if ctx.Err() != nil || r.ctx.Err() != nil {
 		return Attempt{}, false
 	}
 	if v == nil {
-		r.exhausted(p)
-		if waited && !r.cfg.now().Before(r.coolUntil) {
+		r.exhausted(p, waited)
+		if waited && !doubtful && !r.cfg.now().Before(r.coolUntil) {
 			r.cool()
 		}
 		return Attempt{}, false
@@ -259,7 +219,7 @@ func (r *Ring) Version() string {
 		return ""
 	}
 	if s := r.snap.Load(); s != nil && s.use != nil {
-		return s.use.label
+		return s.use.label()
 	}
 	return ""
 }

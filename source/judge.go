@@ -6,7 +6,8 @@ import (
 )
 
 // freeDoubts is how many doubtful refusals in a row get a try with another
-// version, each in vain, before there is a hold-off between such tries.
+// version, and a look at the source, each in vain, before there is a hold-off
+// between such tries.
 const freeDoubts = 3
 
 // other chooses the version for another attempt of a request, nil if there is
@@ -99,11 +100,11 @@ func (r *Ring) accept(a *Attempt) {
 	}
 }
 
-// exhausted learns that a request was refused with every version that it tried.
-// The caller holds mu.
-func (r *Ring) exhausted(p *past) {
+// exhausted learns that a request was refused with every version that it tried;
+// asked says that the source had no other. The caller holds mu.
+func (r *Ring) exhausted(p *past, asked bool) {
 	now := r.cfg.now()
-	moved, doubt := false, p.n > 1
+	moved, doubt := false, p.n > 1 || asked
 	for _, t := range p.tried[:p.n] {
 		doubt = doubt && t.doubtful
 	}
@@ -159,7 +160,7 @@ func (r *Ring) mark(v *version, now time.Time) {
 			v.level = 0
 		}
 		v.marked = true
-		r.emit(Event{Kind: Refused, Version: v.label})
+		r.emit(Event{Kind: Refused, Version: v.label()})
 	}
 	v.standing = StateRefused
 	v.settled.Store(false)

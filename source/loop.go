@@ -135,6 +135,12 @@ func (r *Ring) pause() time.Duration {
 	r.mu.Lock()
 	failures, err := r.failures, r.lastErr
 	r.unlock()
+	if failures > 0 && r.snap.Load().err == nil {
+		// There are keys: a source that is down is not asked more often than one
+		// that is up. Ten thousand clients that poll each 10 s and try again after
+		// 1, 2, 4 and 8 s ask it four times as often.
+		return max(r.backoff(failures-1, err), jitter(min(r.interval(), maxBackoff), 0.1))
+	}
 	if failures > 0 {
 		return r.backoff(failures-1, err)
 	}

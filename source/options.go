@@ -20,7 +20,7 @@ type config struct {
 	noRollback  bool
 	lockout     bool
 	cache       Cache
-	checks      []func(Key) error
+	prepare     []func(Key) (any, error)
 	logger      *slog.Logger
 	observers   []func(Event)
 	now         func() time.Time // time.Now but in tests of clock jumps
@@ -34,6 +34,7 @@ const (
 	defaultExpiring    = 24 * time.Hour
 
 	askAhead   = time.Minute // before the current key expires
+	askEvery   = 5 * time.Second
 	minPoll    = time.Second
 	maxPoll    = time.Hour
 	minBackoff = time.Second
@@ -103,11 +104,11 @@ func WithoutRollback() Option { return func(c *config) { c.noRollback = true } }
 // sent, but for one each hold-off, which is 20 s doubling to 1 min.
 func WithLockout() Option { return func(c *config) { c.lockout = true } }
 
-// WithCheck makes every key pass check before it may be used: one that its
-// scheme cannot use never becomes current, and the good key before it stays.
-// An error must not hold the secret. Package client checks keys with its scheme.
-func WithCheck(check func(Key) error) Option {
-	return func(c *config) { c.checks = append(c.checks, check) }
+// WithPrepare is [Ring.Prepare] ahead of the first set: a key that its scheme
+// cannot use never becomes current, not even at the start. The first such option
+// has slot 0, the next 1. An error must not hold the secret.
+func WithPrepare(prepare func(Key) (any, error)) Option {
+	return func(c *config) { c.prepare = append(c.prepare, prepare) }
 }
 
 // WithCache keeps the last good keys, previous ones included, in cache, so that

@@ -128,8 +128,8 @@ type window struct {
 
 // await waits for a version that a request with that past can be sent with: it
 // looks whenever one has come, until a window is over in vain or ctx ends.
-// waited reports whether a window was.
-func (r *Ring) await(ctx context.Context, p *past) (v *version, waited bool) {
+// waited reports whether a window was. A doubtful refusal gets one reading.
+func (r *Ring) await(ctx context.Context, p *past, doubtful bool) (v *version, waited bool) {
 	for {
 		r.mu.Lock()
 		w := r.window
@@ -151,7 +151,7 @@ func (r *Ring) await(ctx context.Context, p *past) (v *version, waited bool) {
 			r.window = w
 			wait := r.cfg.refusalWait
 			current := r.snap.Load().current
-			if cool || r.waitedFor == current && current != nil && !current.accepted {
+			if doubtful || cool || r.waitedFor == current && current != nil && !current.accepted {
 				wait = 0 // in vain once; one reading is all it gets from now on
 			}
 			r.wg.Go(func() { r.open(w, wait, current) })
@@ -214,8 +214,8 @@ reading:
 	r.mu.Lock()
 	defer r.unlock()
 	r.window = nil
-	if !news {
-		w.vain = true
+	w.vain = !news
+	if w.vain && wait > 0 {
 		r.waitedFor = current
 		if current != nil {
 			current.accepted = false // an acceptance from here on opens a window again

@@ -3,6 +3,7 @@ package source_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -241,11 +242,11 @@ func TestHungSourceDoesNotHoldUpRefusals(t *testing.T) {
 func TestOneFindingIsReportedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{set: plain("good")}
-		r, ev := keep(t, s, source.WithPoll(10*time.Second), source.WithCheck(func(k source.Key) error {
+		r, ev := keep(t, s, source.WithPoll(10*time.Second), source.WithPrepare(func(k source.Key) (any, error) {
 			if strings.Contains(k.Secret.Expose(), "bad") {
-				return source.ErrUnusable
+				return nil, source.ErrUnusable
 			}
-			return nil
+			return nil, nil
 		}))
 		_ = r
 		s.put(plain("bad"), nil)
@@ -425,11 +426,11 @@ func TestSlowCheckBlocksNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		s := &store{set: listed("v1")}
-		r, _ := keep(t, s, source.WithCheck(func(k source.Key) error {
+		r, _ := keep(t, s, source.WithPrepare(func(k source.Key) (any, error) {
 			if k.Version == "v2" {
 				<-release
 			}
-			return nil
+			return nil, nil
 		}))
 		s.put(listed("v2", "v1"), nil)
 		go r.Refresh(t.Context())
@@ -518,4 +519,100 @@ func TestRetryAfterIsClamped(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A key that ends before the pending one begins leaves a gap: that is to be told.
+//
+// F17
+func TestExpiringDespiteALateSuccessor(t *testing.T) {
+	for begins, told := range map[time.Duration]int{6 * time.Hour: 1, 2 * time.Hour: 0, time.Hour: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			set := listed("v1", "v2")
+			set.Keys[0].ExpiresAt = time.Now().Add(2 * time.Hour)
+			set.Keys[1].NotBefore = time.Now().Add(begins)
+			_, ev := keep(t, &store{set: set})
+			synctest.Wait()
+			if n := ev.count(source.Expiring); n != told {
+				t.Errorf("successor in %v: expiring was told %d times", begins, n)
+			}
+		})
+	}
+}
+
+// A source such as x/oauth2's has the next token 10 s before the old one's end
+// only, and a poll interval may be longer than a token lives.
+//
+// F17
+func TestAsksUntilASuccessorIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{}
+		issue := func(version string) {
+			set := listed(version)
+			set.Keys[0].ExpiresAt = time.Now().Add(30 * time.Minute)
+			s.put(set, nil)
+		}
+		issue("v0")
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		time.Sleep(10 * time.Second)
+		for i := range 6 {
+			time.Sleep(30*time.Minute - 20*time.Second)
+			issue(fmt.Sprintf("v%d", i+1))
+			for range 100 {
+				time.Sleep(100 * time.Millisecond)
+				a, err := r.Attempt(true)
+				if err != nil {
+					t.Fatalf("token %d: %v", i, err)
+				}
+				a.Accepted()
+			}
+		}
+		if n := s.count(); n > 6*20 {
+			t.Errorf("%d readings", n)
+		}
+	})
+}
+
+// Whoever heard that the source fails hears that it reads again.
+//
+// F07
+func TestReadsAgainIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		_, ev := keep(t, s, source.WithPoll(time.Minute))
+		synctest.Wait()
+		told := ev.count(source.Refreshed)
+		s.put(source.Set{}, source.ErrUnavailable)
+		time.Sleep(time.Hour)
+		if ev.count(source.RefreshFailed) != 1 || ev.count(source.Stale) != 1 {
+			t.Errorf("%q", ev.kinds())
+		}
+		s.put(listed("v1"), nil)
+		time.Sleep(time.Hour)
+		if n := ev.count(source.Refreshed) - told; n != 1 {
+			t.Errorf("told %d times that it reads again", n)
+		}
+	})
+}
+
+// While there are keys, a source that is down is asked no more often than one
+// that is up; without any, soon.
+//
+// F77
+func TestRetriesAreNoDenserThanPolling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, source.WithPoll(10*time.Second))
+		before := s.count()
+		s.put(source.Set{}, source.ErrUnavailable)
+		time.Sleep(5 * time.Minute)
+		if n := s.count() - before; n < 26 || n > 34 {
+			t.Errorf("read %d times in 30 intervals", n)
+		}
+		r.Revoke("v1")
+		before = s.count()
+		time.Sleep(2 * time.Second)
+		if n := s.count() - before; n < 1 {
+			t.Errorf("without a key it was not read")
+		}
+	})
 }

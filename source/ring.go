@@ -30,6 +30,9 @@ type Ring struct {
 	mu        sync.Mutex
 	list      []*version // newest first: pending, current, previous
 	retired   []retired  // newest first
+	salt      []byte     // of digests
+	barred    []string   // digests of what Revoke put out of use
+	named     time.Time  // the latest time that a key was named after
 	prepare   []func(Key) (any, error)
 	epoch     uint64
 	changed   chan struct{} // closed when a version joins
@@ -88,6 +91,7 @@ func (p *probe) take(now time.Time) bool {
 // retired is what is left of a version that is out of use: no key.
 type retired struct {
 	label   string
+	digest  string
 	figures *figures
 	status  VersionStatus
 }
@@ -114,10 +118,8 @@ func Keep(ctx context.Context, src Source, opts ...Option) (*Ring, error) {
 	r := &Ring{
 		src: src, name: name(src), cfg: cfg,
 		kicks: make(chan struct{}, 1), wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
-		changed: make(chan struct{}), warned: make(map[string]bool),
-	}
-	for _, check := range cfg.checks {
-		r.prepare = append(r.prepare, func(key Key) (any, error) { return nil, check(key) })
+		changed: make(chan struct{}), warned: make(map[string]bool), salt: newSalt(),
+		prepare: cfg.prepare,
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.snap.Store(&snapshot{err: r.fail(ErrNoKey)})

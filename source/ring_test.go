@@ -642,11 +642,11 @@ func TestSameVersionOtherSecret(t *testing.T) {
 func TestBadSetsChangeNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{set: listed("v1")}
-		r, _ := keep(t, s, source.WithCheck(func(k source.Key) error {
+		r, _ := keep(t, s, source.WithPrepare(func(k source.Key) (any, error) {
 			if k.Version == "bad" {
-				return errors.New("cannot be parsed")
+				return nil, errors.New("cannot be parsed")
 			}
-			return nil
+			return nil, nil
 		}))
 		for name, c := range map[string]struct {
 			set  source.Set

@@ -31,7 +31,7 @@ func (r *Ring) recompute(now time.Time) {
 				continue
 			}
 			if v.role == RoleCurrent || v.role == RolePrevious {
-				r.emit(Event{Kind: OverlapEnded, Version: v.label})
+				r.emit(Event{Kind: OverlapEnded, Version: v.label()})
 			}
 			v.take(RoleRetired, now)
 			keep = append(keep, v) // the source still lists it
@@ -51,7 +51,7 @@ func (r *Ring) recompute(now time.Time) {
 	if current != nil && current != before.current {
 		kind, previous := Switched, ""
 		if before.current != nil {
-			previous = before.current.label
+			previous = before.current.label()
 		}
 		if current.wasCurrent && before.current != nil {
 			kind = RolledBack
@@ -61,7 +61,8 @@ func (r *Ring) recompute(now time.Time) {
 		current.settled.Store(false)
 		current.unmark(r.epoch + 1)
 		current.level, current.holdUntil = 0, time.Time{}
-		r.emit(Event{Kind: kind, Version: current.label, Previous: previous})
+		r.doubts, r.doubtUntil = 0, time.Time{} // doubts about the keys before it say nothing here
+		r.emit(Event{Kind: kind, Version: current.label(), Previous: previous})
 	}
 	r.publish(now, current, live)
 }
@@ -103,11 +104,11 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 	}
 	switch {
 	case allRefused && !r.allRefused:
-		r.emit(Event{Kind: AllRefused, Version: current.label})
+		r.emit(Event{Kind: AllRefused, Version: current.label()})
 	case s.use != nil && s.use != current && s.use != before.use:
-		r.emit(Event{Kind: FellBack, Version: s.use.label, Previous: current.label})
+		r.emit(Event{Kind: FellBack, Version: s.use.label(), Previous: current.label()})
 	case !allRefused && current != nil && current == before.current && s.use == current && (r.allRefused || before.use != current):
-		r.emit(Event{Kind: Recovered, Version: current.label})
+		r.emit(Event{Kind: Recovered, Version: current.label()})
 	}
 	r.allRefused = allRefused
 	if current == nil && before.current != nil {
@@ -124,9 +125,9 @@ func (r *Ring) noneLeft() error {
 	for _, v := range r.list {
 		switch {
 		case v.unusable != nil:
-			return fmt.Errorf("%w: version %q: %w", ErrNoKey, v.label, v.unusable)
+			return fmt.Errorf("%w: version %q: %w", ErrNoKey, v.label(), v.unusable)
 		case v.role == RolePending:
-			return fmt.Errorf("%w yet: version %q is not to be used before %v", ErrNoKey, v.label, v.key.Load().NotBefore)
+			return fmt.Errorf("%w yet: version %q is not to be used before %v", ErrNoKey, v.label(), v.key.Load().NotBefore)
 		}
 	}
 	return fmt.Errorf("%w: all have expired or are revoked", ErrNoKey)
@@ -147,7 +148,7 @@ func (r *Ring) watchAge(now time.Time) {
 	r.stale = stale
 	if s := r.snap.Load(); s.current != nil && s.current != r.expiring && r.expiresSoon(s.current, now) {
 		r.expiring = s.current
-		r.emit(Event{Kind: Expiring, Version: s.current.label})
+		r.emit(Event{Kind: Expiring, Version: s.current.label()})
 	}
 }
 
@@ -157,7 +158,9 @@ func (r *Ring) expiresSoon(v *version, now time.Time) bool {
 	if end.IsZero() || now.Before(end.Add(-r.cfg.expiring)) {
 		return false
 	}
-	return !slices.ContainsFunc(r.list, func(o *version) bool { return o.role == RolePending })
+	return !slices.ContainsFunc(r.list, func(o *version) bool {
+		return o.role == RolePending && !o.key.Load().NotBefore.After(end)
+	})
 }
 
 func (r *Ring) staleAfter() time.Duration {
@@ -194,7 +197,7 @@ const maxRetired = 8
 func (r *Ring) retire(v *version, why EventKind, now time.Time) {
 	if v.role == RoleCurrent || v.role == RolePrevious {
 		if !v.revoked {
-			r.emit(Event{Kind: why, Version: v.label})
+			r.emit(Event{Kind: why, Version: v.label()})
 		}
 	}
 	if r.expiring == v {
@@ -205,7 +208,7 @@ func (r *Ring) retire(v *version, why EventKind, now time.Time) {
 	}
 	v.sample(now)
 	v.take(RoleRetired, now)
-	r.retired = slices.Insert(r.retired, 0, retired{label: v.label, figures: v.figures, status: r.describe(v, now)})
+	r.retired = slices.Insert(r.retired, 0, retired{label: v.label(), digest: r.digest(*v.key.Load()), figures: v.figures, status: r.describe(v, now)})
 	if len(r.retired) > maxRetired {
 		r.retired = r.retired[:maxRetired]
 	}
@@ -216,11 +219,12 @@ func (r *Ring) retire(v *version, why EventKind, now time.Time) {
 func (r *Ring) revoke(v *version) {
 	v.revoked = true
 	v.take(RoleRetired, r.cfg.now())
-	r.emit(Event{Kind: Revoked, Version: v.label})
+	r.emit(Event{Kind: Revoked, Version: v.label()})
 }
 
-// Revoke puts a version out of use at once, for as long as the source goes on
-// listing it, whatever the source says. If it was current, the newest previous one
+// Revoke puts a version out of use at once and for good, whatever the source says
+// then: with [WithCache] beyond a restart, else for the life of this ring, which
+// remembers the last 64. If it was current, the newest previous one
 // becomes current; if there is none, requests fail with [ErrNoKey] until the
 // source has another. An unknown version is an error that wraps [ErrNoKey].
 func (r *Ring) Revoke(label string) error {
@@ -231,9 +235,11 @@ func (r *Ring) Revoke(label string) error {
 	r.mu.Lock()
 	defer r.unlock()
 	for _, v := range r.list {
-		if v.label == label {
+		if v.label() == label {
 			if !v.revoked {
 				r.revoke(v)
+				r.barred = append(r.barred, r.digest(*v.key.Load()))
+				r.barred = r.barred[max(len(r.barred)-maxBarred, 0):]
 				r.recompute(r.cfg.now())
 				signal(r.dirty)
 			}
@@ -242,6 +248,9 @@ func (r *Ring) Revoke(label string) error {
 	}
 	return r.fail(fmt.Errorf("%w: no version %q to revoke", ErrNoKey, label))
 }
+
+// maxBarred is how many revoked keys are remembered.
+const maxBarred = 64
 
 // turn moves versions on whose time has come and returns how long it is until
 // the next one's.
@@ -269,14 +278,17 @@ func (r *Ring) turn() time.Duration {
 			v.role != RoleRetired && (v.expired(now) || v.overlapOver(now, r.cfg.overlap))
 		if v.role == RoleCurrent && !key.ExpiresAt.IsZero() {
 			earlier(key.ExpiresAt.Add(-r.cfg.expiring))
-			// The source is asked for a successor shortly before the end, however
-			// long the poll interval.
-			ask := key.ExpiresAt.Add(-askAhead)
-			earlier(ask)
-			if !now.Before(ask) && !v.asked {
-				v.asked = true
+			// The source is asked for a successor shortly before the end, again and
+			// again, however long the poll interval: x/oauth2 has none until 10 s
+			// before.
+			if v.askAt.Before(key.ExpiresAt.Add(-askAhead)) {
+				v.askAt = key.ExpiresAt.Add(-askAhead)
+			}
+			if !now.Before(v.askAt) && !v.expired(now) {
+				v.askAt = now.Add(askEvery)
 				r.kick()
 			}
+			earlier(v.askAt)
 		}
 	}
 	earlier(r.lastRead.Add(r.staleAfter()))
@@ -294,7 +306,10 @@ func (r *Ring) turn() time.Duration {
 
 // warn reports a finding once. The caller holds mu.
 func (r *Ring) warn(err error) {
-	if text := err.Error(); !r.warned[text] && len(r.warned) < 256 {
+	if len(r.warned) >= 256 {
+		clear(r.warned)
+	}
+	if text := err.Error(); !r.warned[text] {
 		r.warned[text] = true
 		r.emit(Event{Kind: Warning, Err: err})
 	}

@@ -15,7 +15,9 @@ type saved struct {
 	Format int        `json:"format"`
 	Source string     `json:"source"`
 	AsOf   time.Time  `json:"as_of"`
-	Keys   []savedKey `json:"keys"` // newest first
+	Salt   []byte     `json:"salt"`
+	Barred [][]byte   `json:"revoked,omitempty"` // digests, under Salt
+	Keys   []savedKey `json:"keys"`              // newest first
 }
 
 type savedKey struct {
@@ -64,12 +66,15 @@ func (r *Ring) save() {
 
 // encode writes the ring for its cache. The caller holds mu.
 func (r *Ring) encode() ([]byte, error) {
-	s := saved{Format: 1, Source: r.name, AsOf: r.lastRead.UTC(), Keys: []savedKey{}}
+	s := saved{Format: 1, Source: r.name, AsOf: r.lastRead.UTC(), Salt: r.salt, Keys: []savedKey{}}
+	for _, digest := range r.barred {
+		s.Barred = append(s.Barred, []byte(digest))
+	}
 	for _, v := range r.list {
 		if v.revoked || v.unusable != nil || v.role == RoleRetired {
 			continue
 		}
-		k := savedKey{documentKey: encodeKey(*v.key.Load()), Label: v.label, WasCurrent: v.wasCurrent}
+		k := savedKey{documentKey: encodeKey(*v.key.Load()), Label: v.label(), WasCurrent: v.wasCurrent}
 		k.Version = v.given
 		if v.ending {
 			k.ReplacedAt = v.replacedAt.UTC()
@@ -115,6 +120,12 @@ func (r *Ring) load(ctx context.Context) bool {
 // restore puts the cached keys in place. The caller holds mu.
 func (r *Ring) restore(s *saved) {
 	now := r.cfg.now()
+	if len(s.Salt) == len(r.salt) {
+		r.salt = s.Salt
+		for _, digest := range s.Barred {
+			r.barred = append(r.barred, string(digest))
+		}
+	}
 	for _, k := range s.Keys {
 		key := Key{
 			Version: k.Version, ID: k.ID, Secret: NewSecret(k.Secret), CreatedAt: k.CreatedAt,
@@ -126,13 +137,11 @@ func (r *Ring) restore(s *saved) {
 			}
 			key.Extra[name] = NewSecret(value)
 		}
-		if key.Secret.IsZero() {
+		if key.Secret.IsZero() || r.find(key) != nil {
 			continue
 		}
-		v := r.join(key, preparation{}, nil, now)
-		v.label, v.wasCurrent = k.Label, k.WasCurrent
-		key.Version = v.label
-		v.key.Store(&key)
+		v := r.join(key, preparation{label: k.Label}, nil, now)
+		v.wasCurrent = k.WasCurrent
 		v.ending, v.replacedAt = !k.ReplacedAt.IsZero(), k.ReplacedAt
 		v.listed = !v.ending // until the source has been read
 		r.list = append(r.list, v)

@@ -107,7 +107,7 @@ func (r *Ring) Status() Status {
 		s.LastError = r.lastErr.Error()
 	}
 	if snap.err == nil {
-		s.InUse = snap.use.label
+		s.InUse = snap.use.label()
 		s.Healthy = !r.stale && !snap.use.marked
 	}
 	for _, v := range r.list {
@@ -138,7 +138,7 @@ func (v *VersionStatus) count(f *figures) {
 // describe says how v stands. The caller holds mu.
 func (r *Ring) describe(v *version, now time.Time) VersionStatus {
 	vs := VersionStatus{
-		Version: v.label, Role: v.role, State: v.standing, Since: v.since, Until: v.until(r.cfg.overlap),
+		Version: v.label(), Role: v.role, State: v.standing, Since: v.since, Until: v.until(r.cfg.overlap),
 		LastUsed: v.lastUsed, LastAccepted: v.lastAccepted,
 	}
 	vs.count(v.figures)

@@ -8,9 +8,7 @@ import (
 // version is one key of a ring, with all that the ring knows of it. Fields
 // below the line are guarded by Ring.mu.
 type version struct {
-	label    string // unique in the ring; what users see
-	given    string // the source's own name, if it has one
-	key      atomic.Pointer[Key]
+	key      atomic.Pointer[Key]   // its Version is unique in the ring: what users see
 	prepared atomic.Pointer[[]any] // by Prepared.slot; copied, never changed
 	figures  *figures
 	joined   uint64 // the ring's epoch when it came
@@ -20,6 +18,7 @@ type version struct {
 	settled atomic.Bool
 
 	// ----
+	given      string // the source's own name, if it has one
 	role       Role
 	since      time.Time // when it took its role
 	wasCurrent bool
@@ -28,11 +27,11 @@ type version struct {
 	replacedAt time.Time // then its overlap runs from here
 	revoked    bool
 	unusable   error
-	asked      bool   // for a successor, before it expires
-	standing   State  // unused, accepted, refused or unknown
-	accepted   bool   // ever, since it last became current or a window was spent on it
-	proved     bool   // accepted since it was last marked
-	provedAt   uint64 // the ring's epoch when it was
+	askAt      time.Time // for a successor, before it expires
+	standing   State     // unused, accepted, refused or unknown
+	accepted   bool      // ever, since it last became current or a window was spent on it
+	proved     bool      // accepted since it was last marked
+	provedAt   uint64    // the ring's epoch when it was
 
 	// A version that was refused is marked: it is used only if nothing else is
 	// left, and tried again one request at a time once its hold-off is over.
@@ -81,8 +80,9 @@ func (v *version) sample(now time.Time) {
 	}
 }
 
-func (v *version) is(key Key) bool {
-	// A source without names of its own is judged by content alone; the same
-	// name over other content is another key (F91).
-	return v.given == key.Version && v.key.Load().SameContent(key)
-}
+// label is what users see.
+func (v *version) label() string { return v.key.Load().Version }
+
+// is judges by content alone: the same content under another name is the same
+// key to the server, and the same name over other content another (F91).
+func (v *version) is(key Key) bool { return v.key.Load().SameContent(key) }

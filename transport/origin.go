@@ -60,6 +60,10 @@ func (o *origins) bound(req *http.Request) (bool, error) {
 		req.URL.Host == g.host && req.URL.Scheme == g.scheme && (req.Host == "" || req.Host == g.host) {
 		return true, nil
 	}
+	n, err := o.normal(req.URL.Scheme, req.URL.Host)
+	if err == nil && o.allowed.Load() == nil && o.alone(req, n) {
+		o.allowed.CompareAndSwap(nil, &[]string{n})
+	}
 	redirected := req.Response != nil
 	for hop := req.Response; hop != nil; {
 		from := hop.Request
@@ -67,12 +71,6 @@ func (o *origins) bound(req *http.Request) (bool, error) {
 			return false, nil
 		}
 		hop = from.Response
-	}
-	n, err := o.normal(req.URL.Scheme, req.URL.Host)
-	if err == nil && !redirected && o.allowed.Load() == nil && plainTarget(req) {
-		if host, err := o.normal(req.URL.Scheme, cmp.Or(req.Host, req.URL.Host)); err == nil && host == n {
-			o.allowed.CompareAndSwap(nil, &[]string{n})
-		}
 	}
 	switch {
 	case err == nil && o.has(req):
@@ -86,6 +84,25 @@ func (o *origins) bound(req *http.Request) (bool, error) {
 		return false, err
 	default:
 		return false, fmt.Errorf("%w: not to be sent to %s", ErrOrigin, n)
+	}
+}
+
+// alone reports whether req, and every request that it was redirected from, goes
+// to one origin, by URL and by Host.
+func (o *origins) alone(req *http.Request, origin string) bool {
+	for {
+		if req == nil || req.URL == nil || !plainTarget(req) {
+			return false
+		}
+		for _, host := range []string{req.URL.Host, cmp.Or(req.Host, req.URL.Host)} {
+			if n, err := o.normal(req.URL.Scheme, host); err != nil || n != origin {
+				return false
+			}
+		}
+		if req.Response == nil {
+			return true
+		}
+		req = req.Response.Request
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -38,17 +39,53 @@ type Transport struct {
 }
 
 // New returns a transport that draws keys from ring and puts them on requests by
-// scheme. It never fails: what is wrong with its arguments, every request will say.
+// scheme. It never fails: what is wrong with its arguments, every request will
+// say, and [Transport.Err].
 func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
-	var o options
-	for _, opt := range opts {
-		if opt != nil {
-			opt(&o)
+	t, o := build(scheme, opts)
+	if t.err == nil && ring == nil {
+		t.err = fmt.Errorf("transport: %w: New was given no ring", source.ErrNoKey)
+	}
+	if t.err == nil {
+		// A key that cannot be used is the ring's to report, now and later; a scheme
+		// that cannot use what others can is to blame itself.
+		slot, err := ring.Prepare(prepare(scheme))
+		if t.slot = slot; slot < 0 {
+			t.err = err
 		}
 	}
-	t := &Transport{
-		ring: ring, base: o.base, classifier: o.classifier, replay: o.replay, header: o.header,
+	if t.err == nil {
+		t.draw(ring, o)
 	}
+	return t
+}
+
+// Keep is [source.Keep] and New in one: every key passes the scheme before it may
+// be used, from the first set on, which New comes too late for. Closing the ring,
+// t.Ring().Close(), ends it. Errors are those of source.Keep, or say what is
+// wrong with the arguments.
+func Keep(ctx context.Context, src source.Source, scheme Scheme, ring []source.Option, opts ...Option) (*Transport, error) {
+	t, o := build(scheme, opts)
+	if t.err != nil {
+		return nil, t.err
+	}
+	kept, err := source.Keep(ctx, src, append([]source.Option{source.WithPrepare(prepare(scheme))}, ring...)...)
+	if err != nil {
+		return nil, err
+	}
+	t.draw(kept, o)
+	return t, nil
+}
+
+// build makes a transport without a ring.
+func build(scheme Scheme, opts []Option) (*Transport, *options) {
+	o := &options{}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(o)
+		}
+	}
+	t := &Transport{base: o.base, classifier: o.classifier, replay: o.replay, header: o.header}
 	if t.base == nil {
 		t.base = http.DefaultTransport // F45: as it is now
 	}
@@ -73,21 +110,24 @@ func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
 		t.serial, t.turn = s.Serial, make(chan struct{}, 1)
 	}
 	t.resyncer, _ = scheme.(Resyncer)
-	if t.origins, t.err = newOrigins(o.origins, o.insecure); t.err != nil {
-		return t
+	if t.origins, t.err = newOrigins(o.origins, o.insecure); t.err == nil && scheme == nil {
+		t.err = fmt.Errorf("transport: %w: no scheme", source.ErrNoKey)
 	}
-	if ring == nil || scheme == nil {
-		t.err = fmt.Errorf("transport: %w: New was given no ring or no scheme", source.ErrNoKey)
-		return t
-	}
-	// A key that cannot be used is the ring's to report, now and later.
-	t.slot, _ = ring.Prepare(func(key source.Key) (any, error) {
+	return t, o
+}
+
+func prepare(scheme Scheme) func(source.Key) (any, error) {
+	return func(key source.Key) (any, error) {
 		signer, err := scheme.Prepare(key)
 		if err == nil && signer == nil {
 			err = fmt.Errorf("transport: %w: the scheme made no signer", source.ErrUnusable)
 		}
 		return signer, err
-	})
+	}
+}
+
+func (t *Transport) draw(ring *source.Ring, o *options) {
+	t.ring = ring
 	if o.recycle {
 		ring.Subscribe(func(e source.Event) {
 			if e.Kind == source.Switched || e.Kind == source.RolledBack {
@@ -95,7 +135,6 @@ func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
 			}
 		})
 	}
-	return t
 }
 
 // RoundTrip sends req with the key, and once more with another if the server
@@ -194,15 +233,14 @@ func (t *Transport) copy(req *http.Request) (out *http.Request, own bool) {
 	out.Header = make(http.Header, len(req.Header)+1+len(t.headers)/2)
 	first := t.header0
 	for k, v := range req.Header {
-		if k == first {
+		if len(k) == len(first) && strings.EqualFold(k, first) { // F48: in whatever spelling
 			own = true
 		}
 		out.Header[k] = v
 	}
 	if len(t.headers) > 1 {
 		for _, h := range t.headers[1:] {
-			_, has := req.Header[h]
-			own = own || has
+			own = own || has(req.Header, h)
 		}
 	}
 	if req.URL.User != nil && slices.Contains(t.headers, "Authorization") {
@@ -213,6 +251,16 @@ func (t *Transport) copy(req *http.Request) (out *http.Request, own bool) {
 		own = own || slices.ContainsFunc(t.params, query.Has)
 	}
 	return out, own
+}
+
+// has reports whether h has an entry of that name, in whatever spelling.
+func has(h http.Header, name string) bool {
+	for k := range h {
+		if len(k) == len(name) && strings.EqualFold(k, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // An exchange is one request on its way: its attempts, one after the other.

@@ -1,0 +1,71 @@
+package source_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// doubt has a request doubtfully refused until nothing is left to try, and
+// returns the versions that it was sent with.
+func doubt(t *testing.T, r *source.Ring, accepted string) (tried []string) {
+	t.Helper()
+	a, err := r.Attempt(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ok := true; ok; a, ok = a.Next(t.Context(), true) {
+		tried = append(tried, a.Version())
+		if a.Version() == accepted {
+			a.Accepted()
+			return tried
+		}
+	}
+	return tried
+}
+
+// The server moved first and its refusal is doubtful: the source is asked, and
+// the order goes through.
+//
+// F57, F65
+func TestDoubtfulRefusalAsksTheSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		s.put(listed("v2", "v1"), nil)
+		if tried := doubt(t, r, "v2"); len(tried) != 2 || tried[1] != "v2" {
+			t.Errorf("sent with %q", tried)
+		}
+	})
+}
+
+// An address for which the key has no permission is asked again and again: the
+// source is not read, nor another key tried, each time. That ends with a new key.
+//
+// F58, F65
+func TestDoubtsInVainAreHeldOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v2", "v1")}
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		before, attempts := s.count(), 0
+		for range 600 { // ten minutes
+			attempts += len(doubt(t, r, ""))
+			time.Sleep(time.Second)
+		}
+		reads := s.count() - before
+		if reads > 25 || attempts-600 > 25 || reads < 5 {
+			t.Errorf("%d readings, %d attempts for 600 requests", reads, attempts)
+		}
+		if st := r.Status(); st.InUse != "v2" || st.Current.State == source.StateRefused {
+			t.Errorf("%+v", st)
+		}
+		// Files first: the server does not know the new key yet.
+		s.put(listed("v3", "v2"), nil)
+		refresh(t, r)
+		if tried := doubt(t, r, "v2"); len(tried) != 2 || tried[1] != "v2" {
+			t.Errorf("after a switch: sent with %q", tried)
+		}
+	})
+}

@@ -1,0 +1,205 @@
+package source_test
+
+import (
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// called lists keys as "version=content".
+func called(keys ...string) source.Set {
+	set := source.Set{Complete: true}
+	for _, k := range keys {
+		version, content, _ := strings.Cut(k, "=")
+		set.Keys = append(set.Keys, source.Key{Version: version, Secret: source.NewSecret("sentinel-" + content)})
+	}
+	return set
+}
+
+func versions(r *source.Ring) (list []string) {
+	for _, v := range r.Status().Versions {
+		list = append(list, v.Version+" "+string(v.Role))
+	}
+	return list
+}
+
+// One secret under two names is one key: a store that was rolled back lists the
+// old content anew, and the old name must not be called safe to revoke.
+//
+// F16, F18, F91
+func TestSameContentIsOneKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: called("9=a")}
+		r, ev := keep(t, s)
+		a, _ := r.Attempt(true)
+		a.Accepted()
+		s.put(called("11=b", "9=a"), nil)
+		refresh(t, r)
+		s.put(called("13=a", "11=b", "9=a"), nil)
+		refresh(t, r)
+		for range 3 {
+			a, _ := r.Attempt(true)
+			a.Accepted()
+		}
+		time.Sleep(10 * time.Minute)
+		if got, want := versions(r), []string{"13 current", "11 previous"}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+		if got, want := ev.kinds(), []string{"switched 9", "switched 11", "rolled_back 13"}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+		st := r.Status()
+		if st.Current.SafeToRevoke || st.Current.Requests != 4 || !st.Versions[1].SafeToRevoke {
+			t.Errorf("%+v", st.Versions)
+		}
+		if err := r.Revoke("13"); err != nil || r.Version() != "11" {
+			t.Errorf("revoked by its new name: %v, %s in use", err, r.Version())
+		}
+	})
+}
+
+// A key that comes back under a new name is a rollback, whether the ring still
+// has it or not.
+//
+// F18, F90
+func TestRollbackUnderANewName(t *testing.T) {
+	for _, middle := range [][]string{{"11=b", "10=a"}, {"11=b"}} {
+		s := &store{set: called("10=a")}
+		r, _ := keep(t, s, source.WithoutRollback())
+		s.put(called(middle...), nil)
+		refresh(t, r)
+		s.put(called("12=a", "11=b"), nil)
+		if err := r.Refresh(t.Context()); !errors.Is(err, source.ErrRollback) || r.Version() != "11" {
+			t.Errorf("after %q: %v, %s in use", middle, err, r.Version())
+		}
+	}
+}
+
+// A file that was copied with its time is older than the one before, and new.
+//
+// F90
+func TestAnOlderFileIsNoRollback(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	file := func(content string, at time.Time) source.Set {
+		return source.Set{Keys: []source.Key{{Secret: source.NewSecret("sentinel-" + content), CreatedAt: at}}}
+	}
+	s := &store{set: file("a", at)}
+	r, _ := keep(t, s, source.WithoutRollback())
+	s.put(file("b", at.Add(-time.Hour)), nil)
+	refresh(t, r)
+	if k, err := r.InUse(); err != nil || k.Secret.Expose() != "sentinel-b" {
+		t.Errorf("%v, %v", k, err)
+	}
+}
+
+// A restart finds in its cache what the source calls otherwise by now.
+//
+// F16
+func TestCacheUnderANewName(t *testing.T) {
+	cache := source.FileCache(filepath.Join(t.TempDir(), "cache"))
+	s := &store{set: called("10=a")}
+	r, _ := keep(t, s, source.WithCache(cache))
+	r.Close()
+	s.put(called("12=a"), nil)
+	r, ev := keep(t, s, source.WithCache(cache))
+	if got, want := versions(r), []string{"12 current"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if ev.count(source.Switched) > 1 {
+		t.Errorf("%q", ev.kinds())
+	}
+}
+
+// What was revoked here does not come back: not when the source lists it again,
+// not by a restart with a cache.
+func TestRevokeIsForGood(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cache")
+	s := &store{set: listed("v2", "v1")}
+	r, _ := keep(t, s, source.WithCache(source.FileCache(path)))
+	if err := r.Revoke("v2"); err != nil {
+		t.Fatal(err)
+	}
+	s.put(listed("v1"), nil)
+	refresh(t, r)
+	s.put(listed("v2", "v1"), nil)
+	refresh(t, r)
+	if r.Version() != "v1" {
+		t.Errorf("%s in use after it was listed again", r.Version())
+	}
+	r.Close()
+	for range 2 {
+		r, _ = keep(t, s, source.WithCache(source.FileCache(path)))
+		st := r.Status()
+		if st.InUse != "v1" || st.Versions[0].State != source.StateRevoked || st.Versions[0].Role != source.RoleRetired {
+			t.Errorf("after a restart: %s in use, %+v", st.InUse, st.Versions[0])
+		}
+		r.Close()
+	}
+}
+
+// Files may all be of one time, and a name is not used again.
+func TestNamesAreNotUsedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := func(content string) source.Set {
+			return source.Set{Keys: []source.Key{{Secret: source.NewSecret("sentinel-" + content), CreatedAt: time.Unix(1, 0)}}}
+		}
+		s := &store{set: file("a")}
+		r, _ := keep(t, s, source.WithOverlap(0))
+		seen := map[string]bool{r.Version(): true}
+		for _, content := range strings.Split("bcdefghijklmnopqrstuvwxyz", "") {
+			time.Sleep(time.Second)
+			s.put(file(content), nil)
+			refresh(t, r)
+			if v := r.Version(); seen[v] {
+				t.Errorf("%s names another key than before", v)
+			} else {
+				seen[v] = true
+			}
+		}
+	})
+}
+
+// A scheme that cannot use the key that others use is at fault, not the key.
+//
+// F19
+func TestSecondSchemeCannotHarmTheFirst(t *testing.T) {
+	s := &store{set: listed("v1")}
+	r, ev := keep(t, s, source.WithPrepare(func(k source.Key) (any, error) { return k.Version, nil }))
+	slot, err := r.Prepare(func(source.Key) (any, error) { return nil, errors.New("no such header") })
+	if slot >= 0 || !errors.Is(err, source.ErrUnusable) {
+		t.Errorf("slot %d, %v", slot, err)
+	}
+	s.put(listed("v2", "v1"), nil)
+	refresh(t, r)
+	if a, err := r.Attempt(true); err != nil || a.Version() != "v2" || a.Prepared(0) != "v2" {
+		t.Errorf("%v, %v", a, err)
+	} else {
+		a.Accepted()
+	}
+	if ev.count(source.RefreshFailed) != 0 {
+		t.Errorf("%q", ev.kinds())
+	}
+	// One that can use it does bind the ring.
+	slot, err = r.Prepare(func(k source.Key) (any, error) {
+		if k.Version == "v3" {
+			return nil, errors.New("no")
+		}
+		return "second " + k.Version, nil
+	})
+	if slot != 1 || err != nil {
+		t.Fatalf("slot %d, %v", slot, err)
+	}
+	s.put(listed("v3", "v2"), nil)
+	refresh(t, r)
+	if a, err := r.Attempt(true); err != nil || a.Prepared(1) != "second v2" {
+		t.Errorf("%v", err)
+	} else {
+		a.Accepted()
+	}
+}

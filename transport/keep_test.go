@@ -1,0 +1,143 @@
+package transport_test
+
+import (
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// Keep prepares each version once, and lets none be current that its scheme
+// cannot use, not even the first.
+//
+// F19
+func TestKeepPreparesOnce(t *testing.T) {
+	var prepared atomic.Int64
+	scheme := transport.SchemeFunc(func(k source.Key) (transport.Signer, error) {
+		prepared.Add(1)
+		if k.Version == "bad" {
+			return nil, errors.New("no key")
+		}
+		return transport.Bearer().Prepare(k)
+	})
+	s := newStore("bad", "v1")
+	switched := make(chan string, 10)
+	rt, err := transport.Keep(t.Context(), s, scheme, []source.Option{source.WithLogger(nil), source.WithObserver(func(e source.Event) {
+		if e.Kind == source.Switched {
+			switched <- e.Version
+		}
+	})}, transport.WithBase(takes("v1", "v2")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 1)
+	s.mu.Lock()
+	s.set = listed("v2", "v1")
+	s.mu.Unlock()
+	if err := rt.Ring().Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusOK, "v2", 1)
+	if prepared.Load() != 3 {
+		t.Errorf("3 versions were prepared %d times", prepared.Load())
+	}
+	rt.Ring().Close()
+	for _, want := range []string{"v1", "v2"} {
+		if v := <-switched; v != want {
+			t.Errorf("switched to %s, want %s", v, want)
+		}
+	}
+}
+
+// Keep says what is wrong with its arguments before it asks the source.
+func TestKeepOfNothing(t *testing.T) {
+	s := newStore("v1")
+	for name, keep := range map[string]func() (*transport.Transport, error){
+		"no scheme": func() (*transport.Transport, error) { return transport.Keep(t.Context(), s, nil, nil) },
+		"no origin": func() (*transport.Transport, error) {
+			return transport.Keep(t.Context(), s, transport.Bearer(), nil, transport.WithOrigin("nowhere"))
+		},
+	} {
+		if rt, err := keep(); err == nil || rt != nil || s.count() != 0 {
+			t.Errorf("%s: %v, %d readings", name, err, s.count())
+		}
+	}
+	if _, err := transport.Keep(t.Context(), nil, transport.Bearer(), nil); !errors.Is(err, source.ErrNoKey) {
+		t.Errorf("no source: %v", err)
+	}
+}
+
+// A transport whose scheme cannot use the ring's key says so, and the one that
+// can goes on.
+//
+// F19
+func TestSecondTransportThatCannot(t *testing.T) {
+	ring := quiet(t, newStore("v1"))
+	good := transport.New(ring, transport.Bearer(), transport.WithBase(takes("v1")))
+	bad := transport.New(ring, transport.Header("X Api Key"), transport.WithBase(takes("v1")))
+	if bad.Err() == nil {
+		t.Error("no error")
+	}
+	if _, err := try(bad, get(t, "https://a.example/")); !errors.Is(err, source.ErrUnusable) {
+		t.Errorf("%v", err)
+	}
+	send(t, good, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 1)
+}
+
+// A caller's header is his whatever its spelling: two values must not go out.
+//
+// F47, F48
+func TestCallersHeaderInAnotherSpelling(t *testing.T) {
+	two := transport.SchemeFunc(func(source.Key) (transport.Signer, error) {
+		return transport.SignerFunc(func(r *http.Request) error { r.Header.Set("X-Key", "ours"); r.Header.Set("X-Sign", "ours"); return nil }), nil
+	})
+	type headers struct {
+		transport.Scheme
+		names
+	}
+	for _, name := range []string{"x-key", "X-SIGN", "X-Key"} {
+		base := roundTripper(func(r *http.Request) (*http.Response, error) {
+			if len(r.Header) != 1 || r.Header[name][0] != "mine" {
+				t.Errorf("%s: sent with %v", name, r.Header)
+			}
+			return status(http.StatusOK), nil
+		})
+		rt := transport.New(quiet(t, newStore("v1")), headers{two, names{"X-Key", "X-Sign"}}, transport.WithBase(base))
+		req := get(t, "https://a.example/")
+		req.Header[name] = []string{"mine"}
+		resp, err := rt.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+}
+
+type names []string
+
+func (n names) CredentialHeaders() []string { return n }
+
+// The first request of a transport may be one that was redirected within its own
+// origin, by another transport's doing: it carries the key. From elsewhere it
+// does not.
+//
+// F53
+func TestFirstRequestIsARedirect(t *testing.T) {
+	for from, version := range map[string]string{"https://a.example/1": "v1", "https://b.example/1": ""} {
+		rt := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(takes("v1", "")))
+		req := get(t, "https://a.example/2")
+		req.Response = &http.Response{Request: get(t, from)}
+		ctx, seen := transport.Observe(req.Context())
+		resp, err := rt.RoundTrip(req.WithContext(ctx))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if seen.Version() != version {
+			t.Errorf("from %s: version %q, want %q", from, seen.Version(), version)
+		}
+	}
+}
