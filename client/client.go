@@ -85,7 +85,9 @@ func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = 
 //
 // Only requests that may be repeated are: GET, HEAD, OPTIONS, TRACE, PUT,
 // DELETE, and others that have an Idempotency-Key or X-Idempotency-Key; and only
-// if their body can be had again: nothing is buffered. Each of these tries may
+// if their body can be had again: nothing is buffered. Requests that their
+// scheme says have an effect whatever the method are none (see
+// [transport.Scheme], Once). Each of these tries may
 // take the attempts that the key transport makes: two, four at the very most.
 func WithRetry(n int) Option { return func(c *config) { c.retries = n } }
 
@@ -119,7 +121,7 @@ func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error
 	c.ring, c.keys = keys.Ring(), keys
 	var rt http.RoundTripper = c.keys
 	if cfg.retries > 0 {
-		rt = newRetry(rt, cfg.retries)
+		rt = newRetry(rt, cfg.retries, cfg.scheme)
 	}
 	c.Client = &http.Client{Transport: rt, Timeout: cfg.timeout}
 	return c, nil

@@ -30,14 +30,19 @@ type retry struct {
 	next   http.RoundTripper
 	client *http.Client // next, and nothing more
 	n      int
+	once   func(*http.Request) bool // nil: as the method says
 }
 
-func newRetry(next http.RoundTripper, n int) *retry {
-	return &retry{next: next, n: n, client: &http.Client{
+func newRetry(next http.RoundTripper, n int, scheme transport.Scheme) *retry {
+	r := &retry{next: next, n: n, client: &http.Client{
 		// go-retryablehttp closes idle connections when it gives up; they are not its own.
 		Transport:     struct{ http.RoundTripper }{next},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	if s, ok := scheme.(interface{ Once(*http.Request) bool }); ok {
+		r.once = s.Once
+	}
+	return r
 }
 
 // retrying returns the client for one request: it counts the tries, so that the
@@ -126,7 +131,7 @@ func ours(err error) bool {
 
 // RoundTrip sends req, several times if need be.
 func (r *retry) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !repeatable(req) {
+	if !repeatable(req) || r.once != nil && r.once(req) {
 		return r.next.RoundTrip(req)
 	}
 	// retryablehttp changes the request that it is given and reads bodies into

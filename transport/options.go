@@ -22,9 +22,9 @@ func WithBase(base http.RoundTripper) Option { return func(o *options) { o.base 
 // WithOrigin names the origins that may get the key: scheme, host and port, such
 // as "https://api.example.com". Without it the key is bound to the origin of the
 // first request. A request to another origin fails with [ErrOrigin]; a redirect
-// to one is followed without the key.
+// to one is followed without the key. The last WithOrigin counts.
 func WithOrigin(origins ...string) Option {
-	return func(o *options) { o.origins = append(o.origins, origins...) }
+	return func(o *options) { o.origins = origins }
 }
 
 // WithInsecureHTTP lets the key go over plain http to hosts other than loopback.

@@ -1,0 +1,52 @@
+package client_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/client"
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
+)
+
+// orders is Bearer for an API whose orders are GETs.
+type orders struct{ transport.Scheme }
+
+func (orders) Once(r *http.Request) bool { return r.URL.Path == "/order" }
+
+// A request that has an effect is not repeated after a failure that leaves open
+// whether it was carried out, even if it is a GET.
+//
+// F67
+func TestRetryLeavesOrdersAlone(t *testing.T) {
+	api := mockapi.New(t, mockapi.WithHandler(http.HandlerFunc(unavailable)))
+	c := newClient(t, source.Static(api.Issue(mockapi.Spec{})), client.WithRetry(1), client.WithScheme(orders{transport.Bearer()}))
+	for path, tries := range map[string]int{"/order": 1, "/data": 2} {
+		before := len(api.Requests())
+		if code := get(t, c, api.URL()+path); code != http.StatusServiceUnavailable {
+			t.Errorf("%s: status %d", path, code)
+		}
+		if n := len(api.Requests()) - before; n != tries {
+			t.Errorf("%s was sent %d times, want %d", path, n, tries)
+		}
+	}
+}
+
+// An origin that is named after the provider takes the place of the provider's:
+// a test network's key must not go to the real one.
+//
+// F53
+func TestOriginAfterProvider(t *testing.T) {
+	api := mockapi.New(t)
+	p := provider.Profile{Name: "p", Scheme: transport.Bearer(), Origins: []string{"https://real.example"}}
+	c := newClient(t, source.Static(api.Issue(mockapi.Spec{})), client.WithProvider(p), client.WithOrigin(api.URL()))
+	if code := get(t, c, api.URL()); code != http.StatusOK {
+		t.Errorf("status %d", code)
+	}
+	if _, err := c.Get("https://real.example/"); !errors.Is(err, transport.ErrOrigin) {
+		t.Errorf("the provider's own origin: %v", err)
+	}
+}
