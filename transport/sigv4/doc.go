@@ -25,7 +25,9 @@
 // body is read through GetBody; one without it is refused with transport.ErrBody
 // before anything is sent, unless the caller set X-Amz-Content-Sha256 himself: to
 // the body's SHA-256 in hexadecimal or, for S3 over https, to UNSIGNED-PAYLOAD.
-// A request that comes with an Authorization header is left alone.
+// A request that comes with an Authorization header is left alone. A GET whose
+// Action does more than describe, get or list is sent once: nobody repeats it when
+// its answer is lost.
 //
 // For the service "s3" the path is signed as S3 wants it, and the header
 // X-Amz-Content-Sha256 is set. Signature Version 4A and S3 Express are not covered.

@@ -44,6 +44,16 @@ type scheme struct {
 // CredentialHeaders names the headers that are the scheme's alone.
 func (s *scheme) CredentialHeaders() []string { return []string{"Authorization", sessionToken} }
 
+// Once reports whether a GET may do more than read: the query APIs, such as EC2's
+// and SQS's, take every action by GET too.
+func (s *scheme) Once(req *http.Request) bool {
+	if !strings.Contains(req.URL.RawQuery, "Action=") {
+		return false
+	}
+	action := req.URL.Query().Get("Action")
+	return action != "" && !strings.HasPrefix(action, "Describe") && !strings.HasPrefix(action, "Get") && !strings.HasPrefix(action, "List")
+}
+
 // Prepare checks that there is an access key id and a secret that go with a header.
 func (s *scheme) Prepare(key source.Key) (transport.Signer, error) {
 	session := key.Extra["session_token"]

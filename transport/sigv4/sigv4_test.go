@@ -352,3 +352,17 @@ func TestPrintsNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// What a query API does by GET is sent once. F67
+func TestActionsByGetAreSentOnce(t *testing.T) {
+	once := sigv4.Scheme("ec2", "eu-central-1").(interface{ Once(*http.Request) bool }).Once
+	for query, want := range map[string]bool{
+		"": false, "limit=10": false, "Version=1&Action=DescribeInstances": false, "Action=GetUser": false, "Action=ListUsers": false,
+		"Action=RunInstances": true, "Version=2016-11-15&Action=TerminateInstances": true, "Action=SendMessage&MessageBody=Action%3DGet": true,
+		"LastAction=x": false, "Action=": false,
+	} {
+		if got := once(httptest.NewRequest("GET", "https://ec2.amazonaws.com/?"+query, nil)); got != want {
+			t.Errorf("%q: sent once %v", query, got)
+		}
+	}
+}
