@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,11 +17,6 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
-
-// byNonce names the exchanges that take a key's requests in the order of their
-// nonces only: the bot has one under way at a time, as requests may overtake
-// each other. (Kraken has a setting for that, the nonce window.)
-var byNonce = []string{"bitfinex", "gemini", "kraken"}
 
 // A bot places orders and cancels them, and reads market data meanwhile.
 type bot struct {
@@ -91,11 +85,7 @@ func newBot(ctx context.Context, e *exchange.Exchange, p provider.Profile, url s
 }
 
 func (b *bot) start() {
-	workers := 4
-	if slices.Contains(byNonce, b.exchange.Name()) {
-		workers = 1
-	}
-	for range workers {
+	for range 8 {
 		b.loop(b.trade)
 	}
 	b.loop(b.read)

@@ -3,7 +3,10 @@ package provider
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"net/http"
+	"path"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/transport"
@@ -12,10 +15,16 @@ import (
 // Deribit signs requests to Deribit's HTTP API. A key whose secret was reset
 // dies at once; the overlap is for those who rotate by making a new key.
 //
+// Deribit places and cancels orders by GET. Every method that is neither public
+// nor a get_ is sent once only: net/http does not send it again on a lost
+// connection, nor does client.WithRetry. A read-only key for all GETs would get
+// the orders: use [Profile.Reads].
+//
 // https://docs.deribit.com/articles/authentication
 func Deribit(opts ...Option) Profile {
 	d := newScheme(Signing{
 		Name: "deribit", Hash: sha256.New, Encode: Hex, NonceUnit: time.Microsecond,
+		Once: deribitEffect,
 		Message: []Part{
 			Millis, Text("\n"), deribitNonce, Text("\n"), Method, Text("\n"), Target, Text("\n"), Body, Text("\n"),
 		},
@@ -36,6 +45,11 @@ func Deribit(opts ...Option) Profile {
 		}, 400, 401, 403),
 		Login: d.login(deribitLogin),
 	}
+}
+
+// deribitEffect reports whether the method in the path may do more than read.
+func deribitEffect(req *http.Request) bool {
+	return !strings.HasPrefix(path.Base(req.URL.Path), "get_") && !strings.Contains(req.URL.Path, "/public/")
 }
 
 // deribitNonce is any text, used once.

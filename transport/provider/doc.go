@@ -24,7 +24,16 @@
 //
 // Nonces grow strictly for each key id, whatever goroutine or client of the
 // process asks, and whatever the clock does. They know nothing of other processes:
-// give each process a key of its own.
+// give each process a key of its own. Where the API refuses a nonce that arrives out
+// of order, as Kraken, Gemini and Bitfinex do, the requests of a transport go one at
+// a time, up to the answer's header: make one transport for a key, and bound the
+// wait for a header (client.New does, with 30 s), as the others wait with it.
+//
+// # Requests that are sent once
+//
+// A GET that places an order, as Deribit's do, is not repeated by net/http when its
+// connection is lost, nor by client.WithRetry. [Profile.Reads] tells reads from such
+// orders, for a read-only key.
 //
 // # Clocks
 //

@@ -13,14 +13,15 @@ import (
 // Gemini signs requests to Gemini's REST API (the exchange). The caller's body
 // is the JSON object of the request's parameters, or empty; it travels in a
 // header, with "request" and "nonce" as its first fields unless it has them, and
-// the body that is sent is empty. Nonces are milliseconds.
+// the body that is sent is empty. Nonces are milliseconds, and requests go one at
+// a time, as Gemini refuses a nonce that arrives out of order.
 //
 // https://docs.gemini.com/rest-api/#private-api-invocation
 func Gemini(opts ...Option) Profile {
 	return Profile{
 		Name: "gemini",
 		Scheme: Signing{
-			Name: "gemini", Hash: sha512.New384, Encode: Hex, NonceUnit: time.Millisecond,
+			Name: "gemini", Hash: sha512.New384, Encode: Hex, NonceUnit: time.Millisecond, Serial: true,
 			Message: []Part{geminiPayload},
 			After: func(c *Call) error {
 				c.SetBody(nil)

@@ -18,8 +18,9 @@ import (
 //
 // The nonce is added as the first field of the form or JSON object in the body,
 // unless the body has one; an empty body becomes a form. Nonces are
-// milliseconds: see [NonceUnit] for keys that were used with larger ones, and
-// give a key a nonce window at Kraken if several requests are under way at once.
+// milliseconds: see [NonceUnit] for keys that were used with larger ones. Requests
+// go one at a time, since Kraken refuses nonces that arrive out of order, and locks
+// out for it; with a nonce window on the keys, [NonceWindow] lets them go together.
 //
 // https://docs.kraken.com/api/docs/guides/spot-rest-auth
 func Kraken(opts ...Option) Profile {
@@ -27,11 +28,11 @@ func Kraken(opts ...Option) Profile {
 		Name: "kraken",
 		Scheme: Signing{
 			Name: "kraken", Hash: sha512.New, Decode: base64.StdEncoding.DecodeString, Encode: Base64,
-			NonceUnit: time.Millisecond,
-			Skip:      func(req *http.Request) bool { return !strings.Contains(req.URL.Path, "/private/") },
-			Before:    krakenNonce,
-			Message:   []Part{Path, krakenDigest},
-			Headers:   []Header{{"API-Key", ID}, {"API-Sign", Signature}},
+			NonceUnit: time.Millisecond, Serial: true,
+			Skip:    func(req *http.Request) bool { return !strings.Contains(req.URL.Path, "/private/") },
+			Before:  krakenNonce,
+			Message: []Part{Path, krakenDigest},
+			Headers: []Header{{"API-Key", ID}, {"API-Sign", Signature}},
 		}.Scheme(opts...),
 		Classifier: krakenRefusal,
 		Origins:    []string{"https://api.kraken.com"},

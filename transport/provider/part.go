@@ -53,7 +53,7 @@ func Method(dst []byte, c *Call) []byte {
 }
 
 // Path is the path as it is sent, escapes and all.
-func Path(dst []byte, c *Call) []byte { return append(dst, path(c.Request.URL)...) }
+func Path(dst []byte, c *Call) []byte { return append(dst, escapedPath(c.Request.URL)...) }
 
 // Target is the path and, if there is one, "?" and the query, as sent.
 func Target(dst []byte, c *Call) []byte {
@@ -127,8 +127,8 @@ func Join(p ...Part) Part {
 	}
 }
 
-// path returns the path that net/http sends for u.
-func path(u *url.URL) string {
+// escapedPath returns the path that net/http sends for u.
+func escapedPath(u *url.URL) string {
 	if p := u.EscapedPath(); p != "" {
 		return p
 	}

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -35,6 +36,17 @@ type Profile struct {
 	Login func(source.Key) ([]byte, error)
 }
 
+// Reads reports whether a request only reads, by its method and by what the
+// scheme knows of it: Deribit places orders by GET. It is for [transport.Rule],
+// which sends such requests with a read-only key. APIs that read by POST, as
+// Kraken, Gemini and Bitfinex do, want a rule by path.
+func (p Profile) Reads(req *http.Request) bool {
+	if s, ok := p.Scheme.(interface{ Once(*http.Request) bool }); ok && s.Once(req) {
+		return false
+	}
+	return transport.Methods(http.MethodGet, http.MethodHead, http.MethodOptions)(req)
+}
+
 // defaultOverlap is for APIs that let several keys live side by side until they
 // are deleted, as nearly all do.
 const defaultOverlap = 24 * time.Hour
@@ -43,10 +55,11 @@ const defaultOverlap = 24 * time.Hour
 type Option func(*config)
 
 type config struct {
-	learn     bool
-	nonceUnit time.Duration
-	now       func() time.Time // time.Now but in tests
-	nonce     func() string    // nil but in tests of Deribit's vector
+	learn       bool
+	nonceUnit   time.Duration
+	nonceWindow bool
+	now         func() time.Time // time.Now but in tests
+	nonce       func() string    // nil but in tests of Deribit's vector
 }
 
 // LearnClock makes the scheme follow the server's clock: an answer that refuses
@@ -70,3 +83,10 @@ func NonceUnit(d time.Duration) Option {
 		}
 	}
 }
+
+// NonceWindow says that the keys have a nonce window at the API, as Kraken's may,
+// so that requests go out side by side. Default: those of a transport go one at a
+// time, where the API wants nonces that grow.
+//
+// https://support.kraken.com/articles/360000919966-how-to-create-an-api-key
+func NonceWindow() Option { return func(c *config) { c.nonceWindow = true } }

@@ -40,6 +40,13 @@ type Signing struct {
 	// Skip reports whether a request goes out without the key, as it is; nil
 	// means none does.
 	Skip func(*http.Request) bool
+	// Once reports whether a request has an effect although its method, such as
+	// GET, says that it has none, so that nobody repeats it; nil means none has.
+	Once func(*http.Request) bool
+	// Serial sends the requests of a transport one at a time, from signing until
+	// the answer's header, for APIs that refuse a nonce below the highest they
+	// have seen: requests that are under way together may overtake each other.
+	Serial bool
 	// Before may change the request before it is signed, with the methods of Call.
 	Before func(*Call) error
 	// Message are the parts of the string to sign, one after the other.
@@ -111,6 +118,12 @@ func (f fixed) CredentialHeaders() []string { return append([]string(nil), f.d.n
 
 // NeedsKey reports whether a request goes out with the key.
 func (f fixed) NeedsKey(req *http.Request) bool { return f.d.Skip == nil || !f.d.Skip(req) }
+
+// Once reports whether a request is to be sent once only: see transport.Scheme.
+func (f fixed) Once(req *http.Request) bool { return f.d.Once != nil && f.d.Once(req) }
+
+// Serial reports whether a request waits for those before it.
+func (f fixed) Serial(*http.Request) bool { return f.d.Serial && !f.d.nonceWindow }
 
 type learning struct{ fixed }
 

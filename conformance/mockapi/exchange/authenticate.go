@@ -74,11 +74,11 @@ func (e *Exchange) judge(q *request, c claim, keys mockapi.Keys) (version string
 			return key.Version, badNonce
 		}
 	}
-	if c.jwt != "" {
-		if e.jwts[c.jwt] {
-			return key.Version, e.count(badSignature)
+	if c.once != "" {
+		if e.used[c.once] {
+			return key.Version, badNonce
 		}
-		e.jwts[c.jwt] = true
+		e.used[c.once] = true
 	}
 	if need := e.scope(q); need != "" && len(key.Scopes) > 0 && !slices.Contains(key.Scopes, need) {
 		return key.Version, forbidden

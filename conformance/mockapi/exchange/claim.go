@@ -36,8 +36,8 @@ type claim struct {
 	id    string
 	late  bool   // its time is not within the window
 	nonce uint64 // has to grow, where hasNonce
-	// jwt is a text that may be used once; empty where there is no such thing.
-	jwt      string
+	// once is a text that may be used once; empty where there is no such thing.
+	once     string
 	hasNonce bool
 	// check holds the proof against one key that has the id.
 	check func(source.Key) fault

@@ -50,7 +50,7 @@ func readCoinbaseCDP(q *request) claim {
 		return claim{}
 	}
 	return claim{
-		id: id, jwt: id + " " + nonce,
+		id: id, once: id + " " + nonce,
 		// nbf is in whole seconds, so never ahead of a clock that is right.
 		late: q.at.Before(from) || !q.at.Before(until) || until.Sub(from) > 2*time.Minute,
 		check: func(key source.Key) fault {

@@ -28,8 +28,8 @@ var deribit = venue{
 		badKey:    {400, `{"jsonrpc":"2.0","error":{"message":"invalid_credentials","code":13004}}`},
 		forbidden: {403, `{"jsonrpc":"2.0","error":{"message":"forbidden","code":13021}}`},
 		locked:    {429, `{"jsonrpc":"2.0","error":{"message":"too_many_requests","code":10028}}`},
-		// What Deribit says of an old timestamp is not documented; this is its
-		// word for any request that it cannot make sense of.
+		// What Deribit says of an old timestamp, or of a nonce that was used, is not
+		// documented; this is its word for any request that it cannot make sense of.
 		stale: {400, `{"jsonrpc":"2.0","error":{"message":"bad_request","code":11050}}`},
 	},
 }
@@ -47,7 +47,7 @@ func readDeribit(q *request) claim {
 	}
 	message := fields["ts"] + "\n" + fields["nonce"] + "\n" + q.Method + "\n" + q.target + "\n" + q.body + "\n"
 	return claim{
-		id: fields["id"], late: q.distance(time.UnixMilli(n)),
+		id: fields["id"], once: fields["id"] + " " + fields["nonce"], late: q.distance(time.UnixMilli(n)),
 		check: macOf(sha256.New, false, unhex(fields["sig"]), message),
 	}
 }
@@ -61,7 +61,7 @@ func loginDeribit(q *request) claim {
 		return claim{}
 	}
 	return claim{
-		id: textOf(params["client_id"]), late: q.distance(time.UnixMilli(n)),
+		id: textOf(params["client_id"]), once: textOf(params["client_id"]) + " " + nonce, late: q.distance(time.UnixMilli(n)),
 		check: macOf(sha256.New, false, unhex(textOf(params["signature"])), ts+"\n"+nonce+"\n"+textOf(params["data"])),
 	}
 }

@@ -19,7 +19,8 @@
 // documentation. All endpoints are private ones.
 //
 // A request's time has to lie within the exchange's documented window, a nonce
-// has to be higher than those before ([WithNonceWindow]), a JWT comes once. A key
+// has to be higher than those before ([WithNonceWindow]); Deribit's nonces and
+// Coinbase's JWTs come once. A key
 // whose Spec has Scopes needs "trade" for orders and "read" for the rest.
 //
 // # Refusals

@@ -21,7 +21,7 @@ type Exchange struct {
 
 	mu     sync.Mutex
 	nonces map[string]*nonces // by key id
-	jwts   map[string]bool    // nonces of JWTs that were used
+	used   map[string]bool    // what may be used once, and was
 	bad    []time.Time        // recent attempts with a bad key
 	locked time.Time          // until when everything is refused
 	orders []Order
@@ -91,7 +91,7 @@ func New(name string, opts ...Option) (*Exchange, error) {
 	}
 	e := &Exchange{
 		venue:  venues[i],
-		nonces: make(map[string]*nonces), jwts: make(map[string]bool), byID: make(map[string][]int),
+		nonces: make(map[string]*nonces), used: make(map[string]bool), byID: make(map[string][]int),
 	}
 	e.cfg.kind = e.venue.kinds[0]
 	for _, opt := range opts {

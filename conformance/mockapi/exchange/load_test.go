@@ -2,7 +2,7 @@ package exchange_test
 
 import (
 	"context"
-	"slices"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +14,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
 // A desk trades without a pause, and knows what it was told of each order.
@@ -38,10 +39,7 @@ func openDesk(t *testing.T, name string) *desk {
 	key := api.Issue(mockapi.Spec{})
 	m := mount(t, key)
 	d := &desk{trader: newTrader(t, e, api, file.Dir(m.Dir()), profiles[name](), nil), mount: m, cur: key}
-	workers := 4
-	if slices.Contains(goesByNonce, name) {
-		workers = 1 // two requests under way may overtake each other
-	}
+	const workers = 8
 	ctx, stop := context.WithCancel(t.Context())
 	d.stop, d.done = stop, make([]atomic.Int64, workers)
 	for w := range workers {
@@ -225,12 +223,27 @@ func TestBinanceWithoutOverlap(t *testing.T) {
 	}
 }
 
-// With a nonce window at the exchange, a key may be used by many at once. F49, F50
+// With a nonce window at the exchange, the requests of a key need not wait for each
+// other: all are under way at once. F49, F50
 func TestNonceWindow(t *testing.T) {
 	const workers, each = 8, 20
 	e := newExchange(t, "kraken", exchange.WithNonceWindow(10_000))
 	api := mockapi.New(t, e.Options()...)
-	b := newTrader(t, e, api, keys{api.Issue(mockapi.Spec{})}, profiles["kraken"](), nil)
+	b := newTrader(t, e, api, keys{api.Issue(mockapi.Spec{})}, profiles["kraken"](provider.NonceWindow()), nil)
+	var arrived atomic.Int64
+	together := make(chan struct{})
+	api.Intercept(func(_ http.ResponseWriter, r *http.Request, _ mockapi.Attempt) bool {
+		if arrived.Add(1) == workers {
+			close(together)
+		}
+		select {
+		case <-together:
+		case <-r.Context().Done():
+		case <-time.After(10 * time.Second):
+			t.Error("requests wait for each other")
+		}
+		return false
+	})
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {

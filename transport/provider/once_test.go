@@ -1,0 +1,61 @@
+package provider_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/transport/provider"
+)
+
+// What Deribit does by GET is sent once, and goes with the trading key. F67
+func TestDeribitEffectsByGet(t *testing.T) {
+	p := provider.Deribit()
+	once := p.Scheme.(interface{ Once(*http.Request) bool }).Once
+	for path, reads := range map[string]bool{
+		"/api/v2/private/buy": false, "/api/v2/private/sell": false, "/api/v2/private/edit": false, "/api/v2/private/cancel_all": false,
+		"/api/v2/private/close_position": false, "/api/v2/private/withdraw": false, "/api/v2/private/buy/": false, "/api/v2/private/": false,
+		"/api/v2/private/get_positions": true, "/api/v2/private/get_open_orders": true, "/api/v2/public/ticker": true, "/api/v2/public/test": true,
+	} {
+		req := newRequest(t, "GET", "https://www.deribit.com"+path, "a=get_", "")
+		if once(req) == reads || p.Reads(req) != reads {
+			t.Errorf("%s: sent once %v, reads %v", path, once(req), p.Reads(req))
+		}
+	}
+	if p.Reads(newRequest(t, "POST", "https://www.deribit.com/api/v2/private/get_positions", "", "{}")) {
+		t.Error("a POST reads")
+	}
+}
+
+// Elsewhere the method says what only reads.
+func TestReads(t *testing.T) {
+	all := profiles()
+	all["stripe"] = provider.Stripe()
+	for name, p := range all {
+		for method, want := range map[string]bool{"": true, "GET": true, "HEAD": true, "POST": false, "PUT": false, "DELETE": false} {
+			req := newRequest(t, "GET", "https://api.example.com"+privatePath(name), "", "")
+			req.Method = method
+			if name != "deribit" && p.Reads(req) != want {
+				t.Errorf("%s: %s reads: %v", name, method, !want)
+			}
+		}
+	}
+}
+
+// Nonces that have to arrive in order hold up the requests behind them, unless the
+// key has a window. F49
+func TestSerial(t *testing.T) {
+	for _, window := range []bool{false, true} {
+		var opts []provider.Option
+		if window {
+			opts = append(opts, provider.NonceWindow())
+		}
+		for name, p := range profiles(opts...) {
+			want := !window && slices.Contains([]string{"kraken", "gemini", "bitfinex"}, name)
+			req := newRequest(t, "POST", "https://api.example.com"+privatePath(name), "", "")
+			if got := p.Scheme.(interface{ Serial(*http.Request) bool }).Serial(req); got != want {
+				t.Errorf("%s, window %v: one at a time %v", name, window, got)
+			}
+		}
+	}
+}
