@@ -21,7 +21,7 @@ unit:
 
 # Which test proves which fault.
 faults:
-	@./.ci/faults
+	@go run ./.ci/faults
 
 # Rotations and faults at random; the seed of an earlier run repeats it.
 soak: deps
@@ -48,4 +48,5 @@ mutants:
 
 # The Kubernetes source against a real API server, whose first build takes minutes.
 test-kubernetes:
+	@./.ci/check $(STATICCHECK) source/kubernetes/internal/apiserver apiserver
 	cd source/kubernetes/internal/apiserver && GOWORK=off go test -tags apiserver -count=1 -timeout 20m -v -bench Rotation -benchtime 200x .

@@ -8,8 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/rollingkeys/rollingkeys/conformance"
 )
 
 // sources parses every Go file of the repository.
@@ -37,6 +40,46 @@ func imports(f *ast.File) []string {
 	return list
 }
 
+const module = "github.com/rollingkeys/rollingkeys/"
+
+// shipped returns the files that users compile: those of the packages they can
+// import, and those of the internal packages that these import in turn. What
+// only tests import, such as servers to test with, is not among them.
+func shipped(all map[string]*ast.File) map[string]*ast.File {
+	packages := make(map[string][]string) // files by folder
+	for path := range all {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		for _, dir := range []string{"../source/", "../transport/", "../client/"} {
+			if strings.HasPrefix(path, dir) {
+				packages[filepath.Dir(path)] = append(packages[filepath.Dir(path)], path)
+			}
+		}
+	}
+	files := make(map[string]*ast.File)
+	var add func(dir string)
+	add = func(dir string) {
+		for _, path := range packages[dir] {
+			if files[path] != nil {
+				continue
+			}
+			files[path] = all[path]
+			for _, p := range imports(all[path]) {
+				if rest, ok := strings.CutPrefix(p, module); ok {
+					add(filepath.Join("..", rest))
+				}
+			}
+		}
+	}
+	for dir := range packages {
+		if !strings.Contains(dir+"/", "/internal/") {
+			add(dir)
+		}
+	}
+	return files
+}
+
 // Rules that hold for the code itself.
 //
 //   - F96: nothing shipped dumps or traces requests.
@@ -44,22 +87,47 @@ func imports(f *ast.File) []string {
 //     The providers hash bodies, as their exchanges want, and modules of their own
 //     do what their backends want.
 //   - F100: what Expose returns is not compared with ==, but with "".
-//   - F110: a test sleeps only in a synctest bubble, where no time passes, or
-//     between two looks at what is not its to signal; benchmarks may.
-func TestRules(t *testing.T) {
-	core := []string{"../source/", "../transport/", "../client/"}
-	for path, f := range sources(t) {
-		test := strings.HasSuffix(path, "_test.go")
-		shipped := !test && slices.ContainsFunc(core, func(dir string) bool { return strings.HasPrefix(path, dir) }) && !strings.Contains(path, "internal/")
+//   - F111: nothing shipped handles a signal.
+func TestRulesOfWhatIsShipped(t *testing.T) {
+	files := shipped(sources(t))
+	if files["../source/internal/versions/values.go"] == nil || files["../source/vault/internal/vaulttest/server.go"] != nil {
+		t.Fatal("what is shipped is not told from what is for tests")
+	}
+	for path, f := range files {
 		_, module := os.Stat(filepath.Join(filepath.Dir(path), "go.mod"))
-		own := shipped && !strings.HasPrefix(path, "../transport/provider/") && module != nil
+		own := !strings.HasPrefix(path, "../transport/provider/") && module != nil
 		for _, p := range imports(f) {
-			if shipped && (p == "net/http/httputil" || p == "net/http/httptrace") {
+			if p == "net/http/httputil" || p == "net/http/httptrace" {
 				t.Errorf("F96: %s imports %s", path, p)
 			}
 			if own && (strings.HasPrefix(p, "crypto/sha") || p == "crypto/md5" || strings.HasPrefix(p, "hash/")) {
 				t.Errorf("F98: %s imports %s", path, p)
 			}
+			if p == "os/signal" {
+				t.Errorf("F111: %s imports %s", path, p)
+			}
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if n, ok := n.(*ast.BinaryExpr); ok && (n.Op == token.EQL || n.Op == token.NEQ) &&
+				(isCall(n.X, "Expose") && !isEmpty(n.Y) || isCall(n.Y, "Expose") && !isEmpty(n.X)) {
+				t.Errorf("F100: %s compares a secret with %s", path, n.Op)
+			}
+			return true
+		})
+	}
+}
+
+// Rules that hold for the tests.
+//
+//   - F95: every secret in them begins with a sentinel, for which all that they
+//     print is searched. Examples are read, and what they print is written down.
+//   - F110: a test sleeps only in a synctest bubble, where no time passes, or
+//     between two looks at what is not its to signal; benchmarks may.
+func TestRulesOfTests(t *testing.T) {
+	found := make(map[string]bool)
+	for path, f := range sources(t) {
+		if !strings.HasSuffix(path, "_test.go") {
+			continue
 		}
 		bubble := slices.Contains(imports(f), "testing/synctest") || strings.HasSuffix(path, "bench_test.go")
 		ast.Inspect(f, func(n ast.Node) bool {
@@ -67,17 +135,80 @@ func TestRules(t *testing.T) {
 			case *ast.FuncDecl:
 				return n.Name.Name != "eventually" // asks again and again, up to a deadline
 			case *ast.CallExpr:
-				if test && !bubble && isCall(n, "Sleep") {
+				if !bubble && isCall(n, "Sleep") {
 					t.Errorf("F110: %s sleeps outside a bubble", path)
 				}
-			case *ast.BinaryExpr:
-				if shipped && (n.Op == token.EQL || n.Op == token.NEQ) && (isCall(n.X, "Expose") && !isEmpty(n.Y) || isCall(n.Y, "Expose") && !isEmpty(n.X)) {
-					t.Errorf("F100: %s compares a secret with %s", path, n.Op)
+				if text, ok := secret(n); ok && !sentinel(text) && !strings.HasSuffix(path, "example_test.go") {
+					if found[path] = true; unswept[path] == "" {
+						t.Errorf("F95: %s has the secret %q, which no search would find", path, text)
+					}
 				}
 			}
 			return true
 		})
 	}
+	for path := range unswept {
+		if !found[path] {
+			t.Errorf("%s is excepted for nothing", path)
+		}
+	}
+}
+
+// secret returns what a literal secret begins with.
+func secret(call *ast.CallExpr) (text string, ok bool) {
+	name, ok := call.Fun.(*ast.Ident)
+	if sel, isSel := call.Fun.(*ast.SelectorExpr); isSel {
+		name, ok = sel.Sel, true
+	}
+	if !ok || name.Name != "NewSecret" || len(call.Args) != 1 {
+		return "", false
+	}
+	arg := call.Args[0]
+	for {
+		sum, ok := arg.(*ast.BinaryExpr)
+		if !ok {
+			break
+		}
+		arg = sum.X
+	}
+	lit, ok := arg.(*ast.BasicLit)
+	if !ok {
+		return "", false
+	}
+	text, err := strconv.Unquote(lit.Value)
+	return text, err == nil
+}
+
+// sentinel reports whether .ci/sweep finds a secret that begins so.
+func sentinel(text string) bool {
+	switch {
+	case strings.HasPrefix(text, conformance.Sentinel), strings.HasPrefix(text, "sentinel-"):
+		return true
+	case strings.TrimSpace(text) == "": // a key that is none
+		return true
+	case strings.HasPrefix(text, "-----BEGIN "): // the sentinel lies within
+		return strings.Contains(text, "sentinel") || strings.HasSuffix(text, "-----\n")
+	}
+	return false
+}
+
+// unswept are files whose secrets may be without one, with the reason.
+var unswept = map[string]string{
+	"../client/client_test.go":                              "to be changed",
+	"../conformance/mockapi/api_test.go":                    "to be changed",
+	"../conformance/mockapi/log_test.go":                    "to be changed",
+	"../conformance/mockapi/remote_test.go":                 "to be changed",
+	"../source/label_test.go":                               "to be changed",
+	"../source/oauth/source_test.go":                        "to be changed",
+	"../source/remote/tokens_test.go":                       "to be changed",
+	"../source/ring_test.go":                                "to be changed",
+	"../source/secret_test.go":                              "to be changed",
+	"../transport/edges_test.go":                            "to be changed",
+	"../transport/provider/coinbasecdp/coinbasecdp_test.go": "to be changed",
+	"../transport/provider/login_test.go":                   "to be changed",
+	"../transport/provider/profile_test.go":                 "to be changed",
+	"../transport/provider/request_test.go":                 "to be changed",
+	"../transport/scheme_test.go":                           "to be changed",
 }
 
 func isCall(n ast.Expr, method string) bool {
