@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -201,5 +202,32 @@ func TestSecondSchemeCannotHarmTheFirst(t *testing.T) {
 		t.Errorf("%v", err)
 	} else {
 		a.Accepted()
+	}
+}
+
+// tenant is a store whose name does not tell all.
+type tenant struct {
+	store
+	id string
+}
+
+func (s *tenant) Identity() source.Secret { return source.NewSecret(s.id) }
+
+// A cache is of no use to another source of the same name.
+func TestCacheOfAnotherTenant(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cache")
+	a := &tenant{store: store{set: listed("a1")}, id: "sentinel-tenant-a"}
+	r, _ := keep(t, a, source.WithCache(source.FileCache(path)))
+	r.Close()
+	if data, err := os.ReadFile(path); err != nil || strings.Contains(string(data), a.id) {
+		t.Errorf("%v; the identity is in the cache: %t", err, strings.Contains(string(data), a.id))
+	}
+	for id, starts := range map[string]bool{"sentinel-b": false, "sentinel-tenant-a": true} {
+		down := &tenant{store: store{err: source.ErrUnavailable}, id: id}
+		r, err := source.Keep(t.Context(), down, source.WithLogger(nil), source.WithFailFast(), source.WithCache(source.FileCache(path)))
+		if (err == nil) != starts {
+			t.Errorf("tenant %s starts: %t, %v", id, err == nil, err)
+		}
+		r.Close()
 	}
 }

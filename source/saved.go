@@ -1,10 +1,14 @@
 package source
 
 import (
+	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"time"
 )
@@ -16,8 +20,9 @@ type saved struct {
 	Source string     `json:"source"`
 	AsOf   time.Time  `json:"as_of"`
 	Salt   []byte     `json:"salt"`
-	Barred [][]byte   `json:"revoked,omitempty"` // digests, under Salt
-	Keys   []savedKey `json:"keys"`              // newest first
+	Whole  []byte     `json:"identity,omitempty"` // digest of the source's Identity, under Salt
+	Barred [][]byte   `json:"revoked,omitempty"`  // digests, under Salt
+	Keys   []savedKey `json:"keys"`               // newest first
 }
 
 type savedKey struct {
@@ -67,6 +72,7 @@ func (r *Ring) save() {
 // encode writes the ring for its cache. The caller holds mu.
 func (r *Ring) encode() ([]byte, error) {
 	s := saved{Format: 1, Source: r.name, AsOf: r.lastRead.UTC(), Salt: r.salt, Keys: []savedKey{}}
+	s.Whole = r.identity(r.salt)
 	for _, digest := range r.barred {
 		s.Barred = append(s.Barred, []byte(digest))
 	}
@@ -82,6 +88,17 @@ func (r *Ring) encode() ([]byte, error) {
 		s.Keys = append(s.Keys, k)
 	}
 	return json.Marshal(s)
+}
+
+// identity tells apart the sources that have one name, and are of the same kind.
+func (r *Ring) identity(salt []byte) []byte {
+	s, ok := r.src.(interface{ Identity() Secret })
+	if !ok {
+		return nil
+	}
+	mac := hmac.New(sha256.New, salt)
+	_, _ = io.WriteString(mac, s.Identity().Expose())
+	return mac.Sum(nil)
 }
 
 // load begins with what the cache has for this source, and reports whether it
@@ -109,7 +126,7 @@ func (r *Ring) load(ctx context.Context) bool {
 	case err != nil:
 		r.warn(fmt.Errorf("the cached keys are of no use: %w", err))
 		return false
-	case s.Source != r.name:
+	case s.Source != r.name || !bytes.Equal(s.Whole, r.identity(s.Salt)):
 		r.warn(fmt.Errorf("the cache belongs to another source, %q: not used", s.Source))
 		return false
 	}

@@ -107,6 +107,10 @@ func New(rawURL string, opts ...Option) (*Source, error) {
 // String returns the URL without the values of its parameters.
 func (s *Source) String() string { return s.name }
 
+// Identity is the whole URL, for the ring's cache: endpoints that differ in a
+// parameter's value only have the same String.
+func (s *Source) Identity() source.Secret { return s.endpoint }
+
 // GoString returns what String does, for %#v.
 func (s *Source) GoString() string { return s.name }
 
