@@ -225,9 +225,8 @@ func (r *Ring) Version() string {
 }
 
 // InUse returns the key that requests get now, for what is not a request: a
-// WebSocket login, a token for another library. Errors are those of Attempt, but
-// that a lockout does not keep it back.
-// It does not count as use.
+// WebSocket login, a token for another library. Errors are those of Attempt, but a
+// lockout does not keep it back. It does not count as use.
 func (r *Ring) InUse() (Key, error) {
 	if r == nil {
 		return Key{}, fmt.Errorf("source: %w: no ring", ErrNoKey)

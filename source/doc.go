@@ -30,6 +30,9 @@
 //
 // Versions are named by the source, or by when their content last changed, and
 // never after the secret. Status, events and logs show these names, and no secret.
+// What a version is, its content says: ID, Secret and Extra. The same content
+// under another name is the same version, renamed; another content under the same
+// name is another, called "v5#2", and worth a warning.
 //
 // # Refusals
 //
@@ -51,7 +54,8 @@
 // A source says what it knows:
 //
 //   - A [Set] of all valid versions, newest first, is Complete; a set with the one
-//     key that there is, is not. Pending, disabled and deleted versions are left out.
+//     key that there is, is not. Disabled and deleted versions are left out; those
+//     that are to come have their NotBefore.
 //   - An error is an [*Error] that wraps one of this package's errors, names the
 //     source and holds nothing of the data. RetryAfter carries the backend's wish.
 //   - Read returns when its context ends, and holds no goroutine or descriptor

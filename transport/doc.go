@@ -8,7 +8,8 @@
 //	client := &http.Client{Transport: transport.New(ring, transport.Bearer(),
 //		transport.WithOrigin("https://api.example.com"))}
 //
-// A [Transport] wraps any http.RoundTripper ([WithBase]) and can be wrapped by any.
+// [Keep] does both in one, and has the scheme look at the first keys as well. A
+// [Transport] wraps any http.RoundTripper ([WithBase]) and can be wrapped by any.
 // [Route] chooses among several by the request.
 //
 // # How a key goes onto a request
@@ -21,7 +22,8 @@
 // # What is a refusal
 //
 // A [Classifier] reads each answer; the default is [RFC6750]. It may look at the
-// beginning of the body, which the caller still gets whole.
+// beginning of the body, which the caller still gets whole. Answers that say
+// nothing of the key, though their status be 200, it calls [Silent].
 //
 // # What is sent again
 //
