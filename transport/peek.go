@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -45,53 +46,99 @@ func answer(resp *http.Response) *Answer {
 	return &Answer{Status: resp.StatusCode, Header: resp.Header, resp: resp}
 }
 
-// peek reads the beginning of the body and puts it back: the caller reads the
-// body whole, error at its end included.
+// peek reads the beginning of the body, as much as comes in time, and puts it
+// back: the caller reads the body whole, error at its end included.
 func peek(resp *http.Response) []byte {
 	if resp.Body == nil || resp.Body == http.NoBody {
 		return nil
 	}
-	p := &peekedBody{body: resp.Body, done: make(chan struct{})}
+	p := &peekedBody{body: resp.Body, filling: true}
+	p.more.L = &p.mu
 	resp.Body = p
 	go p.fill()
-	timer := time.NewTimer(peekTime)
+	timer := time.AfterFunc(peekTime, p.enough)
 	defer timer.Stop()
-	select {
-	case <-p.done:
-		return p.head
-	case <-timer.C:
-		return nil // a body that drips: whoever reads it waits for it
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !p.over {
+		p.more.Wait()
 	}
+	return p.head
 }
 
-// peekedBody is a body of which the beginning is read ahead.
+// peekedBody is a body of which the beginning is read ahead. Nobody reads the
+// body itself while fill does: Read waits for what fill gets, and hands it out
+// as it comes, so that a stream is not held up.
 type peekedBody struct {
 	body io.ReadCloser
-	done chan struct{} // closed when head and err are valid
-	head []byte
-	err  error
-	next int // of head
+
+	mu      sync.Mutex
+	more    sync.Cond // when one of these changes
+	head    []byte    // what was read ahead; only ever appended to
+	next    int       // of head, to be handed out
+	err     error     // with which reading ahead ended
+	filling bool      // fill is at work
+	over    bool      // peek waits no longer: fill ends with the Read that it is in
+	closed  bool
 }
 
 func (p *peekedBody) fill() {
-	defer close(p.done)
-	p.head, p.err = io.ReadAll(io.LimitReader(p.body, MaxPeek))
+	head := make([]byte, 0, 512)
+	for over := false; !over; {
+		if len(head) == cap(head) {
+			head = append(head, 0)[:len(head)]
+		}
+		n, err := p.body.Read(head[len(head):min(cap(head), MaxPeek)])
+		head = head[:len(head)+n]
+		p.mu.Lock()
+		p.head, p.err = head, err
+		p.over = p.over || err != nil || len(head) >= MaxPeek
+		over = p.over
+		p.filling = !over
+		p.more.Broadcast()
+		p.mu.Unlock()
+	}
+}
+
+// enough ends the peek.
+func (p *peekedBody) enough() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+	p.more.Broadcast()
 }
 
 func (p *peekedBody) Read(b []byte) (int, error) {
-	<-p.done
+	p.mu.Lock()
+	for p.filling && p.next == len(p.head) && !p.closed {
+		p.more.Wait()
+	}
+	if p.closed {
+		p.mu.Unlock()
+		return 0, http.ErrBodyReadAfterClose
+	}
 	if p.next < len(p.head) {
 		n := copy(b, p.head[p.next:])
 		p.next += n
+		p.mu.Unlock()
 		return n, nil
 	}
-	if p.err != nil {
-		return 0, p.err
+	err := p.err
+	p.mu.Unlock()
+	if err != nil {
+		return 0, err
 	}
 	return p.body.Read(b)
 }
 
-func (p *peekedBody) Close() error { return p.body.Close() }
+// Close closes the body, which ends a Read that fill is in.
+func (p *peekedBody) Close() error {
+	p.mu.Lock()
+	p.closed, p.over = true, true
+	p.more.Broadcast()
+	p.mu.Unlock()
+	return p.body.Close()
+}
 
 // plain undoes gzip, which reaches us if the caller asked for it himself.
 func plain(data []byte, h http.Header) []byte {

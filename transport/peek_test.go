@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -94,8 +96,8 @@ func TestPeekUndoesGzip(t *testing.T) {
 	}
 }
 
-// A body that drips holds a classifier for 2 s, and no longer; the caller reads
-// it whole when it comes.
+// A body that drips holds a classifier for 2 s, and no longer; it sees what had
+// come by then. The caller gets what is there at once, and reads it whole as it comes.
 //
 // F65
 func TestPeekGivesUpOnADrip(t *testing.T) {
@@ -121,16 +123,108 @@ func TestPeekGivesUpOnADrip(t *testing.T) {
 		if d := time.Since(start); d != 2*time.Second { // the bubble's clock: exact
 			t.Errorf("RoundTrip took %v", d)
 		}
-		data, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if string(data) != "one two three" || !errors.Is(err, errBase) {
-			t.Errorf("read %q, error %v", data, err)
-		}
-		if len(saw) != 0 {
+		if string(saw) != "one " {
 			t.Errorf("the classifier saw %q", saw)
+		}
+		for i, want := range []string{"one ", "two ", "three"} {
+			data := make([]byte, 100)
+			n, err := resp.Body.Read(data)
+			if at := max(2*time.Second, time.Duration(i)*3*time.Second); string(data[:n]) != want || err != nil || time.Since(start) != at {
+				t.Errorf("read %q after %v, error %v; want %q after %v", data[:n], time.Since(start), err, want, at)
+			}
+		}
+		if n, err := resp.Body.Read(make([]byte, 1)); n != 0 || !errors.Is(err, errBase) {
+			t.Errorf("read %d bytes more, error %v", n, err)
+		}
+		resp.Body.Close()
+	})
+}
+
+// A stream that was peeked goes on line by line.
+//
+// F65, F73
+func TestPeekedStreamIsDelivered(t *testing.T) {
+	for name, opts := range map[string][]mockapi.Option{"http1": nil, "http2": {mockapi.WithHTTP2()}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				lines := make(chan string, 1)
+				lines <- "data: one\n"
+				api := mockapi.New(t, append(opts, mockapi.WithMemory(), mockapi.WithHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					for line := range lines {
+						_, _ = io.WriteString(w, line)
+						_ = http.NewResponseController(w).Flush()
+					}
+				})))...)
+				var saw []byte
+				ring := keep(t, source.Static(api.Issue(mockapi.Spec{})))
+				rt := transport.New(ring, transport.Bearer(), transport.WithBase(api.Client().Transport), transport.WithClassifier(looking(&saw)))
+				resp, err := rt.RoundTrip(get(t, api.URL()+"/"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				body := bufio.NewReader(resp.Body)
+				for _, want := range []string{"data: one\n", "data: two\n", "data: three\n"} {
+					if want != "data: one\n" {
+						lines <- want
+					}
+					if line, err := body.ReadString('\n'); line != want || err != nil {
+						t.Fatalf("read %q, error %v; want %q", line, err, want)
+					}
+				}
+				close(lines)
+				if rest, err := io.ReadAll(body); len(rest) > 0 || err != nil {
+					t.Errorf("%q at the end, error %v", rest, err)
+				}
+				if string(saw) != "data: one\n" {
+					t.Errorf("the classifier saw %q", saw)
+				}
+			})
+		})
+	}
+}
+
+// Closing a body that was peeked ends a Read of it, and what was read ahead is
+// gone with it.
+//
+// F65, F104
+func TestPeekedBodyIsClosedWhileItIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		defer w.Close()
+		base := roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{}, Body: &deafBody{r}}, nil
+		})
+		var saw []byte
+		rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(base), transport.WithClassifier(looking(&saw)))
+		go func() { _, _ = io.WriteString(w, "one") }()
+		resp, err := rt.RoundTrip(get(t, "https://api.example.com"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"o", "n"} {
+			if n, err := resp.Body.Read(make([]byte, 1)); n != 1 || err != nil {
+				t.Errorf("read %d bytes of %q, error %v", n, want, err)
+			}
+		}
+		ended := false
+		go func() {
+			_, err = io.ReadAll(resp.Body)
+			ended = true
+		}()
+		synctest.Wait() // it has the last letter, and waits for more
+		resp.Body.Close()
+		synctest.Wait()
+		if !ended || !errors.Is(err, http.ErrBodyReadAfterClose) {
+			t.Errorf("Read ended: %v, error %v", ended, err)
 		}
 	})
 }
+
+// deafBody goes on reading when it is closed.
+type deafBody struct{ io.Reader }
+
+func (*deafBody) Close() error { return nil }
 
 // An answer that was peeked, and that nobody reads, leaves nothing behind once
 // it is closed, even if it never ends: a bubble ends only when all that was
