@@ -1,0 +1,63 @@
+package conformance_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/conformance"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/file"
+)
+
+// F111: a program that is started while keys are being watched inherits no
+// descriptor: neither the watch nor what is read or saved.
+func TestNoDescriptorIsInherited(t *testing.T) {
+	if _, err := os.Stat("/proc/self/fd"); err != nil {
+		t.Skip("this system has no /proc/self/fd")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "key")
+	write := func(n int) {
+		if err := os.WriteFile(path, []byte(conformance.NewKey(n).Secret.Expose()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(1)
+	ring, err := source.Keep(t.Context(), file.New(path), source.WithLogger(nil), source.WithCache(source.FileCache(filepath.Join(dir, "cache"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ring.Close()
+	inherited := func() string {
+		out, err := exec.Command("ls", "-l", "/proc/self/fd").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ours []string
+		for line := range strings.Lines(string(out)) {
+			if _, to, ok := strings.Cut(line, " -> "); ok && (strings.Contains(to, "inotify") || strings.HasPrefix(to, dir)) {
+				ours = append(ours, strings.TrimSpace(to))
+			}
+		}
+		return strings.Join(ours, " ")
+	}
+	for n := 2; n <= 5; n++ { // while files are open and after
+		write(n)
+		if list := inherited(); list != "" {
+			t.Fatalf("a child has %s", list)
+		}
+	}
+	// The look itself finds what is inheritable.
+	fd, err := syscall.Open(path, syscall.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if inherited() == "" {
+		t.Error("a descriptor without close-on-exec is not found")
+	}
+}
