@@ -17,7 +17,8 @@ import (
 )
 
 // A Client is an *http.Client whose requests carry the current key. It is safe
-// for concurrent use; make one for each credential, and Close it.
+// for concurrent use; make one for each credential, and Close it. The requests
+// of one that no function here made fail with an error that wraps [source.ErrNoKey].
 type Client struct {
 	*http.Client
 	ring *source.Ring
@@ -157,6 +158,11 @@ func FromEnv(ctx context.Context, prefix string, opts ...Option) (*Client, error
 	if s := os.Getenv(prefix + "_KEY_SCHEME"); s != "" {
 		scheme := parseScheme(s)
 		if scheme == nil {
+			return invalid("KEY_SCHEME")
+		}
+		// A name that no header can have would be refused with every key, for as
+		// long as ctx lasts.
+		if _, err := scheme.Prepare(source.Key{ID: "id", Secret: source.NewSecret("secret")}); err != nil {
 			return invalid("KEY_SCHEME")
 		}
 		set = append(set, WithScheme(scheme))

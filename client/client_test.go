@@ -177,10 +177,16 @@ func TestFromEnv(t *testing.T) {
 	if code := get(t, c, api.URL()); code != http.StatusOK {
 		t.Errorf("status %d", code)
 	}
-	for name, bad := range map[string]string{"UP_KEY_SCHEME": "sentinel", "UP_TIMEOUT": "sentinel", "UP_KEY_SOURCE": "nowhere://sentinel:sentinel@x", "UP_ORIGIN": "sentinel"} {
-		t.Run(name, func(t *testing.T) {
-			t.Setenv(name, bad)
-			_, err := client.FromEnv(t.Context(), "UP", client.WithRing(source.WithLogger(nil)))
+	for _, bad := range [][2]string{
+		{"UP_KEY_SCHEME", "sentinel"}, {"UP_KEY_SCHEME", "header:X sentinel-1"}, {"UP_KEY_SCHEME", "header:"}, {"UP_KEY_SCHEME", "query:"},
+		{"UP_TIMEOUT", "sentinel"}, {"UP_KEY_SOURCE", "nowhere://sentinel:sentinel@x"}, {"UP_ORIGIN", "sentinel"},
+	} {
+		t.Run(bad[1], func(t *testing.T) {
+			name := bad[0]
+			t.Setenv(name, bad[1])
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // for what would wait for ever
+			defer cancel()
+			_, err := client.FromEnv(ctx, "UP", client.WithRing(source.WithLogger(nil)))
 			if name == "UP_ORIGIN" && errors.Is(err, transport.ErrOrigin) {
 				return
 			}
@@ -201,5 +207,41 @@ func TestNothingGiven(t *testing.T) {
 	}
 	if _, err := client.New(t.Context(), source.Static(source.Key{}), client.WithRing(source.WithFailFast(), source.WithLogger(nil))); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// F109: a Client that nobody made fails, and sends nothing; nothing panics.
+func TestZeroClient(t *testing.T) {
+	api := mockapi.New(t)
+	for name, do := range map[string]func(*client.Client) (*http.Response, error){
+		"Do": func(c *client.Client) (*http.Response, error) {
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, api.URL(), nil)
+			return c.Do(req)
+		},
+		"Get":  func(c *client.Client) (*http.Response, error) { return c.Get(api.URL()) },
+		"Head": func(c *client.Client) (*http.Response, error) { return c.Head(api.URL()) },
+		"Post": func(c *client.Client) (*http.Response, error) {
+			return c.Post(api.URL(), "text/plain", strings.NewReader("x"))
+		},
+		"PostForm": func(c *client.Client) (*http.Response, error) { return c.PostForm(api.URL(), nil) },
+		"Transport": func(c *client.Client) (*http.Response, error) {
+			return (&http.Client{Transport: c.Transport()}).Get(api.URL())
+		},
+	} {
+		c := &client.Client{}
+		resp, err := do(c)
+		if err == nil {
+			resp.Body.Close()
+		}
+		if !errors.Is(err, source.ErrNoKey) {
+			t.Errorf("%s: error %v", name, err)
+		}
+		c.CloseIdleConnections()
+		if st := c.Status(); st.Healthy || c.Refresh(t.Context()) == nil || c.Ring() != nil || c.Close() != nil {
+			t.Errorf("%s: status %+v", name, st)
+		}
+	}
+	if n := len(api.Requests()); n > 0 {
+		t.Errorf("%d requests were sent", n)
 	}
 }
