@@ -20,13 +20,30 @@ func Bitfinex(opts ...Option) Profile {
 			Message: []Part{Text("/api"), Path, Nonce, Body},
 			Headers: []Header{{"bfx-nonce", Nonce}, {"bfx-apikey", ID}, {"bfx-signature", Signature}},
 		}.Scheme(opts...),
-		// An error is ["error", code, message].
-		Classifier: Codes("1", map[transport.Verdict][]string{
-			transport.RefusedUnapplied: {"10100"},
-			transport.Clock:            {"10114"},
-			transport.Silent:           {"10001", "11010", "20060"},
-		}, 400, 401, 403, 500),
-		Origins: []string{"https://api.bitfinex.com"},
-		Overlap: defaultOverlap,
+		Classifier: bitfinexRefusal,
+		Origins:    []string{"https://api.bitfinex.com"},
+		Overlap:    defaultOverlap,
 	}
+}
+
+// An error is ["error", code, message].
+var bitfinexCode = Codes("1", map[transport.Verdict][]string{
+	transport.RefusedUnapplied: {"10100"},
+	transport.Clock:            {"10114"},
+	transport.Silent:           {"10001", "11010", "20060"},
+}, 400, 401, 403, 500)
+
+// bitfinexRefusal takes code 10100, whose name is "auth fail" in Bitfinex's own
+// clients, for a refusal of the key where the message says so: "apikey: invalid"
+// or "apikey: digest invalid". With another one it may be about something else.
+func bitfinexRefusal(a *transport.Answer) transport.Verdict {
+	verdict := bitfinexCode(a)
+	if verdict != transport.RefusedUnapplied {
+		return verdict
+	}
+	switch lookup(a.Body(), "2") {
+	case "apikey: invalid", "apikey: digest invalid":
+		return verdict
+	}
+	return transport.Doubtful
 }

@@ -106,6 +106,7 @@ var refusals = map[string]struct {
 	)},
 	"bitfinex": {provider.Bitfinex().Classifier, join(
 		codes(500, `["error",10100,"%s"]`, unapplied, "apikey: invalid", "apikey: digest invalid"),
+		codes(500, `["error",10100,%s`, doubtful, `"apikey: permissions"]`, `""]`, `null]`, `7]`),
 		codes(500, `["error",%s,"x"]`, clock, "10114"),
 		codes(500, `["error",%s,"x"]`, silent, "10001", "11010", "20060"),
 		[]answer{{500, "Internal Server Error", passed}, {200, `["error",10100,"x"]`, passed}, {502, "", passed}},
