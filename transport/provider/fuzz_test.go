@@ -1,24 +1,48 @@
 package provider_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// F112: no answer, however broken, makes a classifier panic or change it, and
-// what nobody can know stays passed.
+// F65, F112: no answer, however broken, makes a classifier panic or change it, what
+// nobody can know stays passed, and whatever a classifier read of a body that comes
+// in pieces, the caller gets it whole.
 func FuzzClassifiers(f *testing.F) {
 	for _, p := range refusals {
 		for _, a := range p.answers {
 			f.Add(a.status, a.body, "Fri, 31 Dec 1999 23:59:59 GMT")
 		}
 	}
+	ring, err := source.Keep(f.Context(), two{base64Secret}, source.WithLogger(nil), source.WithRefusalWait(0))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { ring.Close() })
+	req := newRequest(f, "GET", "https://api.example.com/", "", "")
+	var answer inPieces
+	transports := make(map[string]http.RoundTripper)
+	for name, p := range refusals {
+		transports[name] = transport.New(ring, transport.Header("X-Key"), transport.WithClassifier(p.classify), transport.WithBase(&answer),
+			transport.WithReplay(func(*http.Request, *http.Response, transport.Verdict) bool { return false }))
+	}
 	f.Fuzz(func(t *testing.T, status int, body, header string) {
+		answer = inPieces{status, header, body}
 		for name, p := range refusals {
+			resp, err := transports[name].RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(resp.Body); err != nil || string(got) != body {
+				t.Errorf("%s: %d of %d bytes reach the caller, %v", name, len(got), len(body), err)
+			}
+			resp.Body.Close()
 			data := []byte(body)
 			h := http.Header{"Www-Authenticate": {header}}
 			got := p.classify(transport.NewAnswer(status, h, data))
@@ -32,8 +56,22 @@ func FuzzClassifiers(f *testing.F) {
 	})
 }
 
-// F95, F112: no key and no request makes a scheme panic or put the secret into an
-// error, and what is signed is what is sent.
+// inPieces answers with a body that comes byte by byte.
+type inPieces struct {
+	status       int
+	header, body string
+}
+
+func (p *inPieces) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: p.status, Header: http.Header{"Www-Authenticate": {p.header}}, ContentLength: int64(len(p.body)),
+		Body: io.NopCloser(iotest.OneByteReader(strings.NewReader(p.body))), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}, nil
+}
+
+// F95, F112: no key and no request makes a scheme panic, put the secret into an
+// error, or send a body of another length than it says. That what is signed is
+// what is sent, FuzzSigned of the mock exchanges holds.
 func FuzzSigners(f *testing.F) {
 	f.Add("id", "c2VjcmV0LXNlY3JldA==", "phrase", "POST", "/0/private/x", "a=1", "b=2", "")
 	f.Add("id", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "phrase", "GET", "/api/v3/order", "timestamp=%zz", `{"a":1}`, "application/json")
