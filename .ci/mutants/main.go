@@ -3,7 +3,9 @@
 //
 //	go run ./.ci/mutants [NAME ...]
 //
-// It works on a copy of the tree. The list is mutants.json beside this file.
+// It works on a copy of the tree, whose tests must pass before anything is
+// broken: else they would notice whatever is done. The list is mutants.json
+// beside this file.
 package main
 
 import (
@@ -44,7 +46,7 @@ func run(only []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	files, err := exec.Command("git", "ls-files", "-z", "--", "go.mod", "go.sum", "*.go", "*.json", "**/testdata/**").Output()
+	files, err := exec.Command("git", "ls-files", "-z").Output()
 	if err != nil {
 		return err
 	}
@@ -57,15 +59,25 @@ func run(only []string) error {
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(to, data, 0o644); err != nil {
+		info, err := os.Stat(name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(to, data, info.Mode().Perm()); err != nil {
 			return err
 		}
 	}
+	if len(only) > 0 {
+		mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !slices.Contains(only, m.Name) })
+	}
+	if len(mutants) == 0 {
+		return fmt.Errorf("no mutant is called %q", only)
+	}
+	if err := unbroken(dir, mutants); err != nil {
+		return err
+	}
 	survivors := 0
 	for _, m := range mutants {
-		if len(only) > 0 && !slices.Contains(only, m.Name) {
-			continue
-		}
 		by, err := kill(dir, m)
 		switch {
 		case err != nil:
@@ -83,6 +95,28 @@ func run(only []string) error {
 	return nil
 }
 
+// unbroken runs the tests of the mutants as the tree is.
+func unbroken(dir string, mutants []mutant) error {
+	var packages []string
+	for _, m := range mutants {
+		packages = append(packages, m.Test)
+	}
+	slices.Sort(packages)
+	for _, p := range slices.Compact(packages) {
+		if out, err := test(dir, p); err != nil {
+			return fmt.Errorf("the tests of %s fail before anything is broken:\n%s", p, out)
+		}
+	}
+	return nil
+}
+
+func test(dir, pkg string) ([]byte, error) {
+	cmd := exec.Command("go", "test", "-count=1", "-failfast", "-timeout", "120s", pkg)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
+	return cmd.CombinedOutput()
+}
+
 // kill applies the mutant, returns the test that noticed, and undoes it.
 func kill(dir string, m mutant) (string, error) {
 	path := filepath.Join(dir, m.File)
@@ -97,10 +131,7 @@ func kill(dir string, m mutant) (string, error) {
 		return "", err
 	}
 	defer os.WriteFile(path, whole, 0o644)
-	test := exec.Command("go", "test", "-failfast", "-timeout", "120s", m.Test)
-	test.Dir = dir
-	test.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
-	out, err := test.CombinedOutput()
+	out, err := test(dir, m.Test)
 	switch {
 	case err == nil:
 		return "", nil
