@@ -79,7 +79,7 @@ func newBot(ctx context.Context, e *exchange.Exchange, p provider.Profile, url s
 		transport.Rule{Transport: b.traders.Transport()},
 	)}
 	if p.Login != nil {
-		b.session = newSession(b, p.Login, out)
+		b.session = newSession(b, p, out)
 	}
 	return b, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
 // outOfDate is what settle says of a session that is not logged in with the key in use.
@@ -20,7 +23,7 @@ const outOfDate = "the last one is out of date"
 // logs in again when the key changes. The message goes to the mock by HTTP.
 type session struct {
 	bot     *bot
-	login   func(source.Key) ([]byte, error)
+	profile provider.Profile
 	out     io.Writer
 	changed chan struct{}
 
@@ -28,8 +31,8 @@ type session struct {
 	last string // the key id that it is logged in with
 }
 
-func newSession(b *bot, login func(source.Key) ([]byte, error), out io.Writer) *session {
-	s := &session{bot: b, login: login, out: out, changed: make(chan struct{}, 1)}
+func newSession(b *bot, p provider.Profile, out io.Writer) *session {
+	s := &session{bot: b, profile: p, out: out, changed: make(chan struct{}, 1)}
 	s.changed <- struct{}{} // the first login
 	b.traders.Ring().Subscribe(func(e source.Event) {
 		switch e.Kind {
@@ -51,52 +54,85 @@ func (s *session) keep() {
 		case <-s.bot.ctx.Done():
 			return
 		}
-		for s.bot.ctx.Err() == nil {
+		for wait := 500 * time.Millisecond; s.bot.ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
 			version, err := s.again(s.bot.ctx)
 			if err == nil {
 				fmt.Fprintf(s.out, "logged in on the WebSocket with %s\n", version)
 				break
 			}
-			// The exchange may not know this key yet; the ring will say which it takes.
+			// The exchange knows none of the keys, or does not answer. An exchange
+			// counts logins too: do not hurry.
+			timer := time.NewTimer(wait)
 			select {
 			case <-s.changed:
-			case <-time.After(500 * time.Millisecond):
+			case <-timer.C:
 			case <-s.bot.ctx.Done():
 			}
+			timer.Stop()
 		}
 	}
 }
 
-// again logs in with the key that requests get now.
+// again logs in with the key that requests get now, or with another one if the
+// exchange refuses that. It tells the ring what it learns of the keys, as a bot
+// must that sends no requests besides: nobody else would.
 func (s *session) again(ctx context.Context) (version string, err error) {
-	key, err := s.bot.traders.Ring().InUse()
+	attempt, err := s.bot.traders.Ring().Attempt(true)
 	if err != nil {
 		return "", err
 	}
-	message, err := s.login(key) // a credential: it goes to the exchange and nowhere else
+	for {
+		version, verdict, err := s.send(ctx, attempt.Key())
+		if err == nil && version != "" {
+			attempt.Accepted()
+			s.bot.mu.Lock()
+			s.bot.logins++
+			s.bot.mu.Unlock()
+			s.mu.Lock()
+			s.last = attempt.Key().ID
+			s.mu.Unlock()
+			return version, nil
+		}
+		switch verdict {
+		case transport.Refused, transport.RefusedUnapplied, transport.Doubtful:
+			next, ok := attempt.Next(ctx, verdict == transport.Doubtful)
+			if !ok {
+				return "", errors.New("the login was refused")
+			}
+			attempt = next
+		default:
+			attempt.Unknown()
+			return "", cmp.Or(err, errors.New("the login failed"))
+		}
+	}
+}
+
+// send sends one login; a version means that it succeeded, else the verdict says
+// why not.
+func (s *session) send(ctx context.Context, key source.Key) (version string, v transport.Verdict, err error) {
+	message, err := s.profile.Login(key) // a credential: it goes to the exchange and nowhere else
 	if err != nil {
-		return "", err
+		return "", v, err
 	}
 	req, err := s.bot.exchange.Login(ctx, s.bot.url, message)
 	if err != nil {
-		return "", err
+		return "", v, err
 	}
 	resp, err := s.bot.plain.Do(req)
 	if err != nil {
-		return "", err
+		return "", v, err
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, resp.Body)
-	if resp.StatusCode != http.StatusOK {
-		return "", errors.New("the login was refused")
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", v, err
 	}
-	s.bot.mu.Lock()
-	s.bot.logins++
-	s.bot.mu.Unlock()
-	s.mu.Lock()
-	s.last = key.ID
-	s.mu.Unlock()
-	return resp.Header.Get(mockapi.VersionHeader), nil
+	// The mock answers to a login as to a request.
+	v = s.profile.Classifier(transport.NewAnswer(resp.StatusCode, resp.Header, body))
+	if v == transport.Passed && resp.StatusCode == http.StatusOK {
+		version = resp.Header.Get(mockapi.VersionHeader)
+	}
+	return version, v, nil
 }
 
 // settle waits a moment for the login with the key in use, and says how it stands.

@@ -51,13 +51,33 @@
 //
 // # WebSockets
 //
-// [Profile.Login] makes the signed message that logs a key in; the key is the one
-// that the ring's InUse gives. The Switched, RolledBack, FellBack and Recovered
-// events are the time to send a new one:
+// [Profile.Login] makes the signed message that logs a key in. The Switched,
+// RolledBack, FellBack and Recovered events are the time to send a new one.
 //
-//	key, err := ring.InUse()
-//	...
-//	message, err := profile.Login(key)
+// A bot that sends requests besides may log in with the key that the ring's InUse
+// gives: the requests tell the ring which key the API takes. One that lives on the
+// WebSocket alone tells it by itself, with an attempt for each login, or the ring
+// would never fall back:
+//
+//	attempt, err := ring.Attempt(true)
+//	for ok := err == nil; ok; {
+//		message, err := profile.Login(attempt.Key())
+//		... // send it, read the answer
+//		switch {
+//		case loggedIn:
+//			attempt.Accepted()
+//			return nil
+//		case keyRefused:
+//			attempt, ok = attempt.Next(ctx, false) // another key, if there is one
+//		default: // no answer, or one about something else
+//			attempt.Unknown()
+//			ok = false
+//		}
+//	}
+//	... // back off, and longer each time, before the next round
+//
+// Pass true to Next where the answer may be about something else, as Binance's
+// -2015 is. The tradingbot example does all this.
 //
 // # Adding an exchange
 //

@@ -2,13 +2,18 @@ package exchange_test
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"strconv"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
 // The login message that a profile makes of the ring's key is one that the
@@ -82,4 +87,86 @@ func hoursAgo(message []byte) []byte {
 	was := now[:5] // of seconds and milliseconds alike
 	n, _ := strconv.Atoi(was)
 	return bytes.ReplaceAll(message, []byte(was), []byte(strconv.Itoa(n-1)))
+}
+
+// A bot that lives on the WebSocket alone tells the ring what becomes of its
+// logins, and falls back and recovers as requests do. F60, F65, F66
+func TestLoginsFallBack(t *testing.T) {
+	for name, profile := range profiles {
+		p := profile()
+		if p.Login == nil {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				kind := exchange.HMAC
+				if name == "binance" {
+					kind = exchange.Ed25519
+				}
+				e := newExchange(t, name, exchange.WithKind(kind))
+				api := mockapi.New(t, append(e.Options(), mockapi.WithMemory())...)
+				k1, k2 := api.Issue(mockapi.Spec{}), api.Issue(mockapi.Spec{Inactive: true})
+				b := newTrader(t, e, api, keys{k2, k1}, p, nil)
+				logsIn := func(with source.Key) {
+					t.Helper()
+					if got := b.login(t, p); got != with.Version {
+						t.Errorf("logged in with %q, want %s", got, with.Version)
+					}
+				}
+				logsIn(k1)
+				if err := api.Activate(k2.Version); err != nil {
+					t.Fatal(err)
+				}
+				logsIn(k1) // the new key is held off
+				time.Sleep(2 * time.Minute)
+				logsIn(k2)
+				if s := b.ring.Status(); s.InUse != k2.Version || s.Current.State != source.StateAccepted {
+					t.Errorf("in use %s, current %s", s.InUse, s.Current.State)
+				}
+				if err := api.Revoke(k1.Version); err != nil {
+					t.Fatal(err)
+				}
+				if err := api.Revoke(k2.Version); err != nil {
+					t.Fatal(err)
+				}
+				if got := b.login(t, p); got != "" {
+					t.Errorf("logged in with %q, which is dead", got)
+				}
+			})
+		})
+	}
+}
+
+// login logs in as the provider package's manual says, and returns the version
+// that the exchange let in.
+func (b *trader) login(t *testing.T, p provider.Profile) string {
+	t.Helper()
+	attempt, err := b.ring.Attempt(true)
+	for ok := err == nil; ok; {
+		message, err := p.Login(attempt.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := b.Login(t.Context(), b.api.URL(), message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := b.api.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch verdict := p.Classifier(transport.NewAnswer(resp.StatusCode, resp.Header, body)); verdict {
+		case transport.RefusedUnapplied, transport.Doubtful:
+			attempt, ok = attempt.Next(t.Context(), verdict == transport.Doubtful)
+		default:
+			attempt.Accepted()
+			return resp.Header.Get(mockapi.VersionHeader)
+		}
+	}
+	return ""
 }
