@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
 )
 
 // A Cache stores one blob that holds secrets: a ring's last good keys.
@@ -21,22 +27,29 @@ type Cache interface {
 }
 
 // FileCache keeps the blob in the file at path, which only its owner can read
-// (0600), replaced atomically and synced. The directory must exist. A file that
-// others can read or write, or that is no regular file, is not loaded.
-func FileCache(path string) Cache { return fileCache(path) }
+// (0600), replaced atomically and synced, directory included. The directory must
+// exist. A file that others can read or write, or that is no regular file, is
+// not loaded.
+//
+// Save writes a file named path.tmp and a number, and renames it. One that a
+// crash left behind holds keys too: the next Save removes it once it is a minute old.
+func FileCache(path string) Cache { return fileCache{path, syncDir} }
 
-type fileCache string
+type fileCache struct {
+	path    string
+	syncDir func(dir string) error
+}
 
 func (c fileCache) Load(context.Context) ([]byte, error) {
 	// Lstat first: opening a FIFO would block.
-	info, err := os.Lstat(string(c))
+	info, err := os.Lstat(c.path)
 	if err != nil {
 		return nil, fmt.Errorf("source: cache: %w", err)
 	}
 	if !info.Mode().IsRegular() || info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("source: cache: %s: %w: want a regular file with mode 0600", string(c), ErrInvalid)
+		return nil, fmt.Errorf("source: cache: %s: %w: want a regular file with mode 0600", c.path, ErrInvalid)
 	}
-	f, err := os.Open(string(c))
+	f, err := os.Open(c.path)
 	if err != nil {
 		return nil, fmt.Errorf("source: cache: %w", err)
 	}
@@ -47,19 +60,27 @@ func (c fileCache) Load(context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("source: cache: %w", err)
 	}
 	if len(data) > limit {
-		return nil, fmt.Errorf("source: cache: %s: %w: longer than %d bytes", string(c), ErrInvalid, limit)
+		return nil, fmt.Errorf("source: cache: %s: %w: longer than %d bytes", c.path, ErrInvalid, limit)
 	}
 	return data, nil
 }
 
-func (c fileCache) Save(_ context.Context, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(string(c)), filepath.Base(string(c))+".tmp*") // mode 0600
-	if err != nil {
+func (c fileCache) Save(_ context.Context, data []byte) error {
+	if err := errors.Join(c.replace(data), c.removeLeft()); err != nil {
 		return fmt.Errorf("source: cache: %w", err)
+	}
+	return nil
+}
+
+func (c fileCache) replace(data []byte) (err error) {
+	dir, name := filepath.Split(c.path)
+	f, err := os.CreateTemp(cmp.Or(dir, "."), name+temporary+"*") // mode 0600
+	if err != nil {
+		return err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("source: cache: %w", err), ignoreMissing(os.Remove(f.Name())))
+			err = errors.Join(err, ignore(os.Remove(f.Name()), fs.ErrNotExist))
 		}
 	}()
 	if _, err = f.Write(data); err != nil {
@@ -69,11 +90,51 @@ func (c fileCache) Save(_ context.Context, data []byte) (err error) {
 	if err = errors.Join(f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), string(c))
+	if err = os.Rename(f.Name(), c.path); err != nil {
+		return err
+	}
+	return c.syncDir(cmp.Or(dir, "."))
 }
 
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+const (
+	temporary = ".tmp"
+	leftAfter = time.Minute // no Save that is at work takes that long
+)
+
+// removeLeft removes what crashes left behind, and leaves alone what another
+// process may be writing.
+func (c fileCache) removeLeft() error {
+	dir, name := filepath.Split(c.path)
+	entries, err := os.ReadDir(cmp.Or(dir, "."))
+	errs := []error{ignore(err, fs.ErrPermission)} // in a directory that cannot be listed nobody finds them
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(e.Name(), name+temporary)
+		if !ok || number == "" || strings.Trim(number, "0123456789") != "" || !e.Type().IsRegular() {
+			continue
+		}
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > leftAfter {
+			errs = append(errs, ignore(os.Remove(filepath.Join(dir, e.Name())), fs.ErrNotExist))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// syncDir makes a rename in dir outlast a loss of power, where the system has
+// such a thing.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return ignore(err, fs.ErrPermission)
+	}
+	defer d.Close()
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	return ignore(d.Sync(), syscall.EINVAL, errors.ErrUnsupported) // a file system that cannot
+}
+
+func ignore(err error, these ...error) error {
+	if slices.ContainsFunc(these, func(this error) bool { return errors.Is(err, this) }) {
 		return nil
 	}
 	return err

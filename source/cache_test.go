@@ -47,6 +47,63 @@ func TestFileCache(t *testing.T) {
 	}
 }
 
+// A crash in the middle of a Save leaves a file with all keys behind. It goes with
+// a later Save; what may be another process's, or somebody's, does not.
+//
+// F95, F102
+func TestFileCacheRemovesWhatACrashLeft(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	now, before := time.Now(), time.Now().Add(-2*time.Minute)
+	for name, at := range map[string]time.Time{
+		"cache.tmp123": before, "cache.tmp9": before,
+		"cache.tmp45": now, "cache.tmp": before, "cache.tmp1.bak": before, "other.tmp1": before,
+	} {
+		if err := errors.Join(os.WriteFile(name, []byte("sentinel-1"), 0o600), os.Chtimes(name, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir("cache.tmp7", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes("cache.tmp7", before, before); err != nil {
+		t.Fatal(err)
+	}
+	const want = "cache cache.tmp cache.tmp1.bak cache.tmp45 cache.tmp7 other.tmp1"
+	for _, path := range []string{"cache", filepath.Join(dir, "cache")} {
+		if err := source.FileCache(path).Save(t.Context(), []byte("sentinel-2")); err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		entries, err := os.ReadDir(".")
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		if got := strings.Join(names, " "); err != nil || got != want {
+			t.Errorf("%s: in the directory are %s, want %s", path, got, want)
+		}
+	}
+}
+
+// The directory is synced once the new file is in its place, and what fails there
+// is told.
+func TestFileCacheSyncsTheDirectory(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "cache")
+	broken := errors.New("no sync")
+	synced := 0
+	c := source.FileCacheSyncing(path, func(d string) error {
+		synced++
+		if data, err := os.ReadFile(path); filepath.Clean(d) != dir || err != nil || string(data) != "sentinel-1" {
+			t.Errorf("%s was synced before the file was there: %v", d, err)
+		}
+		return broken
+	})
+	if err := c.Save(t.Context(), []byte("sentinel-1")); !errors.Is(err, broken) || synced != 1 {
+		t.Errorf("%d syncs, error %v", synced, err)
+	}
+}
+
 // memory is a cache for a bubble, where file I/O would do as well but slower.
 type memory struct {
 	mu   sync.Mutex
