@@ -25,14 +25,17 @@ type gate struct {
 	mu     sync.Mutex
 	paths  map[string]int
 	answer func(http.ResponseWriter) bool
+	events http.HandlerFunc // answers who subscribes
 	held   chan struct{}
 }
+
+const subscription = "/v1/sys/events/subscribe/kv-v2/*"
 
 func newGate(t testing.TB, s *store) *gate {
 	t.Helper()
 	target, err := url.Parse(s.Address)
 	s.must(err)
-	back := &http.Transport{}
+	back := &http.Transport{DisableKeepAlives: true} // what a test leaves open is the source's
 	proxy := &httputil.ReverseProxy{
 		Rewrite:      func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport:    back,
@@ -42,12 +45,15 @@ func newGate(t testing.TB, s *store) *gate {
 	g.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.mu.Lock()
 		g.paths[r.URL.Path]++
-		answer, held := g.answer, g.held
+		answer, held, events := g.answer, g.held, g.events
 		g.mu.Unlock()
 		if held != nil {
 			<-held
 		}
-		if answer == nil || !answer(w) {
+		switch {
+		case r.URL.Path == subscription && events != nil:
+			events(w, r)
+		case answer == nil || !answer(w):
 			proxy.ServeHTTP(w, r)
 		}
 	}))
@@ -83,6 +89,13 @@ func (g *gate) set(answer func(http.ResponseWriter) bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.answer = answer
+}
+
+// subscribed sets what answers who subscribes; nil is the server behind.
+func (g *gate) subscribed(events http.HandlerFunc) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.events = events
 }
 
 func (g *gate) count(path string) int {

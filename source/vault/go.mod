@@ -3,6 +3,7 @@ module github.com/rollingkeys/rollingkeys/source/vault
 go 1.26.0
 
 require (
+	github.com/coder/websocket v1.8.15
 	github.com/hashicorp/vault/api v1.23.0
 	github.com/hashicorp/vault/api/auth/approle v0.12.0
 	github.com/rollingkeys/rollingkeys v0.0.0

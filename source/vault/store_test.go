@@ -28,9 +28,12 @@ type store struct {
 
 const nothing = `path "secret/data/other" { capabilities = ["read"] }`
 
-const reader = `
+const polls = `
 path "secret/data/key" { capabilities = ["read"] }
 path "secret/metadata/key" { capabilities = ["read"] }`
+
+const reader = polls + `
+path "sys/events/subscribe/kv-v2/*" { capabilities = ["read"] }`
 
 func newStore(t testing.TB) *store {
 	t.Helper()
@@ -164,8 +167,6 @@ func TestConformance(t *testing.T) {
 		Lists: true,
 		Skip: map[string]string{
 			"Torn": "a write is atomic",
-			"Push": "Vault's events are Enterprise's, and may be lost",
-			"Arm":  "it does not notify",
 		},
 	})
 }
