@@ -9,7 +9,8 @@
 // revocation, a file that is written in two halves. On a terminal it shows a
 // live table; elsewhere one line a step. It ends with a verdict, and with exit
 // status 1 if a request failed, an order was lost or doubled, or a secret shows
-// in its own output.
+// in its own output or log. Ctrl-C ends it after the rotation at hand, with the
+// verdict so far; a second one at once.
 package main
 
 import (
@@ -20,7 +21,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -34,7 +34,9 @@ import (
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "mockapi" {
-		// This is the process of the mock API: the same binary.
+		// This is the process of the mock API: the same binary. A Ctrl-C on the
+		// terminal comes here too, and is not for us: our input's end is.
+		signal.Ignore(os.Interrupt)
 		if err := mockapi.Program(context.Background(), os.Args[2:], os.Stdin, os.Stdout, os.Stderr); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -45,7 +47,7 @@ func main() {
 	workers := flag.Int("workers", 32, "how many goroutines send requests")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	context.AfterFunc(ctx, stop)
 	ok, err := run(ctx, os.Stdout, isTerminal(os.Stdout), *rotations, *workers)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
@@ -58,7 +60,8 @@ func main() {
 // run does it all and reports whether nothing went wrong.
 func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) (bool, error) {
 	watch := &watcher{out: out}
-	addresses, end, err := startMock(ctx, watch)
+	log, logged := newLog()
+	addresses, end, err := startMock(watch)
 	if err != nil {
 		return false, err
 	}
@@ -81,7 +84,7 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 		client.WithOrigin(addresses.URL),
 		client.WithRing(
 			source.WithObserver(screen.event),
-			source.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
+			source.WithLogger(log),
 		))
 	if err != nil {
 		return false, err
@@ -91,17 +94,16 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 	load := startTraffic(c, addresses.URL, workers)
 	d := &drill{admin: admin, mount: mount, current: first}
 	screen.start(c, load)
-	for i := range rotations {
+	// A rotation is not left half done: requests that are out would never see its end.
+	whole := context.WithoutCancel(ctx)
+	for i := 0; i < rotations && ctx.Err() == nil; i++ {
 		step := steps[i%len(steps)]
 		screen.step(i+1, rotations, step.name)
-		if err := step.run(d, ctx); err != nil {
-			if ctx.Err() != nil {
-				break
-			}
+		if err := step.run(d, whole); err != nil {
 			return false, fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
-	pause(ctx, 500*time.Millisecond)
+	pause(whole, 500*time.Millisecond)
 	totals := load.stop()
 	screen.stop()
 
@@ -109,13 +111,13 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 	if err != nil {
 		return false, err
 	}
-	leaks := watch.leaks()
+	leaks := watch.leaks() + logged.leaks()
 	fmt.Fprintf(watch, "\nrequests sent         %8d   (%d GET, %d POST)\n", totals.requests, totals.requests-totals.posts, totals.posts)
 	fmt.Fprintf(watch, "refusals absorbed     %8d   by falling back, falling forward, or waiting for the new key\n", totals.absorbed)
 	fmt.Fprintf(watch, "versions used         %8d\n", len(totals.versions))
 	fmt.Fprintf(watch, "failures              %8d\n", totals.failures)
 	fmt.Fprintf(watch, "orders lost, doubled  %8d, %d\n", lost, doubled)
-	fmt.Fprintf(watch, "secrets in output     %8d\n", leaks)
+	fmt.Fprintf(watch, "secrets in output, log%8d\n", leaks)
 	for _, text := range totals.errors {
 		fmt.Fprintf(watch, "  failure: %s\n", text)
 	}
@@ -123,14 +125,14 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 }
 
 // startMock runs this very program as the mock API, in a process of its own that
-// ends with us.
-func startMock(ctx context.Context, log io.Writer) (mockapi.Addresses, func(), error) {
+// ends with us: at end, or with the pipe to it.
+func startMock(log io.Writer) (mockapi.Addresses, func(), error) {
 	var addresses mockapi.Addresses
 	self, err := os.Executable()
 	if err != nil {
 		return addresses, nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "mockapi", "-replicas", "3", "-exit-with-stdin")
+	cmd := exec.Command(self, "mockapi", "-replicas", "3", "-exit-with-stdin")
 	cmd.Stderr = log
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -10,8 +10,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 )
 
+// asProgram in the environment makes the test's binary the program.
+const asProgram = "QUICKSTART_AS_PROGRAM"
+
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "mockapi" { // run as its own mock API
+	if len(os.Args) > 1 && os.Args[1] == "mockapi" || os.Getenv(asProgram) != "" { // run as its own mock API, or as itself
 		main()
 		return
 	}
@@ -43,6 +46,17 @@ func TestWatcherFinds(t *testing.T) {
 		_, _ = io.WriteString(w, string(c))
 	}
 	if n := w.leaks(); n != 2 {
+		t.Errorf("found %d", n)
+	}
+}
+
+// The log is searched too, what no handler would show by default included.
+//
+// F95
+func TestLogIsSearched(t *testing.T) {
+	log, logged := newLog()
+	log.Debug("key "+mockapi.Sentinel, "key", mockapi.Sentinel)
+	if n := logged.leaks(); n != 2 {
 		t.Errorf("found %d", n)
 	}
 }

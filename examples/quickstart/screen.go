@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -36,6 +37,13 @@ func (w *watcher) leaks() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.found
+}
+
+// newLog returns a logger that shows nothing, and the watcher that looks for
+// secrets in what it writes.
+func newLog() (*slog.Logger, *watcher) {
+	w := &watcher{out: io.Discard}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})), w
 }
 
 func isTerminal(f *os.File) bool {
