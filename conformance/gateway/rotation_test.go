@@ -47,14 +47,14 @@ func TestRotationsBehindNginx(t *testing.T) {
 func fileFirst(r *rig, old, new string) {
 	r.write(new, old)
 	r.refused(new)
-	r.nginx.reload(r.keys(old, new))
-	r.nginx.reload(r.keys(new))
+	r.reload(old, new)
+	r.reload(new)
 }
 
 // serverFirst: the gateway refuses the old key before the file has the new one,
 // so requests wait for it.
 func serverFirst(r *rig, old, new string) {
-	r.nginx.reload(r.keys(new))
+	r.reload(new)
 	r.refused(old)
 	r.write(new, old)
 }
@@ -62,10 +62,10 @@ func serverFirst(r *rig, old, new string) {
 // bothLive: the gateway learns of the new key, then the file has it, then the
 // gateway drops the old one.
 func bothLive(r *rig, old, new string) {
-	r.nginx.reload(r.keys(old, new))
+	r.reload(old, new)
 	r.write(new, old)
 	r.served(new)
-	r.nginx.reload(r.keys(new))
+	r.reload(new)
 }
 
 func version(n int) string { return fmt.Sprint("v", n) }

@@ -1,0 +1,226 @@
+// Package nginx runs nginx as an API gateway, for tests: it lets requests
+// through whose key is in its map, "Authorization: Bearer SECRET", and refuses
+// all others with 401. A reload replaces the map.
+//
+//	n, err := nginx.Start(t.TempDir(), "", key)
+//	defer n.Stop()
+//	err = n.Reload(next, key)
+//
+// Nothing here needs a testing.T, since steps of a soak run outside the test's
+// own goroutine. A Server is not safe for concurrent use.
+package nginx
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// ErrMissing means that nginx is not installed.
+var ErrMissing = errors.New("nginx is not installed (Debian: nginx-light)")
+
+// limit is how long nginx may take over what it is told.
+const limit = 20 * time.Second
+
+// A Server is one nginx, with two workers.
+type Server struct {
+	// URL is where it listens, without a slash at its end.
+	URL string
+
+	bin, dir, address string
+	cmd               *exec.Cmd
+}
+
+// Requests that are out when a worker is replaced are answered. The first %s is
+// the folder, the second the address, the third what becomes of a request.
+const config = `
+daemon off;
+worker_processes 2;
+pid %[1]s/nginx.pid;
+error_log %[1]s/error.log;
+events { worker_connections 1024; }
+http {
+	client_body_temp_path %[1]s/body;
+	proxy_temp_path %[1]s/proxy;
+	fastcgi_temp_path %[1]s/fastcgi;
+	uwsgi_temp_path %[1]s/uwsgi;
+	scgi_temp_path %[1]s/scgi;
+	keepalive_requests 1000000;
+	map_hash_bucket_size 256;
+	map $http_authorization $key_version {
+		default "";
+		include %[1]s/keys.map;
+	}
+	log_format keys '$http_x_request_id "$key_version" $status';
+	server {
+		listen %[2]s;
+		location / {
+			add_header WWW-Authenticate 'Bearer realm="gateway", error="invalid_token"' always;
+			if ($key_version = "") { return 401; }
+			%[3]s
+		}
+	}
+}
+`
+
+// Start starts nginx in the empty folder dir with these keys. What is let through
+// goes to the server at upstream, HOST:PORT, with the version in the header
+// Key-Version; where upstream is empty, nginx answers 200 with the version, and
+// keeps a [Server.Log]. Stop it.
+func Start(dir, upstream string, keys ...source.Key) (*Server, error) {
+	bin, err := find()
+	if err != nil {
+		return nil, err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	address := ln.Addr().String()
+	if err := ln.Close(); err != nil { // nginx takes it over
+		return nil, err
+	}
+	n := &Server{URL: "http://" + address, bin: bin, dir: dir, address: address}
+	through := `return 200 "$key_version";`
+	log := "access_log " + dir + "/access.log keys;"
+	if upstream != "" {
+		through = "proxy_set_header Key-Version $key_version; proxy_pass http://" + upstream + ";"
+		log = "access_log off;" // which would grow
+	}
+	text := fmt.Sprintf(config, dir, address, through+" "+log)
+	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	return n, n.Start(keys...)
+}
+
+func find() (string, error) {
+	if path, err := exec.LookPath("nginx"); err == nil {
+		return path, nil
+	}
+	const debian = "/usr/sbin/nginx"
+	if _, err := os.Stat(debian); err != nil {
+		return "", ErrMissing
+	}
+	return debian, nil
+}
+
+// Start starts it again after Kill.
+func (n *Server) Start(keys ...source.Key) error {
+	if err := n.writeMap(keys); err != nil {
+		return err
+	}
+	n.cmd = exec.Command(n.bin, "-p", n.dir, "-c", filepath.Join(n.dir, "nginx.conf"))
+	n.cmd.Stdout, n.cmd.Stderr = os.Stderr, os.Stderr
+	if err := n.cmd.Start(); err != nil {
+		return err
+	}
+	if err := await("nginx listening", func() bool { return n.listens() && len(n.workers()) == 2 }); err != nil {
+		n.Stop()
+		return err
+	}
+	return nil
+}
+
+// writeMap writes the map file. Strings in a map ignore letter case; anchored
+// regular expressions do not.
+func (n *Server) writeMap(keys []source.Key) error {
+	var b strings.Builder
+	for _, key := range keys {
+		fmt.Fprintf(&b, "\"~^Bearer %s$\" %s;\n", regexp.QuoteMeta(key.Secret.Expose()), key.Version)
+	}
+	path := filepath.Join(n.dir, "keys.map")
+	if err := os.WriteFile(path+".new", []byte(b.String()), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// Reload replaces the keys and returns when the workers with the old ones have
+// gone. Requests that they were answering have been answered.
+func (n *Server) Reload(keys ...source.Key) error {
+	if err := n.writeMap(keys); err != nil {
+		return err
+	}
+	old := n.workers()
+	if err := n.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		return err
+	}
+	return await("nginx's new workers alone", func() bool {
+		now := n.workers()
+		return len(now) == 2 && !slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(old, pid) })
+	})
+}
+
+// Kill ends nginx and its workers with SIGKILL, whatever they are doing: requests
+// that are out get no answer, or half of one.
+func (n *Server) Kill() error {
+	n.kill()
+	_ = n.cmd.Wait()
+	return await("nginx gone", func() bool { return !n.listens() })
+}
+
+func (n *Server) kill() {
+	workers := n.workers()
+	_ = n.cmd.Process.Kill() // first, or it would start others
+	for _, pid := range workers {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// Stop ends nginx; requests that are out are cut.
+func (n *Server) Stop() {
+	if n.cmd == nil || n.cmd.ProcessState != nil {
+		return
+	}
+	_ = n.cmd.Process.Signal(syscall.SIGTERM)
+	timer := time.AfterFunc(limit, n.kill)
+	defer timer.Stop()
+	_ = n.cmd.Wait()
+}
+
+func (n *Server) listens() bool {
+	conn, err := net.Dial("tcp", n.address)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return err == nil
+}
+
+// workers lists nginx's child processes, none where it has died.
+func (n *Server) workers() []int {
+	pid := n.cmd.Process.Pid
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return nil
+	}
+	var list []int
+	for text := range strings.FieldsSeq(string(data)) {
+		var child int
+		if _, err := fmt.Sscan(text, &child); err == nil {
+			list = append(list, child)
+		}
+	}
+	return list
+}
+
+func await(what string, ok func() bool) error {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(limit); !ok(); <-tick.C {
+		if time.Now().After(end) {
+			return fmt.Errorf("never came: %s", what)
+		}
+	}
+	return nil
+}
