@@ -30,7 +30,7 @@ func Table(list []Peer, versions map[string]string, results map[string][]conform
 	for _, c := range conformance.TransportCases() {
 		fmt.Fprintf(&b, "| **%s** %s |", c.Name, c.Doc)
 		for _, p := range list {
-			fmt.Fprintf(&b, " %s |", cell(c.Name, results[p.Name]))
+			fmt.Fprintf(&b, " %s |", Cell(c.Name, results[p.Name]))
 		}
 		b.WriteByte('\n')
 	}
@@ -38,7 +38,7 @@ func Table(list []Peer, versions map[string]string, results map[string][]conform
 	for _, p := range list {
 		passed, all := 0, 0
 		for _, c := range conformance.TransportCases() {
-			switch cell(c.Name, results[p.Name]) {
+			switch Cell(c.Name, results[p.Name]) {
 			case "yes":
 				passed++
 				all++
@@ -71,9 +71,9 @@ func Versions(mod []byte) map[string]string {
 	return list
 }
 
-// cell says how the case went: over both protocols, one of them, or neither; "-"
+// Cell says how the case went: over both protocols, one of them, or neither; "-"
 // where it does not apply.
-func cell(name string, results []conformance.Result) string {
+func Cell(name string, results []conformance.Result) string {
 	var passed []string
 	all := 0
 	for _, r := range results {
@@ -95,6 +95,17 @@ func cell(name string, results []conformance.Result) string {
 		return "yes"
 	}
 	return strings.Join(passed, ", ") + " only"
+}
+
+// Written returns what the table in text says of the case, in the n-th peer's
+// column, empty if it says nothing.
+func Written(text []byte, name string, n int) string {
+	for line := range strings.Lines(string(text)) {
+		if cells := strings.Split(line, "|"); strings.HasPrefix(line, "| **"+name+"** ") && n+2 < len(cells) {
+			return strings.TrimSpace(cells[n+2])
+		}
+	}
+	return ""
 }
 
 // Replace returns text with the table between its markers, and whether it has them.

@@ -17,9 +17,9 @@ import (
 
 var update = flag.Bool("update", false, "write the table into README.md here and, where it has the markers, at the root")
 
-// TestPeers runs the suite over every peer. What it asserts is about this
-// project: it passes every case, and the table that is committed is what the
-// run gives. Peers are free to fail.
+// TestPeers runs the suite over every peer. This project passes every case,
+// peers are free to fail, and the tables that are committed say what the run
+// gives, in every cell.
 func TestPeers(t *testing.T) {
 	list := peers.Peers()
 	results := make(map[string][]conformance.Result)
@@ -41,6 +41,9 @@ func TestPeers(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if !*update {
+		again(t, list, results)
+	}
 	for _, p := range list {
 		for _, r := range results[p.Name] {
 			switch {
@@ -73,10 +76,6 @@ func TestPeers(t *testing.T) {
 		case !ok && path == "README.md":
 			t.Fatalf("%s has no place for the table", path)
 		case !ok || bytes.Equal(fresh, text):
-		case !*update && ours(fresh) == ours(text):
-			// Some peers do not do the same twice; what the table says of them is
-			// what the last update saw.
-			t.Logf("%s says something else of a peer than this run", path)
 		case !*update:
 			t.Errorf("the table in %s is not what the suite says: run go test -update\n%s", path, table)
 		default:
@@ -87,16 +86,34 @@ func TestPeers(t *testing.T) {
 	}
 }
 
-// ours is what a table says of the suite, the versions and our own results.
-func ours(text []byte) string {
-	var b strings.Builder
-	for line := range strings.Lines(string(text)) {
-		cells := strings.Split(line, "|")
-		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "| version") {
-			b.WriteString(line)
-			continue
-		}
-		b.WriteString(strings.Join(cells[:min(3, len(cells))], "|") + "\n")
+// again runs the cases of peers anew that went otherwise than the table says,
+// three times at most: some peers do not do the same twice, since a retry's pause
+// or a body that is still being sent decides. What never goes as the table says
+// stays as it went.
+func again(t *testing.T, list []peers.Peer, results map[string][]conformance.Result) {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return b.String()
+	for n, p := range list[1:] {
+		for _, c := range conformance.TransportCases() {
+			want := peers.Written(text, c.Name, n+1)
+			for try := 0; try < 3 && want != peers.Cell(c.Name, results[p.Name]); try++ {
+				t.Logf("%s: %s is %q, the table says %q", p.Name, c.Name, peers.Cell(c.Name, results[p.Name]), want)
+				h := conformance.TransportHarness{New: p.New, Skip: make(map[string]string), Limit: 5 * time.Second}
+				for _, other := range conformance.TransportCases() {
+					if other.Name != c.Name {
+						h.Skip[other.Name] = "not what is run anew"
+					}
+				}
+				fresh := conformance.TransportResults(t, h)
+				for i, r := range results[p.Name] {
+					if r.Name == c.Name && r.Outcome != conformance.Skipped {
+						results[p.Name][i] = fresh[i]
+					}
+				}
+			}
+		}
+	}
 }
