@@ -19,8 +19,8 @@ func TestUnknownOrdersAreSentOnce(t *testing.T) {
 		answer  func(http.ResponseWriter)
 		retries int
 	}{
-		"connection lost": {lost, 0},
-		"504":             {func(w http.ResponseWriter) { w.WriteHeader(http.StatusGatewayTimeout) }, 0},
+		"connection lost": {lost, 0}, "connection lost, WithRetry": {lost, 1},
+		"504, WithRetry": {func(w http.ResponseWriter) { w.WriteHeader(http.StatusGatewayTimeout) }, 1},
 	} {
 		answer, retries := c.answer, c.retries
 		t.Run(what, func(t *testing.T) {
