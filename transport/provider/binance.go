@@ -28,6 +28,13 @@ import (
 // refuses parameters that it does not expect; those that want the key but no
 // signature (user data streams, historical trades) get the header alone.
 //
+// Binance answers -2015 to a key that is dead or not known yet, and also to an
+// address or a permission that it lacks. So it is tried once with another key, and
+// the source is read for one, without waiting; after a few such answers in a row in
+// vain, as an endpoint without permission gives them, there is neither for up to a
+// minute at a time. What remains: where the old key dies before the new one is at
+// the source, requests get -2015 until it is. Leave an overlap.
+//
 // Login is session.logon, which takes Ed25519 keys only.
 //
 // https://developers.binance.com/docs/binance-spot-api-docs/rest-api/request-security
