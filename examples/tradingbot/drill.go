@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rollingkeys/rollingkeys/conformance/kubelet"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
@@ -65,7 +68,7 @@ var steps = []struct {
 	{"no overlap: the old key is dead before the new one is mounted", noOverlap},
 }
 
-// drill rotates both keys in every way.
+// drill rotates both keys in every way, side by side.
 func drill(ctx context.Context, d *desk, exchange string, rounds int, out io.Writer) error {
 	pause(ctx, 200*time.Millisecond)
 	for range rounds {
@@ -75,14 +78,13 @@ func drill(ctx context.Context, d *desk, exchange string, rounds int, out io.Wri
 				// the client reads the files once and does not wait for them to change.
 				continue
 			}
+			fmt.Fprintf(out, "both keys: %s\n", step.name)
+			var both errgroup.Group
 			for _, c := range []*credential{d.trades, d.reading} {
-				fmt.Fprintf(out, "%s key: %s\n", c.name, step.name)
-				if err := step.run(ctx, d.api, c); err != nil {
-					return fmt.Errorf("%s: %w", step.name, err)
-				}
-				if err := ctx.Err(); err != nil {
-					return err
-				}
+				both.Go(func() error { return step.run(ctx, d.api, c) })
+			}
+			if err := cmp.Or(both.Wait(), ctx.Err()); err != nil {
+				return fmt.Errorf("%s: %w", step.name, err)
 			}
 		}
 	}

@@ -39,7 +39,8 @@ var profiles = map[string]func(...provider.Option) provider.Profile{
 
 func main() {
 	names := strings.Join(slices.Sorted(maps.Keys(profiles)), ", ")
-	name := flag.String("exchange", "okx", "which exchange to trade on: "+names)
+	name := flag.String("exchange", "okx", "which exchange to trade on: "+names+
+		"; coinbasecdp, whose profile is a module of its own, trades in that module's tests")
 	rounds := flag.Int("rounds", 1, "how often to rotate each key in each way")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
