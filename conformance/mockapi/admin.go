@@ -52,11 +52,11 @@ func (c *Admin) RotateTo(ctx context.Context, spec Spec, overlap time.Duration) 
 }
 
 func (c *Admin) key(ctx context.Context, path string, spec wireSpec) (source.Key, error) {
-	var data json.RawMessage
-	if err := c.do(ctx, http.MethodPost, path, spec, &data); err != nil {
+	var key wireKey
+	if err := c.do(ctx, http.MethodPost, path, spec, &key); err != nil {
 		return source.Key{}, err
 	}
-	return decodeKey(data)
+	return key.key(), nil
 }
 
 // Activate makes replicas, or all, accept the version.
@@ -79,9 +79,58 @@ func (c *Admin) Revoke(ctx context.Context, version string) error {
 	return c.do(ctx, http.MethodPost, "revoke", wireChange{Version: version}, nil)
 }
 
+// List names the version in the key document.
+func (c *Admin) List(ctx context.Context, version string) error {
+	return c.do(ctx, http.MethodPost, "list", wireChange{Version: version}, nil)
+}
+
+// Unlist leaves it out.
+func (c *Admin) Unlist(ctx context.Context, version string) error {
+	return c.do(ctx, http.MethodPost, "unlist", wireChange{Version: version}, nil)
+}
+
+// Hold begins to hold the answers to requests with the version; "" means
+// requests without a known key.
+func (c *Admin) Hold(ctx context.Context, version string) error {
+	return c.do(ctx, http.MethodPost, "hold", wireChange{Version: version}, nil)
+}
+
+// Release lets them go, and holds no more.
+func (c *Admin) Release(ctx context.Context, version string) error {
+	return c.do(ctx, http.MethodPost, "release", wireChange{Version: version}, nil)
+}
+
+// SetReplicas changes the number of replicas, 1 to 1000.
+func (c *Admin) SetReplicas(ctx context.Context, n int) error {
+	return c.do(ctx, http.MethodPost, "replicas", wireReplicas{n}, nil)
+}
+
+// Reset makes the server forget everything.
+func (c *Admin) Reset(ctx context.Context) error {
+	return c.do(ctx, http.MethodPost, "reset", nil, nil)
+}
+
 // SetRefusal changes the shape of refusals.
 func (c *Admin) SetRefusal(ctx context.Context, refusal Refusal) error {
 	return c.do(ctx, http.MethodPost, "refusal", refusal.wire(), nil)
+}
+
+// SetAnswer changes the answers to accepted requests.
+func (c *Admin) SetAnswer(ctx context.Context, answer Answer) error {
+	return c.do(ctx, http.MethodPost, "answer", answer.wire(), nil)
+}
+
+// Keys returns all versions, newest first.
+func (c *Admin) Keys(ctx context.Context) ([]KeyState, error) {
+	var out struct {
+		Keys []wireState `json:"keys"`
+	}
+	err := c.do(ctx, http.MethodGet, "keys", nil, &out)
+	var states []KeyState
+	for _, s := range out.Keys {
+		states = append(states, s.state())
+	}
+	return states, err
 }
 
 // Orders returns the orders applied.

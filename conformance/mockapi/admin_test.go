@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +60,7 @@ func TestManualOfTheProgram(t *testing.T) {
 		answers[name] = a.Body
 		calls++
 	}
-	if calls != 22 {
+	if calls != 23 {
 		t.Errorf("%d calls in the manual", calls)
 	}
 	for path, parts := range map[string][]string{
@@ -72,6 +74,7 @@ func TestManualOfTheProgram(t *testing.T) {
 		"/admin/issue":      {`"version":"v3"`},
 		"/admin/rotate":     {`"version":"v2"`},
 		"/admin/refusal":    {"{}"},
+		"/admin/answer":     {"{}"},
 		"/admin/deactivate": {"{}"},
 		"/admin/replicas":   {"{}"},
 		"/anything":         {`"method":"GET"`},
@@ -165,6 +168,11 @@ func TestAdminRefusesMistakes(t *testing.T) {
 		{"issue", `[`, 400},
 		{"refusal", `{"preset":"x"}`, 400},
 		{"refusal", `{"status":100}`, 400},
+		{"refusal", `{"status":204}`, 400}, // with the preset's body
+		{"refusal", `{"preset":"none","status":304,"body":"x"}`, 400},
+		{"answer", `{"status":204,"endless":true}`, 400},
+		{"answer", `{"status":600}`, 400},
+		{"answer", `{"read_body":true}`, 400},
 		{"replicas", `{"count":0}`, 400},
 		{"nothing", `{}`, 404},
 		{"keys", `{}`, 405},
@@ -240,6 +248,108 @@ func TestAdminClient(t *testing.T) {
 	if must(err); len(all) != len(api.Requests()) || len(rest) != len(all)-2 || rest[0].Seq != 3 || rest[0].Version != "v1" {
 		t.Errorf("%d and %d requests", len(all), len(rest))
 	}
+}
+
+// What moves the source and the server apart, and what looks at both, can be
+// called from another process too.
+func TestAdminClientMovesSourceAndServerApart(t *testing.T) {
+	api := start(t)
+	c, ctx := admin(t, api), within(t)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(c.SetReplicas(ctx, 3))
+	v1, err := c.Issue(ctx, mockapi.Spec{Extra: map[string]string{"passphrase": "p"}, After: time.Hour, Unlisted: true})
+	must(err)
+	must(c.Expire(ctx, v1.Version, 0)) // before it began
+	must(c.List(ctx, v1.Version))
+	v2, err := c.Issue(ctx, mockapi.Spec{})
+	must(err)
+	must(c.Unlist(ctx, v2.Version))
+	states, err := c.Keys(ctx)
+	must(err)
+	own := api.Keys()
+	if len(states) != 2 || len(own) != 2 {
+		t.Fatalf("%d and %d keys", len(states), len(own))
+	}
+	for i := range own {
+		if !states[i].Key.SameContent(own[i].Key) || !states[i].Key.ExpiresAt.Equal(own[i].Key.ExpiresAt) ||
+			states[i].Listed != own[i].Listed || !slices.Equal(states[i].Replicas, own[i].Replicas) {
+			t.Errorf("key %d is %+v there, %+v here", i, own[i], states[i])
+		}
+	}
+	if states[0].Listed || !states[1].Listed || len(states[0].Replicas) != 3 {
+		t.Errorf("keys %+v", states)
+	}
+
+	must(c.Hold(ctx, v2.Version))
+	done := make(chan int)
+	go func() {
+		r := request(t, http.MethodGet, api.URL(), v2, nil)
+		resp, err := api.Client().Do(r)
+		if err != nil {
+			t.Error(err)
+			done <- 0
+			return
+		}
+		resp.Body.Close()
+		done <- resp.StatusCode
+	}()
+	for len(api.Requests()) == 0 && ctx.Err() == nil {
+		runtime.Gosched()
+	}
+	select {
+	case <-done:
+		t.Error("the answer was not held")
+	default:
+	}
+	must(c.Release(ctx, v2.Version))
+	if code := <-done; code != http.StatusOK {
+		t.Errorf("status %d", code)
+	}
+
+	must(c.SetAnswer(ctx, mockapi.Answer{Status: 202, Body: "later", Header: http.Header{"X-A": {"b"}}}))
+	if a := get(t, api, v2); a.Status != 202 || a.Body != "later" || a.Header.Get("X-A") != "b" {
+		t.Errorf("answered %d, %v, %q", a.Status, a.Header, a.Body)
+	}
+	must(c.Reset(ctx))
+	v1, err = c.Issue(ctx, mockapi.Spec{})
+	if must(err); v1.Version != "v1" {
+		t.Errorf("issued %s after Reset", v1.Version)
+	}
+	if a := get(t, api, v1); a.Status != 200 || a.Version != "v1" {
+		t.Errorf("answered %d, %q after Reset", a.Status, a.Body)
+	}
+}
+
+// A page of a stranger's, whose name means 127.0.0.1 by now, gets no secret: its
+// browser names the stranger's host.
+//
+// F95
+func TestSecretsAreForLoopbackHostsOnly(t *testing.T) {
+	api := start(t)
+	key := api.Issue(mockapi.Spec{})
+	for _, url := range []string{api.AdminURL() + "keys", api.KeysURL()} {
+		for host, want := range map[string]int{
+			"": 200, "localhost": 200, "LOCALHOST:1": 200, "127.0.0.1": 200, "[::1]:80": 200, "[::1]": 200, "127.1.2.3:9": 200,
+			"evil.example": 403, "evil.example:80": 403, "127.0.0.1.evil.example": 403, "localhost.evil.example:1": 403, "10.0.0.1": 403, "0.0.0.0:1": 403, "[::]": 403,
+		} {
+			r := request(t, http.MethodGet, url, source.Key{}, nil)
+			r.Host = host
+			if a := send(t, http.DefaultClient, r); a.Status != want || strings.Contains(a.Body, key.Secret.Expose()) != (want == 200) {
+				t.Errorf("host %q: status %d, want %d", host, a.Status, want)
+			}
+		}
+	}
+	r := request(t, http.MethodPost, api.AdminURL()+"revoke", source.Key{}, strings.NewReader(`{"version":"v1"}`))
+	r.Host = "evil.example"
+	if a := send(t, http.DefaultClient, r); a.Status != 403 {
+		t.Errorf("status %d", a.Status)
+	}
+	status(t, api, key, 200)
 }
 
 func TestAdminClientErrors(t *testing.T) {

@@ -47,14 +47,14 @@ func (a *API) adminHandler() http.Handler {
 		if err := decode(r, &s); err != nil {
 			return nil, err
 		}
-		return encodeKey(a.Issue(s.spec()))
+		return toWireKey(a.Issue(s.spec())), nil
 	})
 	post("rotate", func(r *http.Request) (any, error) {
 		var s wireSpec
 		if err := decode(r, &s); err != nil {
 			return nil, err
 		}
-		return encodeKey(a.RotateTo(s.spec(), s.overlap()))
+		return toWireKey(a.RotateTo(s.spec(), s.overlap())), nil
 	})
 	change("activate", func(c wireChange) error { return a.Activate(c.Version, c.Replicas...) })
 	change("deactivate", func(c wireChange) error { return a.Deactivate(c.Version, c.Replicas...) })
@@ -66,6 +66,7 @@ func (a *API) adminHandler() http.Handler {
 	change("release", func(c wireChange) error { a.holds.release(c.Version); return nil })
 	post("replicas", a.adminReplicas)
 	post("refusal", a.adminRefusal)
+	post("answer", a.adminAnswer)
 	post("reset", func(*http.Request) (any, error) { a.Reset(); return struct{}{}, nil })
 	get("keys", a.adminKeys)
 	get("requests", a.adminRequests)
@@ -88,9 +89,7 @@ func (a *API) Addresses() Addresses {
 }
 
 func (a *API) adminReplicas(r *http.Request) (any, error) {
-	var in struct {
-		Count int `json:"count"`
-	}
+	var in wireReplicas
 	if err := decode(r, &in); err != nil {
 		return nil, err
 	}
@@ -114,17 +113,23 @@ func (a *API) adminRefusal(r *http.Request) (any, error) {
 	return struct{}{}, nil
 }
 
+func (a *API) adminAnswer(r *http.Request) (any, error) {
+	var in wireAnswer
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	answer, err := in.answer(Answer{})
+	if err != nil {
+		return nil, badRequest(err)
+	}
+	a.SetAnswer(answer)
+	return struct{}{}, nil
+}
+
 func (a *API) adminKeys(*http.Request) (any, error) {
 	states := []wireState{}
 	for _, s := range a.Keys() {
-		key, err := encodeKey(s.Key)
-		if err != nil {
-			return nil, err
-		}
-		states = append(states, wireState{
-			Key: key, Replicas: s.Replicas, Revoked: s.Revoked, Listed: s.Listed, Pending: s.Pending,
-			Accepted: s.Accepted, Refused: s.Refused,
-		})
+		states = append(states, s.wire())
 	}
 	return map[string]any{"keys": states}, nil
 }

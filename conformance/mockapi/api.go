@@ -25,6 +25,7 @@ type API struct {
 	intercept     atomic.Pointer[InterceptFunc]
 	interceptKeys atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
 	refusal       atomic.Pointer[Refusal]
+	answer        atomic.Pointer[Answer]
 	turn          atomic.Uint64 // counts requests that go to the replicas in turn
 	holds         holds
 
@@ -83,13 +84,14 @@ func (a *API) resetState() {
 	a.book.reset()
 	a.doc.touch()
 	a.refusal.Store(&a.cfg.refusal)
+	a.answer.Store(&Answer{})
 	a.intercept.Store(nil)
 	a.interceptKeys.Store(nil)
 	a.holds.releaseAll()
 }
 
-// Reset makes the server forget all keys, attempts, orders, holds, intercepts
-// and the refusal set since the start; the next key is v1 again. The number of
+// Reset makes the server forget all keys, attempts, orders, holds, intercepts,
+// and the refusal and answer set since the start; the next key is v1 again. The number of
 // replicas goes back too.
 func (a *API) Reset() { a.resetState() }
 

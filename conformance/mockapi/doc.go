@@ -34,6 +34,7 @@
 // # Requests and orders
 //
 // Every path answers 200 with a small JSON echo to an accepted request. POST
+// [API.SetAnswer] makes the answers slow, dripping or endless. POST
 // /orders also applies an order, once for each accepted request and without any
 // look at its client order id, so that what a client sends twice shows twice in
 // [API.Orders]. All answers to judged requests carry Mock-Version and
@@ -68,5 +69,6 @@
 // output finds a leak. The log redacts credential headers, query parameters and
 // every value with a sentinel in it, unless [WithCredentialsLogged] is given.
 // The admin API and the key document hold secrets: that is what they are for.
-// The server listens on loopback only.
+// The server listens on loopback only, and gives these two to requests for a
+// loopback host only.
 package mockapi

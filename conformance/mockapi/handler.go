@@ -99,7 +99,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, body *recorder, ref
 	a.Refuse(w, r, refusal)
 }
 
-// accept applies the request and answers 200 with what it was.
+// accept applies the request and answers, with what it was unless told otherwise.
 func (a *API) accept(w http.ResponseWriter, r *http.Request, body *recorder, attempt Attempt) {
 	if a.cfg.handler != nil {
 		a.cfg.handler.ServeHTTP(w, r)
@@ -109,11 +109,16 @@ func (a *API) accept(w http.ResponseWriter, r *http.Request, body *recorder, att
 		http.Error(w, "mockapi: the body broke off", http.StatusBadRequest)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(echo{
-		Method: attempt.Method, Path: attempt.Path, Version: attempt.Version, Replica: attempt.Replica,
-		Attempt: attempt.Seq, BodyBytes: body.n,
-	})
+	answer := *a.answer.Load()
+	if answer.Body == "" {
+		w.Header().Set("Content-Type", "application/json")
+		data, _ := json.Marshal(echo{
+			Method: attempt.Method, Path: attempt.Path, Version: attempt.Version, Replica: attempt.Replica,
+			Attempt: attempt.Seq, BodyBytes: body.n,
+		})
+		answer.Body = string(data) + "\n"
+	}
+	answer.send(w, r)
 }
 
 // echo is the answer to an accepted request.

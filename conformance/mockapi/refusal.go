@@ -1,7 +1,6 @@
 package mockapi
 
 import (
-	"bytes"
 	"cmp"
 	"net/http"
 	"time"
@@ -10,6 +9,7 @@ import (
 // A Refusal is the shape of an answer that refuses.
 type Refusal struct {
 	// Status is the HTTP status; 0 means 401. Some exchanges refuse with 200.
+	// With 204, 205 and 304 no body is sent.
 	Status int
 	// Header is added to the answer's.
 	Header http.Header
@@ -72,38 +72,13 @@ func (a *API) SetRefusal(refusal Refusal) { a.refusal.Store(&refusal) }
 // the server goes away first it cuts the connection, by a panic with http.ErrAbortHandler. ReadBody and Applied are heeded by
 // the server's own refusals only.
 func (a *API) Refuse(w http.ResponseWriter, r *http.Request, refusal Refusal) {
-	ctx := r.Context()
-	if !pause(ctx, refusal.Delay) {
-		panic(http.ErrAbortHandler) // nobody to answer, and no 200 for nothing
-	}
-	for name, values := range refusal.Header {
-		w.Header()[http.CanonicalHeaderKey(name)] = values
-	}
-	status := refusal.Status
-	if status == 0 {
-		status = http.StatusUnauthorized
-	}
-	w.WriteHeader(status)
-	body := []byte(refusal.Body)
-	if refusal.Endless {
-		// Long pieces where nothing drips, so that an unbounded drain shows.
-		body = bytes.Repeat([]byte(cmp.Or(refusal.Body, "no key ")), 1+4096/len(cmp.Or(refusal.Body, "no key ")))
-	}
-	flush := http.NewResponseController(w).Flush
-	for first := true; first || refusal.Endless; first = false {
-		if refusal.Drip == 0 {
-			if _, err := w.Write(body); err != nil || ctx.Err() != nil {
-				panic(http.ErrAbortHandler)
-			}
-			continue
-		}
-		for i := range body {
-			if flush() != nil || !pause(ctx, refusal.Drip) {
-				panic(http.ErrAbortHandler) // not to look like the body's end
-			}
-			if _, err := w.Write(body[i : i+1]); err != nil {
-				panic(http.ErrAbortHandler)
-			}
-		}
+	refusal.answer().send(w, r)
+}
+
+// answer is what is sent.
+func (r Refusal) answer() Answer {
+	return Answer{
+		Status: cmp.Or(r.Status, http.StatusUnauthorized), Header: r.Header, Body: r.Body,
+		Delay: r.Delay, Drip: r.Drip, Endless: r.Endless,
 	}
 }

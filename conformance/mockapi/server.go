@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,12 +42,12 @@ func (a *API) listen() error {
 		return err
 	}
 	a.urls.api = base
-	if base, err = a.serve(a.cfg.keysAddress, http.HandlerFunc(a.serveKeys), a.trust); err != nil {
+	if base, err = a.serve(a.cfg.keysAddress, forLoopback(http.HandlerFunc(a.serveKeys)), a.trust); err != nil {
 		return err
 	}
 	a.urls.keys = base + "/keys"
 	if a.cfg.adminAddress != "" {
-		if base, err = a.serve(a.cfg.adminAddress, a.adminHandler(), nil); err != nil {
+		if base, err = a.serve(a.cfg.adminAddress, forLoopback(a.adminHandler()), nil); err != nil {
 			return err
 		}
 		a.urls.admin = base + "/admin/"
@@ -151,6 +152,25 @@ func checkLoopback(address string) error {
 		return fmt.Errorf("address %q is not a loopback address such as 127.0.0.1:0", address)
 	}
 	return nil
+}
+
+// forLoopback refuses requests for other hosts than loopback's: a name that a
+// stranger's page has made to mean 127.0.0.1 is one, and the page could read the
+// answer (DNS rebinding).
+func forLoopback(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		if ip := net.ParseIP(strings.Trim(host, "[]")); !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, `{"error":"the host is not loopback's"}`+"\n")
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // pause waits for d, or less: it reports false when ctx ended first, with which

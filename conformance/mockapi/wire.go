@@ -1,7 +1,6 @@
 package mockapi
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -86,18 +85,58 @@ type wireChange struct {
 
 func (w wireChange) after() time.Duration { return time.Duration(w.After) }
 
+type wireReplicas struct {
+	Count int `json:"count"`
+}
+
+// wireAnswer is an Answer, and what a Refusal has in common with it.
+type wireAnswer struct {
+	Status  int         `json:"status,omitempty"`
+	Header  http.Header `json:"header,omitempty"`
+	Body    *string     `json:"body,omitempty"`
+	Delay   duration    `json:"delay,omitempty"`
+	Drip    duration    `json:"drip,omitempty"`
+	Endless bool        `json:"endless,omitempty"`
+}
+
+// answer returns base with what w changes in it.
+func (w wireAnswer) answer(base Answer) (Answer, error) {
+	if w.Status != 0 {
+		if w.Status < 200 || w.Status > 599 {
+			return Answer{}, fmt.Errorf("status %d is none of 200 to 599", w.Status)
+		}
+		base.Status = w.Status
+	}
+	if w.Body != nil {
+		base.Body = *w.Body
+	}
+	if base.Header == nil {
+		base.Header = http.Header{}
+	}
+	for name, values := range w.Header {
+		base.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	base.Delay, base.Drip, base.Endless = time.Duration(w.Delay), time.Duration(w.Drip), w.Endless
+	if bodiless(base.Status) && (base.Body != "" || base.Endless) {
+		return Answer{}, fmt.Errorf("an answer with status %d has no body", base.Status)
+	}
+	return base, nil
+}
+
+func (a Answer) wire() wireAnswer {
+	return wireAnswer{
+		Status: a.Status, Header: a.Header, Body: &a.Body,
+		Delay: duration(a.Delay), Drip: duration(a.Drip), Endless: a.Endless,
+	}
+}
+
 type wireRefusal struct {
 	// Preset is unauthorized (the default), invalid_token, insufficient_scope,
 	// forbidden, or none; the other fields change it.
-	Preset   string      `json:"preset,omitempty"`
-	Status   int         `json:"status,omitempty"`
-	Header   http.Header `json:"header,omitempty"`
-	Body     *string     `json:"body,omitempty"`
-	Delay    duration    `json:"delay,omitempty"`
-	Drip     duration    `json:"drip,omitempty"`
-	Endless  bool        `json:"endless,omitempty"`
-	ReadBody bool        `json:"read_body,omitempty"`
-	Applied  bool        `json:"applied,omitempty"`
+	Preset string `json:"preset,omitempty"`
+	wireAnswer
+	ReadBody bool `json:"read_body,omitempty"`
+	Applied  bool `json:"applied,omitempty"`
 }
 
 var presets = map[string]func() Refusal{
@@ -111,69 +150,81 @@ func (w wireRefusal) refusal() (Refusal, error) {
 		return Refusal{}, fmt.Errorf("unknown preset %q", w.Preset)
 	}
 	r := preset()
-	if w.Status != 0 {
-		if w.Status < 200 || w.Status > 599 {
-			return Refusal{}, fmt.Errorf("status %d is none of 200 to 599", w.Status)
-		}
-		r.Status = w.Status
+	a, err := w.answer(r.answer())
+	if err != nil {
+		return Refusal{}, err
 	}
-	if w.Body != nil {
-		r.Body = *w.Body
-	}
-	if r.Header == nil {
-		r.Header = http.Header{}
-	}
-	for name, values := range w.Header {
-		r.Header[http.CanonicalHeaderKey(name)] = values
-	}
-	r.Delay, r.Drip, r.Endless = time.Duration(w.Delay), time.Duration(w.Drip), w.Endless
-	r.ReadBody, r.Applied = w.ReadBody, w.Applied
-	return r, nil
+	return Refusal{
+		Status: a.Status, Header: a.Header, Body: a.Body, Delay: a.Delay, Drip: a.Drip, Endless: a.Endless,
+		ReadBody: w.ReadBody, Applied: w.Applied,
+	}, nil
 }
 
 func (r Refusal) wire() wireRefusal {
-	return wireRefusal{
-		Preset: "none", Status: r.Status, Header: r.Header, Body: &r.Body, Delay: duration(r.Delay),
-		Drip: duration(r.Drip), Endless: r.Endless, ReadBody: r.ReadBody, Applied: r.Applied,
-	}
+	return wireRefusal{Preset: "none", wireAnswer: r.answer().wire(), ReadBody: r.ReadBody, Applied: r.Applied}
 }
 
 type wireState struct {
-	Key      json.RawMessage `json:"key"` // as in the key document, secrets and all
-	Replicas []int           `json:"replicas"`
-	Revoked  bool            `json:"revoked"`
-	Listed   bool            `json:"listed"`
-	Pending  bool            `json:"pending"`
-	Accepted uint64          `json:"accepted"`
-	Refused  uint64          `json:"refused"`
+	Key      wireKey `json:"key"`
+	Replicas []int   `json:"replicas"`
+	Revoked  bool    `json:"revoked"`
+	Listed   bool    `json:"listed"`
+	Pending  bool    `json:"pending"`
+	Accepted uint64  `json:"accepted"`
+	Refused  uint64  `json:"refused"`
 }
 
-type keysDocument struct {
-	Keys []json.RawMessage `json:"keys"`
+func (s KeyState) wire() wireState {
+	return wireState{
+		Key: toWireKey(s.Key), Replicas: s.Replicas, Revoked: s.Revoked, Listed: s.Listed, Pending: s.Pending,
+		Accepted: s.Accepted, Refused: s.Refused,
+	}
 }
 
-// encodeKey writes one key as the key document has it.
-func encodeKey(key source.Key) (json.RawMessage, error) {
-	data, err := source.EncodeDocument(source.Set{Keys: []source.Key{key}})
-	if err != nil {
-		return nil, err
+func (w wireState) state() KeyState {
+	return KeyState{
+		Key: w.Key.key(), Replicas: w.Replicas, Revoked: w.Revoked, Listed: w.Listed, Pending: w.Pending,
+		Accepted: w.Accepted, Refused: w.Refused,
 	}
-	var doc keysDocument
-	if err := json.Unmarshal(data, &doc); err != nil || len(doc.Keys) != 1 {
-		return nil, errors.New("mockapi: a key cannot be written as JSON")
-	}
-	return doc.Keys[0], nil
 }
 
-// decodeKey reads what encodeKey wrote.
-func decodeKey(data json.RawMessage) (source.Key, error) {
-	doc, err := json.Marshal(keysDocument{Keys: []json.RawMessage{data}})
-	if err != nil {
-		return source.Key{}, err
+// wireKey is a key as the key document has it, secrets and all.
+type wireKey struct {
+	Version   string            `json:"version"`
+	ID        string            `json:"id,omitempty"`
+	Secret    string            `json:"secret"`
+	Extra     map[string]string `json:"extra,omitempty"`
+	CreatedAt time.Time         `json:"created_at,omitzero"`
+	NotBefore time.Time         `json:"not_before,omitzero"`
+	ExpiresAt time.Time         `json:"expires_at,omitzero"`
+	Scopes    []string          `json:"scopes,omitempty"`
+	Metadata  map[string]string `json:"metadata,omitempty"`
+}
+
+func toWireKey(k source.Key) wireKey {
+	w := wireKey{
+		Version: k.Version, ID: k.ID, Secret: k.Secret.Expose(),
+		CreatedAt: k.CreatedAt, NotBefore: k.NotBefore, ExpiresAt: k.ExpiresAt, Scopes: k.Scopes, Metadata: k.Metadata,
 	}
-	set, err := source.Document(doc)
-	if err != nil {
-		return source.Key{}, err
+	for name, value := range k.Extra {
+		if w.Extra == nil {
+			w.Extra = make(map[string]string)
+		}
+		w.Extra[name] = value.Expose()
 	}
-	return set.Keys[0], nil
+	return w
+}
+
+func (w wireKey) key() source.Key {
+	k := source.Key{
+		Version: w.Version, ID: w.ID, Secret: source.NewSecret(w.Secret),
+		CreatedAt: w.CreatedAt, NotBefore: w.NotBefore, ExpiresAt: w.ExpiresAt, Scopes: w.Scopes, Metadata: w.Metadata,
+	}
+	for name, value := range w.Extra {
+		if k.Extra == nil {
+			k.Extra = make(map[string]source.Secret)
+		}
+		k.Extra[name] = source.NewSecret(value)
+	}
+	return k
 }

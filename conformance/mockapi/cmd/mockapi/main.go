@@ -28,6 +28,7 @@
 //	curl -s $ADMIN/list -d '{"version":"v2"}'
 //	curl -s $ADMIN/refusal -d '{"preset":"invalid_token","delay":"50ms"}'
 //	curl -s $ADMIN/refusal -d '{"preset":"none","status":403,"header":{"X-Why":["key"]},"body":"no"}'
+//	curl -s $ADMIN/answer -d '{"body":"word by word","drip":"10ms"}'
 //	curl -s $ADMIN/hold -d '{"version":"v2"}'
 //	curl -s $ADMIN/release -d '{"version":"v2"}'
 //	curl -s $ADMIN/replicas -d '{"count":3}'
@@ -40,8 +41,9 @@
 // issue and rotate take and return the fields of a key in the key document. They
 // also take after, valid_for and, by replica, replicas ({"0":"0s","2":"10s"}),
 // which are durations; inactive, pending and unlisted; rotate takes overlap. A
-// refusal also takes drip, endless, read_body and applied. What they mean
-// stands with Spec and Refusal in package mockapi. Mistakes are answered with
+// refusal also takes drip, endless, read_body and applied; an answer, which is what
+// accepted requests get, status, header, body, delay, drip and endless. What they
+// mean stands with Spec, Refusal and Answer in package mockapi. Mistakes are answered with
 // 400 or, for a version that was never issued, 404, and {"error":"..."}.
 package main
 
