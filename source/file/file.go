@@ -52,7 +52,10 @@ type Option func(*Source)
 // directory of this moment. It need not exist yet.
 //
 // The key's CreatedAt is the file's modification time, unless the decoder sets
-// one; what names the version is for the ring to say.
+// one. The ring names the version after it if it is later than that of the keys
+// before, else after the time of the reading: a copy may keep the time of what
+// was copied (cp -p, rsync -a), and some systems set all times to one (Nix, tar
+// --mtime). It says nothing about which of two keys is newer.
 func New(path string, opts ...Option) *Source {
 	s := newSource(path)
 	s.fields = []field{{path: s.path}}

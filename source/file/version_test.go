@@ -1,0 +1,90 @@
+package file_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/file"
+)
+
+// replaceAt renames a new file over path whose modification time is at, as cp -p,
+// rsync -a and tar do.
+func replaceAt(t *testing.T, path, text string, at time.Time) {
+	t.Helper()
+	write(t, path+".new", text)
+	if err := errors.Join(os.Chtimes(path+".new", at, at), os.Rename(path+".new", path)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A name stands for one key only, and for the time at which the content changed,
+// although the files say that they are all of one time, or that the last is the
+// oldest.
+//
+// F15, F91
+func TestNamesWhateverTheModificationTime(t *testing.T) {
+	for name, at := range map[string]func(i int) time.Time{
+		"all the same": func(int) time.Time { return time.Unix(1, 0) },
+		"ever older":   func(i int) time.Time { return time.Unix(1e9-int64(i), 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := tempFile(t, "sentinel-0")
+			ring, _ := keep(t, file.New(path), source.WithPoll(time.Hour), source.WithOverlap(0))
+			seen := map[string]string{ring.Version(): "sentinel-0"}
+			for i := 1; i < 20; i++ {
+				before := time.Now().Truncate(time.Millisecond)
+				text := fmt.Sprintf("sentinel-%d", i)
+				replaceAt(t, path, text, at(i))
+				if err := ring.Refresh(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				wantCurrent(t, ring, text)
+				version := ring.Version()
+				if was, twice := seen[version]; twice {
+					t.Fatalf("%s stands for key %d and was that of %s", version, i, was)
+				}
+				seen[version] = text
+				named, err := time.Parse("20060102T150405.000Z", version[:len("20060102T150405.000Z")])
+				if err != nil || named.Before(before) || named.After(time.Now()) {
+					t.Errorf("key %d, of %v, is named %s", i, before, version)
+				}
+			}
+		})
+	}
+}
+
+// A time that moves on names the version.
+func TestNameOfTheModificationTime(t *testing.T) {
+	path := tempFile(t, "sentinel-0")
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	replaceAt(t, path, "sentinel-1", at)
+	ring, events := keep(t, file.New(path), source.WithPoll(time.Hour))
+	replaceAt(t, path, "sentinel-2", at.Add(time.Minute))
+	e := expect(t, events, source.Switched)
+	if e.Previous != "20261123T120000.000Z" || e.Version != "20261123T120100.000Z" || ring.Version() != e.Version {
+		t.Errorf("named %s, then %s", e.Previous, e.Version)
+	}
+}
+
+// With WithoutRollback a new key is served though its file is older than that of
+// the key before; only what was in use before is refused.
+//
+// F90
+func TestAnOlderFileIsNoRollback(t *testing.T) {
+	path := tempFile(t, "sentinel-1")
+	ring, _ := keep(t, file.New(path), source.WithPoll(time.Hour), source.WithoutRollback())
+	replaceAt(t, path, "sentinel-2", time.Now().Add(-time.Hour))
+	if err := ring.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantCurrent(t, ring, "sentinel-2")
+	replaceAt(t, path, "sentinel-1", time.Now().Add(time.Hour))
+	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrRollback) {
+		t.Errorf("error %v", err)
+	}
+	wantCurrent(t, ring, "sentinel-2")
+}
