@@ -71,12 +71,13 @@ func binanceMessage(dst []byte, c *Call) []byte {
 		c.fail(errNotForm)
 	}
 	dst = Query(dst, c)
-	query := dst
-	if has(query, body, "signature") {
+	inQuery, signed := binanceParams(dst)
+	inBody, signedBody := binanceParams(body)
+	if signed || signedBody {
 		c.fail(errors.New("the request has a signature already"))
 	}
 	dst = append(dst, body...)
-	if !has(query, body, "timestamp") {
+	if !inQuery && !inBody {
 		if len(dst) > 0 {
 			dst = append(dst, '&')
 		}
@@ -85,10 +86,25 @@ func binanceMessage(dst []byte, c *Call) []byte {
 	return dst
 }
 
-func has(query, body []byte, name string) bool {
-	_, inQuery := param(query, name)
-	_, inBody := param(body, name)
-	return inQuery || inBody
+// binanceParams reports which of the two parameters that Binance adds a query or
+// form has already.
+func binanceParams(raw []byte) (timestamp, signature bool) {
+	const size = len("timestamp")
+	for {
+		if len(raw) > size && raw[size] == '=' {
+			switch string(raw[:size]) {
+			case "timestamp":
+				timestamp = true
+			case "signature":
+				signature = true
+			}
+		}
+		next := bytes.IndexByte(raw, '&')
+		if next < 0 {
+			return timestamp, signature
+		}
+		raw = raw[next+1:]
+	}
 }
 
 func binanceSignature(c *Call) error {

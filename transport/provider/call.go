@@ -2,6 +2,7 @@ package provider
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -121,20 +122,44 @@ func (c *Call) sign() error {
 	return c.err
 }
 
-// setHeaders writes all values into one string and one slice, which the headers share.
+// setHeaders sets the headers. Values that are as they were at the version's first
+// attempt, such as the key's id, share a slice with it; the others are written into
+// one string and one slice.
 func (c *Call) setHeaders() {
 	d := c.signer.d
-	for _, h := range d.Headers {
+	const kept = -1
+	differ := 0
+	for i, h := range d.Headers {
+		from := len(c.scratch)
 		c.scratch = h.Value(c.scratch, c)
-		c.ends = append(c.ends, len(c.scratch))
+		if values := c.signer.kept[i].Load(); values != nil && string(c.scratch[from:]) == (*values)[0] {
+			c.scratch = c.scratch[:from]
+			c.ends = append(c.ends, kept)
+		} else {
+			c.ends = append(c.ends, len(c.scratch))
+			differ++
+		}
 	}
 	if c.err != nil {
 		return
 	}
-	text, values, from := string(c.scratch), make([]string, len(d.Headers)), 0
+	var text string
+	var values []string
+	if differ > 0 {
+		text, values = string(c.scratch), make([]string, 0, differ)
+	}
+	from := 0
 	for i, end := range c.ends {
-		values[i] = text[from:end]
-		c.Request.Header[d.names[i]] = values[i : i+1 : i+1]
+		if end == kept {
+			c.Request.Header[d.names[i]] = *c.signer.kept[i].Load()
+			continue
+		}
+		values = append(values, text[from:end])
+		n := len(values)
+		c.Request.Header[d.names[i]] = values[n-1 : n : n]
+		if c.signer.kept[i].Load() == nil {
+			c.signer.kept[i].CompareAndSwap(nil, &[]string{strings.Clone(text[from:end])})
+		}
 		from = end
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"hash"
 	"net/http"
 	"net/textproto"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -140,6 +141,7 @@ type signer struct {
 	private bool // signs with a private key,
 	ed25519 bool // of this kind
 	compute func(message []byte) ([]byte, error)
+	kept    []atomic.Pointer[[]string] // by header: its value at the first attempt
 }
 
 func (d *scheme) prepare(key source.Key) (*signer, error) {
@@ -154,7 +156,8 @@ func (d *scheme) prepare(key source.Key) (*signer, error) {
 			return unusable("its " + name + " is missing or not visible ASCII")
 		}
 	}
-	s := &signer{d: d, id: key.ID, extra: key.Clone().Extra, nonces: counterFor(d.Name, key.ID), encode: d.Encode}
+	s := &signer{d: d, id: key.ID, extra: key.Clone().Extra, nonces: counterFor(d.Name, key.ID), encode: d.Encode,
+		kept: make([]atomic.Pointer[[]string], len(d.Headers))}
 	if isPEM(key.Secret) {
 		// A private key under a scheme without any would sign as a shared secret,
 		// and be refused request by request.
