@@ -119,6 +119,7 @@ func BenchmarkSignature(b *testing.B) {
 		{"from parameters/go-binance", peer(true)}, {"from parameters/rollingkeys", ours(true)},
 		{"from a query/go-binance", peer(false)}, {"from a query/rollingkeys", ours(false)},
 		{"signer alone/rollingkeys", bare()},
+		{"whole call/go-binance", calls(b, peerCall(new(stub)))}, {"whole call/rollingkeys", calls(b, ourCall(b, new(stub)))},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -137,6 +138,7 @@ func BenchmarkRatio(b *testing.B) {
 		ours, peer func() string
 	}{
 		{"from parameters", ours(true), peer(true)}, {"from a query", ours(false), peer(false)}, {"signer alone", bare(), peer(false)},
+		{"whole call", calls(b, ourCall(b, new(stub))), calls(b, peerCall(new(stub)))},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			var ratios []float64
@@ -146,6 +148,15 @@ func BenchmarkRatio(b *testing.B) {
 			slices.Sort(ratios)
 			b.ReportMetric(ratios[len(ratios)/2], "x-go-binance")
 		})
+	}
+}
+
+func calls(b *testing.B, call func() error) func() string {
+	return func() string {
+		if err := call(); err != nil {
+			b.Fatal(err)
+		}
+		return ""
 	}
 }
 
