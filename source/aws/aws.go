@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
@@ -23,11 +24,9 @@ type API interface {
 // A Source reads one secret of AWS Secrets Manager. It is safe for concurrent
 // use and has nothing to close.
 type Source struct {
+	all    versions.Source
 	api    API
 	secret string
-	name   string
-	decode source.Decoder
-	values versions.Values
 }
 
 // An Option changes how a secret is read.
@@ -37,9 +36,9 @@ type Option func(*Source)
 // brings region and credentials; its own retries are switched off for the
 // source's calls, since the ring backs off for all sources alike.
 func New(client API, secret string, opts ...Option) *Source {
-	s := &Source{api: client, secret: secret, name: "aws:///" + secret, decode: source.Plain}
+	s := &Source{api: client, secret: secret, all: versions.Source{Name: "aws:///" + secret, Decode: source.Plain, Explain: explain}}
 	if c, ok := client.(*secretsmanager.Client); ok && c != nil {
-		s.name = "aws://" + c.Options().Region + "/" + secret
+		s.all.Name = "aws://" + c.Options().Region + "/" + secret
 	}
 	for _, o := range opts {
 		o(s)
@@ -51,11 +50,7 @@ func New(client API, secret string, opts ...Option) *Source {
 // [source.Document] or [source.PEM]. The default is [source.Plain]. Of a decoder
 // whose set is not Complete the first key is taken.
 func WithDecoder(decode source.Decoder) Option {
-	return func(s *Source) {
-		if decode != nil {
-			s.decode = decode
-		}
-	}
+	return func(s *Source) { s.all.WithDecoder(decode) }
 }
 
 // WithFields takes the key out of the named fields of a JSON object, the form
@@ -63,22 +58,24 @@ func WithDecoder(decode source.Decoder) Option {
 // looked for, an empty secret stands for "secret". Only the passphrase may be
 // missing; other fields are ignored.
 func WithFields(id, secret, passphrase string) Option {
-	return WithDecoder(versions.Fields(id, secret, passphrase))
+	return WithDecoder(pair.Names{ID: id, Secret: secret, Passphrase: passphrase}.JSON)
 }
 
 // String returns "aws://REGION/SECRET".
-func (s *Source) String() string { return s.name }
+func (s *Source) String() string { return s.all.Name }
 
 // Read lists the versions that carry AWSCURRENT and AWSPREVIOUS, in that order.
 // It makes one DescribeSecret call, and one GetSecretValue call for each of the
 // two that it has not read before. Errors are a [*source.Error].
-func (s *Source) Read(ctx context.Context) (source.Set, error) {
+func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.all.Read(ctx, s.read) }
+
+func (s *Source) read(ctx context.Context) (source.Set, error) {
 	about, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &s.secret}, once)
 	if err != nil {
-		return source.Set{}, s.fail(explain(ctx, err))
+		return source.Set{}, err
 	}
 	if about.DeletedDate != nil {
-		return source.Set{}, s.fail(fmt.Errorf("%w: the secret is scheduled for deletion", source.ErrNoKey))
+		return source.Set{}, fmt.Errorf("%w: the secret is scheduled for deletion", source.ErrNoKey)
 	}
 	var list []versions.Listed
 	for _, stage := range []string{"AWSCURRENT", "AWSPREVIOUS"} { // F92: AWSPENDING never
@@ -91,22 +88,16 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 			}
 		}
 		if stage == "AWSCURRENT" && len(list) == 0 {
-			return source.Set{}, s.fail(fmt.Errorf("%w: no version is AWSCURRENT", source.ErrNoKey))
+			return source.Set{}, fmt.Errorf("%w: no version is AWSCURRENT", source.ErrNoKey)
 		}
 	}
-	set, err := s.values.Set(list, s.decode, func(key *source.Key) ([]byte, error) {
-		return s.fetch(ctx, key)
-	})
-	if err != nil {
-		return source.Set{}, s.fail(err)
-	}
-	return set, nil
+	return s.all.Set(list, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, key) })
 }
 
 func (s *Source) fetch(ctx context.Context, key *source.Key) ([]byte, error) {
 	out, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.secret, VersionId: &key.Version}, once)
 	if err != nil {
-		return nil, explain(ctx, err)
+		return nil, err
 	}
 	if aws.ToString(out.VersionId) != key.Version {
 		return nil, fmt.Errorf("%w: the answer is about another version", source.ErrUnavailable)
@@ -120,5 +111,3 @@ func (s *Source) fetch(ctx context.Context, key *source.Key) ([]byte, error) {
 
 // once leaves trying again to the ring.
 func once(o *secretsmanager.Options) { o.Retryer = aws.NopRetryer{} }
-
-func (s *Source) fail(err error) error { return &source.Error{Source: s.name, Err: err} }

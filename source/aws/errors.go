@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/aws/smithy-go"
 
@@ -39,28 +38,18 @@ var kinds = map[string]error{
 	"LimitExceededException":              source.ErrUnavailable,
 }
 
-// explain says in our own words why the service had no answer: an error's
-// message, and a code that is not in the list, are text from outside (F95).
+// explain: a code that is not in the list may be anything, so that the status
+// stands for it.
 func explain(ctx context.Context, err error) error {
-	if e, ok := errors.AsType[*source.Error](err); ok {
-		return e.Err // the environment's credentials: our own words
+	if api, ok := errors.AsType[smithy.APIError](err); ok && kinds[api.ErrorCode()] != nil {
+		return reply.Explain(ctx, err, api.ErrorCode(), kinds)
 	}
-	if ctx.Err() == nil {
-		if api, ok := errors.AsType[smithy.APIError](err); ok {
-			if kind, known := kinds[api.ErrorCode()]; known {
-				return fmt.Errorf("%w: %s", kind, api.ErrorCode())
-			}
-		}
-		if answer, ok := errors.AsType[interface {
-			error
-			HTTPStatusCode() int
-		}](err); ok && answer.HTTPStatusCode() != 0 {
-			kind := source.ErrUnavailable
-			if code := answer.HTTPStatusCode(); code == 401 || code == 403 {
-				kind = source.ErrDenied
-			}
-			return fmt.Errorf("%w: status %d", kind, answer.HTTPStatusCode())
-		}
+	var status reply.Status
+	if answer, ok := errors.AsType[interface {
+		error
+		HTTPStatusCode() int
+	}](err); ok {
+		status = reply.Status(answer.HTTPStatusCode())
 	}
-	return reply.Missing(ctx, err)
+	return reply.Explain(ctx, err, status, map[reply.Status]error{401: source.ErrDenied, 403: source.ErrDenied})
 }

@@ -2,7 +2,6 @@ package aws
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"os"
 	"strings"
@@ -10,21 +9,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/rollingkeys/rollingkeys/source"
-	"github.com/rollingkeys/rollingkeys/source/internal/versions"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
-func init() { source.Register("aws", open) }
+func init() { source.Register("aws", parse) }
 
-// open opens a source string; the package comment has the parameters.
-func open(u *url.URL, query url.Values) (source.Source, error) {
-	src, err := parse(u, query)
-	if err != nil {
-		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
-	}
-	return src, nil
-}
-
-func parse(u *url.URL, query url.Values) (*Source, error) {
+// parse opens a source string; the package comment has the parameters.
+func parse(u *url.URL, query url.Values) (source.Source, error) {
 	region, secret := u.Host, strings.TrimPrefix(u.Path, "/")
 	if region == "" {
 		region = os.Getenv("AWS_REGION")
@@ -35,7 +26,7 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 	if region == "" || secret == "" {
 		return nil, errors.New("want aws://REGION/SECRET, or aws:///SECRET with AWS_REGION set")
 	}
-	decode, err := versions.Decoder(query)
+	decode, err := pair.Decoder(query)
 	if err != nil {
 		return nil, err
 	}

@@ -12,17 +12,17 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
+	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
 // A Source reads one secret of an Azure Key Vault. It is safe for concurrent
 // use and has nothing to close.
 type Source struct {
+	all    versions.Source
 	client *azsecrets.Client
 	secret string
-	name   string
-	decode source.Decoder
-	values versions.Values
 }
 
 // An Option changes how a secret is read.
@@ -32,7 +32,9 @@ type Option func(*Source)
 // client's own retries are switched off for the source's calls, since the ring
 // backs off for all sources alike.
 func New(client *azsecrets.Client, secret string, opts ...Option) *Source {
-	s := &Source{client: client, secret: secret, name: "azure:///" + secret, decode: source.Plain}
+	s := &Source{client: client, secret: secret, all: versions.Source{
+		Name: "azure:///" + secret, Decode: source.Plain, Explain: explain, RetryAfter: retryAfter,
+	}}
 	for _, o := range opts {
 		o(s)
 	}
@@ -43,23 +45,19 @@ func New(client *azsecrets.Client, secret string, opts ...Option) *Source {
 // [source.Document] or [source.PEM]. The default is [source.Plain]. Of a decoder
 // whose set is not Complete the first key is taken.
 func WithDecoder(decode source.Decoder) Option {
-	return func(s *Source) {
-		if decode != nil {
-			s.decode = decode
-		}
-	}
+	return func(s *Source) { s.all.WithDecoder(decode) }
 }
 
 // WithFields takes the key out of the named fields of a JSON object. An empty
 // id or passphrase is not looked for, an empty secret stands for "secret". Only
 // the passphrase may be missing; other fields are ignored.
 func WithFields(id, secret, passphrase string) Option {
-	return WithDecoder(versions.Fields(id, secret, passphrase))
+	return WithDecoder(pair.Names{ID: id, Secret: secret, Passphrase: passphrase}.JSON)
 }
 
 // String returns "azure://VAULT/SECRET" for a source that was opened from a
 // string, else "azure:///SECRET": a client does not say which vault is its.
-func (s *Source) String() string { return s.name }
+func (s *Source) String() string { return s.all.Name }
 
 // maxVersions is how many enabled versions are listed at most. Key Vault keeps
 // every version for ever, and few disable the old ones.
@@ -69,11 +67,7 @@ const maxVersions = 10
 // call, and makes one GetSecret call for each version that it has not read
 // before. Errors are a [*source.Error].
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
-	set, err := s.read(policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: -1}))
-	if err != nil {
-		return source.Set{}, &source.Error{Source: s.name, Err: explain(ctx, err), RetryAfter: retryAfter(err)}
-	}
-	return set, nil
+	return s.all.Read(policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: -1}), s.read)
 }
 
 func (s *Source) read(ctx context.Context) (source.Set, error) {
@@ -84,7 +78,7 @@ func (s *Source) read(ctx context.Context) (source.Set, error) {
 	if err != nil {
 		return source.Set{}, err
 	}
-	return s.values.Set(list, s.decode, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, key) })
+	return s.all.Set(list, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, key) })
 }
 
 func (s *Source) list(ctx context.Context) (list []versions.Listed, err error) {
@@ -139,9 +133,9 @@ func date(t *time.Time) time.Time {
 }
 
 // status returns the status of a server's refusal, 0 if err is none.
-func status(err error) int {
+func status(err error) reply.Status {
 	if answer, ok := errors.AsType[*azcore.ResponseError](err); ok {
-		return answer.StatusCode
+		return reply.Status(answer.StatusCode)
 	}
 	return 0
 }

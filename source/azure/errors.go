@@ -15,34 +15,28 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
-// explain says in our own words why there is no answer: the SDK's words hold
-// the answer's body (F95).
+// kinds says what the service's statuses mean to a ring.
 //
 // https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret-versions/get-secret-versions
+var kinds = map[reply.Status]error{
+	400: source.ErrInvalid,
+	401: source.ErrDenied,
+	403: source.ErrDenied,
+	404: fmt.Errorf("%w: no such secret, or it is deleted", source.ErrNoKey),
+}
+
+// explain: before the service answers, the login may fail.
 func explain(ctx context.Context, err error) error {
-	for _, kind := range []error{source.ErrNoKey, source.ErrInvalid, source.ErrUnavailable} {
-		if errors.Is(err, kind) {
-			return err // our own
-		}
-	}
+	code := status(err)
 	login, isLogin := errors.AsType[*azidentity.AuthenticationFailedError](err)
-	switch code := status(err); {
-	case ctx.Err() != nil:
-		return reply.Missing(ctx, err)
-	case code == 404:
-		return fmt.Errorf("%w: no such secret, or it is deleted", source.ErrNoKey)
-	case code == 401 || code == 403:
-		return fmt.Errorf("%w: status %d", source.ErrDenied, code)
-	case code == 400:
-		return fmt.Errorf("%w: status 400", source.ErrInvalid)
-	case code != 0:
-		return fmt.Errorf("%w: status %d", source.ErrUnavailable, code)
+	switch {
+	case code != 0 || ctx.Err() != nil:
 	case isLogin && login.RawResponse != nil && login.RawResponse.StatusCode < 500:
-		return fmt.Errorf("%w: status %d to the login", source.ErrDenied, login.RawResponse.StatusCode)
+		err = fmt.Errorf("%w: status %d to the login", source.ErrDenied, login.RawResponse.StatusCode)
 	case !isLogin && hopeless(err):
-		return fmt.Errorf("%w: no credential to log in with", source.ErrDenied)
+		err = fmt.Errorf("%w: no credential to log in with", source.ErrDenied)
 	}
-	return reply.Missing(ctx, err)
+	return reply.Explain(ctx, err, code, kinds)
 }
 
 // hopeless reports whether a credential said that it has nothing to log in with.

@@ -2,7 +2,6 @@ package azure
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 
@@ -10,26 +9,18 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
 	"github.com/rollingkeys/rollingkeys/source"
-	"github.com/rollingkeys/rollingkeys/source/internal/versions"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
-func init() { source.Register("azure", open) }
+func init() { source.Register("azure", parse) }
 
-// open opens a source string; the package comment has the parameters.
-func open(u *url.URL, query url.Values) (source.Source, error) {
-	src, err := parse(u, query)
-	if err != nil {
-		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
-	}
-	return src, nil
-}
-
-func parse(u *url.URL, query url.Values) (*Source, error) {
+// parse opens a source string; the package comment has the parameters.
+func parse(u *url.URL, query url.Values) (source.Source, error) {
 	name := strings.Trim(u.Path, "/")
 	if u.Host == "" || name == "" || strings.Contains(name, "/") {
 		return nil, errors.New("want azure://VAULT/NAME")
 	}
-	decode, err := versions.Decoder(query)
+	decode, err := pair.Decoder(query)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +37,6 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 		return nil, errors.New("no client can be made for the vault")
 	}
 	s := New(client, name, WithDecoder(decode))
-	s.name = "azure://" + u.Host + "/" + name
+	s.all.Name = "azure://" + u.Host + "/" + name
 	return s, nil
 }

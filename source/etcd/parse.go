@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -20,18 +18,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
-func init() { source.Register("etcd", open) }
+func init() { source.Register("etcd", parse) }
 
-// open opens a source string; the package comment has the parameters.
-func open(u *url.URL, query url.Values) (source.Source, error) {
-	src, err := parse(u, query)
-	if err != nil {
-		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
-	}
-	return src, nil
-}
-
-func parse(u *url.URL, query url.Values) (*Source, error) {
+// parse opens a source string; the package comment has the parameters.
+func parse(u *url.URL, query url.Values) (source.Source, error) {
 	if u.Host == "" || u.Path != "" && u.Path != "/" {
 		return nil, errors.New("want etcd://host:port?key=name")
 	}
@@ -52,18 +42,10 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if (username == "") != (password == nil) {
-		return nil, errors.New("username and password_env or password_file go together")
+	if username == "" && password != nil {
+		return nil, errors.New("password_env and password_file go with username")
 	}
-	secure := false
-	if text, err := param.One(query, "tls"); err != nil {
-		return nil, err
-	} else if text != "" {
-		if secure, err = strconv.ParseBool(text); err != nil {
-			return nil, errors.New("tls is neither true nor false")
-		}
-	}
-	config, err := param.TLS(query, secure)
+	config, err := param.TLS(query, false)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package gcp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -14,8 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
-// kinds says what the service's codes mean to a ring; those that are not listed
-// are source.ErrUnavailable.
+// kinds says what the service's codes mean to a ring.
 //
 // https://cloud.google.com/secret-manager/docs/reference/rpc/google.rpc#code
 var kinds = map[codes.Code]error{
@@ -23,31 +21,17 @@ var kinds = map[codes.Code]error{
 	codes.PermissionDenied: source.ErrDenied,
 	codes.Unauthenticated:  source.ErrDenied,
 	codes.InvalidArgument:  source.ErrInvalid,
+	// gRPC's clock may be ahead of the context's own.
+	codes.DeadlineExceeded: fmt.Errorf("%w: no whole answer in time: %w", source.ErrUnavailable, context.DeadlineExceeded),
+	codes.Canceled:         fmt.Errorf("%w: no whole answer in time: %w", source.ErrUnavailable, context.Canceled),
 }
 
-// explain says in our own words why there is no answer: a status message is
-// text from outside (F95).
 func explain(ctx context.Context, err error) error {
-	for _, kind := range []error{source.ErrNoKey, source.ErrInvalid, source.ErrDenied, source.ErrUnavailable} {
-		if errors.Is(err, kind) {
-			return err // our own
-		}
+	var code codes.Code // OK: it is not the service that spoke
+	if st, ok := status.FromError(err); ok {
+		code = st.Code()
 	}
-	st, ok := status.FromError(err)
-	switch st.Code() { // gRPC's clock may be ahead of the context's own
-	case codes.DeadlineExceeded:
-		return fmt.Errorf("%w: no whole answer in time: %w", source.ErrUnavailable, context.DeadlineExceeded)
-	case codes.Canceled:
-		return fmt.Errorf("%w: no whole answer in time: %w", source.ErrUnavailable, context.Canceled)
-	}
-	if ctx.Err() != nil || !ok {
-		return reply.Missing(ctx, err)
-	}
-	kind, known := kinds[st.Code()]
-	if !known {
-		kind = source.ErrUnavailable
-	}
-	return fmt.Errorf("%w: %s", kind, st.Code())
+	return reply.Explain(ctx, err, code, kinds)
 }
 
 // retryAfter is the delay of a RetryInfo, 0 without.

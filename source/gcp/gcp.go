@@ -19,16 +19,15 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
 // A Source reads one secret of Google Secret Manager. It is safe for concurrent
 // use and has nothing to close.
 type Source struct {
+	all    versions.Source
 	secret string // projects/P/secrets/S
-	name   string
-	decode source.Decoder
-	values versions.Values
 	client *lease.Client[*secretmanager.Client]
 }
 
@@ -45,8 +44,11 @@ func New(client *secretmanager.Client, secret string, opts ...Option) *Source {
 }
 
 func newSource(client *lease.Client[*secretmanager.Client], secret string, opts ...Option) *Source {
-	s := &Source{client: client, secret: strings.Trim(secret, "/"), decode: source.Plain}
-	s.name = "gcp://" + strings.NewReplacer("projects/", "", "locations/", "", "secrets/", "").Replace(s.secret)
+	s := &Source{client: client, secret: strings.Trim(secret, "/")}
+	s.all = versions.Source{
+		Name:   "gcp://" + strings.NewReplacer("projects/", "", "locations/", "", "secrets/", "").Replace(s.secret),
+		Decode: source.Plain, Explain: explain, RetryAfter: retryAfter,
+	}
 	for _, o := range opts {
 		o(s)
 	}
@@ -57,22 +59,18 @@ func newSource(client *lease.Client[*secretmanager.Client], secret string, opts 
 // [source.Document] or [source.PEM]. The default is [source.Plain]. Of a decoder
 // whose set is not Complete the first key is taken.
 func WithDecoder(decode source.Decoder) Option {
-	return func(s *Source) {
-		if decode != nil {
-			s.decode = decode
-		}
-	}
+	return func(s *Source) { s.all.WithDecoder(decode) }
 }
 
 // WithFields takes the key out of the named fields of a JSON object. An empty
 // id or passphrase is not looked for, an empty secret stands for "secret". Only
 // the passphrase may be missing; other fields are ignored.
 func WithFields(id, secret, passphrase string) Option {
-	return WithDecoder(versions.Fields(id, secret, passphrase))
+	return WithDecoder(pair.Names{ID: id, Secret: secret, Passphrase: passphrase}.JSON)
 }
 
 // String returns "gcp://PROJECT/NAME", or "gcp://PROJECT/LOCATION/NAME".
-func (s *Source) String() string { return s.name }
+func (s *Source) String() string { return s.all.Name }
 
 // maxVersions is how many enabled versions are listed at most, in one call.
 const maxVersions = 10
@@ -83,13 +81,7 @@ var alone = gax.WithRetry(func() gax.Retryer { return nil })
 // Read lists the enabled versions, newest first. It makes one ListSecretVersions
 // call, and one AccessSecretVersion call for each version that it has not read
 // before. Errors are a [*source.Error].
-func (s *Source) Read(ctx context.Context) (source.Set, error) {
-	set, err := s.read(ctx)
-	if err != nil {
-		return source.Set{}, &source.Error{Source: s.name, Err: explain(ctx, err), RetryAfter: retryAfter(err)}
-	}
-	return set, nil
-}
+func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.all.Read(ctx, s.read) }
 
 func (s *Source) read(ctx context.Context) (source.Set, error) {
 	client, release, err := s.client.Get(ctx)
@@ -135,7 +127,7 @@ func (s *Source) readWith(ctx context.Context, client *secretmanager.Client) (so
 	if err != nil {
 		return source.Set{}, err
 	}
-	return s.values.Set(list, s.decode, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, client, key) })
+	return s.all.Set(list, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, client, key) })
 }
 
 func (s *Source) list(ctx context.Context, client *secretmanager.Client) (list []versions.Listed, err error) {

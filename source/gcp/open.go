@@ -12,21 +12,13 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
-	"github.com/rollingkeys/rollingkeys/source/internal/versions"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
-func init() { source.Register("gcp", open) }
+func init() { source.Register("gcp", parse) }
 
-// open opens a source string; the package comment has the parameters.
-func open(u *url.URL, query url.Values) (source.Source, error) {
-	src, err := parse(u, query)
-	if err != nil {
-		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
-	}
-	return src, nil
-}
-
-func parse(u *url.URL, query url.Values) (*Source, error) {
+// parse opens a source string; the package comment has the parameters.
+func parse(u *url.URL, query url.Values) (source.Source, error) {
 	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
 	secret := "projects/" + u.Host
 	var opts []option.ClientOption
@@ -39,7 +31,7 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 	if u.Host == "" || len(parts) > 2 || name == "" || parts[0] == "" {
 		return nil, errors.New("want gcp://PROJECT/NAME, or gcp://PROJECT/LOCATION/NAME")
 	}
-	decode, err := versions.Decoder(query)
+	decode, err := pair.Decoder(query)
 	if err != nil {
 		return nil, err
 	}

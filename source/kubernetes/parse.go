@@ -15,37 +15,29 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
-func init() { source.Register("kubernetes", open) }
+func init() { source.Register("kubernetes", parse) }
 
-// open opens a source string; the package comment has the parameters.
-func open(u *url.URL, query url.Values) (source.Source, error) {
-	src, err := parse(u, query)
-	if err != nil {
-		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
-	}
-	return src, nil
-}
-
-func parse(u *url.URL, query url.Values) (*Source, error) {
+// parse opens a source string; the package comment has the parameters.
+func parse(u *url.URL, query url.Values) (source.Source, error) {
 	namespace, name, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	if u.Host != "" || namespace == "" || name == "" || strings.Contains(name, "/") {
 		return nil, errors.New("want kubernetes:///namespace/name")
 	}
-	values := make(map[string]string)
-	names := false
-	for _, p := range []string{"field", "kubeconfig", "context", "id", "secret", "passphrase"} {
-		names = names || query.Has(p) && (p == "id" || p == "secret" || p == "passphrase")
-		var err error
-		if values[p], err = param.One(query, p); err != nil {
-			return nil, err
-		}
+	values, err := param.Some(query, "field", "kubeconfig", "context")
+	if err != nil {
+		return nil, err
+	}
+	names, named, err := pair.Params(query)
+	if err != nil {
+		return nil, err
 	}
 	var opts []Option
 	switch {
-	case values["field"] != "" && names:
+	case values["field"] != "" && named:
 		return nil, errors.New("field, and id, secret, passphrase, exclude each other")
 	case values["field"] != "":
 		decode, err := param.Decoder(query)
@@ -55,8 +47,8 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 		opts = append(opts, WithField(values["field"], decode))
 	case query.Has("format"):
 		return nil, errors.New("format goes with field")
-	case names:
-		opts = append(opts, WithNames(values["id"], values["secret"], values["passphrase"]))
+	case named:
+		opts = append(opts, WithNames(names.ID, names.Secret, names.Passphrase))
 	}
 	if values["context"] != "" && values["kubeconfig"] == "" {
 		return nil, errors.New("context goes with kubeconfig")

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
 // patience bounds one reading: the client by itself has no timeout.
@@ -37,10 +39,8 @@ type Option func(*Source)
 // id or passphrase is not looked for, an empty secret leaves the default. Only
 // the passphrase may be missing.
 func WithNames(id, secret, passphrase string) Option {
-	if secret == "" {
-		secret = "api-secret"
-	}
-	return func(s *Source) { s.decode = pair(id, secret, passphrase) }
+	names := pair.Names{ID: id, Secret: cmp.Or(secret, "api-secret"), Passphrase: passphrase}
+	return func(s *Source) { s.decode = names.Key }
 }
 
 // WithField reads the one field of that name with decode, such as
@@ -52,7 +52,7 @@ func WithField(name string, decode source.Decoder) Option {
 	return func(s *Source) {
 		s.decode = func(data map[string][]byte) (source.Set, error) {
 			if len(data[name]) == 0 {
-				return source.Set{}, fmt.Errorf("%w: field %q is missing or empty", source.ErrNoKey, name)
+				return source.Set{}, fmt.Errorf("%w: field %q is missing or empty", source.ErrInvalid, name)
 			}
 			return decode(data[name])
 		}
@@ -66,8 +66,8 @@ func New(client typedcorev1.SecretsGetter, namespace, name string, opts ...Optio
 }
 
 func newSource(client *lease.Client[typedcorev1.SecretsGetter], namespace, name string, opts ...Option) *Source {
-	s := &Source{client: client, namespace: namespace, name: name, decode: pair("api-key", "api-secret", "passphrase")}
-	for _, o := range opts {
+	s := &Source{client: client, namespace: namespace, name: name}
+	for _, o := range append([]Option{WithNames("api-key", "", "passphrase")}, opts...) {
 		o(s)
 	}
 	return s
@@ -77,9 +77,8 @@ func newSource(client *lease.Client[typedcorev1.SecretsGetter], namespace, name 
 func (s *Source) String() string { return "kubernetes:///" + s.namespace + "/" + s.name }
 
 // Read gets the Secret and decodes it, within ctx and 5 s. The error wraps
-// [source.ErrNoKey] if the Secret or its field does not exist,
-// [source.ErrDenied] if the server refuses us, [source.ErrInvalid] if the data
-// are no key, and [source.ErrUnavailable] otherwise.
+// [source.ErrNoKey] if the Secret does not exist, [source.ErrDenied] if the server
+// refuses us, [source.ErrInvalid] if its data are no key, and [source.ErrUnavailable] otherwise.
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -116,31 +115,6 @@ func (s *Source) list(secret *corev1.Secret) (source.Set, error) {
 		set.Keys[0].Version = s.last.Version
 	}
 	return set, nil
-}
-
-// pair makes one key of the fields of these names.
-func pair(id, secret, passphrase string) func(map[string][]byte) (source.Set, error) {
-	return func(data map[string][]byte) (source.Set, error) {
-		var parts [3]source.Secret
-		for i, name := range []string{id, secret, passphrase} {
-			value, ok := data[name]
-			if name == "" || !ok && i == 2 {
-				continue
-			}
-			if !ok {
-				return source.Set{}, fmt.Errorf("%w: field %q is missing", source.ErrNoKey, name)
-			}
-			var err error
-			if parts[i], err = source.Field(value); err != nil {
-				return source.Set{}, fmt.Errorf("field %q: %w", name, err)
-			}
-		}
-		key := source.Key{ID: parts[0].Expose(), Secret: parts[1]}
-		if !parts[2].IsZero() {
-			key.Extra = map[string]source.Secret{"passphrase": parts[2]}
-		}
-		return source.Set{Keys: []source.Key{key}}, nil
-	}
 }
 
 // fail says in our own words what err is about: the server's may be anything (F95).

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,18 +15,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
-func init() { source.Register("nats", open) }
+func init() { source.Register("nats", parse) }
 
-// open opens a source string; the package comment has the parameters.
-func open(u *url.URL, query url.Values) (source.Source, error) {
-	src, err := parse(u, query)
-	if err != nil {
-		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
-	}
-	return src, nil
-}
-
-func parse(u *url.URL, query url.Values) (*Source, error) {
+// parse opens a source string; the package comment has the parameters.
+func parse(u *url.URL, query url.Values) (source.Source, error) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	if u.Host == "" || bucket == "" || key == "" {
 		return nil, errors.New("want nats://host:port/bucket/key")
@@ -52,20 +42,10 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case username != "" && password == nil:
-		return nil, errors.New("username without password_env or password_file")
 	case creds != "" && password != nil:
 		return nil, errors.New("creds_file and a password exclude each other")
 	}
-	secure := false
-	if text, err := param.One(query, "tls"); err != nil {
-		return nil, err
-	} else if text != "" {
-		if secure, err = strconv.ParseBool(text); err != nil {
-			return nil, errors.New("tls is neither true nor false")
-		}
-	}
-	config, err := param.TLS(query, secure)
+	config, err := param.TLS(query, false)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -12,24 +11,17 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
 func init() {
-	source.Register("redis", open)
-	source.Register("rediss", open)
+	source.Register("redis", parse)
+	source.Register("rediss", parse)
 }
 
-// open opens a source string; the package comment has the parameters.
-func open(u *url.URL, query url.Values) (source.Source, error) {
-	src, err := parse(u, query)
-	if err != nil {
-		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
-	}
-	return src, nil
-}
-
-func parse(u *url.URL, query url.Values) (*Source, error) {
+// parse opens a source string; the package comment has the parameters.
+func parse(u *url.URL, query url.Values) (source.Source, error) {
 	if u.Host == "" {
 		return nil, errors.New("want redis://host:port/db?key=name")
 	}
@@ -44,24 +36,20 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 		}
 		o.DB = db
 	}
-	values := make(map[string]string)
-	hash := false
-	for _, name := range []string{"key", "channel", "id", "secret", "passphrase"} {
-		hash = hash || query.Has(name) && name != "key" && name != "channel"
-		var err error
-		if values[name], err = param.One(query, name); err != nil {
-			return nil, err
-		}
+	values, err := param.Some(query, "key", "channel")
+	if err != nil {
+		return nil, err
 	}
 	if values["key"] == "" {
 		return nil, errors.New("key is missing")
 	}
 	opts := []Option{WithChannel(values["channel"])}
+	names, hash, err := pair.Params(query)
+	if err != nil {
+		return nil, err
+	}
 	if hash {
-		if query.Has("format") {
-			return nil, errors.New("format is for a string, not for a hash")
-		}
-		opts = append(opts, WithFields(values["id"], values["secret"], values["passphrase"]))
+		opts = append(opts, WithFields(names.ID, names.Secret, names.Passphrase))
 	}
 	decode, err := param.Decoder(query)
 	if err != nil {
@@ -71,14 +59,11 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if username != "" && password == nil {
-		return nil, errors.New("username without password_env or password_file")
-	}
 	if o.TLSConfig, err = param.TLS(query, u.Scheme == "rediss"); err != nil {
 		return nil, err
 	}
 	if o.TLSConfig != nil && u.Scheme != "rediss" {
-		return nil, errors.New("ca_file, cert_file and key_file are for rediss")
+		return nil, errors.New("tls, ca_file, cert_file and key_file are for rediss")
 	}
 	if password != nil {
 		o.CredentialsProviderContext = func(context.Context) (string, string, error) {

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
 // A Source reads one Redis key. It is a [source.Notifier], safe for concurrent use.
@@ -18,7 +20,7 @@ type Source struct {
 	key     string
 	channel string
 	decode  source.Decoder
-	fields  []string // id, secret, passphrase; nil: the key is a string
+	fields  *pair.Names // nil: the key is a string
 }
 
 // An Option changes how the key is read.
@@ -38,12 +40,8 @@ func WithDecoder(decode source.Decoder) Option {
 // hold the id, the secret and the passphrase. An empty id or passphrase is not
 // looked for, an empty secret means "secret". Only the passphrase may be missing.
 func WithFields(id, secret, passphrase string) Option {
-	return func(s *Source) {
-		if secret == "" {
-			secret = "secret"
-		}
-		s.fields = []string{id, secret, passphrase}
-	}
+	names := &pair.Names{ID: id, Secret: cmp.Or(secret, "secret"), Passphrase: passphrase}
+	return func(s *Source) { s.fields = names }
 }
 
 // WithChannel names a channel on which any message means: read again. The key's
@@ -121,36 +119,21 @@ func (s *Source) read(ctx context.Context, client *redis.Client) (source.Set, er
 
 // readFields makes one key of a hash's fields, read together (F26).
 func (s *Source) readFields(ctx context.Context, client *redis.Client) (source.Set, error) {
-	values, err := client.HMGet(ctx, s.key, s.fields...).Result()
+	names := []string{s.fields.ID, s.fields.Secret, s.fields.Passphrase}
+	values, err := client.HMGet(ctx, s.key, names...).Result()
 	if err != nil {
 		return source.Set{}, err
 	}
-	var parts [3]source.Secret
-	found := false
+	found := make(map[string][]byte)
 	for i, value := range values {
-		text, ok := value.(string)
-		found = found || ok
-		if !ok || s.fields[i] == "" {
-			continue
-		}
-		if len(text) > source.MaxSize {
-			return source.Set{}, fmt.Errorf("%w: field %q is longer than %d bytes", source.ErrInvalid, s.fields[i], source.MaxSize)
-		}
-		if parts[i], err = source.Field([]byte(text)); err != nil {
-			return source.Set{}, fmt.Errorf("field %q: %w", s.fields[i], err)
+		if text, ok := value.(string); ok {
+			found[names[i]] = []byte(text)
 		}
 	}
-	switch id, secret := parts[0], parts[1]; {
-	case !found:
+	if len(found) == 0 {
 		return source.Set{}, fmt.Errorf("%w: it does not exist, or has none of the fields", source.ErrNoKey)
-	case s.fields[0] != "" && id.IsZero(), secret.IsZero():
-		return source.Set{}, fmt.Errorf("%w: the id or the secret is missing", source.ErrInvalid)
 	}
-	key := source.Key{ID: parts[0].Expose(), Secret: parts[1]}
-	if !parts[2].IsZero() {
-		key.Extra = map[string]source.Secret{"passphrase": parts[2]}
-	}
-	return source.Set{Keys: []source.Key{key}}, nil
+	return s.fields.Key(found)
 }
 
 // fail says in our own words what err is about: the server's may quote

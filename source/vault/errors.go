@@ -13,9 +13,9 @@ import (
 )
 
 // status returns the status of a server's refusal, 0 if err is none.
-func status(err error) int {
+func status(err error) reply.Status {
 	if answer, ok := errors.AsType[*api.ResponseError](err); ok {
-		return answer.StatusCode
+		return reply.Status(answer.StatusCode)
 	}
 	return 0
 }
@@ -27,38 +27,29 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// explain says in our own words why there is no answer: the client's words hold
-// the URL and, where the answer is not Vault's, its body (F95).
+// kinds says what the server's statuses mean to a ring.
 //
 // https://developer.hashicorp.com/vault/api-docs#http-status-codes
+var kinds = map[reply.Status]error{
+	400: fmt.Errorf("%w: is this a KV version 2 engine?", source.ErrInvalid),
+	403: source.ErrDenied,
+	404: fmt.Errorf("%w: nothing at this path", source.ErrNoKey),
+	503: fmt.Errorf("%w: sealed or in maintenance", source.ErrUnavailable),
+}
+
+// explain: the client has an error of its own for 404, and a login may fail.
 func explain(ctx context.Context, err error) error {
-	for _, kind := range []error{source.ErrNoKey, source.ErrInvalid} {
-		if errors.Is(err, kind) {
-			return err // our own
-		}
-	}
-	_, login := errors.AsType[*loginError](err)
 	code := status(err)
+	_, login := errors.AsType[*loginError](err)
 	switch {
 	case ctx.Err() != nil:
-		return reply.Missing(ctx, err)
-	case errors.Is(err, api.ErrSecretNotFound), code == 404 && !login:
-		return fmt.Errorf("%w: nothing at this path", source.ErrNoKey)
+	case errors.Is(err, api.ErrSecretNotFound):
+		err = fmt.Errorf("%w: nothing at this path", source.ErrNoKey)
 	case login && code >= 400 && code < 500 && code != 429:
-		return fmt.Errorf("%w: status %d to the login", source.ErrDenied, code)
-	case login && errors.Is(err, errNoToken):
-		return fmt.Errorf("%w: %w", source.ErrDenied, errNoToken)
-	case code == 403:
-		return fmt.Errorf("%w: status 403", source.ErrDenied)
-	case code == 400:
-		return fmt.Errorf("%w: status 400; is this a KV version 2 engine?", source.ErrInvalid)
-	case code == 503:
-		return fmt.Errorf("%w: status 503, sealed or in maintenance", source.ErrUnavailable)
-	case code != 0:
-		return fmt.Errorf("%w: status %d", source.ErrUnavailable, code)
+		err = fmt.Errorf("%w: %v to the login", source.ErrDenied, code)
 	}
-	return reply.Missing(ctx, err)
+	return reply.Explain(ctx, err, code, kinds)
 }
 
 // errNoToken: nobody gave us one.
-var errNoToken = errors.New("there is no token")
+var errNoToken = fmt.Errorf("%w: there is no token", source.ErrDenied)

@@ -48,12 +48,12 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 		}
 		return nil
 	case err != nil:
-		return s.fail(explain(ctx, err))
+		return s.all.Fail(ctx, err)
 	}
 	defer func() { _ = conn.CloseNow() }()
 	changed() // F14: only now that we are subscribed
 	if err := s.listen(ctx, conn, changed); ctx.Err() == nil {
-		return s.fail(explain(ctx, err))
+		return s.all.Fail(ctx, err)
 	}
 	return nil
 }

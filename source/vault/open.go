@@ -2,7 +2,6 @@ package vault
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 
@@ -10,22 +9,14 @@ import (
 	"github.com/hashicorp/vault/api/auth/approle"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
-	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
-func init() { source.Register("vault", open) }
+func init() { source.Register("vault", parse) }
 
-// open opens a source string; the package comment has the parameters.
-func open(u *url.URL, query url.Values) (source.Source, error) {
-	src, err := parse(u, query)
-	if err != nil {
-		return nil, &source.Error{Source: source.Redact(u.String()), Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
-	}
-	return src, nil
-}
-
-func parse(u *url.URL, query url.Values) (*Source, error) {
+// parse opens a source string; the package comment has the parameters.
+func parse(u *url.URL, query url.Values) (source.Source, error) {
 	mount, path, err := place(u, query)
 	if err != nil {
 		return nil, err
@@ -53,7 +44,11 @@ func parse(u *url.URL, query url.Values) (*Source, error) {
 	if err != nil {
 		return nil, errors.New("the address, or VAULT_ variables of the environment, cannot be used")
 	}
-	return New(client, mount, path, opts...)
+	src, err := New(client, mount, path, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return src, nil
 }
 
 // place says where the secret is: the mount is the path's first part, unless it
@@ -74,31 +69,23 @@ func place(u *url.URL, query url.Values) (mount, path string, err error) {
 
 // decoder says what the data holds: it always is an object.
 func decoder(query url.Values) (source.Decoder, error) {
-	switch query.Get("format") {
-	case "":
-		if query.Has("format") {
-			break
-		}
-		if !query.Has("id") && !query.Has("secret") && !query.Has("passphrase") {
-			return versions.Fields("", "", ""), nil
-		}
-		return versions.Decoder(query)
-	case "json":
-		return versions.Decoder(query)
+	if query.Get("format") == "json" {
+		return pair.Decoder(query)
 	}
-	return nil, errors.New("format is not json, the only one that has to be named")
+	names, _, err := pair.Params(query)
+	if err == nil && query.Has("format") {
+		err = errors.New("format is not json, the only one that has to be named")
+	}
+	return names.JSON, err
 }
 
 // method says how to get a token, nil for the client's own.
 func method(query url.Values) (api.AuthMethod, error) {
-	var values [4]string
-	for i, name := range []string{"token_file", "role_id", "secret_id_file", "auth_mount"} {
-		var err error
-		if values[i], err = param.One(query, name); err != nil {
-			return nil, err
-		}
+	values, err := param.Some(query, "token_file", "role_id", "secret_id_file", "auth_mount")
+	if err != nil {
+		return nil, err
 	}
-	file, role, secretFile, mount := values[0], values[1], values[2], strings.Trim(values[3], "/")
+	file, role, secretFile, mount := values["token_file"], values["role_id"], values["secret_id_file"], strings.Trim(values["auth_mount"], "/")
 	switch {
 	case file != "" && role != "":
 		return nil, errors.New("token_file and role_id exclude each other")

@@ -14,18 +14,17 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
 // A Source reads one secret of a KV version 2 engine. It is safe for concurrent
 // use and has nothing to close.
 type Source struct {
+	all     versions.Source
 	session session
 	mount   string
 	path    string
-	name    string
-	decode  source.Decoder
-	values  versions.Values
 }
 
 // An Option changes how a secret is read.
@@ -35,16 +34,18 @@ type Option func(*Source)
 // at mount, such as "secret". It works on a copy of client, with its token and
 // namespace but without its retries: the ring backs off for all sources alike.
 func New(client *api.Client, mount, path string, opts ...Option) (*Source, error) {
-	s := &Source{mount: strings.Trim(mount, "/"), path: strings.Trim(path, "/"), name: "vault", decode: versions.Fields("", "", "")}
+	s := &Source{mount: strings.Trim(mount, "/"), path: strings.Trim(path, "/"), all: versions.Source{
+		Name: "vault", Decode: pair.Names{}.JSON, Explain: explain, RetryAfter: retryAfter,
+	}}
 	if client == nil || s.mount == "" || s.path == "" {
-		return nil, s.fail(fmt.Errorf("%w: no client, no mount or no path", source.ErrInvalid))
+		return nil, &source.Error{Source: s.all.Name, Err: fmt.Errorf("%w: no client, no mount or no path", source.ErrInvalid)}
 	}
 	if u, err := url.Parse(client.Address()); err == nil {
-		s.name = (&url.URL{Scheme: "vault", Host: u.Host, Path: "/" + s.mount + "/" + s.path}).String()
+		s.all.Name = (&url.URL{Scheme: "vault", Host: u.Host, Path: "/" + s.mount + "/" + s.path}).String()
 	}
 	own, err := client.CloneWithHeaders()
 	if err != nil {
-		return nil, s.fail(fmt.Errorf("%w: the client cannot be copied", source.ErrInvalid))
+		return nil, &source.Error{Source: s.all.Name, Err: fmt.Errorf("%w: the client cannot be copied", source.ErrInvalid)}
 	}
 	own.SetMaxRetries(0)
 	own.SetToken(client.Token())
@@ -58,18 +59,14 @@ func New(client *api.Client, mount, path string, opts ...Option) (*Source, error
 // WithDecoder sets what makes a key of a version's data, which it gets as a JSON
 // object; [source.Document] is for a key document. The default is WithFields("", "secret", "").
 func WithDecoder(decode source.Decoder) Option {
-	return func(s *Source) {
-		if decode != nil {
-			s.decode = decode
-		}
-	}
+	return func(s *Source) { s.all.WithDecoder(decode) }
 }
 
 // WithFields takes the key out of the named fields of the data. An empty id or
 // passphrase is not looked for, an empty secret stands for "secret". Only the
 // passphrase may be missing; other fields are ignored.
 func WithFields(id, secret, passphrase string) Option {
-	return WithDecoder(versions.Fields(id, secret, passphrase))
+	return WithDecoder(pair.Names{ID: id, Secret: secret, Passphrase: passphrase}.JSON)
 }
 
 // WithLogin gets the source's own token by logging in, when there is none, when
@@ -84,26 +81,22 @@ func WithLogin(method api.AuthMethod) Option {
 }
 
 // String returns "vault://HOST/MOUNT/PATH".
-func (s *Source) String() string { return s.name }
+func (s *Source) String() string { return s.all.Name }
 
 // Read lists the versions that are neither deleted nor destroyed, newest first.
 // It reads the metadata, and the data of each version that it has not read
 // before; now and then it renews its token. Errors are a [*source.Error].
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
-	var set source.Set
-	freshFor, err := s.session.do(ctx, func(client *api.Client) (err error) {
-		set, err = s.read(ctx, client.KVv2(s.mount))
-		return err
+	return s.all.Read(ctx, func(ctx context.Context) (set source.Set, err error) {
+		freshFor, err := s.session.do(ctx, func(client *api.Client) (err error) {
+			set, err = s.read(ctx, client.KVv2(s.mount))
+			return err
+		})
+		if set.FreshFor == 0 {
+			set.FreshFor = freshFor
+		}
+		return set, err
 	})
-	if err != nil {
-		failed := s.fail(explain(ctx, err))
-		failed.RetryAfter = retryAfter(err)
-		return source.Set{}, failed
-	}
-	if set.FreshFor == 0 {
-		set.FreshFor = freshFor
-	}
-	return set, nil
 }
 
 func (s *Source) read(ctx context.Context, kv *api.KVv2) (source.Set, error) {
@@ -112,7 +105,7 @@ func (s *Source) read(ctx context.Context, kv *api.KVv2) (source.Set, error) {
 		return source.Set{}, err
 	}
 	list, warnings := live(about, time.Now())
-	set, err := s.values.Set(list, s.decode, func(key *source.Key) ([]byte, error) {
+	set, err := s.all.Set(list, func(key *source.Key) ([]byte, error) {
 		return s.fetch(ctx, kv, key)
 	})
 	set.Warnings = append(set.Warnings, warnings...)
@@ -185,5 +178,3 @@ func annotate(key *source.Key, custom map[string]any) error {
 	}
 	return nil
 }
-
-func (s *Source) fail(err error) *source.Error { return &source.Error{Source: s.name, Err: err} }

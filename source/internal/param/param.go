@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strconv"
 
 	"github.com/rollingkeys/rollingkeys/source"
 )
@@ -26,6 +27,19 @@ func One(query url.Values, name string) (string, error) {
 		return "", nil
 	}
 	return values[0], nil
+}
+
+// Some takes the parameters of these names, as [One] does.
+func Some(query url.Values, names ...string) (map[string]string, error) {
+	values := make(map[string]string)
+	for _, name := range names {
+		value, err := One(query, name)
+		if err != nil {
+			return nil, err
+		}
+		values[name] = value
+	}
+	return values, nil
 }
 
 // Decoder takes format, which is plain (the default), json, pem or dotenv, and
@@ -58,15 +72,13 @@ func Decoder(query url.Values) (source.Decoder, error) {
 
 // Login takes username, password_env and password_file. The password is read
 // whenever a connection is made, so that it may rotate too; without a
-// password_env or a password_file, password is nil.
+// password_env or a password_file, password is nil. A username needs a password.
 func Login(query url.Values) (username string, password func() (source.Secret, error), err error) {
-	var values [3]string
-	for i, name := range []string{"username", "password_env", "password_file"} {
-		if values[i], err = One(query, name); err != nil {
-			return "", nil, err
-		}
+	values, err := Some(query, "username", "password_env", "password_file")
+	if err != nil {
+		return "", nil, err
 	}
-	username, env, file := values[0], values[1], values[2]
+	username, env, file := values["username"], values["password_env"], values["password_file"]
 	switch {
 	case env != "" && file != "":
 		return "", nil, errors.New("password_env and password_file exclude each other")
@@ -80,6 +92,8 @@ func Login(query url.Values) (username string, password func() (source.Secret, e
 			}
 			return secret("password_file", data)
 		}
+	case username != "":
+		return "", nil, errors.New("username without password_env or password_file")
 	}
 	return username, password, nil
 }
@@ -92,18 +106,22 @@ func secret(name string, data []byte) (source.Secret, error) {
 	return s, nil
 }
 
-// TLS takes ca_file, the authorities to trust instead of the system's, and
-// cert_file with key_file, the client's certificate. Without any, and with
-// always false, it returns nil. The files are read now.
+// TLS takes tls, a bool; ca_file, the authorities to trust instead of the
+// system's; and cert_file with key_file, the client's certificate. Without any, and
+// with always false, it returns nil. The files are read now.
 func TLS(query url.Values, always bool) (*tls.Config, error) {
-	var files [3]string
-	for i, name := range []string{"ca_file", "cert_file", "key_file"} {
-		var err error
-		if files[i], err = One(query, name); err != nil {
-			return nil, err
-		}
+	values, err := Some(query, "tls", "ca_file", "cert_file", "key_file")
+	if err != nil {
+		return nil, err
 	}
-	ca, cert, key := files[0], files[1], files[2]
+	if text := values["tls"]; text != "" {
+		on, err := strconv.ParseBool(text)
+		if err != nil {
+			return nil, errors.New("tls is neither true nor false")
+		}
+		always = always || on
+	}
+	ca, cert, key := values["ca_file"], values["cert_file"], values["key_file"]
 	if !always && ca == "" && cert == "" && key == "" {
 		return nil, nil
 	}

@@ -70,16 +70,19 @@ func TestLogin(t *testing.T) {
 			t.Errorf("%q, %v: want %q", got.Expose(), err, want)
 		}
 	}
-	t.Setenv("PARAM_PASSWORD", "sentinel\x01")
+	t.Setenv("PARAM_PASSWORD", "rksentinel_\x01")
 	_, password, err = param.Login(query(t, "password_env=PARAM_PASSWORD"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := password(); !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), "sentinel") {
+	if _, err := password(); !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), "rksentinel_") {
 		t.Errorf("control bytes: %v", err)
 	}
 	if _, _, err := param.Login(query(t, "password_env=A&password_file=b")); err == nil {
 		t.Error("two places for one password")
+	}
+	if _, _, err := param.Login(query(t, "username=bot")); err == nil {
+		t.Error("a user without a password")
 	}
 }
 
@@ -90,11 +93,16 @@ func TestTLS(t *testing.T) {
 	if config, err := param.TLS(query(t, ""), true); config == nil || err != nil {
 		t.Error(config, err)
 	}
+	for text, want := range map[string]bool{"tls=true": true, "tls=false": false} {
+		if config, err := param.TLS(query(t, text), false); (config != nil) != want || err != nil {
+			t.Error(text, config, err)
+		}
+	}
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(file, []byte("none"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, q := range []string{"ca_file=" + file, "ca_file=" + file + "x", "cert_file=" + file, "key_file=" + file} {
+	for _, q := range []string{"ca_file=" + file, "ca_file=" + file + "x", "cert_file=" + file, "key_file=" + file, "tls=perhaps", "tls=true&tls=true"} {
 		if _, err := param.TLS(query(t, q), false); err == nil {
 			t.Errorf("%s: no error", q)
 		}

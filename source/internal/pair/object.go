@@ -1,8 +1,7 @@
-package versions
+package pair
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,42 +9,19 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Fields decodes a JSON object that holds one key in fields of these names. An
-// empty id or passphrase is not looked for, an empty secret stands for "secret".
-// Only the passphrase may be missing; other fields are ignored.
-func Fields(id, secret, passphrase string) source.Decoder {
-	secret = cmp.Or(secret, "secret")
-	return func(data []byte) (source.Set, error) {
-		values, err := object(data)
-		if err != nil {
-			return source.Set{}, err
-		}
-		var key source.Key
-		if id != "" {
-			text, err := source.Token([]byte(values[id]))
-			if err != nil {
-				return source.Set{}, fmt.Errorf("field %q: %w", id, err)
-			}
-			key.ID = text.Expose()
-		}
-		if key.Secret, err = source.Field([]byte(values[secret])); err != nil {
-			return source.Set{}, fmt.Errorf("field %q: %w", secret, err)
-		}
-		if text, ok := values[passphrase]; ok && passphrase != "" {
-			word, err := source.Field([]byte(text))
-			if err != nil {
-				return source.Set{}, fmt.Errorf("field %q: %w", passphrase, err)
-			}
-			key.Extra = map[string]source.Secret{"passphrase": word}
-		}
-		return source.Set{Keys: []source.Key{key}}, nil
+// JSON decodes a JSON object that holds one key in fields that are text.
+func (n Names) JSON(data []byte) (source.Set, error) {
+	fields, err := object(data)
+	if err != nil {
+		return source.Set{}, err
 	}
+	return n.Key(fields)
 }
 
 // object returns the fields of a JSON object that are text. Of a field that
 // stands twice encoding/json would silently take the last (F83). Its errors
 // quote nothing.
-func object(data []byte) (map[string]string, error) {
+func object(data []byte) (map[string][]byte, error) {
 	if len(data) > source.MaxSize {
 		return nil, fmt.Errorf("%w: longer than %d bytes", source.ErrInvalid, source.MaxSize)
 	}
@@ -53,7 +29,7 @@ func object(data []byte) (map[string]string, error) {
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
 		return nil, fmt.Errorf("%w: not a JSON object", source.ErrInvalid)
 	}
-	values, seen := make(map[string]string), make(map[string]bool)
+	values, seen := make(map[string][]byte), make(map[string]bool)
 	for dec.More() {
 		token, err := dec.Token()
 		name, ok := token.(string)
@@ -69,7 +45,7 @@ func object(data []byte) (map[string]string, error) {
 			return nil, fmt.Errorf("%w: not JSON", source.ErrInvalid)
 		}
 		if text, ok := field.(string); ok {
-			values[name] = text
+			values[name] = []byte(text)
 		}
 	}
 	if _, err := dec.Token(); err != nil {

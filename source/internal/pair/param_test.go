@@ -1,10 +1,10 @@
-package versions_test
+package pair_test
 
 import (
 	"net/url"
 	"testing"
 
-	"github.com/rollingkeys/rollingkeys/source/internal/versions"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
 func TestDecoder(t *testing.T) {
@@ -18,7 +18,7 @@ func TestDecoder(t *testing.T) {
 		"format=dotenv&prefix=EXCHANGE": "EXCHANGE_API_KEY=token",
 	} {
 		query, _ := url.ParseQuery(text)
-		decode, err := versions.Decoder(query)
+		decode, err := pair.Decoder(query)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -33,7 +33,7 @@ func TestDecoder(t *testing.T) {
 	}
 	for _, text := range []string{"format=yaml", "format=json&id=a", "id=a&id=b", "format=json&format=json", "prefix=x", "passphrase=a&passphrase=b"} {
 		query, _ := url.ParseQuery(text)
-		if _, err := versions.Decoder(query); err == nil {
+		if _, err := pair.Decoder(query); err == nil {
 			t.Errorf("%s is taken", text)
 		}
 	}

@@ -1,0 +1,67 @@
+// Package pair makes one key of several fields: an id, a secret, a passphrase.
+package pair
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/param"
+)
+
+// Names are the names of the fields. An empty ID or Passphrase is not looked for,
+// an empty Secret stands for "secret". Only the passphrase may be missing.
+type Names struct{ ID, Secret, Passphrase string }
+
+// Key makes a key of the fields; others among them are ignored. Its errors wrap
+// [source.ErrInvalid] and quote nothing.
+func (n Names) Key(fields map[string][]byte) (source.Set, error) {
+	secret := cmp.Or(n.Secret, "secret")
+	var parts [3]source.Secret
+	for i, name := range []string{n.ID, secret, n.Passphrase} {
+		text, ok := fields[name]
+		switch {
+		case name == "", !ok && i == 2:
+			continue
+		case !ok:
+			return source.Set{}, fmt.Errorf("%w: field %q is missing", source.ErrInvalid, name)
+		case len(text) > source.MaxSize:
+			return source.Set{}, fmt.Errorf("%w: field %q is longer than %d bytes", source.ErrInvalid, name, source.MaxSize)
+		}
+		var err error
+		if parts[i], err = source.Field(text); err != nil {
+			return source.Set{}, fmt.Errorf("field %q: %w", name, err)
+		}
+	}
+	key := source.Key{ID: parts[0].Expose(), Secret: parts[1]}
+	if !parts[2].IsZero() {
+		key.Extra = map[string]source.Secret{"passphrase": parts[2]}
+	}
+	return source.Set{Keys: []source.Key{key}}, nil
+}
+
+// Params takes id, secret and passphrase, which name fields, out of a source
+// string. It reports whether there was one; format has no meaning beside them.
+func Params(query url.Values) (names Names, named bool, err error) {
+	named = query.Has("id") || query.Has("secret") || query.Has("passphrase")
+	if named && query.Has("format") {
+		return Names{}, false, errors.New("format has no meaning beside id, secret and passphrase")
+	}
+	values, err := param.Some(query, "id", "secret", "passphrase")
+	return Names{values["id"], values["secret"], values["passphrase"]}, named, err
+}
+
+// Decoder takes out of a source string what says how a value is to be read: as
+// [Params] has it, which makes a [Names.JSON], or else as [param.Decoder] has it.
+func Decoder(query url.Values) (source.Decoder, error) {
+	names, named, err := Params(query)
+	switch {
+	case err != nil:
+		return nil, err
+	case named:
+		return names.JSON, nil
+	}
+	return param.Decoder(query)
+}

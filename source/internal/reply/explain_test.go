@@ -1,0 +1,40 @@
+package reply_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/reply"
+)
+
+// F75, F95: the code decides, and nothing that came from outside is repeated.
+func TestExplain(t *testing.T) {
+	kinds := map[reply.Status]error{403: source.ErrDenied, 404: fmt.Errorf("%w: nothing there", source.ErrNoKey)}
+	outside := errors.New("5EcReT")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, tc := range []struct {
+		ctx  context.Context
+		err  error
+		code reply.Status
+		kind error
+		text string
+	}{
+		{t.Context(), outside, 403, source.ErrDenied, "source denies access: status 403"},
+		{t.Context(), outside, 404, source.ErrNoKey, "no key: nothing there: status 404"},
+		{t.Context(), outside, 500, source.ErrUnavailable, "source unavailable: status 500"},
+		{t.Context(), outside, 0, source.ErrUnavailable, "source unavailable: no usable answer"},
+		{ended, outside, 403, context.Canceled, "source unavailable: no whole answer in time: context canceled"},
+		{ended, fmt.Errorf("%w: ours", source.ErrInvalid), 403, source.ErrInvalid, "invalid key data: ours"},
+		{t.Context(), fmt.Errorf("5EcReT: %w", &source.Error{Source: "environment", Err: source.ErrDenied}), 500, source.ErrDenied, "source denies access"},
+	} {
+		got := reply.Explain(tc.ctx, tc.err, tc.code, kinds)
+		if !errors.Is(got, tc.kind) || got.Error() != tc.text || strings.Contains(got.Error(), "5EcReT") {
+			t.Errorf("%v, %v: %v, want %s", tc.err, tc.code, got, tc.text)
+		}
+	}
+}
