@@ -1,0 +1,131 @@
+package file_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// counted counts the readings of a source.
+type counted struct {
+	source.Notifier
+	reads atomic.Int64
+}
+
+func (c *counted) Read(ctx context.Context) (source.Set, error) {
+	c.reads.Add(1)
+	return c.Notifier.Read(ctx)
+}
+
+const refusedAtOnce = 100
+
+// refused sends 100 requests with a key that the server has just dropped, each
+// with a context of its own that lasts for patience. wait ends when they have all
+// gone through.
+func refused(t *testing.T, api *mockapi.API, rt http.RoundTripper, patience time.Duration) (through *atomic.Int64, wait func()) {
+	t.Helper()
+	var wg sync.WaitGroup
+	through = new(atomic.Int64)
+	for range refusedAtOnce {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			ctx, seen := transport.Observe(ctx)
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, api.URL(), http.NoBody)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp, err := rt.RoundTrip(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusOK || seen.Attempts() != 2 {
+				t.Errorf("status %d after %d attempts", resp.StatusCode, seen.Attempts())
+			}
+			through.Add(1)
+		})
+	}
+	return through, wg.Wait
+}
+
+// The server drops the old key a second before the file has the new one: 100
+// requests are refused with every key there is, wait within their own contexts,
+// and go through; the reading that brings the new key serves all of them. The
+// file system is the real one, and gives no notice: a bubble has none.
+//
+// F03, F61, F62
+func TestRefusedRequestsWaitForTheFile(t *testing.T) {
+	path := tempFile(t, "")
+	synctest.Test(t, func(t *testing.T) {
+		api := mockapi.New(t, mockapi.WithMemory())
+		write(t, path, api.Issue(mockapi.Spec{}).Secret.Expose())
+		src := &counted{Notifier: deaf{file.New(path)}}
+		ring, _ := keep(t, src, source.WithPoll(time.Hour))
+		rt := transport.New(ring, transport.Bearer(), transport.WithBase(api.Client().Transport))
+		next := api.Rotate(0)
+		start := time.Now()
+		through, wait := refused(t, api, rt, 2*time.Second)
+		impatient, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		req, err := http.NewRequestWithContext(impatient, http.MethodGet, api.URL(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rt.RoundTrip(req); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v for who would not wait", err)
+		}
+		time.Sleep(time.Second - time.Since(start))
+		if _, n := api.Count("v1"); n != refusedAtOnce+1 || through.Load() > 0 {
+			t.Errorf("%d requests were refused, %d went through", n, through.Load())
+		}
+		before := src.reads.Load()
+		replace(t, path, next.Secret.Expose())
+		wait()
+		if got := src.reads.Load() - before; got != 1 {
+			t.Errorf("%d readings after the file had changed", got)
+		}
+	})
+}
+
+// The same with a file system that tells.
+//
+// F61, F62
+func TestRefusedRequestsWaitForTheNotice(t *testing.T) {
+	api := mockapi.New(t)
+	path := tempFile(t, api.Issue(mockapi.Spec{}).Secret.Expose())
+	src := &counted{Notifier: file.New(path)}
+	ring, _ := keep(t, src, source.WithPoll(time.Hour), source.WithRefusalWait(limit))
+	rt := transport.New(ring, transport.Bearer(), transport.WithBase(api.Client().Transport))
+	next := api.Rotate(0)
+	through, wait := refused(t, api, rt, limit)
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); runtime.Gosched() {
+		if _, n := api.Count("v1"); n == refusedAtOnce {
+			break
+		}
+	}
+	if _, n := api.Count("v1"); n != refusedAtOnce || through.Load() > 0 {
+		t.Errorf("%d requests were refused, %d went through", n, through.Load())
+	}
+	before := src.reads.Load()
+	replace(t, path, next.Secret.Expose())
+	wait()
+	// One rename is several events, and a request that comes late to be refused may
+	// have had one reading begun before.
+	if got := src.reads.Load() - before; got < 1 || got > 4 {
+		t.Errorf("%d readings after the file had changed", got)
+	}
+}
