@@ -15,16 +15,16 @@ type Attempt struct {
 	v     *version
 	epoch uint64
 	probe *probe
-	past  *past // nil at a request's first attempt
+	past  past // empty at a request's first attempt
 	shard uint32
 	ended bool
 }
 
 // past is what a request has behind it: attempts that were all refused.
 type past struct {
-	n     int
-	tried [maxAttempts]trial
+	n     uint8
 	early bool // the last was the current key before its hold-off was over
+	tried [maxAttempts]trial
 }
 
 type trial struct {
@@ -83,7 +83,7 @@ func (a *Attempt) Prepared(slot int) any { return (*a.v.prepared.Load())[slot] }
 func (a *Attempt) Accepted() {
 	a.ended = true
 	a.v.figures.accepted.add(a.shard)
-	if a.past == nil && a.probe == nil && a.v.settled.Load() {
+	if a.past.n == 0 && a.probe == nil && a.v.settled.Load() {
 		return
 	}
 	a.ring.accept(a)
@@ -132,10 +132,7 @@ func (a *Attempt) Refused() {
 	r.mu.Lock()
 	defer r.unlock()
 	r.endProbe(a, true)
-	p := a.past
-	if p == nil {
-		p = &past{}
-	}
+	p := &a.past
 	p.add(a, false)
 	r.exhausted(p, false)
 	if now := r.cfg.now(); now.Sub(r.askedAt) >= minHoldOff {
@@ -156,10 +153,7 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 	a.ended = true
 	a.v.figures.refused.Add(1)
 	r := a.ring
-	p := a.past
-	if p == nil {
-		p = &past{}
-	}
+	p := &a.past
 
 	r.mu.Lock()
 	defer r.unlock()
@@ -186,7 +180,7 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 		return Attempt{}, false
 	}
 	v.figures.sent.add(a.shard)
-	return Attempt{ring: r, v: v, epoch: r.snap.Load().epoch, past: p, shard: a.shard}, true
+	return Attempt{ring: r, v: v, epoch: r.snap.Load().epoch, past: *p, shard: a.shard}, true
 }
 
 // Again begins another attempt with the same key, after an outcome that says

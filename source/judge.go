@@ -13,16 +13,23 @@ const freeDoubts = 3
 // other chooses the version for another attempt of a request, nil if there is
 // none. It is decided by the clock of this moment (F69). The caller holds mu.
 func (r *Ring) other(p *past) *version {
-	now := r.cfg.now()
-	live := func(v *version) bool {
-		return v.unusable == nil && !v.revoked && !v.pending(now) && !v.expired(now) && !v.overlapOver(now, r.cfg.overlap)
+	var read time.Time
+	now := func() time.Time { // read once, and only where something depends on it
+		if read.IsZero() {
+			read = r.cfg.now()
+		}
+		return read
 	}
-	if p.tried[p.n-1].doubtful && now.Before(r.doubtUntil) {
+	live := func(v *version) bool {
+		return v.unusable == nil && !v.revoked &&
+			(!v.dated() || !v.pending(now()) && !v.expired(now()) && !v.overlapOver(now(), r.cfg.overlap))
+	}
+	if p.tried[p.n-1].doubtful && now().Before(r.doubtUntil) {
 		return nil
 	}
 	s := r.snap.Load()
 	current, use := s.current, s.use
-	if p.n == 1 && current != nil && live(current) && !p.has(current) && (!r.allRefused || !now.Before(current.holdUntil)) {
+	if p.n == 1 && current != nil && live(current) && !p.has(current) && (!r.allRefused || !now().Before(current.holdUntil)) {
 		// It left with a previous version. If the current one is held off, the
 		// server may have taken it up since: that is why it drops the other.
 		p.early = current.marked && !r.cfg.lockout
@@ -45,8 +52,8 @@ func (r *Ring) other(p *past) *version {
 		// Everything is refused. Since that may have been the server's lapse, each
 		// version gets a try when its hold-off is over.
 		for _, v := range r.list {
-			if live(v) && v.marked && !v.dead && !now.Before(v.holdUntil) && !p.has(v) {
-				v.holdUntil = now.Add(r.holdOff(v.level))
+			if live(v) && v.marked && !v.dead && !now().Before(v.holdUntil) && !p.has(v) {
+				v.holdUntil = now().Add(r.holdOff(v.level))
 				v.level++
 				return v
 			}
@@ -65,11 +72,7 @@ func (r *Ring) accept(a *Attempt) {
 	r.mu.Lock()
 	defer r.unlock()
 	v, moved := a.v, false
-	var tried []trial
-	if a.past != nil {
-		tried = a.past.tried[:a.past.n]
-	}
-	for _, t := range tried {
+	for _, t := range a.past.tried[:a.past.n] {
 		// What was refused where v was accepted is refused because of the key.
 		r.doubts = 0
 		if t.v.epoch > t.epoch || t.v == v {

@@ -45,6 +45,12 @@ type version struct {
 	lastUsed, lastAccepted       time.Time
 }
 
+// dated reports whether the version can be used at some times and not at others.
+func (v *version) dated() bool {
+	key := v.key.Load()
+	return v.ending || !key.NotBefore.IsZero() || !key.ExpiresAt.IsZero()
+}
+
 // expired reports whether the key's own lifetime is over.
 func (v *version) expired(now time.Time) bool {
 	end := v.key.Load().ExpiresAt
