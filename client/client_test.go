@@ -105,7 +105,7 @@ func TestUnusableKey(t *testing.T) {
 	if !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), "sentinel") {
 		t.Fatalf("error %v", err)
 	}
-	write(`{"keys":[{"version":"v1","secret":"good"}]}`)
+	write(`{"keys":[{"version":"v1","secret":"sentinel-good"}]}`)
 	c := newClient(t, src)
 	write(`{"keys":[{"version":"v2","secret":"sentinel\r\nX-Evil: 1"}]}`)
 	if err := c.Refresh(t.Context()); !errors.Is(err, source.ErrUnusable) {
@@ -120,7 +120,7 @@ func TestUnusableKey(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	api := mockapi.New(t)
 	api.Issue(mockapi.Spec{})
-	c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("wrong")}),
+	c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("sentinel-wrong")}),
 		client.WithTimeout(100*time.Millisecond), client.WithRing(source.WithRefusalWait(time.Hour)))
 	if resp, err := c.Get(api.URL()); err == nil {
 		_ = resp.Body.Close()
@@ -181,9 +181,9 @@ func TestFromEnv(t *testing.T) {
 		{"UP_KEY_SCHEME", "sentinel"}, {"UP_KEY_SCHEME", "header:X sentinel-1"}, {"UP_KEY_SCHEME", "header:"}, {"UP_KEY_SCHEME", "query:"},
 		{"UP_TIMEOUT", "sentinel"}, {"UP_KEY_SOURCE", "nowhere://sentinel:sentinel@x"}, {"UP_ORIGIN", "sentinel"},
 	} {
-		t.Run(bad[1], func(t *testing.T) {
-			name := bad[0]
-			t.Setenv(name, bad[1])
+		name, value := bad[0], bad[1]
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // for what would wait for ever
 			defer cancel()
 			_, err := client.FromEnv(ctx, "UP", client.WithRing(source.WithLogger(nil)))

@@ -63,7 +63,7 @@ func TestVariable(t *testing.T) {
 	t.Setenv("X_TOKEN", "")
 	t.Setenv("X_TOKEN_FILE", "")
 	wantError(t, src, source.ErrNoKey)
-	for _, text := range []string{"v1", "v2\n", "-----BEGIN X-----\nc2VjcmV0\n-----END X-----"} {
+	for _, text := range []string{"sentinel-v1", "sentinel-v2\n", "-----BEGIN X-----\nc2VjcmV0\n-----END X-----"} {
 		t.Setenv("X_TOKEN", text)
 		if got := describe(read(t, src)); got != "/"+strings.TrimSpace(text)+"/" {
 			t.Errorf("read %s", got)
@@ -82,9 +82,9 @@ func TestPair(t *testing.T) {
 		t.Errorf("read %s", got)
 	}
 	t.Setenv("X_API_KEY_PREVIOUS", "id0")
-	t.Setenv("X_API_SECRET_PREVIOUS", "s0")
+	t.Setenv("X_API_SECRET_PREVIOUS", "sentinel-s0")
 	set := read(t, src)
-	if got := describe(set); got != "id/sentinel/word id0/s0/" || set.Complete {
+	if got := describe(set); got != "id/sentinel/word id0/sentinel-s0/" || set.Complete {
 		t.Errorf("read %s, complete: %v", got, set.Complete)
 	}
 	t.Setenv("X_API_SECRET_PREVIOUS", "")
@@ -112,9 +112,9 @@ func TestFileIndirection(t *testing.T) {
 	t.Setenv("X_TOKEN_FILE", path)
 	src := env.New("X_TOKEN")
 	wantError(t, src, source.ErrNoKey)
-	put(t, path, "v1\n")
+	put(t, path, "sentinel-v1\n")
 	set := read(t, src)
-	if got := describe(set); got != "/v1/" || set.FreshFor == 0 || set.Keys[0].CreatedAt.IsZero() {
+	if got := describe(set); got != "/sentinel-v1/" || set.FreshFor == 0 || set.Keys[0].CreatedAt.IsZero() {
 		t.Fatalf("%s, %+v", got, set)
 	}
 
@@ -130,8 +130,8 @@ func TestFileIndirection(t *testing.T) {
 		})
 	}()
 	<-changed // armed
-	put(t, path, "v2\n")
-	for deadline := time.After(10 * time.Second); describe(read(t, src)) != "/v2/"; {
+	put(t, path, "sentinel-v2\n")
+	for deadline := time.After(10 * time.Second); describe(read(t, src)) != "/sentinel-v2/"; {
 		select {
 		case <-changed:
 		case <-deadline:
@@ -162,7 +162,7 @@ func TestPairOfFilesIsNotMixed(t *testing.T) {
 		name := filepath.Join(dir, fmt.Sprint(i))
 		err := os.Mkdir(name, 0o700)
 		put(t, filepath.Join(name, "id"), fmt.Sprintf("id-%d", i))
-		put(t, filepath.Join(name, "secret"), fmt.Sprintf("secret-%d", i))
+		put(t, filepath.Join(name, "secret"), fmt.Sprintf("sentinel-%d", i))
 		link := filepath.Join(dir, "current")
 		if err = errors.Join(err, os.Symlink(name, link+".new"), os.Rename(link+".new", link)); err != nil {
 			t.Error(err)
@@ -191,11 +191,11 @@ func TestPairOfFilesIsNotMixed(t *testing.T) {
 			t.Fatal(err)
 		}
 		key := set.Keys[0]
-		if strings.TrimPrefix(key.ID, "id-") != strings.TrimPrefix(key.Secret.Expose(), "secret-") {
+		if strings.TrimPrefix(key.ID, "id-") != strings.TrimPrefix(key.Secret.Expose(), "sentinel-") {
 			t.Fatalf("a mixed pair: %s", describe(set))
 		}
 	}
-	if got := describe(read(t, src)); got != "id-100/secret-100/" {
+	if got := describe(read(t, src)); got != "id-100/sentinel-100/" {
 		t.Errorf("read %s at the end", got)
 	}
 }
@@ -225,11 +225,11 @@ func TestNotifyWithoutFile(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	t.Setenv("X_TOKEN", "v1")
+	t.Setenv("X_TOKEN", "sentinel-v1")
 	t.Setenv("X_API_KEY", "id")
-	t.Setenv("X_API_SECRET", "secret")
+	t.Setenv("X_API_SECRET", "sentinel-1")
 	for text, want := range map[string]string{
-		"env://X_TOKEN": "/v1/", "env://X?pair=true": "id/secret/", "env://X_TOKEN?pair=false&poll=10s": "/v1/",
+		"env://X_TOKEN": "/sentinel-v1/", "env://X?pair=true": "id/sentinel-1/", "env://X_TOKEN?pair=false&poll=10s": "/sentinel-v1/",
 	} {
 		src, _, err := source.Parse(text)
 		if err != nil {

@@ -57,7 +57,7 @@ func measure(b *testing.B, src *file.Source, replace func(text string) time.Time
 	changed := watching(b, src)
 	var took []time.Duration
 	for i := 0; b.Loop(); i++ {
-		text := fmt.Sprintf("v%d", i)
+		text := fmt.Sprintf("sentinel-v%d", i)
 		start := make(chan time.Time, 1)
 		go func() { start <- replace(text) }()
 		// The reader runs beside the writer, as in life.

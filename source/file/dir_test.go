@@ -17,7 +17,7 @@ import (
 func bundle(i int) map[string]string {
 	return map[string]string{
 		"api-key":    fmt.Sprintf("id-%d\n", i),
-		"api-secret": fmt.Sprintf("secret-%d\n", i),
+		"api-secret": fmt.Sprintf("sentinel-%d\n", i),
 		"passphrase": fmt.Sprintf("[word-%d\n", i),
 	}
 }
@@ -26,7 +26,7 @@ func bundle(i int) map[string]string {
 func whole(t *testing.T, key source.Key) string {
 	t.Helper()
 	n := strings.TrimPrefix(key.ID, "id-")
-	if key.Secret.Expose() != "secret-"+n || key.Extra["passphrase"].Expose() != "[word-"+n {
+	if key.Secret.Expose() != "sentinel-"+n || key.Extra["passphrase"].Expose() != "[word-"+n {
 		t.Fatalf("a mixed key: %s, %s, %s", key.ID, key.Secret.Expose(), key.Extra["passphrase"].Expose())
 	}
 	return n
@@ -90,7 +90,7 @@ func TestServesEverySwapOfBundle(t *testing.T) {
 	changed := watching(t, src)
 	for i := range 20 {
 		v.swap(bundle(i + 1))
-		served(t, src, changed, fmt.Sprintf("secret-%d", i+1), fmt.Sprintf("secret-%d", i))
+		served(t, src, changed, fmt.Sprintf("sentinel-%d", i+1), fmt.Sprintf("sentinel-%d", i))
 		whole(t, read(t, src))
 	}
 }
@@ -116,7 +116,7 @@ func TestWaitsForOtherHalf(t *testing.T) {
 		}
 		switch readings++; readings {
 		case 4:
-			put("api-secret", "secret-1")
+			put("api-secret", "sentinel-1")
 		case 8:
 			src.OnRead(nil)
 			put("passphrase", "[word-1")
@@ -127,8 +127,8 @@ func TestWaitsForOtherHalf(t *testing.T) {
 	}
 
 	src.SetPatience(time.Millisecond)
-	put("api-secret", "secret-2") // a new password for the same user
-	if key := read(t, src); key.ID != "id-1" || key.Secret.Expose() != "secret-2" {
+	put("api-secret", "sentinel-2") // a new password for the same user
+	if key := read(t, src); key.ID != "id-1" || key.Secret.Expose() != "sentinel-2" {
 		t.Fatalf("read %s, %s", key.ID, key.Secret.Expose())
 	}
 }

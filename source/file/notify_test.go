@@ -13,14 +13,14 @@ import (
 func TestServesEveryKubeletSwap(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		t.Run(fmt.Sprintf("keep=%v", keep), func(t *testing.T) {
-			v := newVolume(t, map[string]string{"key": "v0"})
+			v := newVolume(t, map[string]string{"key": "sentinel-v0"})
 			v.keep = keep
 			src := file.New(filepath.Join(v.dir, "key"))
-			wantSecret(t, src, "v0")
+			wantSecret(t, src, "sentinel-v0")
 			changed := watching(t, src)
 			for i := range 20 {
-				v.swap(map[string]string{"key": fmt.Sprintf("v%d", i+1)})
-				served(t, src, changed, fmt.Sprintf("v%d", i+1), fmt.Sprintf("v%d", i))
+				v.swap(map[string]string{"key": fmt.Sprintf("sentinel-v%d", i+1)})
+				served(t, src, changed, fmt.Sprintf("sentinel-v%d", i+1), fmt.Sprintf("sentinel-v%d", i))
 			}
 		})
 	}
@@ -29,7 +29,7 @@ func TestServesEveryKubeletSwap(t *testing.T) {
 // F06: with a reader on the old inode, a rename over it gives the file's own
 // watch no more than CHMOD.
 func TestServesRenameOverOpenFile(t *testing.T) {
-	path := tempFile(t, "v0")
+	path := tempFile(t, "sentinel-v0")
 	src := file.New(path)
 	changed := watching(t, src)
 	for i := range 5 {
@@ -37,24 +37,24 @@ func TestServesRenameOverOpenFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		replace(t, path, fmt.Sprintf("v%d", i+1))
-		served(t, src, changed, fmt.Sprintf("v%d", i+1), fmt.Sprintf("v%d", i))
+		replace(t, path, fmt.Sprintf("sentinel-v%d", i+1))
+		served(t, src, changed, fmt.Sprintf("sentinel-v%d", i+1), fmt.Sprintf("sentinel-v%d", i))
 		f.Close()
 	}
 }
 
 // F07
 func TestServesRecreatedFile(t *testing.T) {
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	src := file.New(path)
-	wantSecret(t, src, "v1")
+	wantSecret(t, src, "sentinel-v1")
 	changed := watching(t, src)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 	<-changed
-	write(t, path, "v2")
-	served(t, src, changed, "v2")
+	write(t, path, "sentinel-v2")
+	served(t, src, changed, "sentinel-v2")
 }
 
 // F08
@@ -65,25 +65,25 @@ func TestWaitsForDirectory(t *testing.T) {
 	src := file.New(path)
 	changed := watching(t, src)
 	mkdir(t, dir)
-	write(t, path, "v1")
-	served(t, src, changed, "v1")
+	write(t, path, "sentinel-v1")
+	served(t, src, changed, "sentinel-v1")
 
 	if err := os.Rename(dir, dir+".old"); err != nil {
 		t.Fatal(err)
 	}
 	mkdir(t, dir)
-	write(t, path, "v2")
-	served(t, src, changed, "v2", "v1")
-	write(t, path, "v3") // the watch is on the new directory, not on the old one
-	served(t, src, changed, "v3", "v2")
+	write(t, path, "sentinel-v2")
+	served(t, src, changed, "sentinel-v2", "sentinel-v1")
+	write(t, path, "sentinel-v3") // the watch is on the new directory, not on the old one
+	served(t, src, changed, "sentinel-v3", "sentinel-v2")
 
 	if err := os.RemoveAll(filepath.Join(base, "a")); err != nil {
 		t.Fatal(err)
 	}
 	<-changed
 	mkdir(t, dir)
-	write(t, path, "v4")
-	served(t, src, changed, "v4", "v3")
+	write(t, path, "sentinel-v4")
+	served(t, src, changed, "sentinel-v4", "sentinel-v3")
 }
 
 // F09
@@ -102,18 +102,18 @@ func TestServesRepointedDirectoryLink(t *testing.T) {
 	for i := range 3 {
 		dir := filepath.Join(base, fmt.Sprintf("rel%d", i))
 		mkdir(t, dir)
-		write(t, filepath.Join(dir, "key"), fmt.Sprintf("v%d", i))
+		write(t, filepath.Join(dir, "key"), fmt.Sprintf("sentinel-v%d", i))
 	}
 	point("rel0")
 	src := file.New(filepath.Join(current, "key"))
-	wantSecret(t, src, "v0")
+	wantSecret(t, src, "sentinel-v0")
 	changed := watching(t, src)
 	point("rel1")
-	served(t, src, changed, "v1", "v0")
+	served(t, src, changed, "sentinel-v1", "sentinel-v0")
 	point(filepath.Join(base, "rel2")) // absolute, for once
-	served(t, src, changed, "v2", "v1")
-	write(t, filepath.Join(base, "rel2", "key"), "v3")
-	served(t, src, changed, "v3", "v2")
+	served(t, src, changed, "sentinel-v2", "sentinel-v1")
+	write(t, filepath.Join(base, "rel2", "key"), "sentinel-v3")
+	served(t, src, changed, "sentinel-v3", "sentinel-v2")
 }
 
 // F10: one directory by two names, in one watcher.
@@ -124,11 +124,11 @@ func TestTwoPathsToOneDirectory(t *testing.T) {
 	if err := os.Symlink("real", filepath.Join(base, "link")); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(real, "key"), "v0")
+	write(t, filepath.Join(real, "key"), "sentinel-v0")
 	one, two := file.New(filepath.Join(real, "key")), file.New(filepath.Join(base, "link", "key"))
 	changed1, changed2 := watching(t, one), watching(t, two)
 	for i := range 5 {
-		want, before := fmt.Sprintf("v%d", i+1), fmt.Sprintf("v%d", i)
+		want, before := fmt.Sprintf("sentinel-v%d", i+1), fmt.Sprintf("sentinel-v%d", i)
 		replace(t, filepath.Join(real, "key"), want)
 		served(t, one, changed1, want, before)
 		served(t, two, changed2, want, before)
@@ -145,17 +145,17 @@ func TestRecoversFromLinkLoop(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(t, filepath.Join(dir, "key"), "v1")
+	write(t, filepath.Join(dir, "key"), "sentinel-v1")
 	link("a", "key")
 	src := file.New(filepath.Join(dir, "a"))
-	wantSecret(t, src, "v1")
+	wantSecret(t, src, "sentinel-v1")
 	changed := watching(t, src)
 	link("a", "b")
 	link("b", "a")
 	wantUnreadable(t, src)
 	link("b", "key")
-	write(t, filepath.Join(dir, "key"), "v2")
-	served(t, src, changed, "v2", "v1")
+	write(t, filepath.Join(dir, "key"), "sentinel-v2")
+	served(t, src, changed, "sentinel-v2", "sentinel-v1")
 }
 
 func mkdir(t *testing.T, dir string) {

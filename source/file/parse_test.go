@@ -13,25 +13,25 @@ import (
 func TestParse(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"plain": "secret", "doc": `{"keys":[{"version":"v1","secret":"secret"}]}`,
+		"plain": "sentinel-1", "doc": `{"keys":[{"version":"v1","secret":"sentinel-1"}]}`,
 		"pem":     "-----BEGIN X-----\nc2VjcmV0\n-----END X-----\n",
-		"env":     "BOT_API_KEY=secret",
-		"api-key": "id", "api-secret": "secret", "user": "id", "a key": "secret",
+		"env":     "BOT_API_KEY=sentinel-1",
+		"api-key": "id", "api-secret": "sentinel-1", "user": "id", "a key": "sentinel-1",
 	} {
 		write(t, filepath.Join(dir, name), text)
 	}
 	for text, secret := range map[string]string{
-		"file://" + dir + "/plain":                        "secret",
-		"file://localhost" + dir + "/plain?format=plain":  "secret",
-		"file://" + dir + "/a%20key?overlap=1h&poll=10s":  "secret",
-		"file://" + dir + "/doc?format=json":              "secret",
+		"file://" + dir + "/plain":                        "sentinel-1",
+		"file://localhost" + dir + "/plain?format=plain":  "sentinel-1",
+		"file://" + dir + "/a%20key?overlap=1h&poll=10s":  "sentinel-1",
+		"file://" + dir + "/doc?format=json":              "sentinel-1",
 		"file://" + dir + "/pem?format=pem":               "-----BEGIN X-----\nc2VjcmV0\n-----END X-----",
-		"file://" + dir + "/env?format=dotenv&prefix=BOT": "secret",
-		"file://" + dir:                                      "secret",
-		"file://" + dir + "/":                                "secret",
-		"file://" + dir + "?id=user&passphrase=":             "secret",
-		"file://" + dir + "/plain?strict=true":               "secret",
-		"file://" + dir + "/?strict=false&secret=api-secret": "secret",
+		"file://" + dir + "/env?format=dotenv&prefix=BOT": "sentinel-1",
+		"file://" + dir:                                      "sentinel-1",
+		"file://" + dir + "/":                                "sentinel-1",
+		"file://" + dir + "?id=user&passphrase=":             "sentinel-1",
+		"file://" + dir + "/plain?strict=true":               "sentinel-1",
+		"file://" + dir + "/?strict=false&secret=api-secret": "sentinel-1",
 	} {
 		src, _, err := source.Parse(text)
 		if err != nil {

@@ -81,9 +81,9 @@ func TestNeverServesHalfWrittenFile(t *testing.T) {
 // F04, F05: while a writer has the file open there is no new key, however
 // long it takes, and the moment it closes the file there is.
 func TestWaitsForWriterToClose(t *testing.T) {
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	src := file.New(path)
-	wantSecret(t, src, "v1")
+	wantSecret(t, src, "sentinel-v1")
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
@@ -91,8 +91,8 @@ func TestWaitsForWriterToClose(t *testing.T) {
 	defer f.Close()
 	src.SetPatience(10 * time.Millisecond)
 	wantError(t, src, source.ErrUnavailable)
-	_, _ = f.WriteString("v2-")
-	wantError(t, src, source.ErrUnavailable, "v2-")
+	_, _ = f.WriteString("sentinel-v2-")
+	wantError(t, src, source.ErrUnavailable, "sentinel-v2-")
 	_, _ = f.WriteString("whole")
 
 	src.SetPatience(time.Minute)
@@ -109,27 +109,27 @@ func TestWaitsForWriterToClose(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if text := <-got; text != "v2-whole" {
+	if text := <-got; text != "sentinel-v2-whole" {
 		t.Fatalf("read %q", text)
 	}
 }
 
 // F04: empty and blank are never a key.
 func TestRefusesBlank(t *testing.T) {
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	src := file.New(path)
-	wantSecret(t, src, "v1")
+	wantSecret(t, src, "sentinel-v1")
 	for _, blank := range []string{"", " ", "\n", "\r\n\t ", "\xef\xbb\xbf\n"} {
 		write(t, path, blank)
 		wantError(t, src, source.ErrInvalid)
 	}
-	write(t, path, "v2\n")
-	wantSecret(t, src, "v2")
+	write(t, path, "sentinel-v2\n")
+	wantSecret(t, src, "sentinel-v2")
 }
 
 // F15: the same size and the same modification time.
 func TestSeesChangeByContent(t *testing.T) {
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	then := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	stamp := func() {
 		if err := os.Chtimes(path, then, then); err != nil {
@@ -138,22 +138,22 @@ func TestSeesChangeByContent(t *testing.T) {
 	}
 	stamp()
 	src := file.New(path)
-	wantSecret(t, src, "v1")
-	write(t, path, "v2")
+	wantSecret(t, src, "sentinel-v1")
+	write(t, path, "sentinel-v2")
 	stamp()
-	wantSecret(t, src, "v2")
+	wantSecret(t, src, "sentinel-v2")
 }
 
 // F16: what is written again is the same key, and as old as it was.
 func TestSameContentIsSameKey(t *testing.T) {
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	src := file.New(path)
 	first := read(t, src)
 	if info, err := os.Stat(path); err != nil || !first.CreatedAt.Equal(info.ModTime()) {
 		t.Fatalf("created at %v, want the modification time %v", first.CreatedAt, info.ModTime())
 	}
 	for i := range 100 {
-		replace(t, path, "v1")
+		replace(t, path, "sentinel-v1")
 		later := time.Now().Add(time.Duration(i) * time.Hour)
 		if err := os.Chtimes(path, later, later); err != nil {
 			t.Fatal(err)
@@ -219,23 +219,23 @@ func TestRefusesAndRecovers(t *testing.T) {
 			wantError(t, src, c.want, "sentinel", "Evil") // with no key yet
 			_ = os.RemoveAll(dir)
 			mkdir(t, dir)
-			write(t, path, "v1")
-			wantSecret(t, src, "v1")
+			write(t, path, "sentinel-v1")
+			wantSecret(t, src, "sentinel-v1")
 			_ = os.RemoveAll(path)
 			c.make(t, path)
 			wantError(t, src, c.want, "sentinel", "Evil") // with one
 			_ = os.RemoveAll(dir)
 			mkdir(t, dir)
-			write(t, path, "v2")
-			wantSecret(t, src, "v2")
+			write(t, path, "sentinel-v2")
+			wantSecret(t, src, "sentinel-v2")
 		})
 	}
 }
 
 // F18
 func TestTrims(t *testing.T) {
-	for _, text := range []string{"v1", "v1\n", "v1\r\n", "\xef\xbb\xbfv1\n", " v1\t", "\n\nv1\n\n"} {
-		wantSecret(t, file.New(tempFile(t, text)), "v1")
+	for _, text := range []string{"sentinel-v1", "sentinel-v1\n", "sentinel-v1\r\n", "\xef\xbb\xbfsentinel-v1\n", " sentinel-v1\t", "\n\nsentinel-v1\n\n"} {
+		wantSecret(t, file.New(tempFile(t, text)), "sentinel-v1")
 	}
 }
 
@@ -250,7 +250,7 @@ func TestPermissions(t *testing.T) {
 		{0o620, true, true}, {0o660, true, true}, {0o602, true, true}, {0o666, true, true},
 	} {
 		t.Run(fmt.Sprintf("%#o", c.mode), func(t *testing.T) {
-			path := tempFile(t, "v1")
+			path := tempFile(t, "sentinel-v1")
 			link := path + ".link"
 			if err := errors.Join(os.Chmod(path, c.mode), os.Symlink(path, link)); err != nil {
 				t.Fatal(err)
@@ -269,14 +269,14 @@ func TestPermissions(t *testing.T) {
 			if err := os.Chmod(path, 0o400); err != nil {
 				t.Fatal(err)
 			}
-			wantSecret(t, strict, "v1")
+			wantSecret(t, strict, "sentinel-v1")
 		})
 	}
 }
 
 // F106: the caller's context ends the wait for a writer.
 func TestReadHonoursContext(t *testing.T) {
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -298,7 +298,7 @@ func TestReadHonoursContext(t *testing.T) {
 // F106: a file system that hangs holds up neither its caller nor the next one, and
 // no more than one goroutine.
 func TestHungFileSystem(t *testing.T) {
-	src := file.New(tempFile(t, "v1"))
+	src := file.New(tempFile(t, "sentinel-v1"))
 	hung, entered := make(chan struct{}), make(chan struct{}, 10)
 	src.OnRead(func(string) { entered <- struct{}{}; <-hung })
 	for i := range 3 {
@@ -317,12 +317,12 @@ func TestHungFileSystem(t *testing.T) {
 		t.Fatalf("%d more readings began", n)
 	}
 	close(hung)
-	wantSecret(t, src, "v1")
+	wantSecret(t, src, "sentinel-v1")
 }
 
 // F03: without any notice, too, the ring comes back.
 func TestAsksToBePolled(t *testing.T) {
-	set, err := file.New(tempFile(t, "v1")).Read(t.Context())
+	set, err := file.New(tempFile(t, "sentinel-v1")).Read(t.Context())
 	if err != nil || set.FreshFor != 5*time.Second || set.Complete {
 		t.Fatalf("%+v, %v", set, err)
 	}

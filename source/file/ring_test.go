@@ -116,19 +116,19 @@ func TestRingKeepsGoodKey(t *testing.T) {
 // F12, F104: without a watcher a warning, and the key all the same.
 func TestRingWithoutWatcher(t *testing.T) {
 	setWatcher(t, noWatcher)
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	ring, events := keep(t, file.New(path))
 	expect(t, events, source.Warning)
-	write(t, path, "v2")
+	write(t, path, "sentinel-v2")
 	if err := ring.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wantCurrent(t, ring, "v2")
+	wantCurrent(t, ring, "sentinel-v2")
 }
 
 // F24: each finding once, not at each reading.
 func TestRingWarnsOfModeOnce(t *testing.T) {
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestRingWarnsOfModeOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	replace(t, path, "v2") // with mode 0600
+	replace(t, path, "sentinel-v2") // with mode 0600
 	count := make(map[source.EventKind]int)
 	for count[source.Switched] < 2 {
 		count[<-seen]++
@@ -160,7 +160,7 @@ func (d deaf) Notify(ctx context.Context, changed func()) error {
 
 // F03: without any notice the key is served after one poll interval.
 func TestRingPollsUnderneath(t *testing.T) {
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	synctest.Test(t, func(t *testing.T) {
 		ring, err := source.Keep(t.Context(), deaf{file.New(path)}, source.WithLogger(nil))
 		if err != nil {
@@ -169,9 +169,9 @@ func TestRingPollsUnderneath(t *testing.T) {
 		defer ring.Close()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		replace(t, path, "v2")
+		replace(t, path, "sentinel-v2")
 		time.Sleep(5*time.Second + 500*time.Millisecond) // an interval and its tenth
 		synctest.Wait()
-		wantCurrent(t, ring, "v2")
+		wantCurrent(t, ring, "sentinel-v2")
 	})
 }

@@ -32,21 +32,21 @@ func TestSettlesWithoutLeases(t *testing.T) {
 // is something new, one to take it, one to be sure.
 func TestSwitchedLinkNeedsNoSettling(t *testing.T) {
 	t.Cleanup(file.WithoutLeases())
-	v := newVolume(t, map[string]string{"api-key": "id", "api-secret": "v1"})
+	v := newVolume(t, map[string]string{"api-key": "id", "api-secret": "sentinel-v1"})
 	src := file.Dir(v.dir)
-	wantSecret(t, src, "v1")
-	v.swap(map[string]string{"api-key": "id", "api-secret": "v2"}) // the id stays: no half of anything
+	wantSecret(t, src, "sentinel-v1")
+	v.swap(map[string]string{"api-key": "id", "api-secret": "sentinel-v2"}) // the id stays: no half of anything
 	readings := 0
 	src.OnRead(func(name string) {
 		if name == "passphrase" {
 			readings++
 		}
 	})
-	wantSecret(t, src, "v2")
+	wantSecret(t, src, "sentinel-v2")
 	if readings != 3 {
 		t.Fatalf("%d readings", readings)
 	}
-	wantSecret(t, src, "v2")
+	wantSecret(t, src, "sentinel-v2")
 	if readings != 4 {
 		t.Fatalf("%d readings for content that had not changed", readings-3)
 	}
@@ -55,13 +55,13 @@ func TestSwitchedLinkNeedsNoSettling(t *testing.T) {
 // F05: with leases there is no settling either: one reading to see that there is
 // something new, and one while nobody can write.
 func TestLeaseNeedsNoSettling(t *testing.T) {
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	src := file.New(path)
 	readings := 0
 	src.OnRead(func(string) { readings++ })
-	wantSecret(t, src, "v1")
-	write(t, path, "v2")
-	wantSecret(t, src, "v2")
+	wantSecret(t, src, "sentinel-v1")
+	write(t, path, "sentinel-v2")
+	wantSecret(t, src, "sentinel-v2")
 	if readings != 4 {
 		t.Skipf("%d readings: no leases here", readings)
 	}

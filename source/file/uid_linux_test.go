@@ -30,7 +30,7 @@ func asNobody(t *testing.T) (back func()) {
 
 // F17: EACCES, and later no more.
 func TestDenied(t *testing.T) {
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	if err := errors.Join(os.Chmod(path, 0), os.Chmod(filepath.Dir(filepath.Dir(path)), 0o755)); err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestDenied(t *testing.T) {
 		t.Fatal(err)
 	}
 	asNobody(t)
-	wantSecret(t, src, "v1")
+	wantSecret(t, src, "sentinel-v1")
 }
 
 // F05: a file of another user, on which we get no lease, settles.
@@ -50,7 +50,7 @@ func TestSettlesOthersFile(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to make a file that is not ours")
 	}
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	if err := errors.Join(os.Chmod(path, 0o644), os.Chmod(filepath.Dir(filepath.Dir(path)), 0o755)); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestSettlesOthersFile(t *testing.T) {
 	src := file.New(path)
 	readings := 0
 	src.OnRead(func(string) { readings++ })
-	wantSecret(t, src, "v1")
+	wantSecret(t, src, "sentinel-v1")
 	if readings != 3 {
 		t.Fatalf("%d readings; want one to see it, one to take it and one to be sure", readings)
 	}

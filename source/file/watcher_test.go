@@ -31,19 +31,19 @@ func TestNoWatcher(t *testing.T) {
 	for _, cause := range []error{syscall.EMFILE, syscall.ENOSPC} {
 		t.Run(cause.Error(), func(t *testing.T) {
 			setWatcher(t, func() (*fsnotify.Watcher, error) { return nil, fmt.Errorf("inotify: %w", cause) })
-			path := tempFile(t, "v1")
+			path := tempFile(t, "sentinel-v1")
 			src := file.New(path)
 			err := src.Notify(t.Context(), func() { t.Error("changed was called") })
 			var typed *source.Error
 			if !errors.As(err, &typed) || !errors.Is(err, source.ErrUnavailable) || !errors.Is(err, cause) {
 				t.Fatalf("error %v", err)
 			}
-			wantSecret(t, src, "v1")
+			wantSecret(t, src, "sentinel-v1")
 
 			setWatcher(t, fsnotify.NewWatcher)
 			changed := watching(t, src)
-			write(t, path, "v2")
-			served(t, src, changed, "v2")
+			write(t, path, "sentinel-v2")
+			served(t, src, changed, "sentinel-v2")
 		})
 	}
 }
@@ -58,7 +58,7 @@ func TestOneWatcherForAll(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		armed, done := make(chan struct{}, 100), make(chan error)
 		for i := range 20 {
-			src := file.New(tempFile(t, fmt.Sprintf("v%d", i)))
+			src := file.New(tempFile(t, fmt.Sprintf("sentinel-v%d", i)))
 			go func() { done <- src.Notify(ctx, func() { armed <- struct{}{} }) }()
 		}
 		for range 20 {
@@ -104,7 +104,7 @@ func TestOverflowReadsAndArmsAgain(t *testing.T) {
 		watcher, err = fsnotify.NewWatcher()
 		return watcher, err
 	})
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	src := file.New(path)
 	changed := watching(t, src)
 	for _, p := range watcher.WatchList() {
@@ -112,16 +112,16 @@ func TestOverflowReadsAndArmsAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(t, path, "v2") // nobody hears of it
+	write(t, path, "sentinel-v2") // nobody hears of it
 	watcher.Errors <- fsnotify.ErrEventOverflow
-	served(t, src, changed, "v2", "v1")
-	write(t, path, "v3")
-	served(t, src, changed, "v3", "v2")
+	served(t, src, changed, "sentinel-v2", "sentinel-v1")
+	write(t, path, "sentinel-v3")
+	served(t, src, changed, "sentinel-v3", "sentinel-v2")
 }
 
 // F13: somebody's callback that never returns keeps nobody else from hearing.
 func TestBlockedCallbackBlocksNobody(t *testing.T) {
-	path := tempFile(t, "v0")
+	path := tempFile(t, "sentinel-v0")
 	ctx, cancel := context.WithCancel(t.Context())
 	blocked, done := make(chan struct{}, 100), make(chan error)
 	go func() { done <- file.New(path).Notify(ctx, func() { blocked <- struct{}{}; <-ctx.Done() }) }()
@@ -129,8 +129,8 @@ func TestBlockedCallbackBlocksNobody(t *testing.T) {
 	src := file.New(path)
 	changed := watching(t, src)
 	for i := range 10 {
-		replace(t, path, fmt.Sprintf("v%d", i+1))
-		served(t, src, changed, fmt.Sprintf("v%d", i+1), fmt.Sprintf("v%d", i))
+		replace(t, path, fmt.Sprintf("sentinel-v%d", i+1))
+		served(t, src, changed, fmt.Sprintf("sentinel-v%d", i+1), fmt.Sprintf("sentinel-v%d", i))
 	}
 	cancel()
 	if err := <-done; err != nil {
@@ -141,14 +141,14 @@ func TestBlockedCallbackBlocksNobody(t *testing.T) {
 // F14: what is written before the watch is armed is told by the first call of changed.
 func TestFirstChangeComesOnceArmed(t *testing.T) {
 	var watcher *fsnotify.Watcher
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	setWatcher(t, func() (w *fsnotify.Watcher, err error) {
-		write(t, path, "v2") // between the reading and the arming
+		write(t, path, "sentinel-v2") // between the reading and the arming
 		watcher, err = fsnotify.NewWatcher()
 		return watcher, err
 	})
 	src := file.New(path)
-	wantSecret(t, src, "v1")
+	wantSecret(t, src, "sentinel-v1")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	first := true
@@ -162,12 +162,12 @@ func TestFirstChangeComesOnceArmed(t *testing.T) {
 	if err != nil || first {
 		t.Fatalf("called: %v, error %v", !first, err)
 	}
-	wantSecret(t, src, "v2")
+	wantSecret(t, src, "sentinel-v2")
 }
 
 // F25: what happens to the file's neighbours wakes nobody.
 func TestSiblingsAreIgnored(t *testing.T) {
-	path := tempFile(t, "v1")
+	path := tempFile(t, "sentinel-v1")
 	src := file.New(path)
 	changed := watching(t, src)
 	for i := range 1000 {
@@ -184,8 +184,8 @@ func TestSiblingsAreIgnored(t *testing.T) {
 		t.Fatal("a neighbour's change was told")
 	default:
 	}
-	replace(t, path, "v2")
-	served(t, src, changed, "v2", "v1")
+	replace(t, path, "sentinel-v2")
+	served(t, src, changed, "sentinel-v2", "sentinel-v1")
 }
 
 // F03: where there are no events the source looks again.
@@ -196,7 +196,7 @@ func TestArmsAgainWithoutEvents(t *testing.T) {
 	dir := filepath.Join(base, "a", "b")
 	mkdir(t, dir)
 	path := filepath.Join(dir, "key")
-	write(t, path, "v1")
+	write(t, path, "sentinel-v1")
 	src := file.New(path)
 	changed := watching(t, src)
 	// Renaming the directory above tells the one that is watched nothing.
@@ -207,10 +207,10 @@ func TestArmsAgainWithoutEvents(t *testing.T) {
 	// The poll finds what is there now; the watch is for what comes next.
 	deadline := time.Now().Add(limit)
 	for i := 2; ; i++ {
-		replace(t, path, fmt.Sprintf("v%d", i))
+		replace(t, path, fmt.Sprintf("sentinel-v%d", i))
 		select {
 		case <-changed:
-			wantSecret(t, src, fmt.Sprintf("v%d", i))
+			wantSecret(t, src, fmt.Sprintf("sentinel-v%d", i))
 			return
 		default:
 			if time.Now().After(deadline) {

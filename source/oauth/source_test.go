@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
 
-const sentinel = "5EcReT"
+const sentinel = "rksentinel_5e"
 
 type tokenFunc func() (*oauth2.Token, error)
 

@@ -20,7 +20,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
 
 // sentinel is in every secret of these tests; no error may hold it.
-const sentinel = "5EcReT"
+const sentinel = "rksentinel_5e"
 
 // endpoint serves a key document over TLS, as a good server would: ETag, 304
 // and, where held is set, long polls.
