@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -63,7 +64,7 @@ func peek(resp *http.Response) []byte {
 	for !p.over {
 		p.more.Wait()
 	}
-	return p.head
+	return slices.Clip(p.head) // fill writes behind it
 }
 
 // peekedBody is a body of which the beginning is read ahead. Nobody reads the

@@ -17,7 +17,7 @@ import (
 func TestAnswersWithoutABody(t *testing.T) {
 	for name, opts := range map[string][]mockapi.Option{"http1": nil, "http2": {mockapi.WithHTTP2()}} {
 		t.Run(name, func(t *testing.T) {
-			api := mockapi.New(t, opts...)
+			api := mockapi.New(t, append(opts, nil)...)
 			key := api.Issue(mockapi.Spec{})
 			for _, code := range []int{204, 205, 304} {
 				api.SetRefusal(mockapi.Refusal{Status: code, Body: "none", Endless: true})

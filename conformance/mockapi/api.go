@@ -65,7 +65,9 @@ func Start(opts ...Option) (*API, error) { return start(nil, opts) }
 func start(tb TB, opts []Option) (*API, error) {
 	a := &API{tb: tb, cfg: defaults()}
 	for _, o := range opts {
-		o(&a.cfg)
+		if o != nil {
+			o(&a.cfg)
+		}
 	}
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	a.resetState()
