@@ -21,11 +21,13 @@
 // # What is listed
 //
 // The value of the one etcd key: a token, or whatever the decoder makes of it.
-// A single token's version is its modification revision, such as "1042", which
-// every process that reads the store agrees on. It is the revision at which the
-// content was first seen: putting the same value again is no rotation (F16).
-// Putting an old value back is a new revision, and so a new version. etcd knows no
-// time of change, so CreatedAt is empty.
+// A single token's version is the modification revision at which the source first
+// saw its content, such as "1042". Putting the same value again is no rotation
+// (F16) and leaves the name, so that a job which puts it every minute makes no new
+// names; a process that starts after that has the later revision. Who needs one
+// name everywhere does not put a value again, or puts a key document. An old value
+// that is put back comes under its new revision. etcd knows no time of change, so
+// CreatedAt is empty.
 //
 // The revisions before are not listed, though etcd keeps them until it is
 // compacted: it cannot say which of them are still valid. The ring remembers

@@ -26,8 +26,9 @@
 // or what else the decoder makes of it ([WithField]). A Secret is written as a
 // whole, so that no pair is torn.
 //
-// A version is named by the resourceVersion at which its content was first seen,
-// which changes to labels and annotations do not change (F16). The API keeps no
+// A version is named by the resourceVersion at which the source first saw its
+// content: changes to labels and annotations are no rotation and leave the name
+// (F16), though a process that starts after one has the later. The API keeps no
 // earlier versions: the ring remembers what it replaced for its overlap. Where
 // every process must know of several keys and their lifetimes, put a key document.
 //

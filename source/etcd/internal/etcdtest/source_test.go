@@ -100,8 +100,7 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// A version is named by the revision at which the content came, the same in
-// every process (F16).
+// F16: a version is named by the revision at which the source first saw the content.
 func TestVersionIsTheRevision(t *testing.T) {
 	name := keyOf(t)
 	first := put(t, shared.Client, name, "first")
