@@ -94,7 +94,7 @@ func (a *Attempt) Accepted() {
 func (a *Attempt) Unknown() {
 	a.ended = true
 	a.v.figures.unknown.Add(1)
-	if a.probe == nil && a.v.settled.Load() {
+	if a.past.n == 0 && a.probe == nil && a.v.settled.Load() {
 		return
 	}
 	r := a.ring
@@ -104,6 +104,11 @@ func (a *Attempt) Unknown() {
 		a.v.standing = StateUnknown
 	}
 	r.endProbe(a, false)
+	if a.past.n > 0 && r.cfg.lockout {
+		// F58: a server that is busy says nothing for the other key; but meanwhile a
+		// dead one must not go out with every request where bad keys are counted.
+		r.exhausted(&a.past, false)
+	}
 }
 
 // End stands for Unknown if the attempt has no outcome yet: defer it against

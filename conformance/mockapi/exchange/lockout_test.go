@@ -1,6 +1,8 @@
 package exchange_test
 
 import (
+	"io"
+	"net/http"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -67,6 +69,46 @@ func TestNoLockoutWhileAllKeysAreRefused(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// While the new key is dead and the exchange too busy to say that the previous one
+// is good, a bot that wants ten requests a second sends no more bad keys than at
+// other times, and no order waits for longer than the exchange is busy. F58, F60
+func TestNoLockoutWhileTheExchangeIsBusy(t *testing.T) {
+	const handful = 5
+	for name, busy := range map[string]string{"kraken": `{"error":["EService:Busy"]}`, "bitmex": `{"error":{"message":"overloaded"}}`} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newExchange(t, name, exchange.WithLockout(handful+1, time.Minute, 15*time.Minute))
+				api := mockapi.New(t, append(e.Options(), mockapi.WithMemory())...)
+				k1, k2 := api.Issue(mockapi.Spec{}), api.Issue(mockapi.Spec{Inactive: true})
+				b := newTrader(t, e, api, keys{k2, k1}, profiles[name](), nil)
+				api.Intercept(func(w http.ResponseWriter, _ *http.Request, a mockapi.Attempt) bool {
+					if !a.Accepted {
+						return false
+					}
+					if name == "bitmex" {
+						w.WriteHeader(http.StatusServiceUnavailable)
+					}
+					_, _ = io.WriteString(w, busy)
+					return true
+				})
+				for i := range 3000 {
+					if err := b.place(t.Context(), e.OrderID(i)); err == nil {
+						t.Fatal("a busy exchange took an order")
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				if _, bad := api.Count(k2.Version); bad > 5*handful {
+					t.Errorf("%d bad keys in five minutes", bad)
+				}
+				api.Intercept(nil)
+				if err := b.place(t.Context(), e.OrderID(1)); err != nil {
+					t.Errorf("no longer busy: %v", err)
+				}
+			})
+		})
 	}
 }
 
