@@ -272,7 +272,7 @@ func TestBusyIsNoAcceptance(t *testing.T) {
 	}
 }
 
-// Nor is it the word of the key that a request falls back to.
+// Nor is it the word of the key that a request falls back to. F51, F65
 func TestBusyAfterARefusalIsNoAcceptance(t *testing.T) {
 	p := provider.OKX()
 	ring, err := source.Keep(t.Context(), two{base64Secret}, source.WithLogger(nil))

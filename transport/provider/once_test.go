@@ -27,7 +27,7 @@ func TestDeribitEffectsByGet(t *testing.T) {
 	}
 }
 
-// Elsewhere the method says what only reads.
+// Elsewhere the method says what only reads. F67
 func TestReads(t *testing.T) {
 	all := profiles()
 	all["stripe"] = provider.Stripe()
