@@ -216,5 +216,5 @@ func (f *fatalTB) Fatalf(string, ...any) { f.fatal = true; panic("fatal") }
 func TestNoKeyNoService(t *testing.T) {
 	api := mockapi.New(t)
 	status(t, api, source.Key{}, 401)
-	status(t, api, source.Key{Secret: source.NewSecret("guess")}, 401)
+	status(t, api, source.Key{Secret: source.NewSecret("sentinel-guess")}, 401)
 }

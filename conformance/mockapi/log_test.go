@@ -176,7 +176,7 @@ func TestLogKeepsTheLatest(t *testing.T) {
 func TestAnswersAgreeWithTheLog(t *testing.T) {
 	for _, opts := range [][]mockapi.Option{nil, {mockapi.WithTLS()}, {mockapi.WithHTTP2()}} {
 		api := mockapi.New(t, append(opts, mockapi.WithReplicas(3))...)
-		keys := []source.Key{api.Issue(mockapi.Spec{}), api.Rotate(0), {Version: "", Secret: source.NewSecret("stranger")}}
+		keys := []source.Key{api.Issue(mockapi.Spec{}), api.Rotate(0), {Version: "", Secret: source.NewSecret("sentinel-stranger")}}
 		var mu sync.Mutex
 		answers := make(map[string]answer)
 		var wg sync.WaitGroup

@@ -18,9 +18,9 @@ func TestRemoteSourceReadsTheKeyDocument(t *testing.T) {
 		"plain": nil, "TLS": {mockapi.WithTLS()}, "HTTP/2": {mockapi.WithHTTP2()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			api := mockapi.New(t, append(opts, mockapi.WithKeysToken("the-token"))...)
+			api := mockapi.New(t, append(opts, mockapi.WithKeysToken("sentinel-keys-token"))...)
 			v1 := api.Issue(mockapi.Spec{})
-			token := source.Static(source.Key{Secret: source.NewSecret("the-token")})
+			token := source.Static(source.Key{Secret: source.NewSecret("sentinel-keys-token")})
 			with := []remote.Option{remote.WithBearer(token)}
 			if cfg := api.TLSConfig(); cfg != nil {
 				with = append(with, remote.WithTLS(cfg))

@@ -316,13 +316,13 @@ func TestTokenSourceFollowsTheRing(t *testing.T) {
 func TestTokenSourceKeepsTheKeysExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ends := time.Now().Add(5 * time.Second)
-		ring, err := source.Keep(t.Context(), source.Static(source.Key{Secret: source.NewSecret("a"), ExpiresAt: ends}), source.WithLogger(nil))
+		ring, err := source.Keep(t.Context(), source.Static(source.Key{Secret: source.NewSecret("sentinel-a"), ExpiresAt: ends}), source.WithLogger(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer ring.Close()
 		tok, err := oauth.TokenSource(ring).Token()
-		if err != nil || !tok.Expiry.Equal(ends) || tok.AccessToken != "a" || tok.Type() != "Bearer" {
+		if err != nil || !tok.Expiry.Equal(ends) || tok.AccessToken != "sentinel-a" || tok.Type() != "Bearer" {
 			t.Errorf("token %+v, %v", tok, err)
 		}
 	})

@@ -29,13 +29,13 @@ func newAuthorized(t *testing.T, issue http.HandlerFunc) *Source {
 		answer(w, "v1")
 	}, WithClientCredentials(ClientCredentials{
 		TokenURL: "http://127.0.0.1/token", AuthStyle: oauth2.AuthStyleInHeader,
-		Client: source.Static(source.Key{ID: "client", Secret: source.NewSecret("s")}),
+		Client: source.Static(source.Key{ID: "client", Secret: source.NewSecret("sentinel-s")}),
 	}))
 }
 
 func issueToken(w http.ResponseWriter, n int64, seconds int) {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = fmt.Fprintf(w, `{"access_token":"t%d","token_type":"Bearer","expires_in":%d}`, n, seconds)
+	_, _ = fmt.Fprintf(w, `{"access_token":"sentinel-t%d","token_type":"Bearer","expires_in":%d}`, n, seconds)
 }
 
 // F62, F86: many wait for one token. The one who came first leaves; the others
@@ -124,7 +124,7 @@ func TestATokenIsReplacedBeforeItExpires(t *testing.T) {
 
 // F88: who comes late with a refusal of the old token does not drop the new one.
 func TestOnlyTheRefusedTokenIsDropped(t *testing.T) {
-	old, replaced := source.NewSecret("t1"), source.NewSecret("t2")
+	old, replaced := source.NewSecret("sentinel-t1"), source.NewSecret("sentinel-t2")
 	tokens := &tokens{token: source.Key{Secret: replaced}}
 	tokens.drop(old)
 	if got, err := tokens.get(t.Context()); err != nil || !got.Equal(replaced) {
