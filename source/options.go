@@ -94,8 +94,9 @@ func WithExpiring(d time.Duration) Option { return func(c *config) { c.expiring 
 func WithFailFast() Option { return func(c *config) { c.failFast = true } }
 
 // WithoutRollback makes the ring refuse a set whose current key is older than
-// the one it has, by CreatedAt or by having been current before: a replayed
-// document then changes nothing (F90). By default a rollback at the source is
+// the one it has: one whose content was current before, or, if the source names
+// its keys, with an earlier CreatedAt. A replayed document then changes nothing
+// (F90). By default a rollback at the source is
 // followed and reported as RolledBack.
 func WithoutRollback() Option { return func(c *config) { c.noRollback = true } }
 
