@@ -6,13 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/remote"
 )
 
 // endpoint is a track whose keys come from the mock's key document, by long
-// poll, over TLS and HTTP/2, as its requests go.
+// poll, over TLS and HTTP/2, as its requests go. Nothing is cut here, and nothing
+// retried.
 type endpoint struct {
 	*mock
 }
@@ -20,28 +21,22 @@ type endpoint struct {
 func newEndpoint(t *testing.T, from uint64, printed *sweep) *track {
 	t.Helper()
 	e := &endpoint{newMock(newTrack(t, "endpoint", from, printed), mockapi.WithHTTP2())}
-	src, err := remote.New(e.api.KeysURL(), remote.WithTLS(e.api.TLSConfig()), remote.WithWait(10*time.Second))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.open(src, &http.Transport{TLSClientConfig: e.api.TLSConfig(), ForceAttemptHTTP2: true}, client.WithRetry(4))
-	t.Cleanup(func() { _ = src.Close() })
+	e.start(&http.Transport{TLSClientConfig: e.api.TLSConfig(), ForceAttemptHTTP2: true}, func() source.Source {
+		src, err := remote.New(e.api.KeysURL(), remote.WithTLS(e.api.TLSConfig()), remote.WithWait(10*time.Second))
+		e.must(err)
+		return src
+	})
 	e.steps = map[string]func(){
-		"both keys live":       e.bothLive,
-		"source first":         e.sourceFirst,
-		"server first":         e.serverFirst,
-		"late replicas":        e.lateReplicas,
-		"rollback":             e.rollback,
-		"current key revoked":  e.revoked,
-		"by the clock":         e.byClock,
-		"bad source":           e.badSource,
-		"bad source, then new": e.badThenNext,
-		"requests cut":         func() { e.broken.Store(cut); e.bothLive(); e.broken.Store(0) },
-		"requests answered 503": func() {
-			e.broken.Store(unavailable)
-			e.sourceFirst()
-			e.broken.Store(0)
-		},
+		"both keys live":           e.bothLive,
+		"source first":             e.sourceFirst,
+		"server first":             e.serverFirst,
+		"late replicas":            e.lateReplicas,
+		"rollback":                 e.rollback,
+		"current key revoked":      e.revoked,
+		"by the clock":             e.byClock,
+		"bad source":               e.badSource,
+		"bad source, then new":     e.badThenNext,
+		"restart without a source": e.restarted,
 	}
 	return e.track
 }
@@ -152,6 +147,21 @@ func (e *endpoint) badThenNext() {
 	old, key := e.current, e.issue(mockapi.Spec{})
 	e.pause(3 * time.Second)
 	e.api.InterceptKeys(nil)
+	e.next(key)
+	e.must(e.api.Revoke(old.Version))
+}
+
+// restarted: the client begins anew in the midst of an overlap while the endpoint
+// brings nothing of use, and has its keys from the cache.
+func (e *endpoint) restarted() {
+	old, key := e.current, e.issue(mockapi.Spec{Inactive: true})
+	e.refused(key.Version)
+	e.spoil()
+	e.restart()
+	e.served(old.Version)
+	e.pause(time.Second)
+	e.api.InterceptKeys(nil)
+	e.must(e.api.Activate(key.Version))
 	e.next(key)
 	e.must(e.api.Revoke(old.Version))
 }

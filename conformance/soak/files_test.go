@@ -23,7 +23,7 @@ func newFiles(t *testing.T, from uint64, printed *sweep) *track {
 	t.Helper()
 	f := &files{mock: newMock(newTrack(t, "files", from, printed)), path: filepath.Join(t.TempDir(), "key")}
 	f.write(f.current)
-	f.open(file.New(f.path), &http.Transport{})
+	f.start(&http.Transport{}, func() source.Source { return file.New(f.path) })
 	f.steps = map[string]func(){
 		"both keys live":      f.bothLive,
 		"file first":          f.fileFirst,
@@ -34,6 +34,7 @@ func newFiles(t *testing.T, from uint64, printed *sweep) *track {
 		"half-written":        f.halfWritten,
 		"bad file":            f.badFile,
 		"bad file, then next": f.badThenNext,
+		"restart":             f.restarted,
 	}
 	return f.track
 }
@@ -104,6 +105,20 @@ func (f *files) revoked() {
 	third := f.issue(mockapi.Spec{})
 	f.write(third)
 	f.next(third)
+	f.must(f.api.Revoke(old.Version))
+}
+
+// restarted: the client begins anew in the midst of an overlap. The file has the
+// new key alone, which the server does not take yet: the old one is in the cache.
+func (f *files) restarted() {
+	old, key := f.current, f.issue(mockapi.Spec{Inactive: true})
+	f.write(key)
+	f.refused(key.Version)
+	f.restart()
+	f.served(old.Version)
+	f.pause(300 * time.Millisecond)
+	f.must(f.api.Activate(key.Version))
+	f.next(key)
 	f.must(f.api.Revoke(old.Version))
 }
 

@@ -1,15 +1,18 @@
 package soak_test
 
 import (
-	"fmt"
+	"errors"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/client"
+	"github.com/rollingkeys/rollingkeys/conformance/internal/nginx"
+	"github.com/rollingkeys/rollingkeys/conformance/kubelet"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
 )
@@ -18,34 +21,51 @@ import (
 // replaces. The source is a key document, mounted as the kubelet mounts a Secret.
 type gateway struct {
 	*track
-	nginx   *nginx
-	dir     string // of the mount
-	mounts  int
+	nginx   *nginx.Server
+	volume  *kubelet.Volume
 	current source.Key
+	broken  atomic.Int32 // what the server behind nginx does to requests: 0, cut or unavailable
+	open    atomic.Int64 // connections to it
 }
 
-// newGateway returns nil where there is no nginx.
+// What the server behind nginx does to requests.
+const (
+	cut         = 1
+	unavailable = 2
+)
+
+// newGateway returns nil where there is no nginx, and there may be none.
 func newGateway(t *testing.T, from uint64, printed *sweep) *track {
 	t.Helper()
-	bin := findNginx(t)
-	if bin == "" {
+	g := &gateway{track: newTrack(t, "gateway", from, printed)}
+	g.current = g.issue()
+	var err error
+	g.nginx, err = nginx.Start(t.TempDir(), g.listen(), g.current)
+	if errors.Is(err, nginx.ErrMissing) && os.Getenv("ROLLINGKEYS_REQUIRE") != "1" {
+		t.Logf("%v: no gateway in this soak", err)
 		return nil
 	}
-	g := &gateway{track: newTrack(t, "gateway", from, printed), dir: t.TempDir()}
-	g.current = g.issue()
-	g.nginx = startNginx(g.track, bin, g.listen(), g.current)
-	g.url = g.nginx.url
-	g.mount(g.document(g.current))
-	g.must(os.Symlink(filepath.Join("..data", "keys"), filepath.Join(g.dir, "keys")))
-	g.open(file.New(filepath.Join(g.dir, "keys"), file.WithDecoder(source.Document)), &http.Transport{}, client.WithRetry(5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.nginx.Stop)
+	if g.volume, err = kubelet.Mount(t.TempDir(), g.document(g.current)); err != nil {
+		t.Fatal(err)
+	}
+	g.url = g.nginx.URL
+	g.start(&http.Transport{}, func() source.Source {
+		return file.New(g.volume.Path("keys"), file.WithDecoder(source.Document))
+	}, client.WithRetry(5))
 	g.steps = map[string]func(){
-		"both keys live":       g.bothLive,
-		"source first":         g.sourceFirst,
-		"server first":         g.serverFirst,
-		"rollback":             g.rollback,
-		"current key revoked":  g.revoked,
-		"bad source, then new": g.badThenNew,
-		"restart":              g.restart,
+		"both keys live":        g.bothLive,
+		"source first":          g.sourceFirst,
+		"server first":          g.serverFirst,
+		"rollback":              g.rollback,
+		"current key revoked":   g.revoked,
+		"bad source, then new":  g.badThenNew,
+		"gateway killed":        g.killed,
+		"requests cut":          func() { g.broken.Store(cut); g.bothLive(); g.broken.Store(0) },
+		"requests answered 503": func() { g.broken.Store(unavailable); g.sourceFirst(); g.broken.Store(0) },
 	}
 	return g.track
 }
@@ -58,14 +78,33 @@ func (g *gateway) listen() string {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g.ledger.attempt(r.Header.Get("X-Request-Id"), r.Header.Get("Key-Version"), true, false)
-		g.ledger.apply(w, r)
-	})}
+	srv := &http.Server{Handler: http.HandlerFunc(g.answer), ConnState: func(_ net.Conn, s http.ConnState) {
+		switch s {
+		case http.StateNew:
+			g.open.Add(1)
+		case http.StateClosed:
+			g.open.Add(-1)
+		}
+	}}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(ln) }()
 	g.t.Cleanup(func() { _ = srv.Close(); <-done })
 	return ln.Addr().String()
+}
+
+func (g *gateway) answer(w http.ResponseWriter, r *http.Request) {
+	how := g.broken.Load()
+	if rand.IntN(2) == 0 {
+		how = 0
+	}
+	switch broken := g.ledger.attempt(r.Header.Get("X-Request-Id"), r.Header.Get("Key-Version"), true, how != 0); {
+	case !broken:
+		g.ledger.apply(w, r)
+	case how == cut:
+		panic(http.ErrAbortHandler) // nginx makes a 502 of it
+	default:
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
 }
 
 func (g *gateway) issue() source.Key {
@@ -73,26 +112,15 @@ func (g *gateway) issue() source.Key {
 	return source.Key{Version: g.version(secret), Secret: secret}
 }
 
-func (g *gateway) document(keys ...source.Key) []byte {
+func (g *gateway) document(keys ...source.Key) map[string]string {
 	data, err := source.EncodeDocument(source.Set{Keys: keys, Complete: true})
 	g.must(err)
-	return data
+	return map[string]string{"keys": string(data)}
 }
 
-// mount replaces the mounted text as the kubelet does (pkg/volume/util/atomic_writer.go).
-func (g *gateway) mount(text []byte) {
-	g.mounts++
-	data := filepath.Join(g.dir, "..data")
-	old, _ := os.Readlink(data)
-	name := fmt.Sprintf("..2026_11_23_12_00_00.%09d", g.mounts)
-	g.must(os.Mkdir(filepath.Join(g.dir, name), 0o700))
-	g.must(os.WriteFile(filepath.Join(g.dir, name, "keys"), text, 0o600))
-	g.must(os.Symlink(name, data+"_tmp"))
-	g.must(os.Rename(data+"_tmp", data))
-	if old != "" {
-		g.must(os.RemoveAll(filepath.Join(g.dir, old)))
-	}
-}
+func (g *gateway) mount(files map[string]string) { g.must(g.volume.Swap(files)) }
+
+func (g *gateway) reload(keys ...source.Key) { g.must(g.nginx.Reload(keys...)) }
 
 func (g *gateway) next(key source.Key) {
 	g.served(key.Version)
@@ -101,25 +129,25 @@ func (g *gateway) next(key source.Key) {
 
 func (g *gateway) bothLive() {
 	old, key := g.current, g.issue()
-	g.nginx.reload(old, key)
+	g.reload(old, key)
 	g.mount(g.document(key, old))
 	g.next(key)
-	g.nginx.reload(key)
+	g.reload(key)
 }
 
 func (g *gateway) sourceFirst() {
 	old, key := g.current, g.issue()
 	g.mount(g.document(key, old))
 	g.refused(key.Version)
-	g.nginx.reload(old, key)
+	g.reload(old, key)
 	g.next(key)
-	g.nginx.reload(key)
+	g.reload(key)
 }
 
 // serverFirst: the gateway refuses the old key before the file has the new one.
 func (g *gateway) serverFirst() {
 	old, key := g.current, g.issue()
-	g.nginx.reload(key)
+	g.reload(key)
 	g.refused(old.Version)
 	g.mount(g.document(key))
 	g.next(key)
@@ -127,21 +155,21 @@ func (g *gateway) serverFirst() {
 
 func (g *gateway) rollback() {
 	old, key := g.current, g.issue()
-	g.nginx.reload(old, key)
+	g.reload(old, key)
 	g.mount(g.document(key, old))
 	g.next(key)
 	g.mount(g.document(old))
 	g.next(old)
-	g.nginx.reload(old)
+	g.reload(old)
 }
 
 // revoked: the gateway refuses the current key, and the document lists the one before.
 func (g *gateway) revoked() {
 	old, key := g.current, g.issue()
-	g.nginx.reload(old, key)
+	g.reload(old, key)
 	g.mount(g.document(key, old))
 	g.next(key)
-	g.nginx.reload(old)
+	g.reload(old)
 	g.next(old)
 	g.mount(g.document(old))
 }
@@ -150,19 +178,25 @@ func (g *gateway) revoked() {
 func (g *gateway) badThenNew() {
 	old, key := g.current, g.issue()
 	whole := g.document(key, old)
-	g.mount(whole[:g.rng.IntN(len(whole)-3)])
-	g.nginx.reload(old, key)
+	half := whole["keys"][:g.rng.IntN(len(whole["keys"])-3)]
+	g.mount(map[string]string{"keys": half})
+	g.reload(old, key)
 	g.pause(time.Second)
 	g.mount(whole)
 	g.next(key)
-	g.nginx.reload(key)
+	g.reload(key)
 }
 
-// restart: nginx ends and comes back with the new key beside the old.
-func (g *gateway) restart() {
+// killed: nginx is killed with requests in it, and comes back with the new key
+// beside the old.
+func (g *gateway) killed() {
 	old, key := g.current, g.issue()
-	g.nginx.restart(old, key)
+	g.must(g.nginx.Kill())
+	g.await("the end of what nginx had passed on", func() bool { return g.open.Load() == 0 })
+	g.ledger.lost()
+	g.pause(300 * time.Millisecond)
+	g.must(g.nginx.Start(old, key))
 	g.mount(g.document(key, old))
 	g.next(key)
-	g.nginx.reload(key)
+	g.reload(key)
 }

@@ -20,6 +20,7 @@ type entry struct {
 	accepted string   // the version of the last attempt, if it was accepted
 	applied  int      // orders
 	broken   int      // attempts cut, or answered 503
+	lost     bool     // an attempt may have been applied, and its answer lost on the way
 }
 
 // most is how often the transport sends a request at the very most.
@@ -67,9 +68,22 @@ func (l *ledger) apply(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.mu.Lock()
-	l.entry(id).applied++
+	if e := l.entry(id); e.applied == 0 || !e.lost { // what an Idempotency-Key is for
+		e.applied++
+	}
 	l.mu.Unlock()
 	_, _ = io.WriteString(w, id)
+}
+
+// lost notes that no request that is out has been answered, nor will be: the
+// client sees a lost connection, and does not know what became of it.
+func (l *ledger) lost() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.entries {
+		e.lost = true
+		e.broken++
+	}
 }
 
 // settle compares what the transport reported with the record, and strikes the

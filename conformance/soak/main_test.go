@@ -20,9 +20,15 @@
 //     the other's.
 //
 // A source may fail as it likes meanwhile, as long as the server goes on taking
-// the last good key. A connection that is cut, a 503 and a gateway that restarts
-// are no matter of keys: there the client runs with WithRetry, and orders carry
-// an Idempotency-Key. On files, where nothing is cut, it runs without.
+// the last good key, and a client may be closed and begun anew in the midst of an
+// overlap: it has the key before from its cache. All of this runs without any
+// retry, on files and on an endpoint.
+//
+// A connection that is cut, a 502, a 503 and a gateway that is killed with
+// requests in it are no matter of keys: no transport can tell whether such a
+// request was applied. Behind nginx, where these come, the client runs with
+// WithRetry and orders carry an Idempotency-Key, by which the server knows an
+// order that it has applied already; it is asked to only where an answer was lost.
 //
 // # What is checked
 //

@@ -1,9 +1,7 @@
 package soak_test
 
 import (
-	"math/rand/v2"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
@@ -16,13 +14,7 @@ type mock struct {
 	*track
 	api     *mockapi.API
 	current source.Key
-	broken  atomic.Int32 // what happens to requests: 0, cut or unavailable
 }
-
-const (
-	cut         = 1
-	unavailable = 2
-)
 
 func newMock(k *track, opts ...mockapi.Option) *mock {
 	k.t.Helper()
@@ -36,24 +28,14 @@ func newMock(k *track, opts ...mockapi.Option) *mock {
 	return m
 }
 
-func (m *mock) note(w http.ResponseWriter, _ *http.Request, a mockapi.Attempt) (answered bool) {
+func (m *mock) note(_ http.ResponseWriter, _ *http.Request, a mockapi.Attempt) (answered bool) {
 	if a.Version == "" {
 		m.mu.Lock()
 		m.failed = append(m.failed, "a key was sent that was never issued")
 		m.mu.Unlock()
 	}
-	how := m.broken.Load()
-	if rand.IntN(2) == 0 { // or the first attempt that probes a key would never get through
-		how = 0
-	}
-	if !m.ledger.attempt(a.Header.Get("X-Request-Id"), a.Version, a.Accepted, how != 0) {
-		return false
-	}
-	if how == cut {
-		panic(http.ErrAbortHandler)
-	}
-	w.WriteHeader(http.StatusServiceUnavailable)
-	return true
+	m.ledger.attempt(a.Header.Get("X-Request-Id"), a.Version, a.Accepted, false)
+	return false
 }
 
 // issue makes a new key. The ring may have it before Issue returns, so its name

@@ -1,12 +1,15 @@
 package soak_test
 
 import (
+	"context"
 	crand "crypto/rand"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -25,6 +28,9 @@ type track struct {
 	name     string
 	rng      *rand.Rand // of the steps
 	printed  *sweep
+	begin    func() error // makes client and end
+	end      func()
+	process  sync.RWMutex // held to send a request, and to restart
 	client   *client.Client
 	url      string
 	attempts bool // the ledger has refused attempts too
@@ -51,21 +57,51 @@ func newTrack(t *testing.T, name string, from uint64, printed *sweep) *track {
 	}
 }
 
-// open starts the client on src; the server has a key that the source lists.
-func (k *track) open(src source.Source, base *http.Transport, opts ...client.Option) {
+// start starts the client on what src makes, with a cache; the server has a key
+// that the source lists.
+func (k *track) start(base *http.Transport, src func() source.Source, opts ...client.Option) {
 	k.t.Helper()
 	base.MaxIdleConnsPerHost = clients
-	c, err := client.New(k.t.Context(), src, append([]client.Option{
-		client.WithBase(base), client.WithScheme(transport.SchemeFunc(k.prepare)),
-		client.WithRing(source.WithPoll(time.Second), source.WithRefusalWait(10*time.Second), source.WithOverlap(time.Hour),
-			source.WithLogger(slog.New(slog.NewTextHandler(k.printed, &slog.HandlerOptions{Level: slog.LevelDebug}))),
-			source.WithObserver(func(e source.Event) { k.printed.look(fmt.Sprintf("%+v %#v", e, e)) })),
-	}, opts...)...)
-	if err != nil {
+	cache := source.FileCache(filepath.Join(k.t.TempDir(), "cache"))
+	k.begin = func() error {
+		ctx, cancel := context.WithTimeout(k.t.Context(), limit)
+		defer cancel()
+		from := src()
+		c, err := client.New(ctx, from, append([]client.Option{
+			client.WithBase(base), client.WithScheme(transport.SchemeFunc(k.prepare)),
+			client.WithRing(source.WithPoll(time.Second), source.WithRefusalWait(10*time.Second), source.WithOverlap(time.Hour),
+				source.WithCache(cache),
+				source.WithLogger(slog.New(slog.NewTextHandler(k.printed, &slog.HandlerOptions{Level: slog.LevelDebug}))),
+				source.WithObserver(func(e source.Event) { k.printed.look(fmt.Sprintf("%+v %#v", e, e)) })),
+		}, opts...)...)
+		if err != nil {
+			return err
+		}
+		k.client = c
+		k.end = func() {
+			_ = c.Close()
+			if closing, ok := from.(io.Closer); ok {
+				_ = closing.Close()
+			}
+		}
+		return nil
+	}
+	if err := k.begin(); err != nil {
 		k.t.Fatal(err)
 	}
-	k.client = c
-	k.t.Cleanup(func() { _ = c.Close(); base.CloseIdleConnections() })
+	k.t.Cleanup(func() { k.end(); base.CloseIdleConnections() })
+}
+
+// restart ends the client, once what is out has been answered, and begins anew,
+// as a process does that is replaced: with the source, the cache, and no memory.
+func (k *track) restart() {
+	k.process.Lock()
+	defer k.process.Unlock()
+	k.end()
+	k.must(k.begin())
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.last[:])
 }
 
 // newSecret returns a secret, and notes that it is the server's next version's.

@@ -36,6 +36,7 @@ func (k *track) send(stop <-chan struct{}, client int) {
 		k.figures.requests++
 		id := fmt.Sprintf("%s-%d-%d", k.name, client, k.figures.requests)
 		k.mu.Unlock()
+		k.process.RLock()
 		served, err := k.request(id, n%3 == 0)
 		k.mu.Lock()
 		k.last[client] = served
@@ -43,6 +44,7 @@ func (k *track) send(stop <-chan struct{}, client int) {
 			k.failed = append(k.failed, fmt.Sprintf("%s: %v; server: %s", id, err, k.ledger.show(id)))
 		}
 		k.mu.Unlock()
+		k.process.RUnlock()
 	}
 }
 
