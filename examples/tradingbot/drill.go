@@ -3,12 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/rollingkeys/rollingkeys/conformance/kubelet"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
@@ -79,11 +78,11 @@ func drill(ctx context.Context, d *desk, exchange string, rounds int, out io.Wri
 				continue
 			}
 			fmt.Fprintf(out, "both keys: %s\n", step.name)
-			var both errgroup.Group
+			both := make(chan error)
 			for _, c := range []*credential{d.trades, d.reading} {
-				both.Go(func() error { return step.run(ctx, d.api, c) })
+				go func() { both <- step.run(ctx, d.api, c) }()
 			}
-			if err := cmp.Or(both.Wait(), ctx.Err()); err != nil {
+			if err := cmp.Or(errors.Join(<-both, <-both), ctx.Err()); err != nil {
 				return fmt.Errorf("%s: %w", step.name, err)
 			}
 		}
