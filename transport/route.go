@@ -16,7 +16,8 @@ type Rule struct {
 
 // Route returns a RoundTripper that sends each request by the first rule that
 // matches: a read-only key for GET and a trading key for the rest, or one key a
-// host. Where none does, RoundTrip fails with [ErrNoRoute].
+// host. An API whose orders are GETs needs another rule than the method: see
+// Reads of package provider's Profile. Where none does, RoundTrip fails with [ErrNoRoute].
 func Route(rules ...Rule) http.RoundTripper { return router(rules) }
 
 // Methods matches requests of the given methods.
