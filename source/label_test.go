@@ -14,7 +14,7 @@ import (
 // F74, F91
 func TestSchemesSeeTheNameThatIsReported(t *testing.T) {
 	keys := make(chan source.Key, 1)
-	keys <- source.Key{Secret: source.NewSecret("first")}
+	keys <- source.Key{Secret: source.NewSecret("sentinel-first")}
 	ring, err := source.Keep(t.Context(), oneByOne(keys), source.WithLogger(nil))
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +25,7 @@ func TestSchemesSeeTheNameThatIsReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n, key := range []source.Key{{}, {}, {Version: "v5"}, {Version: "v5"}} {
-		key.Secret = source.NewSecret(string(rune('a' + n)))
+		key.Secret = source.NewSecret("sentinel-" + string(rune('a'+n)))
 		keys <- key
 		if err := ring.Refresh(t.Context()); err != nil {
 			t.Fatal(err)

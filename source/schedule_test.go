@@ -1,0 +1,160 @@
+package source_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// readings counts how often a source is read in a while.
+func readings(s interface{ count() int }, d time.Duration) int {
+	before := s.count()
+	time.Sleep(d)
+	return s.count() - before
+}
+
+// Without WithPoll the source's own word sets the interval, between 1 s and 1 h,
+// for as long as it gives it.
+//
+// F81
+func TestSourceSetsTheInterval(t *testing.T) {
+	for name, c := range map[string]struct {
+		fresh       time.Duration
+		opts        []source.Option
+		over        time.Duration
+		least, most int
+	}{
+		"none":      {0, nil, time.Hour, 109, 134},
+		"10 min":    {10 * time.Minute, nil, 10 * time.Hour, 54, 67},
+		"too short": {time.Nanosecond, nil, time.Minute, 54, 67},
+		"too long":  {1000 * time.Hour, nil, 10 * time.Hour, 9, 12},
+		"overruled": {time.Second, []source.Option{source.WithPoll(10 * time.Minute)}, 10 * time.Hour, 54, 67},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				set := listed("v1")
+				set.FreshFor = c.fresh
+				s := &store{set: set}
+				keep(t, s, c.opts...)
+				if n := readings(s, c.over); n < c.least || n > c.most {
+					t.Errorf("%d readings in %v, want %d to %d", n, c.over, c.least, c.most)
+				}
+				s.put(listed("v1"), nil) // it has nothing to say any more
+				time.Sleep(2 * time.Hour)
+				if n := readings(s, time.Hour); c.opts == nil && (n < 109 || n > 134) {
+					t.Errorf("%d readings in an hour without its word", n)
+				}
+			})
+		})
+	}
+}
+
+// The age is that of what the source said, which may be a copy; nothing is newer than now.
+//
+// F76
+func TestAgeOfACopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, ev := keep(t, s, source.WithPoll(time.Hour), source.WithStaleAfter(10*time.Minute), source.WithMaxStale(30*time.Minute))
+		for _, c := range []struct {
+			asOf  time.Duration
+			age   time.Duration
+			stale bool
+			dead  bool
+		}{
+			{-5 * time.Minute, 5 * time.Minute, false, false},
+			{-20 * time.Minute, 20 * time.Minute, true, false},
+			{time.Hour, 0, false, false},
+			{-40 * time.Minute, 40 * time.Minute, true, true},
+		} {
+			set := listed("v1")
+			set.AsOf = time.Now().Add(c.asOf)
+			s.put(set, nil)
+			refresh(t, r)
+			_, err := r.Attempt(true)
+			if st := r.Status(); st.Age != c.age || !st.LastRead.Equal(time.Now().Add(-c.age)) || st.Stale != c.stale || (err != nil) != c.dead {
+				t.Errorf("as of %v: age %v, stale %v, %v", c.asOf, st.Age, st.Stale, err)
+			}
+		}
+		synctest.Wait()
+		if n := ev.count(source.Stale); n != 2 {
+			t.Errorf("%d stale events", n)
+		}
+	})
+}
+
+// A key that expires is asked about from a minute before its end on, however long
+// the interval, so that its successor is in use while it is good.
+func TestAsksAMinuteAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := listed("v1")
+		set.Keys[0].ExpiresAt = time.Now().Add(10 * time.Minute)
+		s := &store{set: set}
+		r, _ := keep(t, s, source.WithPoll(1000*time.Hour))
+		time.Sleep(9*time.Minute - time.Second)
+		if n := readings(s, 31*time.Second); n < 6 || n > 7 {
+			t.Errorf("%d readings in the first 30 s, want one each 5 s", n)
+		}
+		s.put(listed("v2"), nil)
+		time.Sleep(6 * time.Second)
+		accepted(t, r, "v2")
+	})
+}
+
+// Without a key, the source is read at once, and then each 5 s, however long the interval.
+func TestKeyIsWantedBadly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, source.WithPoll(1000*time.Hour))
+		before := s.count()
+		if err := r.Revoke("v1"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := s.count() - before; n != 1 {
+			t.Errorf("%d readings at once", n)
+		}
+		time.Sleep(time.Hour)
+		s.put(listed("v2"), nil)
+		time.Sleep(6 * time.Second)
+		accepted(t, r, "v2")
+	})
+}
+
+// A source that fails is asked about once a minute however long the interval, and
+// while there are keys no more often than one that is up.
+//
+// F75, F77
+func TestFailingSourceIsAskedEachMinute(t *testing.T) {
+	for name, c := range map[string]struct {
+		poll, over  time.Duration
+		least, most int // between two readings lie 54 s to 90 s
+	}{
+		"seldom polled": {10 * time.Minute, 31 * time.Minute, 13, 35},
+		"often polled":  {time.Minute, 4 * time.Minute, 2, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &store{set: listed("v1")}
+				keep(t, s, source.WithPoll(c.poll))
+				s.put(source.Set{}, source.ErrUnavailable)
+				if n := readings(s, c.over); n < c.least || n > c.most {
+					t.Errorf("%d readings in %v, want %d to %d", n, c.over, c.least, c.most)
+				}
+			})
+		})
+	}
+	t.Run("at the start", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &store{err: source.ErrUnavailable}
+			start := time.Now()
+			time.AfterFunc(2*time.Hour, func() { s.put(listed("v1"), nil) })
+			keep(t, s, source.WithPoll(time.Hour))
+			if d := time.Since(start) - 2*time.Hour; d > 90*time.Second {
+				t.Errorf("started %v after the source was there", d)
+			}
+		})
+	})
+}
