@@ -2,10 +2,12 @@ package source_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -146,45 +148,6 @@ func (m *memory) text() string {
 	return string(m.data)
 }
 
-// A restart within an overlap still has the previous key, for the rest of the
-// overlap; a restart while the source is down still starts.
-func TestRestart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cache := &memory{}
-		s := &store{set: plain("a")}
-		opts := []source.Option{source.WithCache(cache), source.WithOverlap(time.Hour), source.WithRefusalWait(0)}
-		r, _ := keep(t, s, opts...)
-		v1 := r.Version()
-		time.Sleep(time.Minute)
-		s.put(plain("b"), nil)
-		refresh(t, r)
-		v2 := r.Version()
-		time.Sleep(30 * time.Minute)
-		r.Close()
-
-		r, ev := keep(t, s, opts...)
-		a := attempt(t, r, v2)
-		b := next(t, &a, v1)
-		b.Unknown()
-		if st := r.Status(); st.Stale {
-			t.Errorf("stale: %+v", st)
-		}
-		time.Sleep(31 * time.Minute)
-		a = attempt(t, r, v2)
-		next(t, &a, "")
-		r.Close()
-		wantKinds(t, ev, "switched "+v2, "overlap_ended "+v1, "refused "+v2, "all_refused "+v2)
-
-		s.put(source.Set{}, source.ErrUnavailable)
-		r, _ = keep(t, s, opts...)
-		a = attempt(t, r, v2)
-		a.Accepted()
-		if st := r.Status(); !st.Stale || st.Healthy {
-			t.Errorf("keys out of the cache are not stale: %+v", st)
-		}
-	})
-}
-
 // A key that was revoked is not in the cache any more.
 func TestRevokedKeyIsNotCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -226,4 +189,92 @@ func TestBadCache(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A failed save is tried again.
+func TestCacheIsSavedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &memory{}
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, source.WithCache(c), source.WithPoll(time.Minute))
+		synctest.Wait()
+		c.failNext()
+		s.put(listed("v2"), nil)
+		refresh(t, r)
+		time.Sleep(5 * time.Hour)
+		r.Close()
+		if !strings.Contains(string(c.data), "sentinel-v2") {
+			t.Error("v2 is not in the cache 5 h after one failed save")
+		}
+	})
+}
+
+// A process that ends without Close leaves a cache that is 5 minutes old at most.
+//
+// F76
+func TestCacheIsSavedNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, cache := &store{set: listed("v1")}, &memory{}
+		keep(t, s, source.WithCache(cache), source.WithPoll(time.Minute))
+		time.Sleep(time.Hour)
+		s.put(source.Set{}, source.ErrUnavailable)
+		r, _ := keep(t, s, source.WithCache(&memory{data: []byte(cache.text())}))
+		if age := r.Status().Age; age > 7*time.Minute {
+			t.Errorf("the cache is %v old", age)
+		}
+	})
+}
+
+// A key that the scheme cannot use, one that has expired and one that was revoked
+// are not in the cache: a restart would find the first current.
+//
+// F19, F102
+func TestUselessKeysAreNotCached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		prepare := func(k source.Key) (any, error) {
+			if k.Version == "bad" {
+				return nil, errors.New("cannot be parsed")
+			}
+			return nil, nil
+		}
+		set := listed("bad", "v3", "v2", "v1")
+		set.Keys[2].ExpiresAt = time.Now().Add(time.Minute)
+		s, cache := &store{set: set}, &memory{}
+		r, _ := keep(t, s, source.WithCache(cache), source.WithPrepare(prepare))
+		time.Sleep(2 * time.Minute)
+		if err := r.Revoke("v1"); err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		for _, useless := range []string{"sentinel-bad", "sentinel-v2", "sentinel-v1"} {
+			if strings.Contains(cache.text(), useless) || !strings.Contains(cache.text(), "sentinel-v3") {
+				t.Errorf("%s is in the cache: %t", useless, strings.Contains(cache.text(), useless))
+			}
+		}
+		s.put(source.Set{}, source.ErrUnavailable)
+		r, _ = keep(t, s, source.WithCache(cache))
+		if _, err := r.Prepare(prepare); err != nil || r.Version() != "v3" {
+			t.Errorf("%s in use, %v", r.Version(), err)
+		}
+	})
+}
+
+// A cache without a salt, of an older version or by another hand, does not make
+// the ring keep digests that can be guessed; keys that are none are left out.
+//
+// F98
+func TestCacheByAnotherHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cache := &memory{data: []byte(`{"format":1,"source":"store","keys":[{"version":"v3","label":"v3","secret":""},
+			{"version":"v2","label":"v2","secret":"sentinel-v2"},{"version":"v1","label":"v1","secret":"sentinel-v2"}]}`)}
+		r, _ := keep(t, &store{err: source.ErrUnavailable}, source.WithCache(cache))
+		if got := versions(r); !slices.Equal(got, []string{"v2 current"}) {
+			t.Errorf("%q", got)
+		}
+		r.Close()
+		var saved struct{ Salt []byte }
+		if err := json.Unmarshal([]byte(cache.text()), &saved); err != nil || len(saved.Salt) != 32 {
+			t.Errorf("salt of %d bytes, %v", len(saved.Salt), err)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package source_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,33 +11,30 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// held is a source that takes what it answers before it is held up, and that
-// does not care for its context.
-type held struct{ store }
-
-func (s *held) Read(context.Context) (source.Set, error) {
-	s.mu.Lock()
-	s.reads++
-	set, err, hang := s.set, s.err, s.hang
-	s.mu.Unlock()
-	if hang != nil {
-		<-hang
-	}
-	return set, err
-}
-
-// hold holds up the readings from now on, until release is called.
-func (s *store) hold() (release func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	hang := make(chan struct{})
-	s.hang = hang
-	return func() {
+// F105, F106: Close is idempotent, concurrent, bounded when the source hangs.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s)
 		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.hang = nil
-		close(hang)
-	}
+		s.hang = make(chan struct{})
+		s.mu.Unlock()
+		out := attempt(t, r, "v1")
+		go r.Refresh(context.Background())
+		synctest.Wait()
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() { r.Close() })
+		}
+		wg.Wait()
+		out.Accepted()
+		if err := r.Refresh(t.Context()); !errors.Is(err, source.ErrClosed) {
+			t.Errorf("error %v", err)
+		}
+		if a, err := r.Attempt(true); !errors.Is(err, source.ErrClosed) {
+			t.Errorf("%v, error %v", a, err)
+		}
+	})
 }
 
 // A source that ignores its context holds Close up for 5 s, and what it comes
@@ -87,5 +85,51 @@ func TestCloseEndsAReading(t *testing.T) {
 		if err := <-failed; !errors.Is(err, source.ErrClosed) {
 			t.Errorf("Refresh: %v", err)
 		}
+	})
+}
+
+// F78: Refresh honours its own context, whatever the source does.
+func TestRefreshHonoursContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s)
+		hang := make(chan struct{})
+		s.mu.Lock()
+		s.hang = hang
+		s.mu.Unlock()
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		if err := r.Refresh(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		if d := time.Since(start); d != 500*time.Millisecond {
+			t.Errorf("returned after %v", d)
+		}
+		close(hang)
+	})
+}
+
+// A check that takes its time holds up nothing but the reading that it belongs to.
+func TestSlowCheckBlocksNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, source.WithPrepare(func(k source.Key) (any, error) {
+			if k.Version == "v2" {
+				<-release
+			}
+			return nil, nil
+		}))
+		s.put(listed("v2", "v1"), nil)
+		go r.Refresh(t.Context())
+		synctest.Wait()
+		if r.Status().InUse != "v1" {
+			t.Error("v1 is not in use")
+		}
+		closed := make(chan struct{})
+		go func() { r.Close(); close(closed) }()
+		<-closed // in fake time: a deadlock ends the test
+		close(release)
 	})
 }

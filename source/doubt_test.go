@@ -69,3 +69,28 @@ func TestDoubtsInVainAreHeldOff(t *testing.T) {
 		}
 	})
 }
+
+// F58, F65: doubtful refusals that nothing helps against are not all tried again.
+func TestDoubtfulRefusalsAreNotDoubled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, opts := range [][]source.Option{nil, {source.WithLockout()}} {
+			s := &store{set: listed("v2", "v1")}
+			r, _ := keep(t, s, opts...)
+			sent := 0
+			for range 1000 {
+				a, err := r.Attempt(true)
+				if err != nil {
+					continue
+				}
+				for ok := true; ok; {
+					sent++
+					a, ok = a.Next(t.Context(), true)
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			if sent > 1050 {
+				t.Errorf("%d attempts for 1000 requests", sent)
+			}
+		}
+	})
+}

@@ -48,8 +48,8 @@ func (s *shelf) put(keys ...source.Key) {
 // A source of one's own is Read, and Notify if it can push: back-off, jitter,
 // staleness and the last good keys are the ring's.
 func ExampleNotifier() {
-	v1 := source.Key{Version: "v1", Secret: source.NewSecret("one")}
-	v2 := source.Key{Version: "v2", Secret: source.NewSecret("two")}
+	v1 := source.Key{Version: "v1", Secret: source.NewSecret("sentinel-1")}
+	v2 := source.Key{Version: "v2", Secret: source.NewSecret("sentinel-2")}
 	s := &shelf{keys: []source.Key{v1}, changed: make(chan struct{})}
 	switched := make(chan string, 2)
 	ring, err := source.Keep(context.Background(), s, source.WithLogger(nil), source.WithObserver(func(e source.Event) {
@@ -72,7 +72,7 @@ func ExampleNotifier() {
 
 // A secret prints as what it is: nobody's business.
 func ExampleSecret() {
-	s := source.NewSecret("hunter2")
+	s := source.NewSecret("sentinel-hunter2")
 	fmt.Printf("%v %q %+v\n", s, s, struct{ Token source.Secret }{s})
 	// Output: [redacted] [redacted] {Token:[redacted]}
 }

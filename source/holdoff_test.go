@@ -1,7 +1,6 @@
 package source_test
 
 import (
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,6 +102,88 @@ func TestDroppedProbe(t *testing.T) {
 	})
 }
 
+// F60: a probe that hangs keeps the others from probing for a while only.
+func TestHungProbeDoesNotEndProbing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v2", "v1")}
+		r, _ := keep(t, s)
+		a := attempt(t, r, "v2")
+		b := next(t, &a, "v1")
+		b.Accepted()
+		time.Sleep(5 * time.Second)
+		p := attempt(t, r, "v2") // the probe, a long poll or a hung connection, or one that panicked
+		_ = p
+		probes := 0
+		for range 24 * 60 {
+			a, _ := r.Attempt(true)
+			if a.Version() == "v2" {
+				probes++
+			}
+			a.Accepted()
+			time.Sleep(time.Minute)
+		}
+		if probes == 0 {
+			t.Error("v2 not tried again in 24 h")
+		}
+	})
+}
+
+// F60: whether a refused key is good by now is found out with requests that can
+// be sent again, and an outcome that says nothing costs a hold-off, no more.
+func TestProbesAreRepeatable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v2", "v1")})
+		a := attempt(t, r, "v2")
+		b := next(t, &a, "v1")
+		b.Accepted()
+		for range 10 {
+			time.Sleep(1200 * time.Millisecond)
+			stream, err := r.Attempt(false)
+			if err != nil || stream.Version() != "v1" {
+				t.Fatalf("a stream probes: %q, %v", stream.Version(), err)
+			}
+			stream.Accepted()
+			probe := attempt(t, r, "v2")
+			probe.Unknown()
+		}
+		time.Sleep(1200 * time.Millisecond)
+		a = attempt(t, r, "v2")
+		a.Accepted()
+	})
+}
+
+// F34, F60: the previous key, in use for a refused current one, is refused in its
+// turn, by a request that cannot be sent again: the next one tries the current key,
+// be it one that cannot be sent again either.
+func TestStreamsFindTheWayForward(t *testing.T) {
+	for _, repeatable := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := keep(t, &store{set: listed("v2", "v1")}, source.WithRefusalWait(0))
+			a := attempt(t, r, "v2")
+			b := next(t, &a, "v1")
+			b.Accepted()
+			for range 6 { // the hold-off grows
+				time.Sleep(time.Minute)
+				a = attempt(t, r, "v2")
+				b = next(t, &a, "v1")
+				b.Accepted()
+			}
+			stream, err := r.Attempt(false)
+			if err != nil || stream.Version() != "v1" {
+				t.Fatalf("%q, %v", stream.Version(), err)
+			}
+			stream.Refused()
+			a, err = r.Attempt(repeatable)
+			if err != nil || a.Version() != "v2" {
+				t.Fatalf("%q, %v", a.Version(), err)
+			}
+			a.Accepted()
+			a = attempt(t, r, "v2")
+			a.Accepted()
+		})
+	}
+}
+
 // While every key is refused, a request gets one try with another version only
 // when that one's hold-off is over, and the hold-off grows.
 //
@@ -126,97 +207,21 @@ func TestOthersAreTriedNowAndThen(t *testing.T) {
 	})
 }
 
-// A newer key that is refused where an older one is accepted is not given up for
-// good: it may be on its way. When everything else fails it is tried.
+// While every key is refused, requests that come together do not all try the other
+// version: one does.
 //
-// F60, F68
-func TestNewerKeyIsNotGivenUp(t *testing.T) {
+// F58
+func TestOthersAreTriedByOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, _ := keep(t, &store{set: listed("v3", "v2", "v1")}, source.WithPoll(time.Hour), source.WithRefusalWait(0))
-		fallsBack(t, r, "v3", "v2")
+		r, _ := keep(t, &store{set: listed("v2", "v1")}, source.WithPoll(time.Hour), source.WithRefusalWait(0))
 		a := attempt(t, r, "v2")
-		b := next(t, &a, "v3")
-		b = next(t, &b, "v1") // v1 is what the server takes
-		b.Accepted()
-		accepted(t, r, "v1")
-		served := 0
-		for range 600 { // now it takes v2, and nothing else
-			a, err := r.Attempt(true)
-			for ok := err == nil; ok; {
-				if a.Version() == "v2" {
-					a.Accepted()
-					served++
-					break
-				}
-				a, ok = a.Next(t.Context(), false)
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		if served < 500 {
-			t.Errorf("%d of 600 requests were served by v2", served)
-		}
-	})
-}
-
-// waits sends a request that the server refuses, and reports whether it waited
-// for the source. Before it, another is accepted.
-func waits(t *testing.T, r *source.Ring) bool {
-	t.Helper()
-	accepted(t, r, "v1")
-	a := attempt(t, r, "v1")
-	start := time.Now()
-	next(t, &a, "")
-	b := attempt(t, r, "v1")
-	b.Accepted()
-	return time.Since(start) > time.Second
-}
-
-// An address that refuses every key, among good traffic, waits for the source with
-// growing pauses, up to a minute; after a good while they begin anew.
-//
-// F58, F64
-func TestWaitingInVainCoolsDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, _ := keep(t, &store{set: listed("v1")}, source.WithPoll(time.Hour))
-		var at []time.Duration
-		start := time.Now()
-		for time.Since(start) < 10*time.Minute {
-			begun := time.Since(start)
-			if waits(t, r) {
-				at = append(at, begun)
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		if len(at) < 12 || len(at) > 18 { // after 1, 2, 4 ... 32 s, then each minute
-			t.Errorf("%d requests waited, at %v", len(at), at)
-		}
-		time.Sleep(3 * time.Minute)
-		first := waits(t, r)
+		b := next(t, &a, "v1")
+		next(t, &b, "")
 		time.Sleep(1200 * time.Millisecond)
-		if second := waits(t, r); !first || !second {
-			t.Errorf("after a good while: waited %v, and after 1 s %v", first, second)
-		}
-	})
-}
-
-// Where bad keys lock out, a key that was good is asked about once more at once,
-// and then held off for 20 s, 40 s, a minute: not asked about again and again.
-func TestLockoutAsksOnceMore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, _ := keep(t, &store{set: listed("v1")}, source.WithLockout(), source.WithRefusalWait(0), source.WithPoll(time.Hour))
-		accepted(t, r, "v1")
-		var pauses []time.Duration
-		a := attempt(t, r, "v1")
-		for range 6 {
-			next(t, &a, "")
-			var d time.Duration
-			a, d = probed(t, r, "v1")
-			pauses = append(pauses, d.Truncate(10*time.Second))
-		}
+		a, b = attempt(t, r, "v2"), attempt(t, r, "v2")
+		a = next(t, &a, "v1")
+		next(t, &b, "")
 		a.Accepted()
-		want := []time.Duration{0, 20 * time.Second, 40 * time.Second, time.Minute, time.Minute, time.Minute}
-		if !slices.Equal(pauses, want) {
-			t.Errorf("held off for %v, want %v", pauses, want)
-		}
+		accepted(t, r, "v1")
 	})
 }

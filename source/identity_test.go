@@ -30,6 +30,33 @@ func versions(r *source.Ring) (list []string) {
 	return list
 }
 
+// tenant is a store whose name does not tell all.
+type tenant struct {
+	store
+	id string
+}
+
+func (s *tenant) Identity() source.Secret { return source.NewSecret(s.id) }
+
+// A cache is of no use to another source of the same name.
+func TestCacheOfAnotherTenant(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cache")
+	a := &tenant{store: store{set: listed("a1")}, id: "sentinel-tenant-a"}
+	r, _ := keep(t, a, source.WithCache(source.FileCache(path)))
+	r.Close()
+	if data, err := os.ReadFile(path); err != nil || strings.Contains(string(data), a.id) {
+		t.Errorf("%v; the identity is in the cache: %t", err, strings.Contains(string(data), a.id))
+	}
+	for id, starts := range map[string]bool{"sentinel-b": false, "sentinel-tenant-a": true} {
+		down := &tenant{store: store{err: source.ErrUnavailable}, id: id}
+		r, err := source.Keep(t.Context(), down, source.WithLogger(nil), source.WithFailFast(), source.WithCache(source.FileCache(path)))
+		if (err == nil) != starts {
+			t.Errorf("tenant %s starts: %t, %v", id, err == nil, err)
+		}
+		r.Close()
+	}
+}
+
 // One secret under two names is one key: a store that was rolled back lists the
 // old content anew, and the old name must not be called safe to revoke.
 //
@@ -63,40 +90,6 @@ func TestSameContentIsOneKey(t *testing.T) {
 			t.Errorf("revoked by its new name: %v, %s in use", err, r.Version())
 		}
 	})
-}
-
-// A key that comes back under a new name is a rollback, whether the ring still
-// has it or not.
-//
-// F18, F90
-func TestRollbackUnderANewName(t *testing.T) {
-	for _, middle := range [][]string{{"11=b", "10=a"}, {"11=b"}} {
-		s := &store{set: called("10=a")}
-		r, _ := keep(t, s, source.WithoutRollback())
-		s.put(called(middle...), nil)
-		refresh(t, r)
-		s.put(called("12=a", "11=b"), nil)
-		if err := r.Refresh(t.Context()); !errors.Is(err, source.ErrRollback) || r.Version() != "11" {
-			t.Errorf("after %q: %v, %s in use", middle, err, r.Version())
-		}
-	}
-}
-
-// A file that was copied with its time is older than the one before, and new.
-//
-// F90
-func TestAnOlderFileIsNoRollback(t *testing.T) {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	file := func(content string, at time.Time) source.Set {
-		return source.Set{Keys: []source.Key{{Secret: source.NewSecret("sentinel-" + content), CreatedAt: at}}}
-	}
-	s := &store{set: file("a", at)}
-	r, _ := keep(t, s, source.WithoutRollback())
-	s.put(file("b", at.Add(-time.Hour)), nil)
-	refresh(t, r)
-	if k, err := r.InUse(); err != nil || k.Secret.Expose() != "sentinel-b" {
-		t.Errorf("%v, %v", k, err)
-	}
 }
 
 // A restart finds in its cache what the source calls otherwise by now.
@@ -202,32 +195,5 @@ func TestSecondSchemeCannotHarmTheFirst(t *testing.T) {
 		t.Errorf("%v", err)
 	} else {
 		a.Accepted()
-	}
-}
-
-// tenant is a store whose name does not tell all.
-type tenant struct {
-	store
-	id string
-}
-
-func (s *tenant) Identity() source.Secret { return source.NewSecret(s.id) }
-
-// A cache is of no use to another source of the same name.
-func TestCacheOfAnotherTenant(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "cache")
-	a := &tenant{store: store{set: listed("a1")}, id: "sentinel-tenant-a"}
-	r, _ := keep(t, a, source.WithCache(source.FileCache(path)))
-	r.Close()
-	if data, err := os.ReadFile(path); err != nil || strings.Contains(string(data), a.id) {
-		t.Errorf("%v; the identity is in the cache: %t", err, strings.Contains(string(data), a.id))
-	}
-	for id, starts := range map[string]bool{"sentinel-b": false, "sentinel-tenant-a": true} {
-		down := &tenant{store: store{err: source.ErrUnavailable}, id: id}
-		r, err := source.Keep(t.Context(), down, source.WithLogger(nil), source.WithFailFast(), source.WithCache(source.FileCache(path)))
-		if (err == nil) != starts {
-			t.Errorf("tenant %s starts: %t, %v", id, err == nil, err)
-		}
-		r.Close()
 	}
 }

@@ -2,8 +2,6 @@ package source_test
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,30 +82,4 @@ func TestReadingUnderWayIsNotShared(t *testing.T) {
 			})
 		})
 	}
-}
-
-// Of the events that wait for an observer that does not return, the newest 1,024
-// are kept: their number is bounded, and what is true at the end is told.
-//
-// F13
-func TestOldestEventsAreDropped(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &store{set: listed("v0")}
-		r, ev := keep(t, s)
-		synctest.Wait()
-		block := make(chan struct{})
-		late := &events{}
-		r.Subscribe(func(e source.Event) { <-block; late.add(e) })
-		for i := range 1000 {
-			s.put(listed(fmt.Sprintf("v%d", i+1)), nil)
-			refresh(t, r)
-			synctest.Wait()
-		}
-		close(block)
-		synctest.Wait()
-		// The first was on its way to the observer.
-		if n, all := len(late.list), len(ev.list); n != 1+1024 || all < 2000 || !slices.Equal(late.list[1:], ev.list[all-1024:]) {
-			t.Errorf("%d of %d events", n, all)
-		}
-	})
 }

@@ -167,8 +167,8 @@ func TestOneNameOverManyKeys(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 		synctest.Wait()
-		if n := ev.count(source.Warning); n != 1 {
-			t.Errorf("%d warnings", n)
+		if warned, switched := ev.count(source.Warning), ev.count(source.Switched); warned != 1 || switched != 3 {
+			t.Errorf("%d warnings, %d switches", warned, switched)
 		}
 	})
 }

@@ -1,16 +1,53 @@
 package source_test
 
 import (
-	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
 )
+
+// A restart within an overlap still has the previous key, for the rest of the
+// overlap; a restart while the source is down still starts.
+func TestRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cache := &memory{}
+		s := &store{set: plain("a")}
+		opts := []source.Option{source.WithCache(cache), source.WithOverlap(time.Hour), source.WithRefusalWait(0)}
+		r, _ := keep(t, s, opts...)
+		v1 := r.Version()
+		time.Sleep(time.Minute)
+		s.put(plain("b"), nil)
+		refresh(t, r)
+		v2 := r.Version()
+		time.Sleep(30 * time.Minute)
+		r.Close()
+
+		r, ev := keep(t, s, opts...)
+		a := attempt(t, r, v2)
+		b := next(t, &a, v1)
+		b.Unknown()
+		if st := r.Status(); st.Stale {
+			t.Errorf("stale: %+v", st)
+		}
+		time.Sleep(31 * time.Minute)
+		a = attempt(t, r, v2)
+		next(t, &a, "")
+		r.Close()
+		wantKinds(t, ev, "switched "+v2, "overlap_ended "+v1, "refused "+v2, "all_refused "+v2)
+
+		s.put(source.Set{}, source.ErrUnavailable)
+		r, _ = keep(t, s, opts...)
+		a = attempt(t, r, v2)
+		a.Accepted()
+		if st := r.Status(); !st.Stale || st.Healthy {
+			t.Errorf("keys out of the cache are not stale: %+v", st)
+		}
+	})
+}
 
 // A start that has cached keys waits for a slow source for 2 s, and no longer for
 // one that hangs.
@@ -79,22 +116,6 @@ func TestRestartFindsWhatThereWas(t *testing.T) {
 	})
 }
 
-// A process that ends without Close leaves a cache that is 5 minutes old at most.
-//
-// F76
-func TestCacheIsSavedNowAndThen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, cache := &store{set: listed("v1")}, &memory{}
-		keep(t, s, source.WithCache(cache), source.WithPoll(time.Minute))
-		time.Sleep(time.Hour)
-		s.put(source.Set{}, source.ErrUnavailable)
-		r, _ := keep(t, s, source.WithCache(&memory{data: []byte(cache.text())}))
-		if age := r.Status().Age; age > 7*time.Minute {
-			t.Errorf("the cache is %v old", age)
-		}
-	})
-}
-
 // Keys that a source listed besides the current one stay, while it is down: the
 // overlap is for those that it replaced.
 func TestListedKeysOutlastARestart(t *testing.T) {
@@ -107,59 +128,5 @@ func TestListedKeysOutlastARestart(t *testing.T) {
 		r, _ = keep(t, s, opts...)
 		time.Sleep(time.Hour)
 		fallsBack(t, r, "v2", "v1")
-	})
-}
-
-// A key that the scheme cannot use, one that has expired and one that was revoked
-// are not in the cache: a restart would find the first current.
-//
-// F19, F102
-func TestUselessKeysAreNotCached(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		prepare := func(k source.Key) (any, error) {
-			if k.Version == "bad" {
-				return nil, errors.New("cannot be parsed")
-			}
-			return nil, nil
-		}
-		set := listed("bad", "v3", "v2", "v1")
-		set.Keys[2].ExpiresAt = time.Now().Add(time.Minute)
-		s, cache := &store{set: set}, &memory{}
-		r, _ := keep(t, s, source.WithCache(cache), source.WithPrepare(prepare))
-		time.Sleep(2 * time.Minute)
-		if err := r.Revoke("v1"); err != nil {
-			t.Fatal(err)
-		}
-		r.Close()
-		for _, useless := range []string{"sentinel-bad", "sentinel-v2", "sentinel-v1"} {
-			if strings.Contains(cache.text(), useless) || !strings.Contains(cache.text(), "sentinel-v3") {
-				t.Errorf("%s is in the cache: %t", useless, strings.Contains(cache.text(), useless))
-			}
-		}
-		s.put(source.Set{}, source.ErrUnavailable)
-		r, _ = keep(t, s, source.WithCache(cache))
-		if _, err := r.Prepare(prepare); err != nil || r.Version() != "v3" {
-			t.Errorf("%s in use, %v", r.Version(), err)
-		}
-	})
-}
-
-// A cache without a salt, of an older version or by another hand, does not make
-// the ring keep digests that can be guessed; keys that are none are left out.
-//
-// F98
-func TestCacheByAnotherHand(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cache := &memory{data: []byte(`{"format":1,"source":"store","keys":[{"version":"v3","label":"v3","secret":""},
-			{"version":"v2","label":"v2","secret":"sentinel-v2"},{"version":"v1","label":"v1","secret":"sentinel-v2"}]}`)}
-		r, _ := keep(t, &store{err: source.ErrUnavailable}, source.WithCache(cache))
-		if got := versions(r); !slices.Equal(got, []string{"v2 current"}) {
-			t.Errorf("%q", got)
-		}
-		r.Close()
-		var saved struct{ Salt []byte }
-		if err := json.Unmarshal([]byte(cache.text()), &saved); err != nil || len(saved.Salt) != 32 {
-			t.Errorf("salt of %d bytes, %v", len(saved.Salt), err)
-		}
 	})
 }

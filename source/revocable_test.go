@@ -9,38 +9,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// accepted sends one request with a version, which the server takes.
-func accepted(t *testing.T, r *source.Ring, version string) {
-	t.Helper()
-	a := attempt(t, r, version)
-	a.Accepted()
-}
-
-// fallsBack has a version refused, and the next accepted in its place.
-func fallsBack(t *testing.T, r *source.Ring, from, to string) {
-	t.Helper()
-	a := attempt(t, r, from)
-	b := next(t, &a, to)
-	b.Accepted()
-}
-
-func one(version string) source.Set { return source.Set{Keys: []source.Key{key(version)}} }
-
-// status returns how a version stands.
-func status(t *testing.T, r *source.Ring, version string) source.VersionStatus {
-	t.Helper()
-	for _, v := range r.Status().Versions {
-		if v.Version == version {
-			return v
-		}
-	}
-	t.Fatalf("no version %q", version)
-	return source.VersionStatus{}
-}
-
 // Each condition alone decides whether an old key may be revoked at the server:
 // revoking one that is in use fails orders.
-func TestWhatMakesAKeySafeToRevoke(t *testing.T) {
+func TestSafeToRevoke(t *testing.T) {
 	const (
 		quiet    = "the current version is accepted, and this one is not sent any more"
 		recent   = "in use, or current, less than a minute ago"
@@ -224,6 +195,40 @@ func TestTimesOfLastUse(t *testing.T) {
 		a.Unknown()
 		if v := r.Status().Current; !v.LastUsed.Equal(time.Now()) || v.LastAccepted.Equal(v.LastUsed) {
 			t.Errorf("sent, not accepted: %+v", v)
+		}
+	})
+}
+
+// Revoked keys are out at once, by the source's word or the operator's.
+func TestRevoke(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v3", "v2", "v1")}
+		r, ev := keep(t, s)
+		if err := r.Revoke("v3"); err != nil {
+			t.Fatal(err)
+		}
+		a := attempt(t, r, "v2")
+		a.Accepted()
+		refresh(t, r) // the source still lists v3
+		a = attempt(t, r, "v2")
+		a.Accepted()
+		set := listed("v1")
+		set.Revoked = []string{"v2"}
+		s.put(set, nil)
+		refresh(t, r)
+		a = attempt(t, r, "v1")
+		a.Accepted()
+		s.put(source.Set{Complete: true, Revoked: []string{"v1"}}, nil)
+		refresh(t, r)
+		if _, err := r.Attempt(true); !errors.Is(err, source.ErrNoKey) {
+			t.Errorf("error %v", err)
+		}
+		if err := r.Revoke("v9"); !errors.Is(err, source.ErrNoKey) {
+			t.Errorf("error %v", err)
+		}
+		synctest.Wait()
+		if ev.count(source.Revoked) != 3 {
+			t.Errorf("events %v", ev.kinds())
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,6 +104,39 @@ func TestAsksAMinuteAhead(t *testing.T) {
 	})
 }
 
+// A source such as x/oauth2's has the next token 10 s before the old one's end
+// only, and a poll interval may be longer than a token lives.
+//
+// F17
+func TestAsksUntilASuccessorIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{}
+		issue := func(version string) {
+			set := listed(version)
+			set.Keys[0].ExpiresAt = time.Now().Add(30 * time.Minute)
+			s.put(set, nil)
+		}
+		issue("v0")
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		time.Sleep(10 * time.Second)
+		for i := range 6 {
+			time.Sleep(30*time.Minute - 20*time.Second)
+			issue(fmt.Sprintf("v%d", i+1))
+			for range 100 {
+				time.Sleep(100 * time.Millisecond)
+				a, err := r.Attempt(true)
+				if err != nil {
+					t.Fatalf("token %d: %v", i, err)
+				}
+				a.Accepted()
+			}
+		}
+		if n := s.count(); n > 6*20 {
+			t.Errorf("%d readings", n)
+		}
+	})
+}
+
 // Without a key, the source is read at once, and then each 5 s, however long the interval.
 func TestKeyIsWantedBadly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -157,4 +191,21 @@ func TestFailingSourceIsAskedEachMinute(t *testing.T) {
 			}
 		})
 	})
+}
+
+// F77: what a source asks for is kept within bounds, and jittered.
+func TestRetryAfterIsClamped(t *testing.T) {
+	for _, ask := range []time.Duration{time.Nanosecond, 100 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &store{set: listed("v1")}
+			keep(t, s, source.WithPoll(time.Second))
+			s.put(source.Set{}, &source.Error{Source: "store", Err: source.ErrUnavailable, RetryAfter: ask})
+			time.Sleep(10 * time.Second)
+			before := s.count()
+			time.Sleep(time.Hour)
+			if n := s.count() - before; ask > time.Hour && (n < 10 || n > 14) || ask < time.Second && n > 4000 {
+				t.Errorf("%d readings in an hour, asked to wait %v", n, ask)
+			}
+		})
+	}
 }

@@ -83,11 +83,11 @@ func TestEncodingsRedactOrRefuse(t *testing.T) {
 
 func TestSecret(t *testing.T) {
 	var zero source.Secret
-	s := source.NewSecret("a")
+	s := source.NewSecret("sentinel-a")
 	if !zero.IsZero() || zero.Expose() != "" || zero.String() != "" || !source.NewSecret("").IsZero() {
 		t.Error("the zero Secret is not empty")
 	}
-	if !s.Equal(source.NewSecret("a")) || s.Equal(source.NewSecret("b")) || s.Equal(zero) || !zero.Equal(zero) {
+	if !s.Equal(source.NewSecret("sentinel-a")) || s.Equal(source.NewSecret("sentinel-b")) || s.Equal(zero) || !zero.Equal(zero) {
 		t.Error("Equal is wrong")
 	}
 }
@@ -130,14 +130,14 @@ func TestPEM(t *testing.T) {
 
 func TestDocument(t *testing.T) {
 	const text = `{"keys":[
-		{"version":"v3","secret":"c","status":"pending"},
-		{"version":"v2","id":"k2","secret":"b","extra":{"Pass":"p"},"created_at":"2026-11-23T12:00:00Z","not_before":"2026-11-23T12:00:00Z",
+		{"version":"v3","secret":"sentinel-c","status":"pending"},
+		{"version":"v2","id":"k2","secret":"sentinel-b","extra":{"Pass":"sentinel-p"},"created_at":"2026-11-23T12:00:00Z","not_before":"2026-11-23T12:00:00Z",
 		 "expires_at":"2026-11-24T12:00:00Z","scopes":["read"],"metadata":{"Team":"x"},"status":"active"},
-		{"version":"v1","secret":"a"},
+		{"version":"v1","secret":"sentinel-a"},
 		{"version":"v0","status":"revoked"}]}`
 	set, err := source.Document([]byte(text))
-	if err != nil || !set.Complete || len(set.Keys) != 2 || set.Keys[0].Version != "v2" || set.Keys[0].Extra["Pass"].Expose() != "p" ||
-		set.Keys[0].ExpiresAt.IsZero() || set.Keys[1].Secret.Expose() != "a" || len(set.Revoked) != 1 || set.Revoked[0] != "v0" {
+	if err != nil || !set.Complete || len(set.Keys) != 2 || set.Keys[0].Version != "v2" || set.Keys[0].Extra["Pass"].Expose() != "sentinel-p" ||
+		set.Keys[0].ExpiresAt.IsZero() || set.Keys[1].Secret.Expose() != "sentinel-a" || len(set.Revoked) != 1 || set.Revoked[0] != "v0" {
 		t.Fatalf("%+v, %v", set, err)
 	}
 	again, err := source.EncodeDocument(set)
@@ -221,7 +221,7 @@ func FuzzDocument(f *testing.F) {
 	for _, text := range badDocuments {
 		f.Add([]byte(text))
 	}
-	f.Add([]byte(`{"keys":[{"version":"v1","secret":"a"}]}`))
+	f.Add([]byte(`{"keys":[{"version":"v1","secret":"sentinel-a"}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		set, err := source.Document(data)
 		if err != nil {

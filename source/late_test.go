@@ -1,0 +1,97 @@
+package source_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// F59: what left before the switch says nothing about the version that came with it.
+func TestLateRefusalDoesNotDemote(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: plain("a")}
+		r, _ := keep(t, s)
+		v1 := r.Version()
+		late := attempt(t, r, v1)
+		time.Sleep(time.Second)
+		s.put(plain("b"), nil)
+		refresh(t, r)
+		v2 := r.Version()
+		if v1 == v2 {
+			t.Fatal("no switch")
+		}
+		a := attempt(t, r, v2)
+		a.Accepted()
+		b := next(t, &late, v2)
+		b.Accepted()
+		a = attempt(t, r, v2)
+		a.Accepted()
+	})
+}
+
+// F59: a refusal that was on its way when its version became current again is old
+// news: it does not demote it.
+func TestLateRefusalAfterRollback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: plain("a")}
+		r, _ := keep(t, s)
+		v1 := r.Version()
+		late := attempt(t, r, v1)
+		time.Sleep(time.Second)
+		s.put(plain("b"), nil)
+		refresh(t, r)
+		v2 := r.Version()
+		s.put(plain("a"), nil)
+		refresh(t, r)
+		b := next(t, &late, v2)
+		b.Accepted()
+		a := attempt(t, r, v1)
+		a.Accepted()
+	})
+}
+
+// F60: the new key is refused a moment before the server takes it up and drops
+// the old one: by the time of the second attempt the first key is the good one.
+func TestTakenUpAMomentLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: plain("a")}
+		r, _ := keep(t, s, source.WithRefusalWait(0))
+		old := r.Version()
+		time.Sleep(time.Second)
+		current := rotate(t, s, r, 0, "b")[0]
+		early := attempt(t, r, current) // its refusal is on the way
+		a := attempt(t, r, current)
+		a.Accepted()
+		if err := r.Revoke(old); err != nil {
+			t.Fatal(err)
+		}
+		b := next(t, &early, current)
+		b.Accepted()
+		// What is refused after the key has proved itself is not sent with it again.
+		a = attempt(t, r, current)
+		next(t, &a, "")
+	})
+}
+
+// F63: two versions are refused at once; nobody gets back the one that was refused for him.
+func TestOverlappingRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: plain("a")}
+		r, _ := keep(t, s)
+		v1 := attempt(t, r, r.Version())
+		time.Sleep(time.Second)
+		s.put(plain("b"), nil)
+		refresh(t, r)
+		v2 := attempt(t, r, r.Version())
+		name1, name2 := v1.Version(), v2.Version()
+		a, b := next(t, &v1, name2), next(t, &v2, name1)
+		s.put(plain("c"), nil)
+		c, ok := a.Next(t.Context(), false)
+		d, ok2 := b.Next(t.Context(), false)
+		if !ok || !ok2 || c.Version() != d.Version() || c.Version() == name1 || c.Version() == name2 {
+			t.Fatalf("got %v %q, %v %q", ok, c.Version(), ok2, d.Version())
+		}
+	})
+}

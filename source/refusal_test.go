@@ -1,0 +1,257 @@
+package source_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// A refused new key falls back, is held off, probed by one request at a time,
+// and promoted by the first success.
+//
+// F60
+func TestRefusedCurrentFallsBackAndIsProbed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v2", "v1")}
+		r, ev := keep(t, s, source.WithPoll(time.Hour))
+		a := attempt(t, r, "v2")
+		b := next(t, &a, "v1")
+		b.Accepted()
+		for range 3 {
+			c := attempt(t, r, "v1")
+			c.Accepted()
+		}
+		if st := r.Status(); st.InUse != "v1" || st.Current.Version != "v2" || st.Current.State != source.StateRefused {
+			t.Fatalf("status %+v", st)
+		}
+		time.Sleep(1200 * time.Millisecond)
+		probe := attempt(t, r, "v2")
+		other := attempt(t, r, "v1") // while the probe is out
+		other.Accepted()
+		b = next(t, &probe, "v1")
+		b.Accepted()
+		time.Sleep(1200 * time.Millisecond)
+		c := attempt(t, r, "v1") // the hold-off has doubled
+		c.Accepted()
+		time.Sleep(1200 * time.Millisecond)
+		probe = attempt(t, r, "v2")
+		probe.Accepted()
+		c = attempt(t, r, "v2")
+		c.Accepted()
+		wantKinds(t, ev, "switched v2", "refused v2", "fell_back v1", "recovered v2")
+	})
+}
+
+// F58: however many keys there are, a request is sent twice.
+func TestTwoAttemptsOutOfThreeKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v3", "v2", "v1")}, source.WithRefusalWait(0))
+		a := attempt(t, r, "v3")
+		b := next(t, &a, "v2")
+		next(t, &b, "")
+		a = attempt(t, r, "v1") // what is left
+		a.Accepted()
+	})
+}
+
+// F58, F64: with every key refused each request is one attempt, and events do not pile up.
+func TestAllRefusedIsOneAttemptEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v2", "v1")}
+		r, ev := keep(t, s, source.WithPoll(time.Hour))
+		attempts := 0
+		for range 1000 {
+			a, err := r.Attempt(true)
+			for err == nil {
+				attempts++
+				b, ok := a.Next(t.Context(), false)
+				if !ok {
+					break
+				}
+				a = b
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if attempts > 1000+20 {
+			t.Errorf("%d attempts for 1000 requests", attempts)
+		}
+		if n := s.count(); n > 30 { // a second apart at the most
+			t.Errorf("%d readings", n)
+		}
+		synctest.Wait()
+		if n := ev.count(source.AllRefused); n != 1 {
+			t.Errorf("%d AllRefused events", n)
+		}
+		a := attempt(t, r, "v2")
+		a.Accepted()
+		synctest.Wait()
+		if !r.Status().Healthy || ev.count(source.Recovered) != 1 {
+			t.Errorf("not recovered: %v", ev.kinds())
+		}
+	})
+}
+
+// F68: the server takes only v2, then only v1, after v1 -> v2 -> v3 within a second.
+func TestTwoRotationsInOneOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: plain("a")}
+		r, _ := keep(t, s)
+		names := rotate(t, s, r, 300*time.Millisecond, "a", "b", "c")
+		a := attempt(t, r, names[2])
+		b := next(t, &a, names[1])
+		b.Accepted()
+		a = attempt(t, r, names[1])
+		b = next(t, &a, names[2]) // held off, but the server may have moved on to it
+		b = next(t, &b, names[0])
+		b.Accepted()
+		a = attempt(t, r, names[0])
+		a.Accepted()
+	})
+}
+
+// F60: the server takes up the new key and drops the old one within the new
+// one's hold-off, while an older key that is dead lingers in its overlap.
+func TestOldKeyEndsWithinTheHoldOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: plain("a")}
+		r, _ := keep(t, s)
+		names := rotate(t, s, r, time.Minute, "a", "b", "c")
+		a := attempt(t, r, names[2]) // not active yet
+		b := next(t, &a, names[1])
+		b.Accepted()
+		a = attempt(t, r, names[1]) // expires now
+		b = next(t, &a, names[2])
+		b.Accepted()
+		a = attempt(t, r, names[2])
+		a.Accepted()
+	})
+}
+
+// F60: the server goes from the old key to the new one between the two attempts
+// of a request, without an overlap of its own.
+func TestServerMovesBetweenTheAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: plain("a")}
+		r, _ := keep(t, s, source.WithRefusalWait(0))
+		old := r.Version()
+		a := attempt(t, r, old)
+		a.Accepted()
+		time.Sleep(time.Second)
+		s.put(plain("b"), nil)
+		refresh(t, r)
+		current := r.Version()
+		a = attempt(t, r, current) // the server does not know it yet
+		b := next(t, &a, old)      // now it does, and drops the old one
+		b = next(t, &b, current)
+		b.Accepted()
+		a = attempt(t, r, current)
+		a.Accepted()
+		// The other way round: the old one is in use, and the replicas differ.
+		a = attempt(t, r, current)
+		b = next(t, &a, "")
+		if st := r.Status(); st.Versions[1].State != source.StateRefused {
+			t.Errorf("%+v", st.Versions[1])
+		}
+	})
+}
+
+// F61, F68: the server moves on before the new key was ever used, and an older
+// one that is dead lingers: the request gets to the key that the source brings.
+func TestServerMovesOnWithinTheHoldOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: plain("a")}
+		r, _ := keep(t, s)
+		names := rotate(t, s, r, time.Minute, "a", "b", "c")
+		a := attempt(t, r, names[2])
+		b := next(t, &a, names[1])
+		b.Accepted()
+		go func() {
+			time.Sleep(time.Second)
+			s.put(plain("d"), nil)
+		}()
+		a = attempt(t, r, names[1])
+		b = next(t, &a, names[2])
+		b = next(t, &b, names[0])
+		d, ok := b.Next(t.Context(), false)
+		if !ok || slices.Contains(names, d.Version()) {
+			t.Fatalf("%v, %q", ok, d.Version())
+		}
+		d.Accepted()
+	})
+}
+
+// F70: a previous key that was refused where the current one was accepted is not tried again.
+func TestRefusedPreviousIsTriedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v2", "v1")}
+		r, _ := keep(t, s, source.WithRefusalWait(0))
+		old := attempt(t, r, "v2") // refused by one replica, say
+		b := next(t, &old, "v1")
+		b.Accepted()
+		// v1 is revoked at the server; v2 works everywhere by now.
+		a := attempt(t, r, "v1")
+		c := next(t, &a, "v2")
+		c.Accepted()
+		tried := 0
+		for range 100 {
+			a := attempt(t, r, "v2")
+			if b, ok := a.Next(t.Context(), false); ok {
+				tried++
+				b.Unknown()
+			}
+			time.Sleep(time.Second)
+		}
+		if tried != 0 {
+			t.Errorf("v1 was tried %d times more", tried)
+		}
+	})
+}
+
+// A newer key that is refused where an older one is accepted is not given up for
+// good: it may be on its way. When everything else fails it is tried.
+//
+// F60, F68
+func TestNewerKeyIsNotGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v3", "v2", "v1")}, source.WithPoll(time.Hour), source.WithRefusalWait(0))
+		fallsBack(t, r, "v3", "v2")
+		a := attempt(t, r, "v2")
+		b := next(t, &a, "v3")
+		b = next(t, &b, "v1") // v1 is what the server takes
+		b.Accepted()
+		accepted(t, r, "v1")
+		served := 0
+		for range 600 { // now it takes v2, and nothing else
+			a, err := r.Attempt(true)
+			for ok := err == nil; ok; {
+				if a.Version() == "v2" {
+					a.Accepted()
+					served++
+					break
+				}
+				a, ok = a.Next(t.Context(), false)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if served < 500 {
+			t.Errorf("%d of 600 requests were served by v2", served)
+		}
+	})
+}
+
+// An attempt that nobody ended ends as unknown.
+func TestEnd(t *testing.T) {
+	r, _ := keep(t, &store{set: listed("v1")})
+	for _, end := range []func(*source.Attempt){func(*source.Attempt) {}, (*source.Attempt).Accepted, (*source.Attempt).Refused} {
+		a := attempt(t, r, "v1")
+		end(&a)
+		a.End()
+		a.End()
+	}
+	if st := r.Status().Current; st.InFlight != 0 || st.Requests != 3 || st.Accepted != 1 || st.Refused != 1 {
+		t.Errorf("%+v", st)
+	}
+}

@@ -1,0 +1,261 @@
+package source_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// F61, F62: the server moved first; 100 refused requests share one reading and
+// wait for the source within their own contexts.
+func TestServerMovedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &pushing{store{set: plain("a"), kick: make(chan struct{})}}
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		synctest.Wait()
+		before := s.count()
+		v1 := r.Version()
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() {
+				ctx := t.Context()
+				if i == 0 { // the one that leads gives up early
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
+					defer cancel()
+				}
+				a, err := r.Attempt(true)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				b, ok := a.Next(ctx, false)
+				if i == 0 {
+					if ok {
+						t.Error("went on after its context ended")
+					}
+					return
+				}
+				if !ok || b.Version() == v1 {
+					t.Errorf("request %d was not saved", i)
+					return
+				}
+				b.Accepted()
+			})
+		}
+		time.Sleep(time.Second)
+		if n := s.count() - before; n != 1 {
+			t.Errorf("%d readings for 100 refused requests", n)
+		}
+		s.put(plain("b"), nil)
+		s.kick <- struct{}{}
+		wg.Wait()
+		if n := s.count() - before; n != 2 {
+			t.Errorf("%d readings, want the shared one and the one after the notice", n)
+		}
+	})
+}
+
+// F03, F61: a source that can notify and does not, or First over one that cannot,
+// is read again while refused requests wait.
+func TestSilentNotifierIsAskedAgain(t *testing.T) {
+	for _, kind := range []string{"plain", "silent", "first"} {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var src source.Source
+				var put func(source.Set)
+				switch kind {
+				case "plain":
+					s := &store{set: listed("v1")}
+					src, put = s, func(x source.Set) { s.put(x, nil) }
+				case "silent":
+					s := &pushing{store{set: listed("v1"), kick: make(chan struct{})}}
+					src, put = s, func(x source.Set) { s.put(x, nil) }
+				case "first":
+					s := &store{set: listed("v1")}
+					src, put = source.First(s), func(x source.Set) { s.put(x, nil) }
+				}
+				r, _ := keep(t, src, source.WithPoll(time.Minute*5))
+				synctest.Wait()
+				time.Sleep(time.Second)
+				time.AfterFunc(time.Second, func() { put(listed("v2")) })
+				a := attempt(t, r, "v1")
+				b, ok := a.Next(t.Context(), false)
+				if !ok {
+					t.Fatal("request failed although the source had v2 after 1 s")
+				}
+				b.Accepted()
+			})
+		})
+	}
+}
+
+// F61: two rotations follow so closely that the first brings a waiting request
+// nothing that helps: it goes on waiting.
+func TestTwoRotationsWhileARequestWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		go func() {
+			time.Sleep(500 * time.Millisecond)
+			pending := listed("v2", "v1")
+			pending.Keys[0].NotBefore = time.Now().Add(time.Hour)
+			s.put(pending, nil)
+			time.Sleep(time.Second)
+			s.put(listed("v3"), nil)
+		}()
+		a := attempt(t, r, "v1")
+		b := next(t, &a, "v3")
+		b.Accepted()
+	})
+}
+
+// F78: the refusal wait bounds the waiting, even if the source hangs.
+func TestHungSourceDoesNotHoldUpRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		s.mu.Lock()
+		s.hang = make(chan struct{})
+		s.mu.Unlock()
+		for i := range 3 {
+			a := attempt(t, r, "v1")
+			start := time.Now()
+			a.Next(t.Context(), false)
+			if d := time.Since(start); d > 3100*time.Millisecond {
+				t.Errorf("request %d waited %v", i, d)
+			}
+			time.Sleep(5 * time.Second)
+		}
+	})
+}
+
+// F58: refused requests that cannot be sent again make the ring read, but not each of them.
+func TestRefusalsDoNotHammerTheSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		n := s.count()
+		for range 6000 { // a minute
+			a := attempt(t, r, "v1")
+			a.Refused()
+			time.Sleep(10 * time.Millisecond)
+		}
+		if d := s.count() - n; d > 61 {
+			t.Errorf("%d readings in a minute", d)
+		}
+	})
+}
+
+// F61, F64: an address that refuses every key does not take the reading away
+// from a request that is refused because the server moved on.
+func TestBadAddressDoesNotDisarmRotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		ok := func() {
+			a, err := r.Attempt(true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Accepted()
+		}
+		for range 20 { // /forbidden, every 10 s, among good traffic
+			ok()
+			a, _ := r.Attempt(true)
+			if _, again := a.Next(t.Context(), false); again {
+				t.Fatal()
+			}
+			ok()
+			time.Sleep(10 * time.Second)
+		}
+		ok()
+		n := s.count()
+		// now the server moves, and the source has it at once
+		s.put(listed("v2"), nil)
+		a := attempt(t, r, "v1")
+		if _, again := a.Next(t.Context(), false); !again {
+			t.Errorf("failed; readings for it: %d", s.count()-n)
+		}
+	})
+}
+
+// F60, F64: while the server takes the old key only, an address that refuses every
+// key does no harm to the others.
+func TestBadAddressDuringARollOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v2", "v1")}
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		do := func(takes string) bool {
+			a, err := r.Attempt(true)
+			for ok := err == nil; ok; {
+				if a.Version() == takes {
+					a.Accepted()
+					return true
+				}
+				a, ok = a.Next(t.Context(), false)
+			}
+			return false
+		}
+		failed, n := 0, 0
+		for i := range 6000 { // ten minutes, ten requests a second
+			if i%50 == 49 {
+				do("none")
+				continue
+			} // /forbidden, each 5 s
+			n++
+			if !do("v1") {
+				failed++
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if failed > 0 {
+			t.Errorf("%d of %d good requests failed although v1 was good all the time", failed, n)
+		}
+	})
+}
+
+// waits sends a request that the server refuses, and reports whether it waited
+// for the source. Before it, another is accepted.
+func waits(t *testing.T, r *source.Ring) bool {
+	t.Helper()
+	accepted(t, r, "v1")
+	a := attempt(t, r, "v1")
+	start := time.Now()
+	next(t, &a, "")
+	b := attempt(t, r, "v1")
+	b.Accepted()
+	return time.Since(start) > time.Second
+}
+
+// An address that refuses every key, among good traffic, waits for the source with
+// growing pauses, up to a minute; after a good while they begin anew.
+//
+// F58, F64
+func TestWaitingInVainCoolsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v1")}, source.WithPoll(time.Hour))
+		var at []time.Duration
+		start := time.Now()
+		for time.Since(start) < 10*time.Minute {
+			begun := time.Since(start)
+			if waits(t, r) {
+				at = append(at, begun)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if len(at) < 12 || len(at) > 18 { // after 1, 2, 4 ... 32 s, then each minute
+			t.Errorf("%d requests waited, at %v", len(at), at)
+		}
+		time.Sleep(3 * time.Minute)
+		first := waits(t, r)
+		time.Sleep(1200 * time.Millisecond)
+		if second := waits(t, r); !first || !second {
+			t.Errorf("after a good while: waited %v, and after 1 s %v", first, second)
+		}
+	})
+}
