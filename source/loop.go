@@ -138,8 +138,13 @@ func (r *Ring) pause() time.Duration {
 	if failures > 0 && r.snap.Load().err == nil {
 		// There are keys: a source that is down is not asked more often than one
 		// that is up. Ten thousand clients that poll each 10 s and try again after
-		// 1, 2, 4 and 8 s ask it four times as often.
-		return max(r.backoff(failures-1, err), jitter(min(r.interval(), maxBackoff), 0.1))
+		// 1, 2, 4 and 8 s ask it four times as often. Nor with another jitter, the
+		// larger of two for one: they would come in waves when it is up again.
+		wait := jitter(min(r.interval(), maxBackoff), 0.1)
+		if e := (*Error)(nil); errors.As(err, &e) && e.RetryAfter > 0 {
+			wait = max(wait, r.backoff(failures-1, err))
+		}
+		return wait
 	}
 	if failures > 0 {
 		return r.backoff(failures-1, err)
