@@ -122,14 +122,18 @@ func (r *Ring) Refresh(ctx context.Context) error {
 // A window is the time in which requests whose keys were all refused wait
 // together for the source to come up with another.
 type window struct {
+	wait time.Duration // 0: for one reading
 	done chan struct{}
 	vain bool // it brought nothing; valid after done
 }
 
 // await waits for a version that a request with that past can be sent with: it
-// looks whenever one has come, until a window is over in vain or ctx ends.
-// waited reports whether a window was. A doubtful refusal gets one reading.
+// looks whenever one has come, until a window is over in vain, the time for one
+// has passed, or ctx ends. waited reports whether it waited in vain. A doubtful
+// refusal gets one reading.
 func (r *Ring) await(ctx context.Context, p *past, doubtful bool) (v *version, waited bool) {
+	begun, again, over := time.Now(), false, false
+	var late <-chan time.Time
 	for {
 		r.mu.Lock()
 		w := r.window
@@ -138,6 +142,9 @@ func (r *Ring) await(ctx context.Context, p *past, doubtful bool) (v *version, w
 		case v != nil || r.ctx.Err() != nil:
 			r.unlock()
 			return v, false
+		case over:
+			r.unlock()
+			return nil, true
 		case w == nil:
 			// F58: after waiting in vain there is no waiting for a while, and no more
 			// than one reading a second.
@@ -147,14 +154,13 @@ func (r *Ring) await(ctx context.Context, p *past, doubtful bool) (v *version, w
 				return nil, false
 			}
 			r.askedAt = now
-			w = &window{done: make(chan struct{})}
+			w = &window{wait: r.cfg.refusalWait, done: make(chan struct{})}
 			r.window = w
-			wait := r.cfg.refusalWait
 			current := r.snap.Load().current
 			if doubtful || cool || r.waitedFor == current && current != nil && !current.accepted {
-				wait = 0 // in vain once; one reading is all it gets from now on
+				w.wait = 0 // in vain once; one reading is all it gets from now on
 			}
-			r.wg.Go(func() { r.open(w, wait, current) })
+			r.wg.Go(func() { r.open(w, again, current) })
 		}
 		changed := r.changed
 		r.unlock()
@@ -164,8 +170,13 @@ func (r *Ring) await(ctx context.Context, p *past, doubtful bool) (v *version, w
 			if w.vain {
 				return nil, true
 			}
-			// It brought a version, though none for this request: another rotation
-			// may be on its way.
+			// It brought something new, though nothing for this request: another
+			// rotation may be on its way. A source that has something new each time
+			// gets no more time, and is not read without end (F58).
+			again, over = true, w.wait == 0
+			late = time.After(r.cfg.refusalWait - time.Since(begun))
+		case <-late:
+			over = true
 		case <-ctx.Done():
 			return nil, false
 		}
@@ -173,11 +184,12 @@ func (r *Ring) await(ctx context.Context, p *past, doubtful bool) (v *version, w
 }
 
 // open reads the source, for all who wait, and again with growing pauses while
-// the window lasts; a source that can notify is given some time to do so.
-func (r *Ring) open(w *window, wait time.Duration, current *version) {
+// the window lasts; a source that can notify is given some time to do so. If it is
+// opened again by one who has waited already, a pause comes first.
+func (r *Ring) open(w *window, again bool, current *version) {
 	defer close(w.done)
 	// Without a wait, there is time for one reading.
-	long := cmp.Or(wait, r.cfg.refusalWait, r.cfg.readTimeout)
+	long := cmp.Or(w.wait, r.cfg.refusalWait, r.cfg.readTimeout)
 	ctx, cancel := context.WithTimeout(r.ctx, long)
 	defer cancel()
 	pause := 100 * time.Millisecond
@@ -185,6 +197,12 @@ func (r *Ring) open(w *window, wait time.Duration, current *version) {
 		pause = 1500 * time.Millisecond // it will tell, most likely (F03)
 	}
 	news := false
+	if again {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
 reading:
 	for {
 		r.mu.Lock()
@@ -196,14 +214,14 @@ reading:
 			news = f.news
 		case <-ctx.Done():
 		}
-		if news || wait == 0 || ctx.Err() != nil {
+		if news || w.wait == 0 || ctx.Err() != nil {
 			break
 		}
 		select {
 		case <-time.After(pause):
 			// No more than a quarter of the window goes by unread: with doubling
 			// alone, a key that came in its second half went unseen.
-			pause = min(2*pause, max(wait/4, pause))
+			pause = min(2*pause, max(w.wait/4, pause))
 		case <-changed:
 			news = true
 			break reading
@@ -215,7 +233,7 @@ reading:
 	defer r.unlock()
 	r.window = nil
 	w.vain = !news
-	if w.vain && wait > 0 {
+	if w.vain && w.wait > 0 {
 		r.waitedFor = current
 		if current != nil {
 			current.accepted = false // an acceptance from here on opens a window again
