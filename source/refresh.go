@@ -134,9 +134,12 @@ type window struct {
 func (r *Ring) await(ctx context.Context, p *past, doubtful bool) (v *version, waited bool) {
 	begun, again, over := time.Now(), false, false
 	var late <-chan time.Time
+	var w *window // that this request waits in
 	for {
 		r.mu.Lock()
-		w := r.window
+		if w == nil {
+			w = r.window
+		}
 		v = r.other(p)
 		switch now := r.cfg.now(); {
 		case v != nil || r.ctx.Err() != nil:
@@ -173,7 +176,7 @@ func (r *Ring) await(ctx context.Context, p *past, doubtful bool) (v *version, w
 			// It brought something new, though nothing for this request: another
 			// rotation may be on its way. A source that has something new each time
 			// gets no more time, and is not read without end (F58).
-			again, over = true, w.wait == 0
+			again, over, w = true, w.wait == 0, nil
 			late = time.After(r.cfg.refusalWait - time.Since(begun))
 		case <-late:
 			over = true
