@@ -1,11 +1,9 @@
 package aws_test
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/aws"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
@@ -154,65 +153,54 @@ func TestDecodesFieldsDocumentsAndBinary(t *testing.T) {
 	}
 }
 
-// F75, F77, F88, F92: whatever the store does, requests have a key, and the
-// ring finds the new one by itself when it is over.
+// F75, F77, F88, F92
 func TestFaults(t *testing.T) {
-	for name, tc := range map[string]struct {
-		begin func(*stub)
-		end   func(*stub)
-		want  error
-	}{
-		"server killed and restarted":      {(*stub).kill, (*stub).start, source.ErrUnavailable},
-		"connection reset in mid-answer":   {func(s *stub) { s.set(reset) }, nil, source.ErrUnavailable},
-		"no answer in time":                {func(s *stub) { s.hang() }, nil, source.ErrUnavailable},
-		"throttled":                        {func(s *stub) { s.refuse(400, "ThrottlingException") }, nil, source.ErrUnavailable},
-		"internal error":                   {func(s *stub) { s.refuse(500, "InternalServiceError") }, nil, source.ErrUnavailable},
-		"unknown error":                    {func(s *stub) { s.refuse(418, conformance.Sentinel+"code") }, nil, source.ErrUnavailable},
-		"permission revoked":               {func(s *stub) { s.refuse(400, "AccessDeniedException") }, nil, source.ErrDenied},
-		"permission revoked for the key":   {func(s *stub) { s.refuse(400, "DecryptionFailure") }, nil, source.ErrDenied},
-		"own credentials expired":          {func(s *stub) { s.refuse(400, "ExpiredTokenException") }, nil, source.ErrDenied},
-		"own credentials deleted":          {func(s *stub) { s.refuse(400, "UnrecognizedClientException") }, nil, source.ErrDenied},
-		"forbidden by something between":   {func(s *stub) { s.set(page(403)) }, nil, source.ErrDenied},
-		"a page in place of the answer":    {func(s *stub) { s.set(page(200)) }, nil, source.ErrUnavailable},
-		"secret deleted":                   {(*stub).delete, func(s *stub) { s.put("AWSCURRENT", "v1", "") }, source.ErrNoKey},
-		"no current version":               {func(s *stub) { s.put("AWSCURRENT", "", "") }, func(s *stub) { s.put("AWSCURRENT", "v1", "") }, source.ErrNoKey},
-		"an empty version is made current": {func(s *stub) { s.put("AWSCURRENT", "empty", "") }, nil, source.ErrInvalid},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+	storetest.TestFaults(t, storetest.Table{
+		Poll: time.Second, Parallel: true,
+		More: []string{
+			"throttled", "internal error", "unknown error", "key may not be used", "own credentials deleted",
+			"forbidden by something between", "a page in place of the answer", "no current version", "nothing but an empty version",
+		},
+		Open: func(t *testing.T) storetest.Store {
 			s := newStub(t)
-			s.rotate("v1", conformance.Sentinel+"1")
-			ring, err := source.Keep(t.Context(), aws.New(s.client(), "prod/key"),
-				source.WithPoll(time.Second), source.WithReadTimeout(3*time.Second), source.WithLogger(nil))
-			if err != nil {
-				t.Fatal(err)
+			refuses := func(status int, code string, want error) storetest.Fault {
+				return storetest.Fault{Begin: func() { s.refuse(status, code) }, Mend: func() { s.set(nil) }, Want: want}
 			}
-			defer ring.Close()
-			requests := use(t, ring)
+			answers := func(answer func(http.ResponseWriter) bool, want error) storetest.Fault {
+				return storetest.Fault{Begin: func() { s.set(answer) }, Mend: func() { s.set(nil) }, Want: want, Missed: true}
+			}
+			name := func(n int) string { return conformance.NewKey(n).Version }
+			return storetest.Store{
+				Source: aws.New(s.client(), "prod/key"),
+				Put:    func(n int) { s.rotate(name(n), conformance.NewKey(n).Secret.Expose()) },
+				Faults: map[string]storetest.Fault{
+					"server killed and restarted": {Begin: s.kill, Mend: s.start, Want: source.ErrUnavailable, Missed: true},
+					"connection reset":            answers(reset, source.ErrUnavailable),
+					"no answer":                   {Begin: func() { s.hang() }, Mend: s.release, Want: source.ErrUnavailable, Missed: true},
+					"slow answers":                {Begin: func() { s.set(slow) }, Mend: func() { s.set(nil) }, Uses: 3},
+					"permission revoked":          refuses(400, "AccessDeniedException", source.ErrDenied),
+					"token expired":               refuses(400, "ExpiredTokenException", source.ErrDenied),
+					"secret deleted":              {Begin: s.delete, Want: source.ErrNoKey},
+					"rollback":                    {Begin: func() { s.rotate(name(1), "") }, Uses: 1},
+					"empty version":               {Begin: func() { s.rotate("empty", "") }},
+					"pending version":             {Begin: func() { s.put("AWSPENDING", "next", conformance.Sentinel+"next") }},
 
-			tc.begin(s)
-			err = ring.Refresh(t.Context())
-			if !errors.Is(err, tc.want) {
-				t.Errorf("the reading says %v, want %v", err, tc.want)
+					"throttled":                      refuses(400, "ThrottlingException", source.ErrUnavailable),
+					"internal error":                 refuses(500, "InternalServiceError", source.ErrUnavailable),
+					"unknown error":                  refuses(418, conformance.Sentinel+"code", source.ErrUnavailable),
+					"key may not be used":            refuses(400, "DecryptionFailure", source.ErrDenied),
+					"own credentials deleted":        refuses(400, "UnrecognizedClientException", source.ErrDenied),
+					"forbidden by something between": answers(page(403), source.ErrDenied),
+					"a page in place of the answer":  answers(page(200), source.ErrUnavailable),
+					"no current version":             {Begin: func() { s.put("AWSCURRENT", "", "") }, Want: source.ErrNoKey},
+					"nothing but an empty version": {Begin: func() {
+						s.put("AWSPREVIOUS", "", "")
+						s.put("AWSCURRENT", "empty", "")
+					}, Want: source.ErrInvalid},
+				},
 			}
-			if typed := (*source.Error)(nil); !errors.As(err, &typed) || typed.Source != "aws://eu-central-1/prod/key" {
-				t.Errorf("%v does not name the source", err)
-			}
-			if err != nil && strings.Contains(err.Error(), conformance.Sentinel) {
-				t.Error("the error quotes the service") // F95
-			}
-			if v := ring.Version(); v != "v1" {
-				t.Errorf("%q is in use during the fault", v)
-			}
-			if tc.end != nil {
-				tc.end(s)
-			}
-			s.set(nil)
-			s.rotate("v2", conformance.Sentinel+"2")
-			until(t, func() bool { return ring.Version() == "v2" })
-			requests()
-		})
-	}
+		},
+	})
 }
 
 // Trying again is the ring's: one call a reading that fails (F77).
@@ -235,37 +223,6 @@ func page(status int) func(http.ResponseWriter) bool {
 	}
 }
 
-// use makes requests until the returned function is called, which wants that
-// each had a key.
-func use(t *testing.T, ring *source.Ring) (done func()) {
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	var failed atomic.Int64
-	ended := make(chan int, 1)
-	go func() {
-		n := 0
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for ; ctx.Err() == nil; n++ {
-			a, err := ring.Attempt(true)
-			if err != nil {
-				failed.Add(1)
-			} else {
-				a.Accepted()
-			}
-			<-tick.C
-		}
-		ended <- n
-	}()
-	return func() {
-		t.Helper()
-		cancel()
-		if n := <-ended; n == 0 || failed.Load() > 0 {
-			t.Errorf("%d of %d requests had no key", failed.Load(), n)
-		}
-	}
-}
-
 func read(t *testing.T, src source.Source, versions ...string) source.Set {
 	t.Helper()
 	set, err := src.Read(t.Context())
@@ -280,15 +237,4 @@ func read(t *testing.T, src source.Source, versions ...string) source.Set {
 		t.Fatalf("versions %v, want %v, complete: %v", got, versions, set.Complete)
 	}
 	return set
-}
-
-func until(t *testing.T, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(20 * time.Second); !ok(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatal("it never came")
-		}
-	}
 }

@@ -35,6 +35,7 @@ type stub struct {
 	stages   map[string]string // stage to version
 	calls    map[string]int
 	answer   func(w http.ResponseWriter) bool // a fault, if not nil; false: answer as ever
+	held     chan struct{}                    // what hangs
 }
 
 type secretVersion struct {
@@ -71,7 +72,7 @@ func (s *stub) start() {
 }
 
 func (s *stub) kill() {
-	s.set(nil) // what hangs lets go
+	s.release()
 	s.server.CloseClientConnections()
 	s.server.Close()
 }
@@ -214,23 +215,35 @@ func reset(w http.ResponseWriter) bool {
 	return true
 }
 
-// hang accepts calls and answers none until the returned function is called.
-func (s *stub) hang() (release func()) {
+// slow answers as ever, a while later.
+func slow(http.ResponseWriter) bool {
+	<-time.After(200 * time.Millisecond)
+	return false
+}
+
+// hang accepts calls and answers none until release.
+func (s *stub) hang() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	held := make(chan struct{})
-	var once sync.Once
-	release = func() { once.Do(func() { close(held) }) }
-	s.t.Cleanup(release)
-	s.set(func(w http.ResponseWriter) bool { <-held; return false })
-	return release
+	s.held = held
+	s.answer = func(http.ResponseWriter) bool { <-held; return false }
+}
+
+func (s *stub) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held != nil {
+		close(s.held)
+	}
+	s.held, s.answer = nil, nil
 }
 
 func backend(s *stub, src source.Source) conformance.SourceBackend {
-	release := func() {}
 	return conformance.SourceBackend{
 		Source: src,
 		Put: func(keys ...source.Key) {
-			release()
-			s.set(nil)
+			s.release()
 			if len(keys) == 0 {
 				s.put("AWSCURRENT", "", "")
 				s.put("AWSPREVIOUS", "", "")
@@ -244,8 +257,8 @@ func backend(s *stub, src source.Source) conformance.SourceBackend {
 		},
 		Delete:  s.delete,
 		Break:   s.kill,
-		Repair:  func() { release(); s.set(nil); s.server.Close(); s.start() },
-		Hang:    func() { release = s.hang() },
+		Repair:  func() { s.release(); s.server.Close(); s.start() },
+		Hang:    s.hang,
 		Deny:    func() { s.refuse(400, "AccessDeniedException") },
 		Restore: func() { s.set(nil) },
 		Close:   s.http.CloseIdleConnections,

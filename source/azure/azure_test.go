@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/azure"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
@@ -153,61 +153,62 @@ func TestDecodesFieldsAndDocuments(t *testing.T) {
 	}
 }
 
-// F75, F77, F92: whatever happens at the store, requests have a key, and the
-// ring finds the new one by itself when it is over.
+// F75, F77, F92
 func TestFaults(t *testing.T) {
-	for title, tc := range map[string]struct {
-		begin func(*stub)
-		want  error
-	}{
-		"server down":                  {func(s *stub) { s.set(refused) }, source.ErrUnavailable},
-		"connection reset":             {func(s *stub) { s.set(reset) }, source.ErrUnavailable},
-		"answer cut short":             {func(s *stub) { s.set(short) }, source.ErrUnavailable},
-		"no answer in time":            {func(s *stub) { s.set(hang) }, source.ErrUnavailable},
-		"throttled":                    {func(s *stub) { s.set(answers(429, "2")) }, source.ErrUnavailable},
-		"internal error":               {func(s *stub) { s.set(answers(500, "")) }, source.ErrUnavailable},
-		"a page in place of an answer": {func(s *stub) { s.set(answers(200, "")) }, source.ErrUnavailable},
-		"not a name of a secret":       {func(s *stub) { s.set(answers(400, "")) }, source.ErrInvalid},
-		"permission revoked":           {func(s *stub) { s.set(answers(403, "")) }, source.ErrDenied},
-		"secret deleted":               {(*stub).delete, source.ErrNoKey},
-		"every version disabled":       {func(s *stub) { s.enable(name(1), false) }, source.ErrNoKey},
-		"nothing but an empty one":     {func(s *stub) { s.add("empty", ""); s.enable(name(1), false) }, source.ErrInvalid},
-	} {
-		t.Run(title, func(t *testing.T) {
-			t.Parallel()
+	storetest.TestFaults(t, storetest.Table{
+		Poll: time.Second, Parallel: true,
+		Absent: map[string]string{"server killed and restarted": "the SDK's fake vault is no process: the row after is as near as it comes"},
+		More: []string{
+			"connection refused", "answer cut short", "throttled", "internal error", "a page in place of an answer",
+			"not a name of a secret", "every version disabled", "nothing but an empty version",
+		},
+		Open: func(t *testing.T) storetest.Store {
 			s := newStub(t)
-			s.add(name(1), conformance.Sentinel+"1")
-			ring, err := source.Keep(t.Context(), azure.New(s.client(), "key"),
-				source.WithPoll(time.Second), source.WithReadTimeout(3*time.Second), source.WithLogger(nil))
-			if err != nil {
-				t.Fatal(err)
+			does := func(fault func(*http.Request) (*http.Response, error), want error) storetest.Fault {
+				return storetest.Fault{Begin: func() { s.set(fault) }, Mend: func() { s.set(nil) }, Want: want, Missed: true}
 			}
-			defer ring.Close()
-			requests := use(t, ring)
+			disable := func(numbers ...int) {
+				for _, n := range numbers {
+					s.enable(name(n), false)
+				}
+			}
+			return storetest.Store{
+				Source: azure.New(s.client(), "key"),
+				Put:    func(n int) { s.add(name(n), conformance.NewKey(n).Secret.Expose()) },
+				Faults: map[string]storetest.Fault{
+					"connection reset":   does(reset, source.ErrUnavailable),
+					"no answer":          does(hang, source.ErrUnavailable),
+					"slow answers":       {Begin: func() { s.set(s.slow) }, Mend: func() { s.set(nil) }, Uses: 3},
+					"permission revoked": does(answers(403, ""), source.ErrDenied),
+					"token expired":      does(answers(401, ""), source.ErrDenied),
+					"secret deleted":     {Begin: s.delete, Want: source.ErrNoKey},
+					"rollback":           {Begin: func() { disable(2) }, Uses: 1},
+					"empty version":      {Begin: func() { s.add("empty", "") }},
+					"pending version": {Begin: func() {
+						s.add("next", conformance.Sentinel+"next").NotBefore = to.Ptr(time.Now().Add(time.Hour))
+					}},
 
-			tc.begin(s)
-			err = ring.Refresh(t.Context())
-			if !errors.Is(err, tc.want) {
-				t.Errorf("the reading says %v, want %v", err, tc.want)
+					"connection refused":           does(refused, source.ErrUnavailable),
+					"answer cut short":             does(short, source.ErrUnavailable),
+					"throttled":                    does(answers(429, "2"), source.ErrUnavailable),
+					"internal error":               does(answers(500, ""), source.ErrUnavailable),
+					"a page in place of an answer": does(answers(200, ""), source.ErrUnavailable),
+					"not a name of a secret":       does(answers(400, ""), source.ErrInvalid),
+					"every version disabled":       {Begin: func() { disable(1, 2) }, Want: source.ErrNoKey},
+					"nothing but an empty version": {Begin: func() { disable(1, 2); s.add("empty", "") }, Want: source.ErrInvalid},
+				},
 			}
-			typed := (*source.Error)(nil)
-			if !errors.As(err, &typed) || typed.Source != "azure:///key" {
-				t.Fatalf("%v does not name the source", err)
-			}
-			if title == "throttled" && typed.RetryAfter != 2*time.Second {
-				t.Errorf("RetryAfter is %v", typed.RetryAfter)
-			}
-			if strings.Contains(err.Error(), conformance.Sentinel) { // F95
-				t.Error("the error quotes the service")
-			}
-			if v := ring.Version(); v != name(1) {
-				t.Errorf("%q is in use during the fault", v)
-			}
-			s.set(nil)
-			s.add(name(2), conformance.Sentinel+"2")
-			until(t, func() bool { return ring.Version() == name(2) })
-			requests()
-		})
+		},
+	})
+}
+
+// F77: what the service asks for goes to the ring.
+func TestPassesRetryAfterOn(t *testing.T) {
+	s := newStub(t)
+	s.set(answers(429, "2"))
+	_, err := azure.New(s.client(), "key").Read(t.Context())
+	if typed := (*source.Error)(nil); !errors.As(err, &typed) || typed.RetryAfter != 2*time.Second {
+		t.Errorf("%+v", typed)
 	}
 }
 
@@ -311,46 +312,4 @@ func read(t testing.TB, src source.Source, versions ...int) source.Set {
 		t.Fatalf("versions %v, want %v, complete: %v", got, want, set.Complete)
 	}
 	return set
-}
-
-// use makes requests until the returned function is called, which wants that
-// each had a key.
-func use(t *testing.T, ring *source.Ring) (done func()) {
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	var failed atomic.Int64
-	ended := make(chan int, 1)
-	go func() {
-		n := 0
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for ; ctx.Err() == nil; n++ {
-			a, err := ring.Attempt(true)
-			if err != nil {
-				failed.Add(1)
-			} else {
-				a.Accepted()
-			}
-			<-tick.C
-		}
-		ended <- n
-	}()
-	return func() {
-		t.Helper()
-		cancel()
-		if n := <-ended; n == 0 || failed.Load() > 0 {
-			t.Errorf("%d of %d requests had no key", failed.Load(), n)
-		}
-	}
-}
-
-func until(t *testing.T, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(20 * time.Second); !ok(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatal("it never came")
-		}
-	}
 }

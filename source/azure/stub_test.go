@@ -65,6 +65,19 @@ func (s *stub) Do(r *http.Request) (*http.Response, error) {
 	if fault != nil {
 		return fault(r)
 	}
+	return s.answer(r, n)
+}
+
+// slow answers as ever, a while later.
+func (s *stub) slow(r *http.Request) (*http.Response, error) {
+	<-time.After(200 * time.Millisecond)
+	s.mu.Lock()
+	n := s.readings
+	s.mu.Unlock()
+	return s.answer(r, n)
+}
+
+func (s *stub) answer(r *http.Request, n int) (*http.Response, error) {
 	if path, ok := strings.CutSuffix(r.URL.Path, "/versions"); ok {
 		// The fake server keeps the pages of a listing by its path, so that two
 		// at a time would share them: each listing gets a path of its own.

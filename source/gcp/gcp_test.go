@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/gcp"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
@@ -91,13 +91,8 @@ func TestVersionThatCannotBeDecrypted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ring.Close()
-	lock := func(n int, locked bool) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.versions[n-1].locked = locked
-	}
 	s.add(conformance.Sentinel + "2")
-	lock(2, true)
+	s.lock(2, true)
 	err = ring.Refresh(t.Context())
 	if !errors.Is(err, source.ErrDenied) || !strings.Contains(err.Error(), `version "2" is enabled`) || strings.Contains(err.Error(), conformance.Sentinel) {
 		t.Errorf("the reading says %v", err)
@@ -108,7 +103,7 @@ func TestVersionThatCannotBeDecrypted(t *testing.T) {
 	s.state(2, secretmanagerpb.SecretVersion_DISABLED)
 	read(t, src, 1)
 	s.state(2, secretmanagerpb.SecretVersion_ENABLED)
-	lock(2, false)
+	s.lock(2, false)
 	if err := ring.Refresh(t.Context()); err != nil || ring.Version() != "2" {
 		t.Errorf("%q is in use, error %v", ring.Version(), err)
 	}
@@ -195,104 +190,71 @@ func TestDoesNotInsist(t *testing.T) {
 	}
 }
 
-// F75, F77, F92: whatever happens at the store, requests have a key, and the
-// ring finds the new one by itself when it is over.
+// F75, F77, F92
 func TestFaults(t *testing.T) {
+	storetest.TestFaults(t, storetest.Table{
+		Poll: time.Second, Parallel: true,
+		Absent: map[string]string{"pending version": "the service has no date from which on a version may be used"},
+		More: []string{
+			"throttled", "internal error", "unknown error", "not a name of a secret", "every version disabled",
+			"nothing but an empty version", "encryption key disabled",
+		},
+		Open: func(t *testing.T) storetest.Store {
+			s := newStub(t)
+			does := func(fault func(context.Context) error, want error) storetest.Fault {
+				return storetest.Fault{Begin: func() { s.set(fault) }, Mend: func() { s.set(nil) }, Want: want, Missed: true}
+			}
+			disable := func(numbers ...int) {
+				for _, n := range numbers {
+					s.state(n, secretmanagerpb.SecretVersion_DISABLED)
+				}
+			}
+			return storetest.Store{
+				Source: gcp.New(s.client(), secret),
+				Put:    func(n int) { s.add(conformance.NewKey(n).Secret.Expose()) },
+				Faults: map[string]storetest.Fault{
+					"server killed and restarted": {Begin: s.kill, Mend: s.start, Want: source.ErrUnavailable, Missed: true},
+					"connection reset": {
+						Begin: func() {
+							s.set(func(context.Context) error { go s.server.Stop(); return hang(t.Context()) })
+						},
+						Mend: func() { s.set(nil); s.kill(); s.start() }, Want: source.ErrUnavailable, Missed: true,
+					},
+					"no answer":          does(hang, source.ErrUnavailable),
+					"slow answers":       {Begin: func() { s.set(slow) }, Mend: func() { s.set(nil) }, Uses: 3},
+					"permission revoked": does(fails(codes.PermissionDenied), source.ErrDenied),
+					"token expired":      does(fails(codes.Unauthenticated), source.ErrDenied),
+					"secret deleted":     {Begin: s.delete, Want: source.ErrNoKey},
+					"rollback":           {Begin: func() { disable(2) }, Uses: 1},
+					"empty version":      {Begin: func() { s.add("") }},
+
+					"throttled":                    does(fails(codes.ResourceExhausted), source.ErrUnavailable),
+					"internal error":               does(fails(codes.Internal), source.ErrUnavailable),
+					"unknown error":                does(fails(codes.Code(99)), source.ErrUnavailable),
+					"not a name of a secret":       does(fails(codes.InvalidArgument), source.ErrInvalid),
+					"every version disabled":       {Begin: func() { disable(1, 2) }, Want: source.ErrNoKey},
+					"nothing but an empty version": {Begin: func() { disable(1, 2); s.add("") }, Want: source.ErrInvalid},
+					"encryption key disabled": {
+						Begin: func() { s.lock(s.add(conformance.Sentinel+"locked"), true) }, Mend: func() { s.lock(3, false) },
+						Want: source.ErrDenied,
+					},
+				},
+			}
+		},
+	})
+}
+
+// F77: what the service asks for goes to the ring.
+func TestPassesRetryInfoOn(t *testing.T) {
 	patient, err := status.New(codes.ResourceExhausted, "quota").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(2 * time.Second)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, tc := range map[string]struct {
-		begin, end func(*stub)
-		want       error
-	}{
-		"server killed and restarted": {(*stub).kill, (*stub).start, source.ErrUnavailable},
-		"connections cut in mid-call": {func(s *stub) {
-			s.set(func(context.Context) error { go s.server.Stop(); return hang(s.t.Context()) })
-		}, func(s *stub) { s.kill(); s.start() }, source.ErrUnavailable},
-		"no answer in time":        {func(s *stub) { s.set(hang) }, nil, source.ErrUnavailable},
-		"throttled":                {func(s *stub) { s.set(func(context.Context) error { return patient.Err() }) }, nil, source.ErrUnavailable},
-		"internal error":           {func(s *stub) { s.set(fails(codes.Internal)) }, nil, source.ErrUnavailable},
-		"unknown error":            {func(s *stub) { s.set(fails(codes.Code(99))) }, nil, source.ErrUnavailable},
-		"permission revoked":       {func(s *stub) { s.set(fails(codes.PermissionDenied)) }, nil, source.ErrDenied},
-		"own token expired":        {func(s *stub) { s.set(fails(codes.Unauthenticated)) }, nil, source.ErrDenied},
-		"not a name of a secret":   {func(s *stub) { s.set(fails(codes.InvalidArgument)) }, nil, source.ErrInvalid},
-		"secret deleted":           {(*stub).delete, nil, source.ErrNoKey},
-		"every version disabled":   {func(s *stub) { s.state(1, secretmanagerpb.SecretVersion_DISABLED) }, nil, source.ErrNoKey},
-		"nothing but an empty one": {func(s *stub) { s.add(""); s.state(1, secretmanagerpb.SecretVersion_DESTROYED) }, nil, source.ErrInvalid},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newStub(t)
-			s.add(conformance.Sentinel + "1")
-			ring, err := source.Keep(t.Context(), gcp.New(s.client(), secret),
-				source.WithPoll(time.Second), source.WithReadTimeout(3*time.Second), source.WithLogger(nil))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer ring.Close()
-			requests := use(t, ring)
-
-			tc.begin(s)
-			err = ring.Refresh(t.Context())
-			if !errors.Is(err, tc.want) {
-				t.Errorf("the reading says %v, want %v", err, tc.want)
-			}
-			typed := (*source.Error)(nil)
-			if !errors.As(err, &typed) || typed.Source != "gcp://acme/key" {
-				t.Fatalf("%v does not name the source", err)
-			}
-			if name == "throttled" && typed.RetryAfter != 2*time.Second {
-				t.Errorf("RetryAfter is %v", typed.RetryAfter)
-			}
-			if strings.Contains(err.Error(), conformance.Sentinel) { // F95
-				t.Error("the error quotes the service")
-			}
-			if v := ring.Version(); v != "1" {
-				t.Errorf("%q is in use during the fault", v)
-			}
-			s.set(nil)
-			if tc.end != nil {
-				tc.end(s)
-			}
-			s.add(conformance.Sentinel + "2")
-			until(t, func() bool {
-				key, _ := ring.InUse()
-				return key.Secret.Expose() == conformance.Sentinel+"2"
-			})
-			requests()
-		})
-	}
-}
-
-// use makes requests until the returned function is called, which wants that
-// each had a key.
-func use(t *testing.T, ring *source.Ring) (done func()) {
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	var failed atomic.Int64
-	ended := make(chan int, 1)
-	go func() {
-		n := 0
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for ; ctx.Err() == nil; n++ {
-			a, err := ring.Attempt(true)
-			if err != nil {
-				failed.Add(1)
-			} else {
-				a.Accepted()
-			}
-			<-tick.C
-		}
-		ended <- n
-	}()
-	return func() {
-		t.Helper()
-		cancel()
-		if n := <-ended; n == 0 || failed.Load() > 0 {
-			t.Errorf("%d of %d requests had no key", failed.Load(), n)
-		}
+	s := newStub(t)
+	s.set(func(context.Context) error { return patient.Err() })
+	_, err = gcp.New(s.client(), secret).Read(t.Context())
+	if typed := (*source.Error)(nil); !errors.As(err, &typed) || typed.RetryAfter != 2*time.Second {
+		t.Errorf("%+v", typed)
 	}
 }
 
@@ -313,15 +275,4 @@ func read(t testing.TB, src source.Source, versions ...int) source.Set {
 		t.Fatalf("versions %v, want %v, complete: %v", got, want, set.Complete)
 	}
 	return set
-}
-
-func until(t *testing.T, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(20 * time.Second); !ok(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatal("it never came")
-		}
-	}
 }

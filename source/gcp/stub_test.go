@@ -99,6 +99,12 @@ func fails(code codes.Code) func(context.Context) error {
 	return func(context.Context) error { return status.Error(code, conformance.Sentinel+"message") }
 }
 
+// slow answers as ever, a while later.
+func slow(context.Context) error {
+	<-time.After(200 * time.Millisecond)
+	return nil
+}
+
 // hang answers nothing for as long as the caller waits.
 func hang(ctx context.Context) error {
 	<-ctx.Done()
@@ -122,6 +128,13 @@ func (s *stub) state(n int, state secretmanagerpb.SecretVersion_State) {
 	s.versions[n-1].state = state
 }
 
+// lock disables the key that encrypts a version, or enables it again.
+func (s *stub) lock(n int, locked bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.versions[n-1].locked = locked
+}
+
 func (s *stub) delete() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,10 +155,12 @@ func (s *stub) call(ctx context.Context, what, name string) error {
 	fault := s.fault
 	found := s.exists && (name == secret || strings.HasPrefix(name, secret+"/versions/"))
 	s.mu.Unlock()
-	switch {
-	case fault != nil:
-		return fault(ctx)
-	case !found:
+	if fault != nil {
+		if err := fault(ctx); err != nil {
+			return err
+		}
+	}
+	if !found {
 		return status.Error(codes.NotFound, "no such secret")
 	}
 	return nil

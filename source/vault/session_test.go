@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/vault/api/auth/approle"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 	"github.com/rollingkeys/rollingkeys/source/vault"
 	"github.com/rollingkeys/rollingkeys/source/vault/internal/vaulttest"
 )
@@ -100,7 +101,7 @@ func TestRenewsItsToken(t *testing.T) {
 	ring, err := source.Keep(t.Context(), src, source.WithLogger(nil))
 	s.must(err)
 	defer ring.Close()
-	until(t, func() bool { return g.count("/v1/auth/token/renew-self") >= 3 })
+	storetest.Eventually(t, "the third renewal", func() bool { return g.count("/v1/auth/token/renew-self") >= 3 })
 	if status := ring.Status(); status.FailedReads > 0 {
 		t.Errorf("%d readings failed: %s", status.FailedReads, status.LastError)
 	}
@@ -119,7 +120,7 @@ func TestLogsInAnewNearTheMaximumLifetime(t *testing.T) {
 	ring, err := source.Keep(t.Context(), src, source.WithLogger(nil))
 	s.must(err)
 	defer ring.Close()
-	until(t, func() bool { return g.count(login) >= 3 })
+	storetest.Eventually(t, "the third login", func() bool { return g.count(login) >= 3 })
 	if n := g.count("/v1/auth/token/lookup-self"); n > 0 {
 		t.Errorf("%d times a token was refused before there was another", n)
 	}
@@ -136,15 +137,12 @@ func TestTokenThatCannotBeRenewed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	s.must(os.WriteFile(file, []byte(s.token(short)+"\n"), 0o600))
 	src := s.source(vault.WithLogin(vault.TokenFile(file)))
-	ring, err := source.Keep(t.Context(), src, source.WithPoll(time.Second), source.WithLogger(nil))
-	s.must(err)
-	defer ring.Close()
-	requests := use(t, ring)
-	until(t, func() bool { return errors.Is(ring.Refresh(t.Context()), source.ErrDenied) })
+	ring, _ := storetest.Keep(t, src, source.WithPoll(time.Second))
+	storetest.Requests(t, ring)
+	storetest.Eventually(t, "a refusal", func() bool { return errors.Is(ring.Refresh(t.Context()), source.ErrDenied) })
 	s.must(os.WriteFile(file, []byte(s.token(&api.TokenCreateRequest{Policies: []string{"reader"}})+"\n"), 0o600))
 	s.write(token("2"))
-	until(t, func() bool { return ring.Version() == "2" })
-	requests()
+	storetest.Eventually(t, "version 2", func() bool { return ring.Version() == "2" })
 
 	for name, text := range map[string]string{"empty": "", "blank": " \n"} {
 		s.must(os.WriteFile(file, []byte(text), 0o600))

@@ -1,10 +1,10 @@
 package storetest
 
 import (
-	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,159 +12,134 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// A Store is a source and what is behind it, for one test.
+// Rows are the faults that every store has, or says why it cannot have.
+var Rows = []string{
+	"server killed and restarted", "connection reset", "no answer", "slow answers",
+	"permission revoked", "token expired", "secret deleted", "rollback", "empty version", "pending version",
+}
+
+// A Store is a source and what is behind it, for one row of the table.
 type Store struct {
-	// Source reads the store through Proxy.
 	Source source.Source
-	Proxy  *Proxy
-	// Put writes a key to the store itself, past the proxy.
-	Put func(source.Key)
-	// Kill ends the server without a farewell, Restart brings it back with what
-	// it held. Nil where the server is shared: the table then has no such row.
-	Kill, Restart func()
+	// Put makes [conformance.NewKey](n) the newest key in the store, whatever is
+	// between it and the source.
+	Put func(n int)
+	// Faults are by row.
+	Faults map[string]Fault
 }
 
-var faults = []struct {
-	name         string
-	begin, mend  func(Store)
-	duringServes bool // a new key arrives in spite of the fault
-}{
-	{"Reset", func(s Store) { s.Proxy.Reset() }, func(s Store) { s.Proxy.Start() }, false},
-	{"Refused", func(s Store) { s.Proxy.Stop() }, func(s Store) { s.Proxy.Start() }, false},
-	{"Hanging", func(s Store) { s.Proxy.Hang() }, func(s Store) { s.Proxy.Start() }, false},
-	{"Slow", func(s Store) { s.Proxy.Slow(200) }, func(s Store) { s.Proxy.Start() }, true},
-	{"Killed", func(s Store) { s.Kill() }, func(s Store) { s.Restart() }, false},
+// A Fault is what happens to a store that has keys 1 and 2, of which 2 is in use.
+type Fault struct {
+	// Begin makes the fault, Mend ends it; nil is nothing.
+	Begin, Mend func()
+	// Want is what a reading says meanwhile; nil: nothing is wrong with it.
+	Want error
+	// Uses is the key in use meanwhile. Default 2; 3 is put during the fault, and
+	// arrives in spite of it.
+	Uses int
+	// Missed: key 3 is put during the fault, and not after it.
+	Missed bool
 }
 
-// TestFaults runs a ring of a source that can notify through every fault, with
-// requests all the while. The ring does not poll: a key that was put during the
-// fault comes by notice alone, which after a lost connection means that the
-// source was armed again and said so. No request fails.
-func TestFaults(t *testing.T, open func(t *testing.T) Store) {
-	for _, f := range faults {
-		t.Run(f.name, func(t *testing.T) {
-			s := open(t)
-			if f.name == "Killed" && s.Kill == nil {
-				t.Fatal("the store cannot be killed")
-			}
-			s.Put(conformance.NewKey(1))
-			ring, said := Keep(t, s.Source)
-			Requests(t, ring)
-			s.Put(conformance.NewKey(2)) // by now the watch is armed, or about to be
-			Uses(t, ring, 2)
+// A Table is one store's way through the faults.
+type Table struct {
+	Open func(t *testing.T) Store
+	// Absent has the reason for each of [Rows] that the store cannot have.
+	Absent map[string]string
+	// More are the rows that this store has besides.
+	More []string
+	// Poll is the ring's. Default none: a new key comes by notice alone, which
+	// after a lost connection means that the source was armed again and said so.
+	Poll time.Duration
+	// Parallel: the rows have nothing in common.
+	Parallel bool
+}
 
-			f.begin(s)
-			if f.name != "Killed" {
-				s.Put(conformance.NewKey(3))
+// TestFaults runs a ring through every row, with requests all the while. The last
+// good key stays in use, no request fails for want of a source, and the ring finds
+// the new key by itself when the fault is over, within the cap of its back-off.
+func TestFaults(t *testing.T, table Table) {
+	for row := range table.Absent {
+		if !slices.Contains(Rows, row) {
+			t.Errorf("%q is no row", row)
+		}
+	}
+	for _, row := range append(slices.Clone(Rows), table.More...) {
+		t.Run(row, func(t *testing.T) {
+			if reason := table.Absent[row]; reason != "" {
+				t.Skip(reason)
 			}
-			if f.duringServes {
-				Uses(t, ring, 3)
-			} else {
-				// The fault is there: a reading notices it.
-				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-				if err := ring.Refresh(ctx); err == nil {
-					t.Error("a reading during the fault has no error")
+			if table.Parallel {
+				t.Parallel()
+			}
+			s := table.Open(t)
+			for has := range s.Faults {
+				if !slices.Contains(Rows, has) && !slices.Contains(table.More, has) {
+					t.Errorf("%q is not run", has)
 				}
-				cancel()
-				if key, err := ring.InUse(); err != nil || !key.SameContent(conformance.NewKey(2)) {
-					t.Errorf("the last good key is not in use: %v", err)
-				}
 			}
-			f.mend(s)
-			if f.name == "Killed" {
-				s.Put(conformance.NewKey(3))
+			f, ok := s.Faults[row]
+			if !ok {
+				t.Fatal("there is neither a fault nor a reason")
 			}
-			Uses(t, ring, 3)
-			s.Put(conformance.NewKey(4)) // and the watch lives on
-			Uses(t, ring, 4)
-			if strings.Contains(said(), conformance.Sentinel) { // F95
-				t.Error("an event holds a secret")
-			}
+			suffer(t, s, f, table.Poll)
 		})
 	}
 }
 
-// Keep keeps src in a ring that does not poll, until the test ends. said returns
-// what its events said.
-func Keep(t testing.TB, src source.Source, opts ...source.Option) (ring *source.Ring, said func() string) {
-	t.Helper()
-	var mu sync.Mutex
-	var text strings.Builder
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	ring, err := source.Keep(ctx, src, append([]source.Option{
-		source.WithPoll(1000 * time.Hour), source.WithLogger(nil), source.WithReadTimeout(5 * time.Second),
-		source.WithObserver(func(e source.Event) {
-			mu.Lock()
-			defer mu.Unlock()
-			fmt.Fprintf(&text, "%s %s %v\n", e.Kind, e.Version, e.Err)
-		}),
-	}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
+func suffer(t *testing.T, s Store, f Fault, poll time.Duration) {
+	s.Put(1)
+	var opts []source.Option
+	if poll > 0 {
+		opts = append(opts, source.WithPoll(poll))
 	}
-	said = func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		return text.String()
+	ring, said := Keep(t, s.Source, opts...)
+	Requests(t, ring)
+	s.Put(2) // by now the watch is armed, or about to be
+	Uses(t, ring, 2)
+
+	if f.Begin != nil {
+		f.Begin()
 	}
-	t.Cleanup(func() {
-		ring.Close()
-		if t.Failed() {
-			t.Log(said())
+	if f.Missed || f.Uses == 3 {
+		s.Put(3)
+	}
+	switch {
+	case f.Uses == 3:
+		Uses(t, ring, 3)
+	case f.Want == nil:
+		Eventually(t, "a reading without an error", func() bool { return ring.Refresh(t.Context()) == nil })
+	default:
+		var err error
+		Eventually(t, fmt.Sprintf("a reading that says %q", f.Want), func() bool {
+			err = ring.Refresh(t.Context())
+			return errors.Is(err, f.Want)
+		})
+		if typed := (*source.Error)(nil); !errors.As(err, &typed) || typed.Source != fmt.Sprint(s.Source) {
+			t.Errorf("%v does not name the source", err)
 		}
-	})
-	return ring, said
-}
-
-// Requests makes requests with ring's keys until the test ends, none of which may fail.
-func Requests(t testing.TB, ring *source.Ring) {
-	t.Helper()
-	done := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for n := 0; ; n++ {
-			select {
-			case <-done:
-				if n == 0 {
-					t.Error("no request was made")
-				}
-				return
-			case <-tick.C:
-				attempt, err := ring.Attempt(true)
-				if err != nil {
-					t.Errorf("request %d: %v", n, err)
-					return
-				}
-				attempt.Accepted()
-			}
+		if strings.Contains(err.Error(), conformance.Sentinel) { // F95
+			t.Error("the error quotes the store")
 		}
-	})
-	t.Cleanup(func() { close(done); wg.Wait() })
-}
+	}
+	meanwhile := f.Uses
+	if meanwhile == 0 {
+		meanwhile = 2
+	}
+	if key, err := ring.InUse(); err != nil || !key.SameContent(conformance.NewKey(meanwhile)) {
+		t.Errorf("version %q is in use, want key %d: %v", ring.Version(), meanwhile, err)
+	}
 
-// limit ends a wait for what must come in a test that has failed; it measures nothing.
-const limit = 60 * time.Second
-
-// Uses waits until ring uses the n-th key.
-func Uses(t testing.TB, ring *source.Ring, n int) {
-	t.Helper()
-	Eventually(t, fmt.Sprintf("key %d in use", n), func() bool {
-		key, err := ring.InUse()
-		return err == nil && key.SameContent(conformance.NewKey(n))
-	})
-}
-
-// Eventually waits until ok is true.
-func Eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(limit); !ok(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("never came: %s", what)
-		}
+	if f.Mend != nil {
+		f.Mend()
+	}
+	if !f.Missed && f.Uses != 3 {
+		s.Put(3)
+	}
+	Uses(t, ring, 3)
+	s.Put(4) // and the watch lives on
+	Uses(t, ring, 4)
+	if strings.Contains(said(), conformance.Sentinel) { // F95
+		t.Error("an event holds a secret")
 	}
 }

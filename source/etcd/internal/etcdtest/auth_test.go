@@ -1,6 +1,7 @@
 package etcdtest_test
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"os"
@@ -16,79 +17,91 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 )
 
-// F17, F88: a login whose permission is revoked and restored, whose token the
-// server has forgotten, and whose password is changed while the source runs.
-func TestPermission(t *testing.T) {
+// A login is a server with logins: root's, and the source's, which may read k.
+type login struct {
+	*etcdtest.Server
+	t        testing.TB
+	root     *clientv3.Client
+	password string // the file with bot's
+}
+
+func secured(t testing.TB) *login {
+	t.Helper()
 	server, err := etcdtest.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Stop)
-	ctx, admin := t.Context(), server.Client
-	must := func(_ any, err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(admin.RoleAdd(ctx, "root"))
-	must(admin.UserAdd(ctx, "root", "root"))
-	must(admin.UserGrantRole(ctx, "root", "root"))
-	must(admin.RoleAdd(ctx, "reader"))
-	must(admin.UserAdd(ctx, "bot", "one"))
-	must(admin.UserGrantRole(ctx, "bot", "reader"))
-	must(admin.AuthEnable(ctx))
-	root, err := clientv3.New(clientv3.Config{
-		Endpoints: []string{server.Addr}, Username: "root", Password: "root", Logger: zap.NewNop(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = root.Close() })
-	put := func(n int) { t.Helper(); put(t, root, "k", conformance.NewKey(n).Secret.Expose()) }
-	grant := func() {
-		t.Helper()
-		must(root.RoleGrantPermission(ctx, "reader", "k", "", clientv3.PermissionType(clientv3.PermRead)))
-	}
-	password := filepath.Join(t.TempDir(), "password")
-	write := func(text string) {
-		t.Helper()
-		if err := os.WriteFile(password, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("one")
-	src, _, err := source.Parse("etcd://" + server.Addr + "?key=k&username=bot&password_file=" + url.QueryEscape(password))
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := &login{Server: server, t: t, password: filepath.Join(t.TempDir(), "password")}
+	ctx, admin := context.Background(), server.Client
+	do := func(_ any, err error) { t.Helper(); s.must(err) }
+	do(admin.RoleAdd(ctx, "root"))
+	do(admin.UserAdd(ctx, "root", "root"))
+	do(admin.UserGrantRole(ctx, "root", "root"))
+	do(admin.RoleAdd(ctx, "reader"))
+	do(admin.UserAdd(ctx, "bot", "one"))
+	do(admin.UserGrantRole(ctx, "bot", "reader"))
+	do(admin.AuthEnable(ctx))
+	s.root, err = clientv3.New(clientv3.Config{Endpoints: []string{server.Addr}, Username: "root", Password: "root", Logger: zap.NewNop()})
+	s.must(err)
+	t.Cleanup(func() { _ = s.root.Close() })
+	s.write("one")
+	s.grant()
+	return s
+}
 
-	put(1)
-	if _, err := src.Read(ctx); !errors.Is(err, source.ErrDenied) {
+func (s *login) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *login) write(password string) {
+	s.t.Helper()
+	s.must(os.WriteFile(s.password, []byte(password), 0o600))
+}
+
+func (s *login) grant() {
+	s.t.Helper()
+	_, err := s.root.RoleGrantPermission(context.Background(), "reader", "k", "", clientv3.PermissionType(clientv3.PermRead))
+	s.must(err)
+}
+
+func (s *login) revoke() {
+	s.t.Helper()
+	_, err := s.root.RoleRevokePermission(context.Background(), "reader", "k", "")
+	s.must(err)
+}
+
+// source returns bot's source, of the server or proxy at addr.
+func (s *login) source(t testing.TB, addr string) source.Source {
+	t.Helper()
+	src, _, err := source.Parse("etcd://" + addr + "?key=k&username=bot&password_file=" + url.QueryEscape(s.password))
+	s.must(err)
+	return src
+}
+
+// F17, F88: a login without permission, and one whose password is changed while
+// the source runs.
+func TestPermission(t *testing.T) {
+	s := secured(t)
+	src := s.source(t, s.Addr)
+	rotate := func(n int) { t.Helper(); put(t, s.root, "k", conformance.NewKey(n).Secret.Expose()) }
+	s.revoke()
+	rotate(1)
+	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrDenied) {
 		t.Errorf("Read without permission: %v", err)
 	}
-	grant()
+	s.grant()
 	ring, _ := storetest.Keep(t, src)
 	storetest.Requests(t, ring)
-	put(2)
+	rotate(2)
 	storetest.Uses(t, ring, 2)
-
-	must(root.RoleRevokePermission(ctx, "reader", "k", ""))
-	if err := ring.Refresh(ctx); !errors.Is(err, source.ErrDenied) {
-		t.Errorf("Refresh with the permission revoked: %v", err)
-	}
-	grant()
-	put(3)
+	_, err := s.root.UserChangePassword(t.Context(), "bot", "two")
+	s.must(err)
+	s.write("two")
+	storetest.Eventually(t, "a reading with the new password", func() bool { return ring.Refresh(t.Context()) == nil })
+	rotate(3)
 	storetest.Uses(t, ring, 3)
-
-	server.Kill() // it keeps its tokens in memory only
-	server.Restart(t)
-	put(4)
-	storetest.Uses(t, ring, 4)
-
-	must(root.UserChangePassword(ctx, "bot", "two"))
-	write("two")
-	storetest.Eventually(t, "a reading with the new password", func() bool { return ring.Refresh(ctx) == nil })
-	put(5)
-	storetest.Uses(t, ring, 5)
 }

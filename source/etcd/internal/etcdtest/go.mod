@@ -5,7 +5,7 @@ go 1.26.0
 require (
 	github.com/rollingkeys/rollingkeys v0.0.0
 	github.com/rollingkeys/rollingkeys/source/etcd v0.0.0
-	github.com/rollingkeys/rollingkeys/source/internal/storetest v0.0.0
+	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy v0.0.0
 	go.etcd.io/etcd/client/v3 v3.7.3
 	go.etcd.io/etcd/server/v3 v3.7.3
 	go.uber.org/goleak v1.3.0
@@ -80,5 +80,5 @@ require (
 replace (
 	github.com/rollingkeys/rollingkeys => ../../../..
 	github.com/rollingkeys/rollingkeys/source/etcd => ../..
-	github.com/rollingkeys/rollingkeys/source/internal/storetest => ../../../internal/storetest
+	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy => ../../../internal/storetest/proxy
 )

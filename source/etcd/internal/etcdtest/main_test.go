@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/backoff"
 
 	"github.com/rollingkeys/rollingkeys/source/etcd/internal/etcdtest"
-	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 )
 
 // shared is the server of all tests that do not end it.
@@ -33,7 +33,7 @@ func (m tests) Run() int {
 }
 
 // F104: with the servers gone, no goroutine is left.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, storetest.Leaks()) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, proxy.Leaks()) }
 
 // dial returns a client of the server, or proxy, at addr.
 func dial(t testing.TB, addr string) *clientv3.Client {

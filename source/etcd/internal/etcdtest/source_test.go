@@ -15,6 +15,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/etcd"
 	"github.com/rollingkeys/rollingkeys/source/etcd/internal/etcdtest"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 )
 
 // harness makes the suite's backend: the shared server behind a proxy.
@@ -23,7 +24,7 @@ func harness(document bool) conformance.SourceHarness {
 		Lists: document,
 		Skip:  map[string]string{"Denied": "TestPermission has a server with logins"},
 		New: func(t testing.TB) conformance.SourceBackend {
-			proxy := storetest.NewProxy(t, shared.Addr)
+			proxy := proxy.New(t, shared.Addr)
 			name := keyOf(t)
 			var opts []etcd.Option
 			if document {
@@ -82,21 +83,36 @@ func TestConformance(t *testing.T) {
 	t.Run("Document", func(t *testing.T) { conformance.TestSource(t, harness(true)) })
 }
 
-// F75, F77, F92: a watch is armed again, honestly, after each way to lose it.
+// F75, F77, F88, F92: a watch is armed again, honestly, after each way to lose it.
 func TestFaults(t *testing.T) {
-	storetest.TestFaults(t, func(t *testing.T) storetest.Store {
-		server, err := etcdtest.Start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(server.Stop)
-		proxy := storetest.NewProxy(t, server.Addr)
-		return storetest.Store{
-			Source: etcd.New(dial(t, proxy.Addr), "k"), Proxy: proxy,
-			Put:     func(key source.Key) { put(t, server.Client, "k", key.Secret.Expose()) },
-			Kill:    server.Kill,
-			Restart: func() { server.Restart(t) },
-		}
+	storetest.TestFaults(t, storetest.Table{
+		Absent: map[string]string{"pending version": "a value that is one token has no date: TestDocumentLife"},
+		More:   []string{"refused"},
+		Open: func(t *testing.T) storetest.Store {
+			s := secured(t)
+			between := proxy.New(t, s.Addr)
+			put := func(text string) { put(t, s.root, "k", text) }
+			restart := func() { s.Restart(t) }
+			return storetest.Store{
+				Source: s.source(t, between.Addr),
+				Put:    func(n int) { put(conformance.NewKey(n).Secret.Expose()) },
+				Faults: map[string]storetest.Fault{
+					"server killed and restarted": {Begin: s.Kill, Mend: restart, Want: source.ErrUnavailable},
+					"connection reset":            {Begin: between.Reset, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"refused":                     {Begin: between.Stop, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"no answer":                   {Begin: between.Hang, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"slow answers":                {Begin: func() { between.Slow(200) }, Mend: between.Start, Uses: 3},
+					"permission revoked":          {Begin: s.revoke, Mend: s.grant, Want: source.ErrDenied, Missed: true},
+					"token expired":               {Begin: func() { s.Kill(); restart() }}, // it keeps its tokens in memory only
+					"secret deleted": {Begin: func() {
+						_, err := s.root.Delete(context.Background(), "k")
+						s.must(err)
+					}, Want: source.ErrNoKey},
+					"rollback":      {Begin: func() { put(conformance.NewKey(1).Secret.Expose()) }, Uses: 1},
+					"empty version": {Begin: func() { put("") }, Want: source.ErrInvalid},
+				},
+			}
+		},
 	})
 }
 
@@ -150,7 +166,7 @@ func TestCompactedWhileAway(t *testing.T) {
 	name := keyOf(t)
 	key := func(n int) string { return conformance.NewKey(n).Secret.Expose() }
 	put(t, shared.Client, name, key(1))
-	proxy := storetest.NewProxy(t, shared.Addr)
+	proxy := proxy.New(t, shared.Addr)
 	ring, _ := storetest.Keep(t, etcd.New(dial(t, proxy.Addr), name))
 	storetest.Requests(t, ring)
 	put(t, shared.Client, name, key(2))

@@ -20,6 +20,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 	"github.com/rollingkeys/rollingkeys/source/kubernetes/internal/apiserver"
 )
 
@@ -45,7 +46,7 @@ func (m tests) Run() (code int) {
 }
 
 // F104: with the server gone, no goroutine is left.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, storetest.Leaks()) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, proxy.Leaks()) }
 
 // A bot is a service account that may get and watch the Secret "exchange" of its
 // namespace, and nothing else.

@@ -4,7 +4,7 @@ go 1.26.0
 
 require (
 	github.com/rollingkeys/rollingkeys v0.0.0
-	github.com/rollingkeys/rollingkeys/source/internal/storetest v0.0.0-00010101000000-000000000000
+	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy v0.0.0-00010101000000-000000000000
 	github.com/rollingkeys/rollingkeys/source/kubernetes v0.0.0-00010101000000-000000000000
 	go.etcd.io/etcd/server/v3 v3.7.0
 	go.uber.org/goleak v1.3.0
@@ -167,7 +167,7 @@ require (
 
 replace (
 	github.com/rollingkeys/rollingkeys => ../../../..
-	github.com/rollingkeys/rollingkeys/source/internal/storetest => ../../../internal/storetest
+	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy => ../../../internal/storetest/proxy
 	github.com/rollingkeys/rollingkeys/source/kubernetes => ../..
 	k8s.io/api => k8s.io/api v0.37.2
 	k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.37.2

@@ -3,6 +3,7 @@
 package apiserver_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 )
 
 // stays checks that the n-th key is in use.
@@ -131,15 +133,36 @@ func TestDeletedAndRecreated(t *testing.T) {
 // F75, F77, F95: a watch is armed again, honestly, after each way to lose it,
 // the end of the server among them.
 func TestFaults(t *testing.T) {
-	storetest.TestFaults(t, func(t *testing.T) storetest.Store {
-		b := newBot(t)
-		proxy := storetest.NewProxy(t, shared.Addr)
-		return storetest.Store{
-			Source: b.parse(proxy.Addr, "exchange"), Proxy: proxy,
-			Put:     func(key source.Key) { b.putKey(key) },
-			Kill:    shared.Kill,
-			Restart: func() { b.must(shared.Restart()) },
-		}
+	storetest.TestFaults(t, storetest.Table{
+		Absent: map[string]string{
+			"pending version": "a Secret has no versions",
+			"token expired":   "a kubeconfig's token file is read again each minute: TestDenied",
+		},
+		More: []string{"refused"},
+		Open: func(t *testing.T) storetest.Store {
+			b := newBot(t)
+			between := proxy.New(t, shared.Addr)
+			text := func(text string) func(*corev1.Secret) {
+				return func(s *corev1.Secret) { s.Data = map[string][]byte{"token": []byte(text)} }
+			}
+			return storetest.Store{
+				Source: b.parse(between.Addr, "exchange"),
+				Put:    func(n int) { b.put(n) },
+				Faults: map[string]storetest.Fault{
+					"server killed and restarted": {Begin: shared.Kill, Mend: func() { b.must(shared.Restart()) }, Want: source.ErrUnavailable},
+					"connection reset":            {Begin: between.Reset, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"refused":                     {Begin: between.Stop, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"no answer":                   {Begin: between.Hang, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"slow answers":                {Begin: func() { between.Slow(200) }, Mend: between.Start, Uses: 3},
+					"permission revoked":          {Begin: b.revoke, Mend: b.grant, Want: source.ErrDenied, Missed: true},
+					"secret deleted": {Begin: func() {
+						b.must(shared.Admin.CoreV1().Secrets(b.namespace).Delete(context.Background(), "exchange", metav1.DeleteOptions{}))
+					}, Want: source.ErrNoKey},
+					"rollback":      {Begin: func() { b.put(1) }, Uses: 1},
+					"empty version": {Begin: func() { b.must(b.change(text(""), new(string))) }, Want: source.ErrInvalid},
+				},
+			}
+		},
 	})
 }
 

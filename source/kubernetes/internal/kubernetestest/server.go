@@ -27,6 +27,7 @@ type Server struct {
 	http    *httptest.Server
 	history []event // one for each resourceVersion from 1 on
 	oldest  int     // watches from before this one have expired
+	denied  bool
 	changed chan struct{}
 }
 
@@ -83,6 +84,24 @@ func (s *Server) Put(data map[string][]byte) {
 	s.changed = make(chan struct{})
 }
 
+// Delete deletes the Secret.
+func (s *Server) Delete() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := s.history[len(s.history)-1].secret.DeepCopy()
+	last.ResourceVersion = strconv.Itoa(len(s.history) + 1)
+	s.history = append(s.history, event{Type: "DELETED", Object: runtime.RawExtension{Object: last}})
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Deny refuses whoever asks, until it is told otherwise. A watch that is open goes on.
+func (s *Server) Deny(all bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.denied = all
+}
+
 // Compact forgets all versions but the last: who watches from an older one gets 410.
 func (s *Server) Compact() {
 	s.mu.Lock()
@@ -94,7 +113,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	const secrets = "/api/v1/namespaces/default/secrets"
 	query := r.URL.Query()
+	s.mu.Lock()
+	denied := s.denied
+	s.mu.Unlock()
 	switch {
+	case denied:
+		refuse(w, http.StatusForbidden, metav1.StatusReasonForbidden)
 	case r.URL.Path == secrets+"/exchange":
 		s.get(w)
 	case r.URL.Path == secrets && query.Get("watch") != "" && query.Get("fieldSelector") == "metadata.name=exchange":

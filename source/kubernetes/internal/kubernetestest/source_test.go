@@ -10,12 +10,13 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 	_ "github.com/rollingkeys/rollingkeys/source/kubernetes"
 	"github.com/rollingkeys/rollingkeys/source/kubernetes/internal/kubernetestest"
 )
 
 // F104
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, storetest.Leaks()) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, proxy.Leaks()) }
 
 func start(t testing.TB) *kubernetestest.Server {
 	t.Helper()
@@ -52,26 +53,42 @@ func token(key source.Key) map[string][]byte {
 
 // F75, F77: a watch is armed again, honestly, after each way to lose it.
 func TestFaults(t *testing.T) {
-	storetest.TestFaults(t, func(t *testing.T) storetest.Store {
-		s := start(t)
-		proxy := storetest.NewProxy(t, s.Addr)
-		return storetest.Store{
-			Source: parse(t, proxy.Addr), Proxy: proxy,
-			Put:  func(key source.Key) { s.Put(token(key)) },
-			Kill: s.Kill,
-			Restart: func() {
-				if err := s.Restart(); err != nil {
-					t.Fatal(err)
-				}
-			},
-		}
+	storetest.TestFaults(t, storetest.Table{
+		Absent: map[string]string{
+			"pending version": "a Secret has no versions",
+			"token expired":   "a kubeconfig's token file is read again each minute: make test-kubernetes, TestDenied",
+		},
+		More: []string{"refused"},
+		Open: func(t *testing.T) storetest.Store {
+			s := start(t)
+			between := proxy.New(t, s.Addr)
+			return storetest.Store{
+				Source: parse(t, between.Addr),
+				Put:    func(n int) { s.Put(token(conformance.NewKey(n))) },
+				Faults: map[string]storetest.Fault{
+					"server killed and restarted": {Begin: s.Kill, Mend: func() {
+						if err := s.Restart(); err != nil {
+							t.Fatal(err)
+						}
+					}, Want: source.ErrUnavailable},
+					"connection reset":   {Begin: between.Reset, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"refused":            {Begin: between.Stop, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"no answer":          {Begin: between.Hang, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"slow answers":       {Begin: func() { between.Slow(200) }, Mend: between.Start, Uses: 3},
+					"permission revoked": {Begin: func() { s.Deny(true) }, Mend: func() { s.Deny(false) }, Want: source.ErrDenied, Missed: true},
+					"secret deleted":     {Begin: s.Delete, Want: source.ErrNoKey},
+					"rollback":           {Begin: func() { s.Put(token(conformance.NewKey(1))) }, Uses: 1},
+					"empty version":      {Begin: func() { s.Put(nil) }, Want: source.ErrInvalid},
+				},
+			}
+		},
 	})
 }
 
 // F11: the versions that a watch has missed are gone before it can go on.
 func TestExpiredWhileAway(t *testing.T) {
 	s := start(t)
-	proxy := storetest.NewProxy(t, s.Addr)
+	proxy := proxy.New(t, s.Addr)
 	s.Put(token(conformance.NewKey(1)))
 	ring, _ := storetest.Keep(t, parse(t, proxy.Addr))
 	storetest.Requests(t, ring)

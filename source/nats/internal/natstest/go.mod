@@ -6,7 +6,7 @@ require (
 	github.com/nats-io/nats-server/v2 v2.15.2
 	github.com/nats-io/nats.go v1.55.0
 	github.com/rollingkeys/rollingkeys v0.0.0
-	github.com/rollingkeys/rollingkeys/source/internal/storetest v0.0.0
+	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy v0.0.0
 	github.com/rollingkeys/rollingkeys/source/nats v0.0.0
 	go.uber.org/goleak v1.3.0
 )
@@ -42,6 +42,6 @@ require (
 
 replace (
 	github.com/rollingkeys/rollingkeys => ../../../..
-	github.com/rollingkeys/rollingkeys/source/internal/storetest => ../../../internal/storetest
+	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy => ../../../internal/storetest/proxy
 	github.com/rollingkeys/rollingkeys/source/nats => ../..
 )

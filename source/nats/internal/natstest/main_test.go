@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
-	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 	"github.com/rollingkeys/rollingkeys/source/nats/internal/natstest"
 )
 
@@ -29,7 +29,7 @@ func (m tests) Run() int {
 }
 
 // F104: with the servers gone, no goroutine is left.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, storetest.Leaks()) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, proxy.Leaks()) }
 
 // dial returns a connection to the server, or proxy, at addr, that soon notices
 // when it is lost and soon comes back.

@@ -14,6 +14,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 	rknats "github.com/rollingkeys/rollingkeys/source/nats"
 	"github.com/rollingkeys/rollingkeys/source/nats/internal/natstest"
 )
@@ -24,7 +25,7 @@ func harness(document bool) conformance.SourceHarness {
 		Lists: document,
 		Skip:  map[string]string{"Denied": "TestPermission has a server with logins"},
 		New: func(t testing.TB) conformance.SourceBackend {
-			proxy := storetest.NewProxy(t, shared.Addr)
+			proxy := proxy.New(t, shared.Addr)
 			var opts []rknats.Option
 			if document {
 				opts = append(opts, rknats.WithDecoder(source.Document))
@@ -82,29 +83,68 @@ func TestConformance(t *testing.T) {
 	t.Run("Document", func(t *testing.T) { conformance.TestSource(t, harness(true)) })
 }
 
-// F75, F77, F92: a watch is armed again, honestly, after each way to lose it.
+// F75, F77, F88, F92: a watch is armed again, honestly, after each way to lose it.
 func TestFaults(t *testing.T) {
-	storetest.TestFaults(t, func(t *testing.T) storetest.Store {
-		s, err := natstest.Start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(s.Stop)
-		proxy := storetest.NewProxy(t, s.Addr)
-		admin := dial(t, s.Addr)
-		kv := bucket(t, admin, "KEYS", 3)
-		return storetest.Store{
-			Source: rknats.New(dial(t, proxy.Addr), "KEYS", "k"), Proxy: proxy,
-			Put:  func(key source.Key) { put(t, kv, key.Secret.Expose()) },
-			Kill: s.Kill,
-			Restart: func() {
-				if err := s.Restart(); err != nil {
+	storetest.TestFaults(t, storetest.Table{
+		Absent: map[string]string{"pending version": "a value that is one token has no date: TestConformance/Document"},
+		More:   []string{"refused"},
+		Open: func(t *testing.T) storetest.Store {
+			s, err := natstest.Start(admin, bot("one", needed...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(s.Stop)
+			must := func(err error) {
+				t.Helper()
+				if err != nil {
 					t.Fatal(err)
 				}
-				storetest.Eventually(t, "the connection", admin.IsConnected)
-			},
-		}
+			}
+			between := proxy.New(t, s.Addr)
+			conn := dial(t, s.Addr, nats.UserInfo("admin", "admin"))
+			kv := bucket(t, conn, "KEYS", 3)
+			connected := func() { t.Helper(); storetest.Eventually(t, "the connection", conn.IsConnected) }
+			put := func(text string) { connected(); put(t, kv, text) }
+			login := func(users ...*server.User) { t.Helper(); must(s.Login(users...)) }
+			return storetest.Store{
+				Source: rknats.New(dial(t, between.Addr, nats.UserInfo("bot", "one")), "KEYS", "k"),
+				Put:    func(n int) { put(conformance.NewKey(n).Secret.Expose()) },
+				Faults: map[string]storetest.Fault{
+					"server killed and restarted": {Begin: s.Kill, Mend: func() { must(s.Restart()) }, Want: source.ErrUnavailable},
+					"connection reset":            {Begin: between.Reset, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"refused":                     {Begin: between.Stop, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"no answer":                   {Begin: between.Hang, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"slow answers":                {Begin: func() { between.Slow(200) }, Mend: between.Start, Uses: 3},
+					"permission revoked": {
+						Begin: func() { login(admin, bot("one", "nothing")) }, Mend: func() { login(admin, bot("one", needed...)) },
+						Want: source.ErrDenied, Missed: true,
+					},
+					"token expired": {
+						Begin: func() { login(admin, bot("two", needed...)) }, Mend: func() { login(admin, bot("one", needed...)) },
+						Want: source.ErrDenied, Missed: true,
+					},
+					"secret deleted": {Begin: func() { must(kv.Delete(context.Background(), "k")) }, Want: source.ErrNoKey},
+					"rollback":       {Begin: func() { put(conformance.NewKey(1).Secret.Expose()) }, Uses: 1},
+					"empty version":  {Begin: func() { put("") }, Want: source.ErrInvalid},
+				},
+			}
+		},
 	})
+}
+
+var admin = &server.User{Username: "admin", Password: "admin"}
+
+// bot is the source's login, with the rights that it may have.
+func bot(password string, publish ...string) *server.User {
+	return &server.User{Username: "bot", Password: password, Permissions: &server.Permissions{
+		Publish: &server.SubjectPermission{Allow: publish}, Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+	}}
+}
+
+// needed are the rights that the manual names.
+var needed = []string{
+	"$JS.API.STREAM.INFO.KV_KEYS", "$JS.API.DIRECT.GET.KV_KEYS.>", "$JS.API.STREAM.MSG.GET.KV_KEYS",
+	"$JS.API.CONSUMER.CREATE.KV_KEYS.>", "$JS.API.CONSUMER.DELETE.KV_KEYS.>",
 }
 
 // versions reads src and returns its versions, newest first.
@@ -220,7 +260,7 @@ func TestPurgeRevokes(t *testing.T) {
 
 // F70: the source is away while the key is purged and put; a history of 2 tells.
 func TestPurgeWhileAway(t *testing.T) {
-	proxy := storetest.NewProxy(t, shared.Addr)
+	proxy := proxy.New(t, shared.Addr)
 	kv := bucket(t, dial(t, shared.Addr), bucketOf(t), 2)
 	putKey(t, kv, 1)
 	ring, _ := storetest.Keep(t, rknats.New(dial(t, proxy.Addr), bucketOf(t), "k"))
@@ -290,17 +330,6 @@ func TestBucketMadeAnew(t *testing.T) {
 
 // F17, F88: a login that may not read, is let in, is refused altogether, and let in again.
 func TestPermission(t *testing.T) {
-	admin := &server.User{Username: "admin", Password: "admin"}
-	bot := func(password string, publish ...string) *server.User {
-		return &server.User{Username: "bot", Password: password, Permissions: &server.Permissions{
-			Publish: &server.SubjectPermission{Allow: publish}, Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
-		}}
-	}
-	// These are the ones that the manual names.
-	needed := []string{
-		"$JS.API.STREAM.INFO.KV_KEYS", "$JS.API.DIRECT.GET.KV_KEYS.>", "$JS.API.STREAM.MSG.GET.KV_KEYS",
-		"$JS.API.CONSUMER.CREATE.KV_KEYS.>", "$JS.API.CONSUMER.DELETE.KV_KEYS.>",
-	}
 	s, err := natstest.Start(admin, bot("one"))
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,7 @@ go 1.26.0
 require (
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/rollingkeys/rollingkeys v0.0.0
-	github.com/rollingkeys/rollingkeys/source/internal/storetest v0.0.0
+	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy v0.0.0
 	github.com/rollingkeys/rollingkeys/source/redis v0.0.0
 	go.uber.org/goleak v1.3.0
 )
@@ -33,6 +33,6 @@ require (
 
 replace (
 	github.com/rollingkeys/rollingkeys => ../../../..
-	github.com/rollingkeys/rollingkeys/source/internal/storetest => ../../../internal/storetest
+	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy => ../../../internal/storetest/proxy
 	github.com/rollingkeys/rollingkeys/source/redis => ../..
 )

@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 	"github.com/rollingkeys/rollingkeys/source/redis/internal/redistest"
 )
 
@@ -42,7 +42,7 @@ func (m tests) Run() int {
 }
 
 // F104: with the servers gone, no goroutine is left.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, storetest.Leaks()) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, proxy.Leaks()) }
 
 // server returns the shared server.
 func server(t testing.TB) *redistest.Server {

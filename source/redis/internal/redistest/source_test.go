@@ -15,6 +15,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 	rkredis "github.com/rollingkeys/rollingkeys/source/redis"
 )
 
@@ -93,7 +94,7 @@ func (f form) harness() conformance.SourceHarness {
 		Skip: map[string]string{"Denied": "TestPermission has a server with logins"},
 		New: func(t testing.TB) conformance.SourceBackend {
 			s := server(t)
-			proxy := storetest.NewProxy(t, s.Addr)
+			proxy := proxy.New(t, s.Addr)
 			name := "keys:" + t.Name()
 			return conformance.SourceBackend{
 				Source: rkredis.New(dial(t, proxy.Addr), name, f.opts...),
@@ -120,23 +121,59 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// F75, F77, F92: a subscription is armed again, honestly, after each way to lose
-// it, though Redis never repeats what nobody heard.
+// F75, F77, F88, F92: a subscription is armed again, honestly, after each way to
+// lose it, though Redis never repeats what nobody heard.
 func TestFaults(t *testing.T) {
-	storetest.TestFaults(t, func(t *testing.T) storetest.Store {
-		s := own(t)
-		proxy := storetest.NewProxy(t, s.Addr)
-		return storetest.Store{
-			Source: rkredis.New(dial(t, proxy.Addr), "k"), Proxy: proxy,
-			Put:  func(key source.Key) { do(t, s.Client, "SET", "k", key.Secret.Expose()) },
-			Kill: s.Kill,
-			Restart: func() {
-				if err := s.Restart(); err != nil {
-					t.Fatal(err)
-				}
-			},
-		}
+	server(t)
+	storetest.TestFaults(t, storetest.Table{
+		Absent: map[string]string{"pending version": "a value that is one token has no date: TestConformance/Document"},
+		More:   []string{"refused"},
+		Open: func(t *testing.T) storetest.Store {
+			s := own(t)
+			between := proxy.New(t, s.Addr)
+			put := func(text string) { do(t, s.Client, "SET", "k", text) }
+			t.Setenv("REDIS_TEST_PASSWORD", "one")
+			grant(t, s.Client, "one")
+			src, _, err := source.Parse("redis://" + between.Addr + "/0?key=k&username=bot&password_env=REDIS_TEST_PASSWORD")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return storetest.Store{
+				Source: src,
+				Put:    func(n int) { put(conformance.NewKey(n).Secret.Expose()) },
+				Faults: map[string]storetest.Fault{
+					"server killed and restarted": {Begin: s.Kill, Mend: func() {
+						if err := s.Restart(); err != nil {
+							t.Fatal(err)
+						}
+						grant(t, s.Client, "one") // it keeps no logins
+					}, Want: source.ErrUnavailable},
+					"connection reset": {Begin: between.Reset, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"refused":          {Begin: between.Stop, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"no answer":        {Begin: between.Hang, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
+					"slow answers":     {Begin: func() { between.Slow(200) }, Mend: between.Start, Uses: 3},
+					"permission revoked": {
+						Begin: func() { do(t, s.Client, "ACL", "SETUSER", "bot", "resetkeys") },
+						Mend:  func() { do(t, s.Client, "ACL", "SETUSER", "bot", "~k") }, Want: source.ErrDenied, Missed: true,
+					},
+					"token expired": {
+						Begin: func() { do(t, s.Client, "ACL", "DELUSER", "bot") }, // which closes its connections
+						Mend:  func() { grant(t, s.Client, "one") }, Want: source.ErrDenied, Missed: true,
+					},
+					"secret deleted": {Begin: func() { do(t, s.Client, "DEL", "k") }, Want: source.ErrNoKey},
+					"rollback":       {Begin: func() { put(conformance.NewKey(1).Secret.Expose()) }, Uses: 1},
+					"empty version":  {Begin: func() { put("") }, Want: source.ErrNoKey},
+				},
+			}
+		},
 	})
+}
+
+// grant makes the source's login, with the rights that the manual names.
+func grant(t testing.TB, client *redis.Client, password string) {
+	t.Helper()
+	do(t, client, "ACL", "SETUSER", "bot", "reset", "on", ">"+password, "~k", "&__keyspace@0__:k",
+		"+getrange", "+hmget", "+subscribe", "+ping", "+config|get")
 }
 
 // A server that sends no events: the ring says so, and is told once it does. With
@@ -210,15 +247,9 @@ func TestInvalidValues(t *testing.T) {
 	}
 }
 
-// F17, F88: a login whose permission is revoked and restored, and whose password changes.
+// F17, F88: a login that is not there yet, and one whose password changes.
 func TestPermission(t *testing.T) {
 	s := own(t)
-	// The rights that the manual names.
-	grant := func(password string) {
-		t.Helper()
-		do(t, s.Client, "ACL", "SETUSER", "bot", "reset", "on", ">"+password, "~k", "&__keyspace@0__:k",
-			"+getrange", "+hmget", "+subscribe", "+ping", "+config|get")
-	}
 	put := func(n int) { t.Helper(); do(t, s.Client, "SET", "k", conformance.NewKey(n).Secret.Expose()) }
 	password := filepath.Join(t.TempDir(), "password")
 	write := func(text string) {
@@ -236,28 +267,20 @@ func TestPermission(t *testing.T) {
 	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrDenied) {
 		t.Errorf("Read by nobody: %v", err)
 	}
-	grant("one")
+	grant(t, s.Client, "one")
 	ring, _ := storetest.Keep(t, src)
 	storetest.Requests(t, ring)
 	put(2)
 	storetest.Uses(t, ring, 2)
 
-	do(t, s.Client, "ACL", "SETUSER", "bot", "resetkeys")
-	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrDenied) {
-		t.Errorf("Refresh with the permission revoked: %v", err)
-	}
-	do(t, s.Client, "ACL", "SETUSER", "bot", "~k")
-	put(3)
-	storetest.Uses(t, ring, 3)
-
 	do(t, s.Client, "ACL", "DELUSER", "bot") // which closes its connections
 	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrDenied) {
 		t.Errorf("Refresh with the login gone: %v", err)
 	}
-	grant("two")
-	put(4)
+	grant(t, s.Client, "two")
+	put(3)
 	write("two")
-	storetest.Uses(t, ring, 4)
+	storetest.Uses(t, ring, 3)
 }
 
 func BenchmarkRotation(b *testing.B) {

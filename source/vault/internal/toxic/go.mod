@@ -3,17 +3,18 @@ module github.com/rollingkeys/rollingkeys/source/vault/internal/toxic
 go 1.26.0
 
 require (
-	github.com/Shopify/toxiproxy/v2 v2.5.0
 	github.com/rollingkeys/rollingkeys v0.0.0
+	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy v0.0.0
 	github.com/rollingkeys/rollingkeys/source/vault v0.0.0
-	github.com/rs/zerolog v1.28.0
 	go.uber.org/goleak v1.3.0
 )
 
 require (
+	github.com/Shopify/toxiproxy/v2 v2.5.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cenkalti/backoff/v4 v4.3.0 // indirect
 	github.com/cespare/xxhash/v2 v2.1.2 // indirect
+	github.com/coder/websocket v1.8.15 // indirect
 	github.com/go-jose/go-jose/v4 v4.1.1 // indirect
 	github.com/golang/protobuf v1.5.2 // indirect
 	github.com/gorilla/mux v1.8.0 // indirect
@@ -38,6 +39,7 @@ require (
 	github.com/prometheus/common v0.37.0 // indirect
 	github.com/prometheus/procfs v0.8.0 // indirect
 	github.com/rs/xid v1.4.0 // indirect
+	github.com/rs/zerolog v1.28.0 // indirect
 	github.com/ryanuber/go-glob v1.0.0 // indirect
 	golang.org/x/crypto v0.45.0 // indirect
 	golang.org/x/net v0.47.0 // indirect
@@ -50,5 +52,6 @@ require (
 
 replace (
 	github.com/rollingkeys/rollingkeys => ../../../..
+	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy => ../../../internal/storetest/proxy
 	github.com/rollingkeys/rollingkeys/source/vault => ../..
 )

@@ -1,26 +1,27 @@
 package toxic
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
+	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 	"github.com/rollingkeys/rollingkeys/source/vault"
 	"github.com/rollingkeys/rollingkeys/source/vault/internal/vaulttest"
 )
 
+const down = "downstream"
+
 func TestMain(m *testing.M) { // F104
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(m, proxy.Leaks(), goleak.Cleanup(func(code int) {
 		vaulttest.Clean()
 		os.Exit(code)
 	}))
@@ -31,21 +32,21 @@ func TestMain(m *testing.M) { // F104
 func TestBadNetwork(t *testing.T) {
 	server := vaulttest.Start(t)
 	kv := vaulttest.Client(t, server.Address, server.Token, &http.Transport{}).KVv2("secret")
-	proxies := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	for name, tc := range map[string]struct {
-		toxic string // as toxiproxy's API has it; empty: the proxy stops
-		slow  bool   // it works all the same, if slowly
+		kind, stream string // toxiproxy's; empty: the proxy stops
+		attributes   map[string]int
+		slow         bool // it works all the same, if slowly
 	}{
-		"slow answers":                     {`{"type":"latency","attributes":{"latency":200,"jitter":100}}`, true},
-		"answers later than anyone waits":  {`{"type":"latency","attributes":{"latency":60000}}`, false},
-		"a trickle":                        {`{"type":"bandwidth","attributes":{"rate":0}}`, false},
-		"answers in little pieces":         {`{"type":"slicer","attributes":{"average_size":64,"size_variation":32,"delay":10000}}`, true},
-		"connection reset":                 {`{"type":"reset_peer","attributes":{"timeout":0}}`, false},
-		"connection reset by the request":  {`{"type":"reset_peer","stream":"upstream","attributes":{"timeout":0}}`, false},
-		"connection ended in mid-answer":   {`{"type":"limit_data","attributes":{"bytes":300}}`, false},
-		"connection that swallows all":     {`{"type":"timeout","attributes":{"timeout":0}}`, false},
-		"connection closed after a moment": {`{"type":"timeout","attributes":{"timeout":50}}`, false},
-		"nobody listens":                   {"", false},
+		"slow answers":                     {"latency", down, map[string]int{"latency": 200, "jitter": 100}, true},
+		"answers later than anyone waits":  {"latency", down, map[string]int{"latency": 60000}, false},
+		"a trickle":                        {"bandwidth", down, map[string]int{"rate": 0}, false},
+		"answers in little pieces":         {"slicer", down, map[string]int{"average_size": 64, "size_variation": 32, "delay": 10000}, true},
+		"connection reset":                 {"reset_peer", down, map[string]int{"timeout": 0}, false},
+		"connection reset by the request":  {"reset_peer", "upstream", map[string]int{"timeout": 0}, false},
+		"connection ended in mid-answer":   {"limit_data", down, map[string]int{"bytes": 300}, false},
+		"connection that swallows all":     {"timeout", down, map[string]int{"timeout": 0}, false},
+		"connection closed after a moment": {"timeout", down, map[string]int{"timeout": 50}, false},
+		"nobody listens":                   {"", "", nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := strings.ReplaceAll(name, " ", "-")
@@ -55,30 +56,21 @@ func TestBadNetwork(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			put("token-1")
-			proxy := toxiproxy.NewProxy(proxies, path, "127.0.0.1:0", strings.TrimPrefix(server.Address, "http://"))
-			if err := proxy.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(proxy.Stop)
-			src, err := vault.New(vaulttest.Client(t, "http://"+proxy.Listen, server.Token, &http.Transport{}), "secret", path)
+			put(conformance.NewKey(1).Secret.Expose())
+			between := proxy.New(t, strings.TrimPrefix(server.Address, "http://"))
+			src, err := vault.New(vaulttest.Client(t, "http://"+between.Addr, server.Token, &http.Transport{}), "secret", path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			ring, err := source.Keep(t.Context(), src,
-				source.WithPoll(time.Second), source.WithReadTimeout(2*time.Second), source.WithLogger(nil))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer ring.Close()
-			requests := use(t, ring)
+			ring, _ := storetest.Keep(t, src, source.WithPoll(time.Second))
+			storetest.Requests(t, ring)
 
-			if tc.toxic == "" {
-				proxy.Stop()
-			} else if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(tc.toxic)); err != nil {
-				t.Fatal(err)
+			if tc.kind == "" {
+				between.Stop()
+			} else {
+				between.Toxic(tc.kind, tc.stream, tc.attributes)
 			}
-			put("token-2")
+			put(conformance.NewKey(2).Secret.Expose())
 			err = ring.Refresh(t.Context())
 			switch {
 			case tc.slow && (err != nil || ring.Version() != "2"):
@@ -88,53 +80,9 @@ func TestBadNetwork(t *testing.T) {
 			case !tc.slow && ring.Version() != "1":
 				t.Errorf("%q is in use during the fault", ring.Version())
 			}
-			if tc.toxic == "" {
-				if err := proxy.Start(); err != nil {
-					t.Fatal(err)
-				}
-			} else {
-				proxy.Toxics.ResetToxics(t.Context())
-			}
-			put("token-3")
-			tick := time.NewTicker(2 * time.Millisecond)
-			defer tick.Stop()
-			for end := time.Now().Add(20 * time.Second); ring.Version() != "3"; <-tick.C {
-				if time.Now().After(end) {
-					t.Fatalf("the ring never recovers: %s", ring.Status().LastError)
-				}
-			}
-			requests()
+			between.Start()
+			put(conformance.NewKey(3).Secret.Expose())
+			storetest.Eventually(t, "version 3", func() bool { return ring.Version() == "3" })
 		})
-	}
-}
-
-// use makes requests until the returned function is called, which wants that
-// each had a key.
-func use(t *testing.T, ring *source.Ring) (done func()) {
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	var failed atomic.Int64
-	ended := make(chan int, 1)
-	go func() {
-		n := 0
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for ; ctx.Err() == nil; n++ {
-			a, err := ring.Attempt(true)
-			if err != nil {
-				failed.Add(1)
-			} else {
-				a.Accepted()
-			}
-			<-tick.C
-		}
-		ended <- n
-	}()
-	return func() {
-		t.Helper()
-		cancel()
-		if n := <-ended; n == 0 || failed.Load() > 0 {
-			t.Errorf("%d of %d requests had no key", failed.Load(), n)
-		}
 	}
 }

@@ -1,4 +1,6 @@
-package storetest
+// Package proxy makes a bad network between a source and its store. It is a module
+// of its own: what it needs must not be on the list of those who use a source.
+package proxy
 
 import (
 	"bytes"
@@ -17,8 +19,8 @@ type Proxy struct {
 	proxy *toxiproxy.Proxy
 }
 
-// NewProxy returns a proxy to the server at upstream that ends with the test.
-func NewProxy(t testing.TB, upstream string) *Proxy {
+// New returns a proxy to the server at upstream that ends with the test.
+func New(t testing.TB, upstream string) *Proxy {
 	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	p := &Proxy{t: t, proxy: toxiproxy.NewProxy(server, t.Name(), "127.0.0.1:0", upstream)}
@@ -33,7 +35,7 @@ func NewProxy(t testing.TB, upstream string) *Proxy {
 // Stop closes all connections, and refuses new ones until Start.
 func (p *Proxy) Stop() { p.proxy.Stop() }
 
-// Start ends what Stop, Hang, Slow and Reset began.
+// Start ends what the other methods began.
 func (p *Proxy) Start() {
 	p.t.Helper()
 	p.proxy.Toxics.ResetToxics(p.t.Context())
@@ -44,19 +46,19 @@ func (p *Proxy) Start() {
 
 // Hang lets nothing through either way; connections stay open.
 func (p *Proxy) Hang() {
-	p.toxic("timeout", "upstream", map[string]int{"timeout": 0})
-	p.toxic("timeout", "downstream", map[string]int{"timeout": 0})
+	p.Toxic("timeout", "upstream", map[string]int{"timeout": 0})
+	p.Toxic("timeout", "downstream", map[string]int{"timeout": 0})
 }
 
 // Slow delays what the store sends by so many milliseconds.
 func (p *Proxy) Slow(milliseconds int) {
-	p.toxic("latency", "downstream", map[string]int{"latency": milliseconds})
+	p.Toxic("latency", "downstream", map[string]int{"latency": milliseconds})
 }
 
 // Reset resets every connection (RST), those that are open when something is
 // sent and new ones at once.
 func (p *Proxy) Reset() {
-	p.toxic("reset_peer", "downstream", map[string]int{"timeout": 0})
+	p.Toxic("reset_peer", "downstream", map[string]int{"timeout": 0})
 }
 
 // Leaks is for goleak: a link of the proxy whose connection ends while a toxic is
@@ -66,7 +68,8 @@ func Leaks() goleak.Option {
 	return goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run")
 }
 
-func (p *Proxy) toxic(kind, stream string, attributes map[string]int) {
+// Toxic adds a toxic of toxiproxy's; Start takes it out.
+func (p *Proxy) Toxic(kind, stream string, attributes map[string]int) {
 	p.t.Helper()
 	data, err := json.Marshal(map[string]any{"type": kind, "stream": stream, "attributes": attributes})
 	if err != nil {

@@ -1,10 +1,9 @@
-module github.com/rollingkeys/rollingkeys/source/internal/storetest
+module github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy
 
 go 1.26.0
 
 require (
 	github.com/Shopify/toxiproxy/v2 v2.5.0
-	github.com/rollingkeys/rollingkeys v0.0.0
 	github.com/rs/zerolog v1.28.0
 	go.uber.org/goleak v1.3.0
 )
@@ -27,4 +26,4 @@ require (
 	gopkg.in/tomb.v1 v1.0.0-20141024135613-dd632973f1e7 // indirect
 )
 
-replace github.com/rollingkeys/rollingkeys => ../../..
+replace github.com/rollingkeys/rollingkeys => ../../../..

@@ -1,0 +1,99 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/conformance"
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// Keep keeps src in a ring, until the test ends, that does not poll unless opts say
+// so. said returns what its events said.
+func Keep(t testing.TB, src source.Source, opts ...source.Option) (ring *source.Ring, said func() string) {
+	t.Helper()
+	var mu sync.Mutex
+	var text strings.Builder
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	ring, err := source.Keep(ctx, src, append([]source.Option{
+		source.WithPoll(1000 * time.Hour), source.WithLogger(nil), source.WithReadTimeout(3 * time.Second),
+		source.WithObserver(func(e source.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			fmt.Fprintf(&text, "%s %s %v\n", e.Kind, e.Version, e.Err)
+		}),
+	}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said = func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return text.String()
+	}
+	t.Cleanup(func() {
+		ring.Close()
+		if t.Failed() {
+			t.Log(said())
+		}
+	})
+	return ring, said
+}
+
+// Requests makes requests with ring's keys until the test ends, none of which may fail.
+func Requests(t testing.TB, ring *source.Ring) {
+	t.Helper()
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for n := 0; ; n++ {
+			select {
+			case <-done:
+				if n == 0 {
+					t.Error("no request was made")
+				}
+				return
+			case <-tick.C:
+				attempt, err := ring.Attempt(true)
+				if err != nil {
+					t.Errorf("request %d: %v", n, err)
+					return
+				}
+				attempt.Accepted()
+			}
+		}
+	})
+	t.Cleanup(func() { close(done); wg.Wait() })
+}
+
+// limit ends a wait for what must come in a test that has failed; it measures
+// nothing. A ring's back-off grows to a minute, half of it more by jitter.
+const limit = 100 * time.Second
+
+// Uses waits until ring uses the n-th key.
+func Uses(t testing.TB, ring *source.Ring, n int) {
+	t.Helper()
+	Eventually(t, fmt.Sprintf("key %d in use", n), func() bool {
+		key, err := ring.InUse()
+		return err == nil && key.SameContent(conformance.NewKey(n))
+	})
+}
+
+// Eventually waits until ok is true.
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(limit); !ok(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatalf("never came: %s", what)
+		}
+	}
+}
