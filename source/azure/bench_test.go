@@ -1,60 +1,19 @@
 package azure_test
 
 import (
-	"fmt"
-	"slices"
 	"testing"
-	"time"
 
+	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/azure"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 )
 
-// BenchmarkRotation reports the time from a new version in the store to the
-// first request with it: by polling each second, and by the refusal of a
-// request that left with the old key. Run it with -benchtime=20x or more.
+// BenchmarkRotation reports the time from a rotation in the store to the first
+// request with the new key. Run it with -benchtime=20x or more.
 func BenchmarkRotation(b *testing.B) {
-	b.Run("poll=1s", func(b *testing.B) {
-		rotate(b, func(ring *source.Ring, version string) {
-			for ring.Version() != version {
-				time.Sleep(100 * time.Microsecond)
-			}
-		})
+	storetest.Polled(b, func(b *testing.B) (source.Source, func(n int)) {
+		s := newStub(b)
+		return azure.New(s.client(), "key"), func(n int) { s.put(conformance.NewKey(n)) }
 	})
-	b.Run("refused", func(b *testing.B) {
-		rotate(b, func(ring *source.Ring, version string) {
-			a, err := ring.Attempt(true)
-			for ok := err == nil; a.Version() != version; a, ok = a.Next(b.Context(), false) {
-				if !ok {
-					b.Fatal("no other key")
-				}
-			}
-			a.Accepted()
-		})
-	})
-}
-
-func numbered(n int) string { return fmt.Sprintf("%032x", n) }
-
-func rotate(b *testing.B, wait func(ring *source.Ring, version string)) {
-	s := newStub(b)
-	s.add(numbered(0), "token")
-	ring, err := source.Keep(b.Context(), azure.New(s.client(), "key"), source.WithPoll(time.Second), source.WithLogger(nil))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer ring.Close()
-	var took []time.Duration
-	for n := 1; b.Loop(); n++ {
-		time.Sleep(5 * time.Millisecond) // no two rotations in one refusal window
-		s.enable(numbered(n-1), false)
-		s.add(numbered(n), fmt.Sprint("token-", n))
-		start := time.Now()
-		wait(ring, numbered(n))
-		took = append(took, time.Since(start))
-	}
-	slices.Sort(took)
-	ms := func(p int) float64 { return float64(took[(len(took)-1)*p/100].Microseconds()) / 1000 }
-	b.ReportMetric(ms(50), "p50-ms")
-	b.ReportMetric(ms(99), "p99-ms")
 }

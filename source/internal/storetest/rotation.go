@@ -11,27 +11,62 @@ import (
 )
 
 // Rotation measures how long it takes from the moment at which put returns, the
-// key being in the store, until a request would carry it. It reports p50-ms and
-// p99-ms. The ring does not poll.
-func Rotation(b *testing.B, src source.Source, put func(source.Key)) {
+// n-th key being the newest in the store, until a request would carry it. It
+// reports p50-ms and p99-ms. The ring does not poll unless opts say so.
+func Rotation(b *testing.B, src source.Source, put func(n int), opts ...source.Option) {
 	b.Helper()
-	put(conformance.NewKey(1))
-	ring, _ := Keep(b, src)
-	put(conformance.NewKey(2))
-	Uses(b, ring, 2) // the watch is armed
-	var took []time.Duration
-	for n := 3; b.Loop(); n++ {
-		key := conformance.NewKey(n)
-		before := ring.Version()
-		put(key)
-		stored := time.Now()
-		for end := stored.Add(limit); ring.Version() == before; {
+	measure(b, src, put, opts, func(ring *source.Ring, before string) {
+		for end := time.Now().Add(limit); ring.Version() == before; {
 			if time.Now().After(end) {
-				b.Fatal("never came: key " + strconv.Itoa(n))
+				b.Fatal("the key never came")
 			}
 			time.Sleep(20 * time.Microsecond) // leave the processors to the others
 		}
+	})
+}
+
+// Polled measures the same by polling each second, and by the refusal of a request
+// that left with the old key. put leaves the n-th key alone in the store.
+func Polled(b *testing.B, open func(b *testing.B) (src source.Source, put func(n int))) {
+	poll := []source.Option{source.WithPoll(time.Second)}
+	b.Run("poll=1s", func(b *testing.B) {
+		src, put := open(b)
+		Rotation(b, struct{ source.Source }{src}, put, poll...)
+	})
+	b.Run("refused", func(b *testing.B) {
+		src, put := open(b)
+		measure(b, struct{ source.Source }{src}, put, poll, func(ring *source.Ring, before string) {
+			a, err := ring.Attempt(true)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for a.Version() == before {
+				var ok bool
+				if a, ok = a.Next(b.Context(), false); !ok {
+					b.Fatal("no other key")
+				}
+			}
+			a.Accepted()
+		})
+	})
+}
+
+func measure(b *testing.B, src source.Source, put func(n int), opts []source.Option, wait func(ring *source.Ring, before string)) {
+	put(1)
+	ring, _ := Keep(b, src, opts...)
+	put(2)
+	Uses(b, ring, 2) // a watch is armed
+	var took []time.Duration
+	for n := 3; b.Loop(); n++ {
+		time.Sleep(5 * time.Millisecond) // no two rotations in one refusal window
+		before := ring.Version()
+		put(n)
+		stored := time.Now()
+		wait(ring, before)
 		took = append(took, time.Since(stored))
+		if key, err := ring.InUse(); err != nil || !key.SameContent(conformance.NewKey(n)) {
+			b.Fatal("not key " + strconv.Itoa(n))
+		}
 	}
 	slices.Sort(took)
 	at := func(share float64) float64 {

@@ -209,8 +209,8 @@ func TestLeaseEnds(t *testing.T) {
 
 func BenchmarkRotation(b *testing.B) {
 	name := "keys/" + url.PathEscape(b.Name())
-	storetest.Rotation(b, etcd.New(shared.Client, name), func(key source.Key) {
-		put(b, shared.Client, name, key.Secret.Expose())
+	storetest.Rotation(b, etcd.New(shared.Client, name), func(n int) {
+		put(b, shared.Client, name, conformance.NewKey(n).Secret.Expose())
 	})
 }
 

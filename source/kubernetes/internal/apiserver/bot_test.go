@@ -128,12 +128,10 @@ func (b *bot) keep() (ring *source.Ring, said func() string) {
 
 // put writes the n-th key into the Secret, which it creates if need be, and
 // returns the Secret's version.
-func (b *bot) put(n int) string { b.t.Helper(); return b.putKey(conformance.NewKey(n)) }
-
-func (b *bot) putKey(key source.Key) (version string) {
+func (b *bot) put(n int) (version string) {
 	b.t.Helper()
 	b.must(b.change(func(secret *corev1.Secret) {
-		secret.Data = map[string][]byte{"token": []byte(key.Secret.Expose())}
+		secret.Data = map[string][]byte{"token": []byte(conformance.NewKey(n).Secret.Expose())}
 	}, &version))
 	return version
 }

@@ -168,5 +168,5 @@ func TestFaults(t *testing.T) {
 
 func BenchmarkRotation(b *testing.B) {
 	bot := newBot(b)
-	storetest.Rotation(b, bot.parse(shared.Addr, "exchange"), func(key source.Key) { bot.putKey(key) })
+	storetest.Rotation(b, bot.parse(shared.Addr, "exchange"), func(n int) { bot.put(n) })
 }

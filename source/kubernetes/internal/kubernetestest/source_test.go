@@ -106,5 +106,5 @@ func TestExpiredWhileAway(t *testing.T) {
 
 func BenchmarkRotation(b *testing.B) {
 	s := start(b)
-	storetest.Rotation(b, parse(b, s.Addr), func(key source.Key) { s.Put(token(key)) })
+	storetest.Rotation(b, parse(b, s.Addr), func(n int) { s.Put(token(conformance.NewKey(n))) })
 }

@@ -375,7 +375,7 @@ func TestPermission(t *testing.T) {
 func BenchmarkRotation(b *testing.B) {
 	nc := dial(b, shared.Addr)
 	kv := bucket(b, nc, bucketOf(b), 2)
-	storetest.Rotation(b, rknats.New(nc, bucketOf(b), "k"), func(key source.Key) { put(b, kv, key.Secret.Expose()) })
+	storetest.Rotation(b, rknats.New(nc, bucketOf(b), "k"), func(n int) { putKey(b, kv, n) })
 }
 
 func Example() {

@@ -285,8 +285,8 @@ func TestPermission(t *testing.T) {
 
 func BenchmarkRotation(b *testing.B) {
 	s := server(b)
-	storetest.Rotation(b, rkredis.New(s.Client, b.Name()), func(key source.Key) {
-		do(b, s.Client, "SET", b.Name(), key.Secret.Expose())
+	storetest.Rotation(b, rkredis.New(s.Client, b.Name()), func(n int) {
+		do(b, s.Client, "SET", b.Name(), conformance.NewKey(n).Secret.Expose())
 	})
 }
 
