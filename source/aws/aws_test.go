@@ -37,10 +37,10 @@ func TestConformance(t *testing.T) {
 func TestFetchesEachVersionOnce(t *testing.T) {
 	s := newStub(t)
 	src := aws.New(s.client(), "prod/key")
-	s.rotate("v1", "token-1")
+	s.rotate("v1", "sentinel-token-1")
 	read(t, src, "v1")
 	read(t, src, "v1")
-	s.rotate("v2", "token-2")
+	s.rotate("v2", "sentinel-token-2")
 	read(t, src, "v2", "v1")
 	set := read(t, src, "v2", "v1")
 	if d, g := s.count("DescribeSecret"), s.count("GetSecretValue"); d != 4 || g != 2 {
@@ -49,7 +49,7 @@ func TestFetchesEachVersionOnce(t *testing.T) {
 	if age := set.Keys[0].CreatedAt.Sub(set.Keys[1].CreatedAt); age != time.Hour {
 		t.Errorf("created %v apart, want 1h", age)
 	}
-	s.rotate("v3", "token-3")
+	s.rotate("v3", "sentinel-token-3")
 	read(t, src, "v3", "v2")
 	s.rotate("v1", "") // a rollback to what was dropped is fetched anew (F102)
 	read(t, src, "v1", "v3")
@@ -62,13 +62,13 @@ func TestFetchesEachVersionOnce(t *testing.T) {
 func TestServesNoPendingVersion(t *testing.T) {
 	s := newStub(t)
 	src := aws.New(s.client(), "prod/key")
-	s.put("AWSPENDING", "v1", "token-1")
+	s.put("AWSPENDING", "v1", "sentinel-token-1")
 	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrNoKey) {
 		t.Fatalf("nothing but a pending version: %v", err)
 	}
 	s.rotate("v1", "")
-	s.put("AWSPENDING", "v2", "token-2")
-	s.put("custom", "v0", "token-0")
+	s.put("AWSPENDING", "v2", "sentinel-token-2")
+	s.put("custom", "v0", "sentinel-token-0")
 	read(t, src, "v1")
 	s.rotate("v2", "") // AWSPENDING stays on it for a while
 	read(t, src, "v2", "v1")
@@ -82,7 +82,7 @@ func TestServesNoPendingVersion(t *testing.T) {
 func TestLeavesOutWhatIsNoKey(t *testing.T) {
 	s := newStub(t)
 	src := aws.New(s.client(), "prod/key")
-	s.rotate("v1", "token-1")
+	s.rotate("v1", "sentinel-token-1")
 	s.rotate("v2", "")
 	set := read(t, src, "v1")
 	if len(set.Warnings) != 1 || !errors.Is(set.Warnings[0], source.ErrInvalid) {
@@ -102,27 +102,27 @@ func TestLeavesOutWhatIsNoKey(t *testing.T) {
 func TestNoticesASecretMadeAnew(t *testing.T) {
 	s := newStub(t)
 	src := aws.New(s.client(), "prod/key")
-	s.rotate("v1", "token-1")
+	s.rotate("v1", "sentinel-token-1")
 	read(t, src, "v1")
 	s.mu.Lock()
 	s.created = s.created.Add(time.Hour)
-	s.versions["v1"] = secretVersion{text: "token-other"}
+	s.versions["v1"] = secretVersion{text: "sentinel-token-other"}
 	s.mu.Unlock()
-	if set := read(t, src, "v1"); set.Keys[0].Secret.Expose() != "token-other" {
+	if set := read(t, src, "v1"); set.Keys[0].Secret.Expose() != "sentinel-token-other" {
 		t.Error("the old secret's value is served")
 	}
 }
 
 func TestDecodesFieldsDocumentsAndBinary(t *testing.T) {
 	s := newStub(t)
-	s.rotate("v1", `{"api-key":"id-1","api-secret":"s-1","word":"w-1","port":5432}`)
+	s.rotate("v1", `{"api-key":"id-1","api-secret":"sentinel-s-1","word":"sentinel-w-1","port":5432}`)
 	set := read(t, aws.New(s.client(), "prod/key", aws.WithFields("api-key", "api-secret", "word")), "v1")
-	if k := set.Keys[0]; k.ID != "id-1" || k.Secret.Expose() != "s-1" || k.Extra["passphrase"].Expose() != "w-1" {
+	if k := set.Keys[0]; k.ID != "id-1" || k.Secret.Expose() != "sentinel-s-1" || k.Extra["passphrase"].Expose() != "sentinel-w-1" {
 		t.Errorf("fields: %+v", k)
 	}
 	for _, text := range []string{
-		`{"api-key":"a","api-key":"b","api-secret":"s"}`, `{"api-key":"id-1"}`, `{"api-key":"id-1","api-secret":"s-1"`, `[]`, `"x"`,
-		`{"api-key":"id-1","api-secret":"s-1"} {}`, `{"api-key":5,"api-secret":"s-1"}`, ``,
+		`{"api-key":"a","api-key":"b","api-secret":"sentinel-s"}`, `{"api-key":"id-1"}`, `{"api-key":"id-1","api-secret":"sentinel-s-1"`, `[]`, `"x"`,
+		`{"api-key":"id-1","api-secret":"sentinel-s-1"} {}`, `{"api-key":5,"api-secret":"sentinel-s-1"}`, ``,
 	} {
 		s := newStub(t)
 		s.rotate("v1", text)
@@ -134,9 +134,9 @@ func TestDecodesFieldsDocumentsAndBinary(t *testing.T) {
 	// A document lists its keys itself: AWSPREVIOUS, which holds the one before,
 	// adds nothing and never stands in for it (F90).
 	document := aws.New(s.client(), "prod/key", aws.WithDecoder(source.Document))
-	s.rotate("v2", `{"keys":[{"version":"b","secret":"s"},{"version":"a","secret":"r"}]}`)
+	s.rotate("v2", `{"keys":[{"version":"b","secret":"sentinel-s"},{"version":"a","secret":"sentinel-r"}]}`)
 	read(t, document, "b", "a")
-	s.rotate("v3", `{"keys":[{"version":"b","secret":"s"}]}`)
+	s.rotate("v3", `{"keys":[{"version":"b","secret":"sentinel-s"}]}`)
 	read(t, document, "b")
 	s.rotate("v4", `{"keys":[`)
 	if _, err := document.Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
@@ -144,11 +144,11 @@ func TestDecodesFieldsDocumentsAndBinary(t *testing.T) {
 	}
 
 	s.mu.Lock()
-	s.versions["v5"] = secretVersion{binary: []byte("token-5")}
+	s.versions["v5"] = secretVersion{binary: []byte("sentinel-token-5")}
 	s.mu.Unlock()
 	s.rotate("v5", "")
 	s.put("AWSPREVIOUS", "", "")
-	if set := read(t, aws.New(s.client(), "prod/key"), "v5"); set.Keys[0].Secret.Expose() != "token-5" {
+	if set := read(t, aws.New(s.client(), "prod/key"), "v5"); set.Keys[0].Secret.Expose() != "sentinel-token-5" {
 		t.Error("SecretBinary is not what was put")
 	}
 }

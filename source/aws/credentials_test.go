@@ -20,7 +20,7 @@ import (
 // it, are fetched again when they end.
 func TestContainerCredentials(t *testing.T) {
 	s := newStub(t)
-	s.rotate("v1", "token-1")
+	s.rotate("v1", "sentinel-token-1")
 	var asked atomic.Int64
 	var broken atomic.Bool
 	file := filepath.Join(t.TempDir(), "token")

@@ -14,7 +14,7 @@ import (
 func ExampleNew() {
 	store := newStub(exampleTB{})
 	defer store.stop()
-	store.rotate("9f3c", `{"api-key":"id-1","api-secret":"s-1"}`)
+	store.rotate("9f3c", `{"api-key":"id-1","api-secret":"sentinel-s-1"}`)
 	client := store.client()
 
 	ctx := context.Background()
@@ -25,7 +25,7 @@ func ExampleNew() {
 	defer ring.Close()
 	fmt.Println(ring.Version())
 
-	store.rotate("b07d", `{"api-key":"id-2","api-secret":"s-2"}`)
+	store.rotate("b07d", `{"api-key":"id-2","api-secret":"sentinel-s-2"}`)
 	if err := ring.Refresh(ctx); err != nil { // or wait for the poll
 		log.Fatal(err)
 	}

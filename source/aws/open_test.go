@@ -11,7 +11,7 @@ import (
 
 func TestParse(t *testing.T) {
 	s := newStub(t)
-	s.rotate("v1", `{"user":"id-1","pass":"s-1"}`)
+	s.rotate("v1", `{"user":"id-1","pass":"sentinel-s-1"}`)
 	t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://"+s.addr)
 	t.Setenv("AWS_REGION", "eu-west-1")
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
@@ -27,7 +27,7 @@ func TestParse(t *testing.T) {
 		if got := src.(interface{ String() string }).String(); got != name {
 			t.Errorf("%s is called %s, want %s", text, got, name)
 		}
-		if set := read(t, src, "v1"); set.Keys[0].Secret.Expose() != "s-1" {
+		if set := read(t, src, "v1"); set.Keys[0].Secret.Expose() != "sentinel-s-1" {
 			t.Errorf("%s does not read the field", text)
 		}
 	}

@@ -48,7 +48,7 @@ func TestServesEnabledVersionsOnly(t *testing.T) {
 	s := newStub(t)
 	src := azure.New(s.client(), "key")
 	for n := range 14 {
-		s.add(name(n), fmt.Sprint("token-", n))
+		s.add(name(n), fmt.Sprint("sentinel-token-", n))
 	}
 	read(t, src, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4)
 	for n := 3; n < 11; n++ {
@@ -66,8 +66,8 @@ func TestServesEnabledVersionsOnly(t *testing.T) {
 func TestTakesDates(t *testing.T) {
 	s := newStub(t)
 	src := azure.New(s.client(), "key")
-	s.add(name(1), "token-1").Expires = to.Ptr(time.Now().Add(time.Hour).Truncate(time.Second))
-	s.add(name(2), "token-2").NotBefore = to.Ptr(time.Now().Add(time.Minute).Truncate(time.Second))
+	s.add(name(1), "sentinel-token-1").Expires = to.Ptr(time.Now().Add(time.Hour).Truncate(time.Second))
+	s.add(name(2), "sentinel-token-2").NotBefore = to.Ptr(time.Now().Add(time.Minute).Truncate(time.Second))
 	set := read(t, src, 2, 1)
 	for i, n := range []int{2, 1} {
 		about := s.find(name(n)).about
@@ -103,7 +103,7 @@ func TestTellsVersionsOfOneSecondApart(t *testing.T) {
 		s := newStub(t)
 		src := azure.New(s.client(), "key")
 		for _, n := range order {
-			*s.add(name(n), fmt.Sprint("token-", n)).Created = s.created.Truncate(time.Hour)
+			*s.add(name(n), fmt.Sprint("sentinel-token-", n)).Created = s.created.Truncate(time.Hour)
 		}
 		set, err := src.Read(t.Context())
 		if err != nil || set.Keys[0].Version != name(order[2]) {
@@ -120,7 +120,7 @@ func TestTellsVersionsOfOneSecondApart(t *testing.T) {
 func TestLeavesOutWhatIsNoKey(t *testing.T) {
 	s := newStub(t)
 	src := azure.New(s.client(), "key")
-	s.add(name(1), "token-1")
+	s.add(name(1), "sentinel-token-1")
 	s.add(name(2), "")
 	s.add(name(3), "two words")
 	if set := read(t, src, 1); len(set.Warnings) != 2 || !errors.Is(set.Warnings[0], source.ErrInvalid) {
@@ -137,12 +137,12 @@ func TestLeavesOutWhatIsNoKey(t *testing.T) {
 
 func TestDecodesFieldsAndDocuments(t *testing.T) {
 	s := newStub(t)
-	s.add(name(1), `{"user":"id-1","pass":"s-1","word":"w-1","port":5432}`)
+	s.add(name(1), `{"user":"id-1","pass":"sentinel-s-1","word":"sentinel-w-1","port":5432}`)
 	key := read(t, azure.New(s.client(), "key", azure.WithFields("user", "pass", "word")), 1).Keys[0]
-	if key.ID != "id-1" || key.Secret.Expose() != "s-1" || key.Extra["passphrase"].Expose() != "w-1" {
+	if key.ID != "id-1" || key.Secret.Expose() != "sentinel-s-1" || key.Extra["passphrase"].Expose() != "sentinel-w-1" {
 		t.Errorf("fields: %+v", key)
 	}
-	s.add(name(2), `{"keys":[{"version":"8","secret":"s-8"},{"version":"7","secret":"s-7"}]}`)
+	s.add(name(2), `{"keys":[{"version":"8","secret":"sentinel-s-8"},{"version":"7","secret":"sentinel-s-7"}]}`)
 	document := azure.New(s.client(), "key", azure.WithDecoder(source.Document))
 	if set, err := document.Read(t.Context()); err != nil || len(set.Keys) != 2 || set.Keys[0].Version != "8" {
 		t.Errorf("the document: %+v, error %v", set, err)
@@ -235,7 +235,7 @@ func TestDoesNotInsist(t *testing.T) {
 // F75, F88: what the source's own login says.
 func TestOwnLoginFails(t *testing.T) {
 	s := newStub(t)
-	s.add(name(1), "token-1")
+	s.add(name(1), "sentinel-token-1")
 	for title, tc := range map[string]struct{ err, want error }{
 		"refused": {&azidentity.AuthenticationFailedError{RawResponse: &http.Response{
 			StatusCode: 401, Body: io.NopCloser(strings.NewReader(conformance.Sentinel)), Request: &http.Request{},

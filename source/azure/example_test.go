@@ -13,7 +13,7 @@ import (
 // the service, whose vault has the secret "key".
 func ExampleNew() {
 	store := newStub(nil)
-	store.add("9f3c", `{"id":"id-1","secret":"s-1"}`)
+	store.add("9f3c", `{"id":"id-1","secret":"sentinel-s-1"}`)
 	client := store.client()
 
 	ctx := context.Background()
@@ -24,7 +24,7 @@ func ExampleNew() {
 	defer ring.Close()
 	fmt.Println(ring.Version())
 
-	store.add("b07d", `{"id":"id-2","secret":"s-2"}`)
+	store.add("b07d", `{"id":"id-2","secret":"sentinel-s-2"}`)
 	if err := ring.Refresh(ctx); err != nil { // or wait for the poll
 		log.Fatal(err)
 	}

@@ -33,13 +33,13 @@ func TestParse(t *testing.T) {
 		{"etcd://a:2379?key=k&tls=perhaps", ""},
 		{"etcd://a:2379?key=k&username=bot", ""},
 		{"etcd://a:2379?key=k&password_env=P", ""},
-		{"etcd://a:2379?key=k&password=sentinel", ""},
-		{"etcd://bot:sentinel@a:2379?key=k", ""},
+		{"etcd://a:2379?key=k&password=rksentinel_", ""},
+		{"etcd://bot:rksentinel_@a:2379?key=k", ""},
 		{"etcd://a:2379?key=k&ca_file=/does/not/exist", ""},
 	} {
 		src, _, err := source.Parse(c.text)
 		if c.name == "" {
-			if !errors.Is(err, source.ErrInvalid) || strings.Contains(fmt.Sprint(err), "sentinel") {
+			if !errors.Is(err, source.ErrInvalid) || strings.Contains(fmt.Sprint(err), "rksentinel_") {
 				t.Errorf("%s: %v", c.text, err)
 			}
 			continue
@@ -55,7 +55,7 @@ func TestParse(t *testing.T) {
 // F75, F78, F104: no server there, with a login and without. Reading ends with its
 // context, and nothing of the client stays.
 func TestNobodyListens(t *testing.T) {
-	t.Setenv("ETCD_TEST_PASSWORD", "sentinel")
+	t.Setenv("ETCD_TEST_PASSWORD", "rksentinel_")
 	for _, text := range []string{
 		"etcd://127.0.0.1:1?key=k",
 		"etcd://127.0.0.1:1?key=k&username=bot&password_env=ETCD_TEST_PASSWORD",

@@ -14,7 +14,7 @@ import (
 func ExampleNew() {
 	store := newStub(&exampleTB{})
 	defer store.t.(*exampleTB).end()
-	store.add(`{"id":"id-1","secret":"s-1"}`)
+	store.add(`{"id":"id-1","secret":"sentinel-s-1"}`)
 	client := store.client()
 
 	ctx := context.Background()
@@ -25,7 +25,7 @@ func ExampleNew() {
 	defer ring.Close()
 	fmt.Println(ring.Version())
 
-	store.add(`{"id":"id-2","secret":"s-2"}`)
+	store.add(`{"id":"id-2","secret":"sentinel-s-2"}`)
 	if err := ring.Refresh(ctx); err != nil { // or wait for the poll
 		log.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func TestServesEnabledVersionsOnly(t *testing.T) {
 	s := newStub(t)
 	src := gcp.New(s.client(), secret)
 	for n := range 14 {
-		s.add(fmt.Sprint("token-", n+1))
+		s.add(fmt.Sprint("sentinel-token-", n+1))
 	}
 	set := read(t, src, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5)
 	if age := set.Keys[0].CreatedAt.Sub(set.Keys[1].CreatedAt); age != time.Minute {
@@ -67,8 +67,8 @@ func TestServesEnabledVersionsOnly(t *testing.T) {
 func TestVersionDisabledMeanwhile(t *testing.T) {
 	s := newStub(t)
 	src := gcp.New(s.client(), secret)
-	s.add("token-1")
-	s.add("token-2")
+	s.add("sentinel-token-1")
+	s.add("sentinel-token-2")
 	s.set(func(context.Context) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -113,11 +113,11 @@ func TestVersionThatCannotBeDecrypted(t *testing.T) {
 func TestNoticesASecretMadeAnew(t *testing.T) {
 	s := newStub(t)
 	src := gcp.New(s.client(), secret)
-	s.add("token-1")
+	s.add("sentinel-token-1")
 	read(t, src, 1)
 	s.delete()
-	s.add("token-other")
-	if set := read(t, src, 1); set.Keys[0].Secret.Expose() != "token-other" {
+	s.add("sentinel-token-other")
+	if set := read(t, src, 1); set.Keys[0].Secret.Expose() != "sentinel-token-other" {
 		t.Error("the old secret's value is served")
 	}
 }
@@ -126,7 +126,7 @@ func TestNoticesASecretMadeAnew(t *testing.T) {
 func TestLeavesOutWhatIsNoKey(t *testing.T) {
 	s := newStub(t)
 	src := gcp.New(s.client(), secret)
-	s.add("token-1")
+	s.add("sentinel-token-1")
 	s.add("")
 	s.add("two words")
 	if set := read(t, src, 1); len(set.Warnings) != 2 || !errors.Is(set.Warnings[0], source.ErrInvalid) {
@@ -143,8 +143,8 @@ func TestLeavesOutWhatIsNoKey(t *testing.T) {
 
 func TestChecksTheChecksum(t *testing.T) {
 	s := newStub(t)
-	s.add("token-1")
-	s.versions[0].data = []byte("token-2")
+	s.add("sentinel-token-1")
+	s.versions[0].data = []byte("sentinel-token-2")
 	if _, err := gcp.New(s.client(), secret).Read(t.Context()); !errors.Is(err, source.ErrUnavailable) {
 		t.Errorf("a value that is not what was stored: %v", err)
 	}
@@ -153,12 +153,12 @@ func TestChecksTheChecksum(t *testing.T) {
 func TestDecodesFieldsAndDocuments(t *testing.T) {
 	s := newStub(t)
 	client := s.client()
-	s.add(`{"user":"id-1","pass":"s-1","word":"w-1","port":5432}`)
+	s.add(`{"user":"id-1","pass":"sentinel-s-1","word":"sentinel-w-1","port":5432}`)
 	key := read(t, gcp.New(client, secret, gcp.WithFields("user", "pass", "word")), 1).Keys[0]
-	if key.ID != "id-1" || key.Secret.Expose() != "s-1" || key.Extra["passphrase"].Expose() != "w-1" {
+	if key.ID != "id-1" || key.Secret.Expose() != "sentinel-s-1" || key.Extra["passphrase"].Expose() != "sentinel-w-1" {
 		t.Errorf("fields: %+v", key)
 	}
-	s.add(`{"keys":[{"version":"8","secret":"s-8"},{"version":"7","secret":"s-7"}]}`)
+	s.add(`{"keys":[{"version":"8","secret":"sentinel-s-8"},{"version":"7","secret":"sentinel-s-7"}]}`)
 	document := gcp.New(client, secret, gcp.WithDecoder(source.Document))
 	read(t, document, 8, 7)
 	s.add(`{"keys":[{"version":"9","sec`) // F90: the older document does not stand in for it
@@ -172,7 +172,7 @@ func TestDecodesFieldsAndDocuments(t *testing.T) {
 func TestDoesNotInsist(t *testing.T) {
 	for code, want := range map[codes.Code]int{codes.Unavailable: 3, codes.ResourceExhausted: 2, codes.Internal: 2} {
 		s := newStub(t)
-		s.add("token-1")
+		s.add("sentinel-token-1")
 		s.set(func(context.Context) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()

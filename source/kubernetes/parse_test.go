@@ -34,8 +34,8 @@ func TestParse(t *testing.T) {
 		{"kubernetes:///default/exchange?field=f&format=xml", false},
 		{"kubernetes:///default/exchange?field=f&id=user", false},
 		{"kubernetes:///default/exchange?context=prod", false},
-		{"kubernetes:///default/exchange?token=sentinel", false},
-		{"kubernetes://sentinel@/default/exchange", false},
+		{"kubernetes:///default/exchange?token=rksentinel_", false},
+		{"kubernetes://rksentinel_@/default/exchange", false},
 	} {
 		src, _, err := source.Parse(c.text)
 		switch {
@@ -43,7 +43,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v", c.text, err)
 		case c.ok && fmt.Sprint(src) != "kubernetes:///default/exchange":
 			t.Errorf("%s calls itself %s", c.text, src)
-		case !c.ok && (!errors.Is(err, source.ErrInvalid) || strings.Contains(fmt.Sprint(err), "sentinel")):
+		case !c.ok && (!errors.Is(err, source.ErrInvalid) || strings.Contains(fmt.Sprint(err), "rksentinel_")):
 			t.Errorf("%s: %v", c.text, err)
 		}
 	}

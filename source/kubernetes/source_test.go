@@ -181,26 +181,26 @@ func TestErrors(t *testing.T) {
 		retry     time.Duration
 	}{
 		{apierrors.NewNotFound(secrets, "exchange"), source.ErrNoKey, 0},
-		{apierrors.NewUnauthorized("sentinel"), source.ErrDenied, 0},
-		{apierrors.NewForbidden(secrets, "exchange", errors.New("sentinel")), source.ErrDenied, 0},
-		{apierrors.NewTooManyRequests("sentinel", 7), source.ErrUnavailable, 7 * time.Second},
-		{apierrors.NewInternalError(errors.New("sentinel")), source.ErrUnavailable, 0},
-		{errors.New("sentinel"), source.ErrUnavailable, 0},
+		{apierrors.NewUnauthorized("rksentinel_"), source.ErrDenied, 0},
+		{apierrors.NewForbidden(secrets, "exchange", errors.New("rksentinel_")), source.ErrDenied, 0},
+		{apierrors.NewTooManyRequests("rksentinel_", 7), source.ErrUnavailable, 7 * time.Second},
+		{apierrors.NewInternalError(errors.New("rksentinel_")), source.ErrUnavailable, 0},
+		{errors.New("rksentinel_"), source.ErrUnavailable, 0},
 	} {
 		c.fail(e.err)
 		_, err := rkkubernetes.New(c.client.CoreV1(), "default", "exchange").Read(t.Context())
 		var typed *source.Error
-		if !errors.As(err, &typed) || !errors.Is(err, e.want) || typed.RetryAfter != e.retry || strings.Contains(err.Error(), "sentinel") {
+		if !errors.As(err, &typed) || !errors.Is(err, e.want) || typed.RetryAfter != e.retry || strings.Contains(err.Error(), "rksentinel_") {
 			t.Errorf("%v becomes %v", e.err, err)
 		}
 	}
 	for _, data := range []map[string][]byte{
-		nil, {"api-key": []byte("id")}, {"api-secret": []byte("sentinel")},
-		{"api-key": []byte("id"), "api-secret": nil}, {"api-key": []byte("id"), "api-secret": []byte("sentinel\x01")},
+		nil, {"api-key": []byte("id")}, {"api-secret": []byte("rksentinel_")},
+		{"api-key": []byte("id"), "api-secret": nil}, {"api-key": []byte("id"), "api-secret": []byte("rksentinel_\x01")},
 	} {
 		c.put(data, nil)
 		_, err := rkkubernetes.New(c.client.CoreV1(), "default", "exchange").Read(t.Context())
-		if !errors.Is(err, source.ErrNoKey) && !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), "sentinel") {
+		if !errors.Is(err, source.ErrNoKey) && !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), "rksentinel_") {
 			t.Errorf("%d fields: %v", len(data), err)
 		}
 	}

@@ -34,13 +34,13 @@ func TestParse(t *testing.T) {
 		{"nats://a/KEYS/k?tls=perhaps", ""},
 		{"nats://a/KEYS/k?username=bot", ""},
 		{"nats://a/KEYS/k?creds_file=c&password_env=P", ""},
-		{"nats://a/KEYS/k?token=sentinel", ""},
-		{"nats://sentinel@a/KEYS/k", ""},
+		{"nats://a/KEYS/k?token=rksentinel_", ""},
+		{"nats://rksentinel_@a/KEYS/k", ""},
 		{"nats://a/KEYS/k?ca_file=/does/not/exist", ""},
 	} {
 		src, _, err := source.Parse(c.text)
 		if c.name == "" {
-			if !errors.Is(err, source.ErrInvalid) || strings.Contains(fmt.Sprint(err), "sentinel") {
+			if !errors.Is(err, source.ErrInvalid) || strings.Contains(fmt.Sprint(err), "rksentinel_") {
 				t.Errorf("%s: %v", c.text, err)
 			}
 			continue

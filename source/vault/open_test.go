@@ -13,7 +13,7 @@ import (
 
 func TestParse(t *testing.T) {
 	s := newStore(t)
-	s.write(map[string]any{"user": "id-1", "pass": "s-1"})
+	s.write(map[string]any{"user": "id-1", "pass": "sentinel-s-1"})
 	role, secretFile, _ := s.appRole("1h", "2h")
 	file := filepath.Join(t.TempDir(), "token")
 	s.must(os.WriteFile(file, []byte(s.client.Token()), 0o600))
@@ -34,7 +34,7 @@ func TestParse(t *testing.T) {
 		if got, want := src.(interface{ String() string }).String(), strings.Replace(s.Address, "http", "vault", 1)+"/secret/key"; got != want {
 			t.Errorf("%s is called %s, want %s", tc.text, got, want)
 		}
-		if set := read(t, src, 1); set.Keys[0].Secret.Expose() != "s-1" {
+		if set := read(t, src, 1); set.Keys[0].Secret.Expose() != "sentinel-s-1" {
 			t.Errorf("%s does not read the field", tc.text)
 		}
 	}

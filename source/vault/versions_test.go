@@ -154,13 +154,13 @@ func TestLeavesOutWhatIsNoKey(t *testing.T) {
 
 func TestDecodesFieldsAndDocuments(t *testing.T) {
 	s := newStore(t)
-	s.write(map[string]any{"user": "id-1", "pass": "s-1", "word": "w-1", "port": 5432})
+	s.write(map[string]any{"user": "id-1", "pass": "sentinel-s-1", "word": "sentinel-w-1", "port": 5432})
 	key := read(t, s.source(vault.WithFields("user", "pass", "word")), 1).Keys[0]
-	if key.ID != "id-1" || key.Secret.Expose() != "s-1" || key.Extra["passphrase"].Expose() != "w-1" {
+	if key.ID != "id-1" || key.Secret.Expose() != "sentinel-s-1" || key.Extra["passphrase"].Expose() != "sentinel-w-1" {
 		t.Errorf("fields: %+v", key)
 	}
 	s.write(map[string]any{"keys": []any{
-		map[string]any{"version": "8", "secret": "s-8"}, map[string]any{"version": "7", "secret": "s-7"},
+		map[string]any{"version": "8", "secret": "sentinel-s-8"}, map[string]any{"version": "7", "secret": "sentinel-s-7"},
 	}})
 	document := s.source(vault.WithDecoder(source.Document))
 	read(t, document, 8, 7)

@@ -17,24 +17,24 @@ const sentinel = "rksentinel_"
 
 func TestFields(t *testing.T) {
 	decode := pair.Names{ID: "user", Secret: "pass", Passphrase: "word"}.JSON
-	set, err := decode([]byte(` {"user":"id-1","pass":"s-1","word":"w 1","port":5432,"nested":{"user":"x"}} `))
+	set, err := decode([]byte(` {"user":"id-1","pass":"sentinel-s-1","word":"w 1","port":5432,"nested":{"user":"x"}} `))
 	if err == nil {
 		t.Error("a passphrase of two words is taken")
 	}
-	set, err = decode([]byte(` {"user":"id-1","pass":"s-1","word":"w-1","port":5432,"nested":{"user":"x"}} `))
+	set, err = decode([]byte(` {"user":"id-1","pass":"sentinel-s-1","word":"sentinel-w-1","port":5432,"nested":{"user":"x"}} `))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k := set.Keys[0]; k.ID != "id-1" || k.Secret.Expose() != "s-1" || k.Extra["passphrase"].Expose() != "w-1" || set.Complete {
+	if k := set.Keys[0]; k.ID != "id-1" || k.Secret.Expose() != "sentinel-s-1" || k.Extra["passphrase"].Expose() != "sentinel-w-1" || set.Complete {
 		t.Errorf("%+v", set)
 	}
 	if set, err = (pair.Names{}).JSON([]byte(`{"secret":"s","id":"i"}`)); err != nil || set.Keys[0].ID != "" || set.Keys[0].Extra != nil {
 		t.Errorf("%+v, error %v", set, err)
 	}
 	for _, text := range []string{
-		"", "[]", `"x"`, "null", `{"user":"a","user":"b","pass":"s"}`, `{"user":"a"}`, `{"pass":"s"}`, `{"user":"","pass":"s"}`,
-		`{"user":"a","pass":"` + sentinel + `"`, `{"user":"a","pass":"s"} {}`, `{"user":5,"pass":"s"}`, `{"user":"a","pass":"s",}`,
-		`{"user":"a","pass":"` + sentinel + `\nx"}`, `{"user":"a","pass":["s"]}`, strings.Repeat(" ", source.MaxSize) + `{"user":"a","pass":"s"}`,
+		"", "[]", `"x"`, "null", `{"user":"a","user":"b","pass":"sentinel-s"}`, `{"user":"a"}`, `{"pass":"sentinel-s"}`, `{"user":"","pass":"sentinel-s"}`,
+		`{"user":"a","pass":"` + sentinel + `"`, `{"user":"a","pass":"sentinel-s"} {}`, `{"user":5,"pass":"sentinel-s"}`, `{"user":"a","pass":"s",}`,
+		`{"user":"a","pass":"` + sentinel + `\nx"}`, `{"user":"a","pass":["s"]}`, strings.Repeat(" ", source.MaxSize) + `{"user":"a","pass":"sentinel-s"}`,
 	} {
 		if _, err := decode([]byte(text)); !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), sentinel) { // F95
 			t.Errorf("%.40s: %v", text, err)
@@ -59,7 +59,7 @@ func TestKey(t *testing.T) {
 
 // F112
 func FuzzFields(f *testing.F) {
-	for _, seed := range []string{"", "{}", `{"user":"a","pass":"s"}`, `{"user":"a","user":"b"}`, `{"pass":"-----BEGIN X-----"}`} {
+	for _, seed := range []string{"", "{}", `{"user":"a","pass":"sentinel-s"}`, `{"user":"a","user":"b"}`, `{"pass":"-----BEGIN X-----"}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -14,7 +14,7 @@ import (
 // F75, F95: the code decides, and nothing that came from outside is repeated.
 func TestExplain(t *testing.T) {
 	kinds := map[reply.Status]error{403: source.ErrDenied, 404: fmt.Errorf("%w: nothing there", source.ErrNoKey)}
-	outside := errors.New("5EcReT")
+	outside := errors.New("rksentinel_")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, tc := range []struct {
@@ -30,10 +30,10 @@ func TestExplain(t *testing.T) {
 		{t.Context(), outside, 0, source.ErrUnavailable, "source unavailable: no usable answer"},
 		{ended, outside, 403, context.Canceled, "source unavailable: no whole answer in time: context canceled"},
 		{ended, fmt.Errorf("%w: ours", source.ErrInvalid), 403, source.ErrInvalid, "invalid key data: ours"},
-		{t.Context(), fmt.Errorf("5EcReT: %w", &source.Error{Source: "environment", Err: source.ErrDenied}), 500, source.ErrDenied, "source denies access"},
+		{t.Context(), fmt.Errorf("rksentinel_: %w", &source.Error{Source: "environment", Err: source.ErrDenied}), 500, source.ErrDenied, "source denies access"},
 	} {
 		got := reply.Explain(tc.ctx, tc.err, tc.code, kinds)
-		if !errors.Is(got, tc.kind) || got.Error() != tc.text || strings.Contains(got.Error(), "5EcReT") {
+		if !errors.Is(got, tc.kind) || got.Error() != tc.text || strings.Contains(got.Error(), "rksentinel_") {
 			t.Errorf("%v, %v: %v, want %s", tc.err, tc.code, got, tc.text)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // F57, F95, F103: real failures of net/http whose own words hold the URL or
 // what the peer sent.
 func TestMissingQuotesNobody(t *testing.T) {
-	const sentinel = "5EcReT"
+	const sentinel = "rksentinel_"
 	for name, tc := range map[string]struct{ answer, want string }{
 		"not HTTP":      {sentinel + "\r\n\r\n", "no usable answer"},
 		"bad header":    {"HTTP/1.1 200 OK\r\n" + sentinel + "\r\n\r\n", "no usable answer"},

@@ -52,7 +52,7 @@ func names(set source.Set) string {
 
 // F92, F102
 func TestFetchesOnceAndForgets(t *testing.T) {
-	b := &backend{values: map[string]string{"a": "token-a", "b": "token-b", "c": "token-c"}}
+	b := &backend{values: map[string]string{"a": "sentinel-token-a", "b": "sentinel-token-b", "c": "sentinel-token-c"}}
 	var v versions.Values
 	for i, step := range []struct {
 		listed  []string
@@ -71,7 +71,7 @@ func TestFetchesOnceAndForgets(t *testing.T) {
 		if err != nil || names(set) != step.want || b.fetched != step.fetched || !set.Complete {
 			t.Errorf("step %d: %q after %d fetches, error %v; want %q after %d", i+1, names(set), b.fetched, err, step.want, step.fetched)
 		}
-		if set.Keys[0].CreatedAt.Unix() != int64(len("token-a")) {
+		if set.Keys[0].CreatedAt.Unix() != int64(len("sentinel-token-a")) {
 			t.Errorf("step %d: created at %v", i+1, set.Keys[0].CreatedAt)
 		}
 		set.Keys[0].Scopes[0] = "changed" // F83: that is the caller's copy
@@ -83,14 +83,14 @@ func TestFetchesOnceAndForgets(t *testing.T) {
 
 // F91: the same name with another identity is another version.
 func TestNamesAreNoIdentity(t *testing.T) {
-	b := &backend{values: map[string]string{"1": "token-old"}}
+	b := &backend{values: map[string]string{"1": "sentinel-token-old"}}
 	var v versions.Values
 	at := list("1")
 	if _, err := v.Set(at, source.Plain, b.fetch); err != nil {
 		t.Fatal(err)
 	}
-	b.values["1"], at[0].ID = "token-new", "another id"
-	if set, err := v.Set(at, source.Plain, b.fetch); err != nil || set.Keys[0].Secret.Expose() != "token-new" {
+	b.values["1"], at[0].ID = "sentinel-token-new", "another id"
+	if set, err := v.Set(at, source.Plain, b.fetch); err != nil || set.Keys[0].Secret.Expose() != "sentinel-token-new" {
 		t.Errorf("the old value is served, error %v", err)
 	}
 }
@@ -98,7 +98,7 @@ func TestNamesAreNoIdentity(t *testing.T) {
 // F83, F90, F92: what a bad version does depends on what stands behind it.
 func TestBadVersions(t *testing.T) {
 	document := func(name string) string {
-		return fmt.Sprintf(`{"keys":[{"version":%q,"secret":"s","scopes":["x"]},{"version":"older","secret":"r"}]}`, name)
+		return fmt.Sprintf(`{"keys":[{"version":%q,"secret":"s","scopes":["x"]},{"version":"older","secret":"sentinel-r"}]}`, name)
 	}
 	for title, tc := range map[string]struct {
 		values   map[string]string

@@ -229,19 +229,19 @@ func TestInvalidValues(t *testing.T) {
 		args []any
 		want error
 	}{
-		{"control bytes", src, []any{"SET", t.Name(), "sentinel\x01"}, source.ErrInvalid},
-		{"too long", src, []any{"SET", t.Name(), strings.Repeat("sentinel", 10000)}, source.ErrInvalid},
-		{"a list", src, []any{"LPUSH", t.Name(), "sentinel"}, source.ErrInvalid},
-		{"a string for a hash", hash, []any{"SET", t.Name(), "sentinel"}, source.ErrInvalid},
-		{"no secret", hash, []any{"HSET", t.Name(), "id", "sentinel"}, source.ErrInvalid},
-		{"no id", hash, []any{"HSET", t.Name(), "secret", "sentinel"}, source.ErrInvalid},
-		{"a field too long", hash, []any{"HSET", t.Name(), "id", "i", "secret", strings.Repeat("sentinel", 10000)}, source.ErrInvalid},
-		{"other fields", hash, []any{"HSET", t.Name(), "user", "sentinel"}, source.ErrNoKey},
+		{"control bytes", src, []any{"SET", t.Name(), "rksentinel_\x01"}, source.ErrInvalid},
+		{"too long", src, []any{"SET", t.Name(), strings.Repeat("rksentinel_", 10000)}, source.ErrInvalid},
+		{"a list", src, []any{"LPUSH", t.Name(), "rksentinel_"}, source.ErrInvalid},
+		{"a string for a hash", hash, []any{"SET", t.Name(), "rksentinel_"}, source.ErrInvalid},
+		{"no secret", hash, []any{"HSET", t.Name(), "id", "rksentinel_"}, source.ErrInvalid},
+		{"no id", hash, []any{"HSET", t.Name(), "secret", "rksentinel_"}, source.ErrInvalid},
+		{"a field too long", hash, []any{"HSET", t.Name(), "id", "i", "secret", strings.Repeat("rksentinel_", 10000)}, source.ErrInvalid},
+		{"other fields", hash, []any{"HSET", t.Name(), "user", "rksentinel_"}, source.ErrNoKey},
 	} {
 		do(t, s.Client, "DEL", t.Name())
 		do(t, s.Client, c.args...)
 		_, err := c.src.Read(t.Context())
-		if !errors.Is(err, c.want) || strings.Contains(err.Error(), "sentinel") {
+		if !errors.Is(err, c.want) || strings.Contains(err.Error(), "rksentinel_") {
 			t.Errorf("%s: %v", c.what, err)
 		}
 	}
