@@ -2,6 +2,7 @@ package soak_test
 
 import (
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -24,6 +25,7 @@ type gateway struct {
 	nginx   *nginx.Server
 	volume  *kubelet.Volume
 	current source.Key
+	behind  string       // the address of the server behind nginx
 	broken  atomic.Int32 // what the server behind nginx does to requests: 0, cut or unavailable
 	open    atomic.Int64 // connections to it
 }
@@ -39,8 +41,9 @@ func newGateway(t *testing.T, from uint64, printed *sweep) *track {
 	t.Helper()
 	g := &gateway{track: newTrack(t, "gateway", from, printed)}
 	g.current = g.issue()
+	g.listen()
 	var err error
-	g.nginx, err = nginx.Start(t.TempDir(), g.listen(), g.current)
+	g.nginx, err = nginx.Start(t.TempDir(), g.behind, g.current)
 	if errors.Is(err, nginx.ErrMissing) && os.Getenv("ROLLINGKEYS_REQUIRE") != "1" {
 		t.Logf("%v: no gateway in this soak", err)
 		return nil
@@ -70,9 +73,8 @@ func newGateway(t *testing.T, from uint64, printed *sweep) *track {
 	return g.track
 }
 
-// listen starts the server behind nginx, and returns its address: what reaches
-// it has been let through.
-func (g *gateway) listen() string {
+// listen starts the server behind nginx: what reaches it has been let through.
+func (g *gateway) listen() {
 	g.t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -89,7 +91,7 @@ func (g *gateway) listen() string {
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(ln) }()
 	g.t.Cleanup(func() { _ = srv.Close(); <-done })
-	return ln.Addr().String()
+	g.behind = ln.Addr().String()
 }
 
 func (g *gateway) answer(w http.ResponseWriter, r *http.Request) {
@@ -187,12 +189,26 @@ func (g *gateway) badThenNew() {
 	g.reload(key)
 }
 
+// drain waits for the end of all that nginx had passed on before it was killed.
+// A connection may still wait to be accepted; they are accepted in order, so that
+// one of ours comes after it.
+func (g *gateway) drain() {
+	last, err := net.Dial("tcp", g.behind)
+	g.must(err)
+	_, err = io.WriteString(last, "GET /balance HTTP/1.0\r\nX-Request-Id: drain\r\n\r\n")
+	g.must(err)
+	_, err = io.Copy(io.Discard, last)
+	g.must(errors.Join(err, last.Close()))
+	g.ledger.show("drain")
+	g.await("the end of what nginx had passed on", func() bool { return g.open.Load() == 0 })
+}
+
 // killed: nginx is killed with requests in it, and comes back with the new key
 // beside the old.
 func (g *gateway) killed() {
 	old, key := g.current, g.issue()
 	g.must(g.nginx.Kill())
-	g.await("the end of what nginx had passed on", func() bool { return g.open.Load() == 0 })
+	g.drain()
 	g.ledger.lost()
 	g.pause(300 * time.Millisecond)
 	g.must(g.nginx.Start(old, key))
