@@ -269,7 +269,7 @@ func TestSignersPrintNoSecret(t *testing.T) {
 // F57, F95: in whatever form the base quotes what was sent.
 func TestErrorsOfTheBaseAreRedacted(t *testing.T) {
 	for _, s := range []transport.Scheme{transport.Basic(), transport.Bearer()} {
-		k := source.Key{Version: "v", ID: "u", Secret: source.NewSecret(`sent"inel\x`)}
+		k := source.Key{Version: "v", ID: "u", Secret: source.NewSecret(`sentinel-1"inel\x`)}
 		rt := transport.New(quiet(t, source.Static(k)), s, transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("cannot write header %q", r.Header)
 		})))

@@ -31,12 +31,12 @@ func TestSchemesOnTheWire(t *testing.T) {
 		header, uri string
 		want        []string
 	}{
-		"bearer":      {transport.Bearer(), "Authorization", "/?a=b", []string{"Bearer s+e/c r&t"}},
-		"header":      {transport.Header("x-api-key"), "X-Api-Key", "/?a=b", []string{"s+e/c r&t"}},
-		"prefix":      {transport.HeaderPrefix("Authorization", "Token "), "Authorization", "/?a=b", []string{"Token s+e/c r&t"}},
-		"basic":       {transport.Basic(), "Authorization", "/?a=b", []string{"Basic " + base64.StdEncoding.EncodeToString([]byte("id:s+e/c r&t"))}},
-		"query":       {transport.Query("k e y"), "Authorization", "/?a=b&k+e+y=s%2Be%2Fc+r%26t", nil},
-		"query alone": {transport.Query("key"), "Authorization", "/?key=s%2Be%2Fc+r%26t", nil},
+		"bearer":      {transport.Bearer(), "Authorization", "/?a=b", []string{"Bearer sentinel-1+e/c r&t"}},
+		"header":      {transport.Header("x-api-key"), "X-Api-Key", "/?a=b", []string{"sentinel-1+e/c r&t"}},
+		"prefix":      {transport.HeaderPrefix("Authorization", "Token "), "Authorization", "/?a=b", []string{"Token sentinel-1+e/c r&t"}},
+		"basic":       {transport.Basic(), "Authorization", "/?a=b", []string{"Basic " + base64.StdEncoding.EncodeToString([]byte("id:sentinel-1+e/c r&t"))}},
+		"query":       {transport.Query("k e y"), "Authorization", "/?a=b&k+e+y=sentinel-1%2Be%2Fc+r%26t", nil},
+		"query alone": {transport.Query("key"), "Authorization", "/?key=sentinel-1%2Be%2Fc+r%26t", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			protocols(t, func(t *testing.T, p protocol) {
@@ -45,7 +45,7 @@ func TestSchemesOnTheWire(t *testing.T) {
 						t.Errorf("%s %q, URI %s; want %q, %s", c.header, got, r.RequestURI, c.want, c.uri)
 					}
 				}))
-				ring := keep(t, source.Static(source.Key{ID: "id", Secret: source.NewSecret("s+e/c r&t")}))
+				ring := keep(t, source.Static(source.Key{ID: "id", Secret: source.NewSecret("sentinel-1+e/c r&t")}))
 				rt := transport.New(ring, c.scheme, transport.WithBase(srv.base(t)))
 				path := "/?a=b"
 				if name == "query alone" {

@@ -75,7 +75,7 @@ func TestOKXLogin(t *testing.T) {
 	h := hmac.New(sha256.New, []byte("s"))
 	h.Write([]byte("1700000000GET/users/self/verify"))
 	want := base64.StdEncoding.EncodeToString(h.Sum(nil))
-	if a := m.Args[0]; m.Op != "login" || a.APIKey != key.ID || a.Passphrase != "pass-phrase" || a.Timestamp != "1700000000" || a.Sign != want {
+	if a := m.Args[0]; m.Op != "login" || a.APIKey != key.ID || a.Passphrase != "sentinel-phrase" || a.Timestamp != "1700000000" || a.Sign != want {
 		t.Errorf("%+v", m)
 	}
 }
@@ -116,7 +116,7 @@ func TestLogins(t *testing.T) {
 			t.Errorf("%s: login %v", name, !want)
 		}
 		if p.Login != nil {
-			if data, err := p.Login(source.Key{Secret: source.NewSecret("s")}); !errors.Is(err, source.ErrUnusable) || data != nil {
+			if data, err := p.Login(source.Key{Secret: source.NewSecret("sentinel-s")}); !errors.Is(err, source.ErrUnusable) || data != nil {
 				t.Errorf("%s without an id: %v", name, err)
 			}
 		}

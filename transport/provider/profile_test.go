@@ -16,7 +16,7 @@ import (
 // A key that a scheme cannot use is told from a good one at Prepare, in words
 // that hold nothing of it. F19, F95
 func TestUnusableKeys(t *testing.T) {
-	const sentinel = "s3ntinel"
+	const sentinel = "sentinel-5"
 	for name, p := range profiles() {
 		for what, spoil := range map[string]func(*source.Key){
 			"no id":               func(k *source.Key) { k.ID = "" },
@@ -65,7 +65,7 @@ func TestSignersPrintNoSecret(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
-			if text := fmt.Sprintf(verb, signer); strings.Contains(text, base64Secret) || strings.Contains(text, "pass-phrase") {
+			if text := fmt.Sprintf(verb, signer); strings.Contains(text, base64Secret) || strings.Contains(text, "sentinel-phrase") {
 				t.Errorf("%s: %s prints the secret", name, verb)
 			}
 		}
@@ -100,14 +100,14 @@ func TestPlainKeys(t *testing.T) {
 		p           provider.Profile
 		header, was string
 	}{
-		{provider.TokenMetrics(""), "X-Api-Key", "k"}, {provider.TokenMetrics("api_key"), "Api_key", "k"},
-		{provider.Stripe(), "Authorization", "Bearer k"}, {provider.StripeBasic(), "Authorization", "Basic azo="},
-		{provider.OpenAI(), "Authorization", "Bearer k"}, {provider.Anthropic(), "X-Api-Key", "k"},
-		{provider.GitHub(), "Authorization", "Bearer k"}, {provider.Google(), "X-Goog-Api-Key", "k"},
-		{provider.Generic(transport.Header("X-Key")), "X-Key", "k"},
+		{provider.TokenMetrics(""), "X-Api-Key", "sentinel-k"}, {provider.TokenMetrics("api_key"), "Api_key", "sentinel-k"},
+		{provider.Stripe(), "Authorization", "Bearer sentinel-k"}, {provider.StripeBasic(), "Authorization", "Basic c2VudGluZWwtazo="},
+		{provider.OpenAI(), "Authorization", "Bearer sentinel-k"}, {provider.Anthropic(), "X-Api-Key", "sentinel-k"},
+		{provider.GitHub(), "Authorization", "Bearer sentinel-k"}, {provider.Google(), "X-Goog-Api-Key", "sentinel-k"},
+		{provider.Generic(transport.Header("X-Key")), "X-Key", "sentinel-k"},
 	} {
 		req := newRequest(t, "GET", "https://api.example.com/", "", "")
-		sign(t, c.p.Scheme, source.Key{Secret: source.NewSecret("k")}, req)
+		sign(t, c.p.Scheme, source.Key{Secret: source.NewSecret("sentinel-k")}, req)
 		if got := req.Header[c.header]; len(got) != 1 || got[0] != c.was {
 			t.Errorf("%s: %v", c.p.Name, req.Header)
 		}

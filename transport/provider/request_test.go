@@ -82,6 +82,6 @@ func bodyOf(t testing.TB, req *http.Request) string {
 func pair(secret string) source.Key {
 	return source.Key{
 		ID: uniqueID(), Secret: source.NewSecret(secret),
-		Extra: map[string]source.Secret{"passphrase": source.NewSecret("pass-phrase")},
+		Extra: map[string]source.Secret{"passphrase": source.NewSecret("sentinel-phrase")},
 	}
 }

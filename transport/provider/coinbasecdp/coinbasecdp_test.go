@@ -119,15 +119,15 @@ func TestUnusableKeys(t *testing.T) {
 		"no id":      {Secret: source.NewSecret(good)},
 		"CR in id":   {ID: "a\rb", Secret: source.NewSecret(good)},
 		"no secret":  {ID: name},
-		"text":       {ID: name, Secret: source.NewSecret("s3ntinel")},
+		"text":       {ID: name, Secret: source.NewSecret("sentinel-5")},
 		"31 bytes":   {ID: name, Secret: source.NewSecret(base64.StdEncoding.EncodeToString(make([]byte, 31)))},
 		"two halves": {ID: name, Secret: source.NewSecret(base64.StdEncoding.EncodeToString(halves))},
-		"broken PEM": {ID: name, Secret: source.NewSecret("-----BEGIN EC PRIVATE KEY-----\ns3ntinel")},
-		"text after": {ID: name, Secret: source.NewSecret(good + "s3ntinel")},
+		"broken PEM": {ID: name, Secret: source.NewSecret("-----BEGIN EC PRIVATE KEY-----\nsentinel-5")},
+		"text after": {ID: name, Secret: source.NewSecret(good + "sentinel-5")},
 		"P-384":      {ID: name, Secret: source.NewSecret(wrongCurve)},
 	} {
 		signer, err := coinbasecdp.Profile().Scheme.Prepare(key)
-		if !errors.Is(err, source.ErrUnusable) || signer != nil || strings.Contains(err.Error(), "s3ntinel") {
+		if !errors.Is(err, source.ErrUnusable) || signer != nil || strings.Contains(err.Error(), "sentinel-5") {
 			t.Errorf("%s: %v, %v", what, signer, err)
 		}
 	}
