@@ -214,44 +214,6 @@ func (r *Ring) retire(v *version, why EventKind, now time.Time) {
 	}
 }
 
-// revoke puts v out of use at once; it stays on the list for as long as the
-// source lists it, which cannot bring it back. The caller holds mu and recomputes.
-func (r *Ring) revoke(v *version) {
-	v.revoked = true
-	v.take(RoleRetired, r.cfg.now())
-	r.emit(Event{Kind: Revoked, Version: v.label()})
-}
-
-// Revoke puts a version out of use at once and for good, whatever the source says
-// then: with [WithCache] beyond a restart, else for the life of this ring, which
-// remembers the last 64. If it was current, the newest previous one
-// becomes current; if there is none, requests fail with [ErrNoKey] until the
-// source has another. An unknown version is an error that wraps [ErrNoKey].
-func (r *Ring) Revoke(label string) error {
-	if r == nil || r.cancel == nil {
-		return fmt.Errorf("source: %w", ErrClosed)
-	}
-	defer signal(r.wake)
-	r.mu.Lock()
-	defer r.unlock()
-	for _, v := range r.list {
-		if v.label() == label {
-			if !v.revoked {
-				r.revoke(v)
-				r.barred = append(r.barred, r.digest(*v.key.Load()))
-				r.barred = r.barred[max(len(r.barred)-maxBarred, 0):]
-				r.recompute(r.cfg.now())
-				signal(r.dirty)
-			}
-			return nil
-		}
-	}
-	return r.fail(fmt.Errorf("%w: no version %q to revoke", ErrNoKey, label))
-}
-
-// maxBarred is how many revoked keys are remembered.
-const maxBarred = 64
-
 // turn moves versions on whose time has come and returns how long it is until
 // the next one's.
 func (r *Ring) turn() time.Duration {

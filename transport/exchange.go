@@ -1,0 +1,184 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// An exchange is one request on its way: its attempts, one after the other.
+type exchange struct {
+	t        *Transport
+	req      *http.Request // the caller's
+	out      *http.Request // what is sent for it
+	a        source.Attempt
+	body     body
+	attempts int
+	doubtful bool // the refusal before this attempt was
+	resynced bool
+	turn     bool // has the transport's
+	signing  bool // by the scheme's code, which may panic
+}
+
+// send signs out with the attempt's key and sends it. An error ends the attempt.
+func (x *exchange) send() (*http.Response, error) {
+	t, out, body := x.t, x.out, x.body.current
+	out.Body = body
+	signer, ok := x.a.Prepared(t.slot).(Signer)
+	if !ok {
+		return nil, x.unsigned(source.ErrUnusable)
+	}
+	if t.serial != nil && t.serial(x.req) {
+		if err := x.take(); err != nil {
+			return nil, err
+		}
+	}
+	x.signing = true
+	err := signer.Sign(out)
+	x.signing = false
+	if err != nil {
+		return nil, x.unsigned(err)
+	}
+	if replaced(body, out.Body) {
+		closeReader(body) // the scheme sends another in its place
+	}
+	if t.once != nil && t.once(x.req) {
+		sendOnce(out)
+	}
+	resp, err := t.base.RoundTrip(out)
+	x.give()
+	if err == nil && resp == nil {
+		err = errors.New("transport: the base RoundTripper returned neither response nor error")
+	}
+	if err != nil {
+		x.a.Unknown()
+		if resp != nil { // F31
+			closeReader(resp.Body)
+		}
+		return nil, redact(err, x.a.Key(), t.credentials(out))
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	resp.Request = x.req // F43
+	if len(t.params) > 0 {
+		t.cleanLocation(resp, x.a.Key())
+	}
+	return resp, nil
+}
+
+// take waits for the transport's turn, so that nonces arrive as they grow.
+func (x *exchange) take() error {
+	ctx := x.req.Context()
+	select {
+	case x.t.turn <- struct{}{}:
+		x.turn = true
+		return nil
+	case <-ctx.Done():
+		x.a.Drop()
+		closeReader(x.body.current)
+		return context.Cause(ctx)
+	}
+}
+
+func (x *exchange) give() {
+	if x.turn {
+		x.turn = false
+		<-x.t.turn
+	}
+}
+
+// unsigned ends an attempt that could not be signed.
+func (x *exchange) unsigned(err error) error {
+	x.a.Unknown()
+	closeReader(x.body.current)
+	return redact(fmt.Errorf("transport: signing with version %q: %w", x.a.Version(), err), x.a.Key(), nil)
+}
+
+// end lets go of what the exchange holds. A signer that panics fails the request,
+// not the program, and what it panicked with, which may hold the secret, goes no
+// further (F97); any other panic passes through.
+func (x *exchange) end(resp **http.Response, err *error) {
+	if x.signing && recover() != nil {
+		*resp, *err = nil, x.unsigned(fmt.Errorf("%w: its signer panicked", source.ErrUnusable))
+	}
+	x.give()
+	x.body.release()
+	x.a.End()
+}
+
+// credentials are the values that the scheme gave its headers.
+func (t *Transport) credentials(out *http.Request) []string {
+	var values []string
+	for _, h := range t.headers {
+		values = append(values, out.Header[h]...)
+	}
+	return values
+}
+
+// passed tells the ring that resp is no refusal. That the key was accepted, only a
+// success says; where another key was refused a moment ago, and without a doubt,
+// any answer that is about the request does: but not one that a firewall may
+// have given.
+func (x *exchange) passed(resp *http.Response, v Verdict) {
+	switch c := resp.StatusCode; {
+	case v == Silent:
+		x.a.Unknown()
+	case c < http.StatusMultipleChoices, c == http.StatusNotModified:
+		x.a.Accepted()
+	case c >= http.StatusInternalServerError, c == http.StatusTooManyRequests,
+		c == http.StatusProxyAuthRequired, c == http.StatusRequestTimeout,
+		c == http.StatusForbidden, c == http.StatusTeapot, // Binance's word for a banned address
+		x.attempts == 1, x.doubtful:
+		x.a.Unknown()
+	default:
+		x.a.Accepted()
+	}
+	x.t.name(resp, &x.a)
+}
+
+func (t *Transport) name(resp *http.Response, a *source.Attempt) {
+	if t.header != "" {
+		if resp.Header == nil {
+			resp.Header = make(http.Header)
+		}
+		resp.Header.Set(t.header, a.Version())
+	}
+}
+
+// again decides whether a refused request is sent again, and with which key. If
+// it is not, the attempt has been told its outcome, and resp is untouched.
+func (x *exchange) again(resp *http.Response, v Verdict) bool {
+	t, ctx := x.t, x.req.Context()
+	may := t.mayReplay(x.req, resp, v)
+	x.doubtful = v == Doubtful
+	if v == Clock {
+		learnt := t.resyncer != nil && t.resync(resp)
+		if learnt && may && !x.resynced && x.body.renew(x.req) {
+			x.a, x.resynced = x.a.Again(), true
+			return true
+		}
+		x.a.Unknown()
+		return false
+	}
+	// F31: the body is had before the refusal is drained; if it cannot be had,
+	// the refusal goes back unread.
+	if !may || ctx.Err() != nil || !x.body.renew(x.req) {
+		if v == Doubtful || ctx.Err() != nil {
+			x.a.Unknown()
+		} else {
+			x.a.Refused()
+		}
+		return false
+	}
+	next, ok := x.a.Next(ctx, v == Doubtful)
+	if !ok {
+		closeReader(x.body.current)
+		return false
+	}
+	x.a = next
+	return true
+}

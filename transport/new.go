@@ -1,0 +1,108 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// New returns a transport that draws keys from ring and puts them on requests by
+// scheme. It never fails: what is wrong with its arguments, every request will
+// say, and [Transport.Err].
+func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
+	t, o := build(scheme, opts)
+	if t.err == nil && ring == nil {
+		t.err = fmt.Errorf("transport: %w: New was given no ring", source.ErrNoKey)
+	}
+	if t.err == nil {
+		// A key that cannot be used is the ring's to report, now and later; a scheme
+		// that cannot use what others can is to blame itself.
+		slot, err := ring.Prepare(prepare(scheme))
+		if t.slot = slot; slot < 0 {
+			t.err = err
+		}
+	}
+	if t.err == nil {
+		t.draw(ring, o)
+	}
+	return t
+}
+
+// Keep is [source.Keep] and New in one: every key passes the scheme before it may
+// be used, from the first set on, which New comes too late for. Closing the ring,
+// t.Ring().Close(), ends it. Errors are those of source.Keep, or say what is
+// wrong with the arguments.
+func Keep(ctx context.Context, src source.Source, scheme Scheme, ring []source.Option, opts ...Option) (*Transport, error) {
+	t, o := build(scheme, opts)
+	if t.err != nil {
+		return nil, t.err
+	}
+	kept, err := source.Keep(ctx, src, append([]source.Option{source.WithPrepare(prepare(scheme))}, ring...)...)
+	if err != nil {
+		return nil, err
+	}
+	t.draw(kept, o)
+	return t, nil
+}
+
+// build makes a transport without a ring.
+func build(scheme Scheme, opts []Option) (*Transport, *options) {
+	o := &options{}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(o)
+		}
+	}
+	t := &Transport{base: o.base, classifier: o.classifier, replay: o.replay, header: o.header}
+	if t.base == nil {
+		t.base = http.DefaultTransport // F45: as it is now
+	}
+	if t.replay == nil {
+		t.replay = Replayable
+	}
+	if s, ok := scheme.(interface{ CredentialHeaders() []string }); ok {
+		if t.headers = s.CredentialHeaders(); len(t.headers) > 0 {
+			t.header0 = t.headers[0]
+		}
+	}
+	if s, ok := scheme.(interface{ CredentialParams() []string }); ok {
+		t.params = s.CredentialParams()
+	}
+	if s, ok := scheme.(interface{ NeedsKey(*http.Request) bool }); ok {
+		t.needsKey = s.NeedsKey
+	}
+	if s, ok := scheme.(interface{ Once(*http.Request) bool }); ok {
+		t.once = s.Once
+	}
+	if s, ok := scheme.(interface{ Serial(*http.Request) bool }); ok {
+		t.serial, t.turn = s.Serial, make(chan struct{}, 1)
+	}
+	t.resyncer, _ = scheme.(Resyncer)
+	if t.origins, t.err = newOrigins(o.origins, o.insecure); t.err == nil && scheme == nil {
+		t.err = fmt.Errorf("transport: %w: no scheme", source.ErrNoKey)
+	}
+	return t, o
+}
+
+func prepare(scheme Scheme) func(source.Key) (any, error) {
+	return func(key source.Key) (any, error) {
+		signer, err := scheme.Prepare(key)
+		if err == nil && signer == nil {
+			err = fmt.Errorf("transport: %w: the scheme made no signer", source.ErrUnusable)
+		}
+		return signer, err
+	}
+}
+
+func (t *Transport) draw(ring *source.Ring, o *options) {
+	t.ring = ring
+	if o.recycle {
+		ring.Subscribe(func(e source.Event) {
+			if e.Kind == source.Switched || e.Kind == source.RolledBack {
+				t.CloseIdleConnections()
+			}
+		})
+	}
+}
