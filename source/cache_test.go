@@ -41,6 +41,16 @@ func TestFileCache(t *testing.T) {
 	if _, err := c.Load(t.Context()); !errors.Is(err, source.ErrInvalid) {
 		t.Errorf("a file that others read: %v", err)
 	}
+	if _, err := source.FileCache(t.TempDir()).Load(t.Context()); !errors.Is(err, source.ErrInvalid) {
+		t.Errorf("a directory: %v", err)
+	}
+	long := filepath.Join(t.TempDir(), "long")
+	if err := os.WriteFile(long, make([]byte, 16*source.MaxSize+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := source.FileCache(long).Load(t.Context()); !errors.Is(err, source.ErrInvalid) {
+		t.Errorf("a file without end: %v", err)
+	}
 	if err := source.FileCache(filepath.Join(path, "x")).Save(t.Context(), nil); err == nil {
 		t.Error("saved below a file")
 	}

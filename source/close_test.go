@@ -133,3 +133,29 @@ func TestSlowCheckBlocksNobody(t *testing.T) {
 		close(release)
 	})
 }
+
+// A source that hangs is given up after the read timeout, 30 s by default, and asked
+// again.
+//
+// F75, F78
+func TestReadingTimesOut(t *testing.T) {
+	for want, opts := range map[time.Duration][]source.Option{
+		30 * time.Second: nil,
+		5 * time.Second:  {source.WithReadTimeout(5 * time.Second)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &store{set: listed("v1")}
+			r, _ := keep(t, s, append(opts, source.WithPoll(time.Hour))...)
+			s.hold()
+			start := time.Now()
+			if err := r.Refresh(t.Context()); !errors.Is(err, source.ErrUnavailable) || time.Since(start) != want {
+				t.Errorf("%v after %v, want %v", err, time.Since(start), want)
+			}
+			s.mu.Lock()
+			s.hang, s.set = nil, listed("v2")
+			s.mu.Unlock()
+			refresh(t, r)
+			accepted(t, r, "v2")
+		})
+	}
+}

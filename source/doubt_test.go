@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,6 +92,35 @@ func TestDoubtfulRefusalsAreNotDoubled(t *testing.T) {
 			if sent > 1050 {
 				t.Errorf("%d attempts for 1000 requests", sent)
 			}
+		}
+	})
+}
+
+// A few doubtful refusals in a row get a try with another version each; then there
+// is a hold-off, which a good while or an acceptance ends.
+//
+// F58, F65
+func TestAFewDoubtsAreFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v2", "v1")}, source.WithPoll(time.Hour), source.WithRefusalWait(0))
+		wantTries := func(when string, want ...int) {
+			t.Helper()
+			var tries []int
+			for range want {
+				tries = append(tries, len(doubt(t, r, "")))
+			}
+			if !slices.Equal(tries, want) {
+				t.Errorf("%s: sent %v times, want %v", when, tries, want)
+			}
+		}
+		wantTries("first", 2, 2, 2, 2, 1, 1)
+		time.Sleep(1200 * time.Millisecond)
+		wantTries("after the hold-off", 2, 1)
+		time.Sleep(time.Hour)
+		wantTries("after a good while", 2, 2, 2, 2, 1)
+		time.Sleep(1200 * time.Millisecond)
+		if tried := doubt(t, r, "v1"); len(tried) != 2 {
+			t.Errorf("sent with %q", tried)
 		}
 	})
 }

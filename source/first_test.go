@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,4 +80,17 @@ func TestFirstOutlastsARemovedFile(t *testing.T) {
 	put("sentinel-2")
 	refresh(t, r)
 	wantSecret(r, "sentinel-2")
+}
+
+// When the notification of one source fails, that of all ends, so that the ring
+// begins it again.
+func TestFirstNotifiesOrFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failing, good := &mute{store: store{set: listed("v1")}}, &pushing{store{set: listed("v0"), kick: make(chan struct{})}}
+		first := source.First(failing, good).(source.Notifier)
+		var told atomic.Int64
+		if err := first.Notify(t.Context(), func() { told.Add(1) }); !errors.Is(err, source.ErrUnavailable) || told.Load() == 0 {
+			t.Errorf("%v, told %d times", err, told.Load())
+		}
+	})
 }

@@ -225,3 +225,29 @@ func TestOthersAreTriedByOneRequest(t *testing.T) {
 		accepted(t, r, "v1")
 	})
 }
+
+// A key that becomes current again, by the source's word, has a clean slate.
+//
+// F60, F71
+func TestCurrentAgainIsACleanSlate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v2", "v1")}
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		a := attempt(t, r, "v2")
+		for range 5 {
+			b := next(t, &a, "v1")
+			b.Accepted()
+			a, _ = probed(t, r, "v2")
+		}
+		b := next(t, &a, "v1")
+		b.Accepted()
+		for _, set := range []source.Set{listed("v1", "v2"), listed("v2", "v1")} {
+			s.put(set, nil)
+			refresh(t, r)
+		}
+		fallsBack(t, r, "v2", "v1")
+		if _, d := probed(t, r, "v2"); !about(d, time.Second) {
+			t.Errorf("held off for %v", d)
+		}
+	})
+}

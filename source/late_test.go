@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,6 +93,61 @@ func TestOverlappingRefusals(t *testing.T) {
 		d, ok2 := b.Next(t.Context(), false)
 		if !ok || !ok2 || c.Version() != d.Version() || c.Version() == name1 || c.Version() == name2 {
 			t.Fatalf("got %v %q, %v %q", ok, c.Version(), ok2, d.Version())
+		}
+	})
+}
+
+// A refusal of the only key that was on its way when the key was accepted again is
+// old news.
+//
+// F59
+func TestLateRefusalOfTheOnlyKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, ev := keep(t, &store{set: listed("v1")}, source.WithRefusalWait(0))
+		a, late := attempt(t, r, "v1"), attempt(t, r, "v1")
+		next(t, &a, "")
+		time.Sleep(2 * time.Second)
+		accepted(t, r, "v1")
+		late.Refused()
+		if st := r.Status(); !st.Healthy || st.Current.State != source.StateAccepted {
+			t.Errorf("%+v", st.Current)
+		}
+		wantKinds(t, ev, "switched v1", "refused v1", "all_refused v1", "recovered v1")
+	})
+}
+
+// An acceptance that was on its way when its version was refused is old news too.
+//
+// F59, F60
+func TestLateAcceptance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v2", "v1")})
+		late := attempt(t, r, "v2")
+		fallsBack(t, r, "v2", "v1")
+		late.Accepted()
+		accepted(t, r, "v1")
+		if st := r.Status(); st.Current.State != source.StateRefused || st.InUse != "v1" {
+			t.Errorf("%s in use, %+v", st.InUse, st.Current)
+		}
+	})
+}
+
+// A request whose context has ended, or whose ring has, is not sent again, though
+// there is another key.
+//
+// F41, F106
+func TestNotSentAgainAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v2", "v1")})
+		ctx, cancel := context.WithCancel(t.Context())
+		a, b := attempt(t, r, "v2"), attempt(t, r, "v2")
+		cancel()
+		if _, ok := a.Next(ctx, false); ok {
+			t.Error("sent again after its context ended")
+		}
+		r.Close()
+		if _, ok := b.Next(t.Context(), false); ok {
+			t.Error("sent again after Close")
 		}
 	})
 }

@@ -93,3 +93,29 @@ func TestOneOddRefusalDoesNotStopTheClient(t *testing.T) {
 		}
 	})
 }
+
+// While every key is refused, each hold-off costs one bad key, whatever else there
+// is to try; and a refused request is sent twice, never a third time.
+//
+// F58
+func TestLockoutSpendsOneKeyAHoldOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v3", "v2", "v1")}, source.WithLockout(), source.WithRefusalWait(0), source.WithPoll(time.Hour))
+		fallsBack(t, r, "v3", "v2")
+		a := attempt(t, r, "v2")
+		b := next(t, &a, "v3")
+		next(t, &b, "") // not v1 as well
+		sent := 0
+		for start := time.Now(); time.Since(start) < 10*time.Minute; time.Sleep(100 * time.Millisecond) {
+			a, err := r.Attempt(true)
+			for ok := err == nil; ok; {
+				sent++
+				a, ok = a.Next(t.Context(), false)
+			}
+		}
+		// v1, and v3 after 20 s, 40 s and then each minute.
+		if sent < 8 || sent > 15 {
+			t.Errorf("%d bad keys in ten minutes", sent)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,6 +80,70 @@ func TestReadingUnderWayIsNotShared(t *testing.T) {
 				if n := s.count() - before; n != 1 {
 					t.Errorf("%d readings", n)
 				}
+			})
+		})
+	}
+}
+
+// mute is a store whose notification fails at once.
+type mute struct {
+	store
+	tried atomic.Int64
+}
+
+func (s *mute) Notify(context.Context, func()) error {
+	s.tried.Add(1)
+	return &source.Error{Source: "mute", Err: source.ErrUnavailable}
+}
+
+// Notification that cannot be had is told of once, tried again about once a minute,
+// and polling goes on.
+//
+// F03, F12
+func TestNotificationFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &mute{store: store{set: listed("v1")}}
+		r, ev := keep(t, s, source.WithPoll(10*time.Minute))
+		time.Sleep(time.Hour)
+		if n := s.tried.Load(); n < 40 || n > 130 {
+			t.Errorf("tried %d times in an hour", n)
+		}
+		s.put(listed("v2"), nil)
+		time.Sleep(11 * time.Minute)
+		accepted(t, r, "v2")
+		wantKinds(t, ev, "switched v1", "warning", "revoked v1", "switched v2")
+	})
+}
+
+// F03, F61: a source that can notify and does not, or First over one that cannot,
+// is read again while refused requests wait.
+func TestSilentNotifierIsAskedAgain(t *testing.T) {
+	for _, kind := range []string{"plain", "silent", "first"} {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var src source.Source
+				var put func(source.Set)
+				switch kind {
+				case "plain":
+					s := &store{set: listed("v1")}
+					src, put = s, func(x source.Set) { s.put(x, nil) }
+				case "silent":
+					s := &pushing{store{set: listed("v1"), kick: make(chan struct{})}}
+					src, put = s, func(x source.Set) { s.put(x, nil) }
+				case "first":
+					s := &store{set: listed("v1")}
+					src, put = source.First(s), func(x source.Set) { s.put(x, nil) }
+				}
+				r, _ := keep(t, src, source.WithPoll(time.Minute*5))
+				synctest.Wait()
+				time.Sleep(time.Second)
+				time.AfterFunc(time.Second, func() { put(listed("v2")) })
+				a := attempt(t, r, "v1")
+				b, ok := a.Next(t.Context(), false)
+				if !ok {
+					t.Fatal("request failed although the source had v2 after 1 s")
+				}
+				b.Accepted()
 			})
 		})
 	}

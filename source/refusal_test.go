@@ -255,3 +255,33 @@ func TestEnd(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// An attempt that is made again with the same key is another one, with an outcome of
+// its own; a probe that is made again is none.
+//
+// F65
+func TestAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v2", "v1")})
+		a := attempt(t, r, "v2")
+		b := a.Again()
+		if v := status(t, r, "v2"); v.Requests != 2 || v.InFlight != 1 {
+			t.Errorf("sent again: %+v", v)
+		}
+		b.End()
+		b.End()
+		if v := status(t, r, "v2"); v.InFlight != 0 || v.State != source.StateUnknown {
+			t.Errorf("ended: %+v", v)
+		}
+		fallsBack(t, r, "v2", "v1")
+		time.Sleep(1200 * time.Millisecond)
+		probe := attempt(t, r, "v2")
+		again := probe.Again()
+		time.Sleep(1200 * time.Millisecond)
+		accepted(t, r, "v2") // the next probe
+		again.Accepted()
+		if v := status(t, r, "v2"); v.InFlight != 0 || v.Accepted != 2 || v.Refused != 1 {
+			t.Errorf("%+v", v)
+		}
+	})
+}

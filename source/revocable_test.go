@@ -84,6 +84,15 @@ func TestSafeToRevoke(t *testing.T) {
 			fallsBack(t, r, "v3", "v2")
 			time.Sleep(time.Hour)
 		}, "v1", false, unproved},
+		"successor current again, not accepted since": {listed("v2"), func(t *testing.T, s *store, r *source.Ring) {
+			accepted(t, r, "v2")
+			s.put(listed("v1", "v2"), nil)
+			refresh(t, r)
+			accepted(t, r, "v1")
+			s.put(listed("v2", "v1"), nil)
+			refresh(t, r)
+			time.Sleep(time.Hour)
+		}, "v1", false, unproved},
 		"in use": {listed("v2", "v1"), func(t *testing.T, _ *store, r *source.Ring) {
 			accepted(t, r, "v2")
 			fallsBack(t, r, "v2", "v1")
@@ -204,8 +213,10 @@ func TestRevoke(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{set: listed("v3", "v2", "v1")}
 		r, ev := keep(t, s)
-		if err := r.Revoke("v3"); err != nil {
-			t.Fatal(err)
+		for range 2 {
+			if err := r.Revoke("v3"); err != nil {
+				t.Fatal(err)
+			}
 		}
 		a := attempt(t, r, "v2")
 		a.Accepted()

@@ -3,7 +3,7 @@ package source_test
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -152,13 +152,13 @@ func TestNothingLeftToUse(t *testing.T) {
 			set.Keys[0].ExpiresAt = time.Now().Add(-time.Hour)
 			return set
 		},
-		"another revoked": func() source.Set { return source.Set{Complete: true, Revoked: []string{"v1"}} },
+		"one that is not listed revoked": func() source.Set { return source.Set{Complete: true, Revoked: []string{"v1"}} },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &store{set: listed("v2", "v1")}
 			r, _ := keep(t, s)
 			s.put(change(), nil)
-			if err := r.Refresh(t.Context()); name != "another revoked" && !errors.Is(err, source.ErrNoKey) {
+			if err := r.Refresh(t.Context()); name != "one that is not listed revoked" && !errors.Is(err, source.ErrNoKey) {
 				t.Errorf("%s: error %v", name, err)
 			}
 			a := attempt(t, r, "v2")
@@ -172,11 +172,11 @@ func TestDates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		set := listed("v2", "v1")
-		set.Keys[0].NotBefore = start.Add(time.Hour)
-		set.Keys[0].ExpiresAt = start.Add(3 * time.Hour)
-		set.Keys[1].ExpiresAt = start.Add(2 * time.Hour)
+		set.Keys[0].NotBefore = start.Add(25 * time.Minute)
+		set.Keys[0].ExpiresAt = start.Add(115 * time.Minute)
+		set.Keys[1].ExpiresAt = start.Add(45 * time.Minute)
 		s := &store{set: set}
-		r, ev := keep(t, s, source.WithPoll(10*time.Hour), source.WithExpiring(30*time.Minute), source.WithStaleAfter(100*time.Hour))
+		r, ev := keep(t, s, source.WithPoll(1000*time.Hour), source.WithExpiring(30*time.Minute))
 		at := func(d time.Duration, want string) {
 			t.Helper()
 			time.Sleep(time.Until(start.Add(d)))
@@ -185,14 +185,23 @@ func TestDates(t *testing.T) {
 				t.Errorf("after %v: version %q, want %q", d, v, want)
 			}
 		}
-		at(59*time.Minute, "v1")
-		at(61*time.Minute, "v2")
-		at(121*time.Minute, "v2")
-		at(181*time.Minute, "")
+		at(25*time.Minute-1, "v1")
+		at(25*time.Minute, "v2")
+		at(115*time.Minute-1, "v2")
+		at(115*time.Minute, "")
 		if _, err := r.Attempt(true); !errors.Is(err, source.ErrNoKey) {
 			t.Errorf("error %v", err)
 		}
 		wantKinds(t, ev, "switched v1", "switched v2", "overlap_ended v1", "expiring v2", "overlap_ended v2")
+		var times []time.Duration
+		for _, e := range ev.list {
+			if e.Kind != source.Refreshed {
+				times = append(times, e.Time.Sub(start))
+			}
+		}
+		if want := []time.Duration{0, 25 * time.Minute, 45 * time.Minute, 85 * time.Minute, 115 * time.Minute}; !slices.Equal(times, want) {
+			t.Errorf("told at %v, want %v", times, want)
+		}
 	})
 }
 
@@ -251,39 +260,23 @@ func TestStale(t *testing.T) {
 	})
 }
 
-// F109: zero values and nil arguments are typed errors.
-func TestZeroValues(t *testing.T) {
-	if _, err := source.Keep(t.Context(), nil); !errors.Is(err, source.ErrNoKey) {
-		t.Errorf("nil source: %v", err)
-	}
-	for _, r := range []*source.Ring{nil, {}} {
-		if _, err := r.Attempt(true); !errors.Is(err, source.ErrNoKey) {
-			t.Errorf("Attempt: %v", err)
-		}
-		if _, err := r.InUse(); !errors.Is(err, source.ErrNoKey) {
-			t.Errorf("InUse: %v", err)
-		}
-		if _, err := r.Prepare(nil); !errors.Is(err, source.ErrNoKey) {
-			t.Errorf("Prepare: %v", err)
-		}
-		if r.Refresh(t.Context()) == nil || r.Revoke("v1") == nil || r.Close() != nil || r.Version() != "" || r.Status().Healthy {
-			t.Error("a ring that is none works")
-		}
-	}
-}
-
-// F99: what a metric would be labelled with stays few, however often keys rotate.
-func TestStatusStaysSmall(t *testing.T) {
+// A source that revokes the current key and has none to follow yet is obeyed.
+//
+// F92
+func TestRevocationWithoutASuccessor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &store{set: plain("0")}
+		s := &store{set: listed("v1")}
 		r, _ := keep(t, s)
-		for i := range 10_000 {
-			s.put(plain(fmt.Sprint(i+1)), nil)
-			refresh(t, r)
-			time.Sleep(time.Second)
+		set := listed("v2")
+		set.Keys[0].NotBefore = time.Now().Add(time.Hour)
+		set.Revoked = []string{"v1"}
+		s.put(set, nil)
+		refresh(t, r)
+		if _, err := r.Attempt(true); !errors.Is(err, source.ErrNoKey) {
+			t.Errorf("error %v", err)
 		}
-		if n := len(r.Status().Versions); n > 1+8+8 {
-			t.Errorf("%d versions", n)
-		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		accepted(t, r, "v2")
 	})
 }

@@ -209,3 +209,46 @@ func TestRetryAfterIsClamped(t *testing.T) {
 		})
 	}
 }
+
+// Staleness is told of at its time, also if nothing else happens then: three
+// intervals after the last good reading, whoever sets the interval.
+//
+// F76
+func TestStaleAtItsTime(t *testing.T) {
+	for name, c := range map[string]struct {
+		fresh time.Duration
+		opts  []source.Option
+		want  time.Duration
+	}{
+		"default":         {0, nil, 90 * time.Second},
+		"the source's":    {7 * time.Minute, nil, 21 * time.Minute},
+		"WithPoll":        {time.Second, []source.Option{source.WithPoll(9 * time.Minute)}, 27 * time.Minute},
+		"WithStaleAfter":  {0, []source.Option{source.WithStaleAfter(17 * time.Minute), source.WithPoll(1000 * time.Hour)}, 17 * time.Minute},
+		"and ErrStale at": {0, []source.Option{source.WithMaxStale(17 * time.Minute), source.WithStaleAfter(17 * time.Minute), source.WithPoll(1000 * time.Hour)}, 17 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				set := listed("v1")
+				set.FreshFor = c.fresh
+				s := &store{set: set}
+				r, ev := keep(t, s, c.opts...)
+				synctest.Wait()
+				start := time.Now()
+				s.put(source.Set{}, source.ErrUnavailable)
+				time.Sleep(c.want - 1)
+				synctest.Wait()
+				if _, err := r.Attempt(true); err != nil || ev.count(source.Stale) != 0 {
+					t.Errorf("too soon: %v, %q", err, ev.kinds())
+				}
+				time.Sleep(1)
+				synctest.Wait()
+				if ev.count(source.Stale) != 1 || !r.Status().Stale || ev.list[len(ev.list)-1].Time.Sub(start) != c.want {
+					t.Errorf("%q", ev.kinds())
+				}
+				if _, err := r.Attempt(true); (err != nil) != (name == "and ErrStale at") {
+					t.Errorf("error %v", err)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,96 @@
+package source_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// panicking is a source of which a part panics, with a secret.
+type panicking struct {
+	store
+	read, notify bool
+}
+
+func (s *panicking) Read(ctx context.Context) (source.Set, error) {
+	s.mu.Lock()
+	read := s.read
+	s.mu.Unlock()
+	if read {
+		panic("sentinel-panic")
+	}
+	return s.store.Read(ctx)
+}
+
+func (s *panicking) Notify(ctx context.Context, changed func()) error {
+	if s.notify {
+		panic("sentinel-panic")
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (s *panicking) Load(context.Context) ([]byte, error) { panic("sentinel-panic") }
+
+func (s *panicking) Save(context.Context, []byte) error { panic("sentinel-panic") }
+
+// Whatever of a user's panics, Read, Notify, a cache, a scheme, the ring goes on with
+// the good key, says so, and quotes nothing of it.
+//
+// F97
+func TestPanicsAreErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		s    *panicking
+		opts func(s *panicking) []source.Option
+		do   func(s *panicking)
+		want source.EventKind
+		err  error // of Refresh
+	}{
+		"read":   {do: func(s *panicking) { s.mu.Lock(); s.read = true; s.mu.Unlock() }, want: source.RefreshFailed, err: source.ErrUnavailable},
+		"notify": {s: &panicking{notify: true}, want: source.Warning},
+		"cache":  {opts: func(s *panicking) []source.Option { return []source.Option{source.WithCache(s)} }, want: source.Warning},
+		"scheme": {opts: func(*panicking) []source.Option {
+			return []source.Option{source.WithPrepare(func(k source.Key) (any, error) {
+				if k.Version == "v2" {
+					panic(k.Secret.Expose())
+				}
+				return nil, nil
+			})}
+		}, do: func(s *panicking) { s.put(one("v2"), nil) }, want: source.RefreshFailed, err: source.ErrUnusable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := cmp.Or(c.s, &panicking{})
+				s.set = one("v1")
+				var opts []source.Option
+				if c.opts != nil {
+					opts = c.opts(s)
+				}
+				r, ev := keep(t, s, opts...)
+				if c.do != nil {
+					c.do(s)
+				}
+				if err := r.Refresh(t.Context()); !errors.Is(err, c.err) || err != nil && strings.Contains(err.Error(), "sentinel") {
+					t.Errorf("error %v, want %v", err, c.err)
+				}
+				time.Sleep(time.Hour)
+				accepted(t, r, "v1")
+				synctest.Wait()
+				if ev.count(c.want) == 0 {
+					t.Errorf("no %s: %q", c.want, ev.kinds())
+				}
+				for _, e := range ev.list {
+					if e.Err != nil && strings.Contains(e.Err.Error(), "sentinel") {
+						t.Errorf("it is quoted: %v", e.Err)
+					}
+				}
+			})
+		})
+	}
+}
