@@ -35,8 +35,9 @@
 // part of the harness is missing fails: what is not tested must be said. So does
 // a name in Skip that no case has.
 //
-// [SourceResults] and [TransportResults] run the cases as data, for a comparison
-// in which failing is allowed; the one in peers, a module of its own, is made so.
+// [SourceResults], [TransportResults] and [APIResults] run the cases as data, for
+// a comparison in which failing is allowed; the one in peers, a module of its own,
+// is made so.
 //
 // # Secrets
 //
