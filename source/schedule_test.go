@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -220,11 +221,10 @@ func TestStaleAtItsTime(t *testing.T) {
 		opts  []source.Option
 		want  time.Duration
 	}{
-		"default":         {0, nil, 90 * time.Second},
-		"the source's":    {7 * time.Minute, nil, 21 * time.Minute},
-		"WithPoll":        {time.Second, []source.Option{source.WithPoll(9 * time.Minute)}, 27 * time.Minute},
-		"WithStaleAfter":  {0, []source.Option{source.WithStaleAfter(17 * time.Minute), source.WithPoll(1000 * time.Hour)}, 17 * time.Minute},
-		"and ErrStale at": {0, []source.Option{source.WithMaxStale(17 * time.Minute), source.WithStaleAfter(17 * time.Minute), source.WithPoll(1000 * time.Hour)}, 17 * time.Minute},
+		"default":        {0, nil, 90 * time.Second},
+		"the source's":   {7 * time.Minute, nil, 21 * time.Minute},
+		"WithPoll":       {time.Second, []source.Option{source.WithPoll(9 * time.Minute)}, 27 * time.Minute},
+		"WithStaleAfter": {0, []source.Option{source.WithStaleAfter(17 * time.Minute), source.WithPoll(1000 * time.Hour)}, 17 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -237,18 +237,37 @@ func TestStaleAtItsTime(t *testing.T) {
 				s.put(source.Set{}, source.ErrUnavailable)
 				time.Sleep(c.want - 1)
 				synctest.Wait()
-				if _, err := r.Attempt(true); err != nil || ev.count(source.Stale) != 0 {
-					t.Errorf("too soon: %v, %q", err, ev.kinds())
+				if ev.count(source.Stale) != 0 {
+					t.Errorf("too soon: %q", ev.kinds())
 				}
 				time.Sleep(1)
 				synctest.Wait()
 				if ev.count(source.Stale) != 1 || !r.Status().Stale || ev.list[len(ev.list)-1].Time.Sub(start) != c.want {
 					t.Errorf("%q", ev.kinds())
 				}
-				if _, err := r.Attempt(true); (err != nil) != (name == "and ErrStale at") {
-					t.Errorf("error %v", err)
-				}
+				accepted(t, r, "v1") // they are used all the same
 			})
 		})
 	}
+}
+
+// Keys that are too old are out of use at their time, also if nothing else happens then.
+//
+// F76
+func TestMaxStaleAtItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, source.WithMaxStale(17*time.Minute), source.WithStaleAfter(time.Hour), source.WithPoll(1000*time.Hour))
+		s.put(source.Set{}, source.ErrUnavailable)
+		time.Sleep(17*time.Minute - 1)
+		synctest.Wait()
+		if _, err := r.InUse(); err != nil {
+			t.Errorf("too soon: %v", err)
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		if _, err := r.Attempt(true); !errors.Is(err, source.ErrStale) {
+			t.Errorf("error %v", err)
+		}
+	})
 }
