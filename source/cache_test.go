@@ -41,7 +41,11 @@ func TestFileCache(t *testing.T) {
 	if _, err := c.Load(t.Context()); !errors.Is(err, source.ErrInvalid) {
 		t.Errorf("a file that others read: %v", err)
 	}
-	if _, err := source.FileCache(t.TempDir()).Load(t.Context()); !errors.Is(err, source.ErrInvalid) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := source.FileCache(dir).Load(t.Context()); !errors.Is(err, source.ErrInvalid) {
 		t.Errorf("a directory: %v", err)
 	}
 	long := filepath.Join(t.TempDir(), "long")

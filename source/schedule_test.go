@@ -240,7 +240,7 @@ func TestStaleAtItsTime(t *testing.T) {
 				if ev.count(source.Stale) != 0 {
 					t.Errorf("too soon: %q", ev.kinds())
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				synctest.Wait()
 				if ev.count(source.Stale) != 1 || !r.Status().Stale || ev.list[len(ev.list)-1].Time.Sub(start) != c.want {
 					t.Errorf("%q", ev.kinds())
@@ -264,7 +264,7 @@ func TestMaxStaleAtItsTime(t *testing.T) {
 		if _, err := r.InUse(); err != nil {
 			t.Errorf("too soon: %v", err)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if _, err := r.Attempt(true); !errors.Is(err, source.ErrStale) {
 			t.Errorf("error %v", err)
