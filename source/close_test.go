@@ -147,9 +147,11 @@ func TestReadingTimesOut(t *testing.T) {
 			s := &store{set: listed("v1")}
 			r, _ := keep(t, s, append(opts, source.WithPoll(time.Hour))...)
 			s.hold()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
 			start := time.Now()
-			if err := r.Refresh(t.Context()); !errors.Is(err, source.ErrUnavailable) || time.Since(start) != want {
-				t.Errorf("%v after %v, want %v", err, time.Since(start), want)
+			if err := r.Refresh(ctx); !errors.Is(err, source.ErrUnavailable) || time.Since(start) != want {
+				t.Fatalf("%v after %v, want %v", err, time.Since(start), want)
 			}
 			s.mu.Lock()
 			s.hang, s.set = nil, listed("v2")
