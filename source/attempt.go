@@ -94,17 +94,15 @@ func (a *Attempt) Accepted() {
 func (a *Attempt) Unknown() {
 	a.ended = true
 	a.v.figures.unknown.Add(1)
-	if a.past.n == 0 && a.probe == nil && a.v.settled.Load() {
+	r := a.ring
+	busy := a.past.n > 0 && r.cfg.lockout
+	if a.probe == nil && !busy {
 		return
 	}
-	r := a.ring
 	r.mu.Lock()
 	defer r.unlock()
-	if a.v.standing == StateUnused {
-		a.v.standing = StateUnknown
-	}
 	r.endProbe(a, false)
-	if a.past.n > 0 && r.cfg.lockout {
+	if busy {
 		// F58: a server that is busy says nothing for the other key; but meanwhile a
 		// dead one must not go out with every request where bad keys are counted.
 		r.exhausted(&a.past, false)
@@ -193,7 +191,6 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 func (a *Attempt) Again() Attempt {
 	again := *a
 	again.probe = nil
-	again.ended = false
 	a.Unknown()
 	again.v.figures.sent.add(again.shard)
 	return again

@@ -21,7 +21,7 @@ func (r *Ring) loop() {
 	var reading *flight
 	last := r.cfg.now()
 	for {
-		turn.Reset(r.turn())
+		turn.Reset(min(r.turn(), time.Minute))
 		var done chan struct{}
 		if reading != nil {
 			done = reading.done
@@ -45,10 +45,11 @@ func (r *Ring) loop() {
 		case <-turn.C:
 		case <-r.wake:
 		}
-		// F111: a machine that slept, or whose clock was set, reads at once.
+		// F111: a machine that slept, or whose clock was set, reads as soon as that
+		// is noticed: within a minute that it is awake.
 		now := r.cfg.now()
-		if skew := now.Round(0).Sub(last.Round(0)) - now.Sub(last); reading == nil && skew.Abs() > 10*time.Second {
-			reading = r.read()
+		if skew := now.Round(0).Sub(last.Round(0)) - now.Sub(last); skew.Abs() > 10*time.Second {
+			reading = r.readAfter()
 		}
 		last = now
 	}

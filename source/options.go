@@ -114,7 +114,7 @@ func WithPrepare(prepare func(Key) (any, error)) Option {
 
 // WithCache keeps the last good keys, previous ones included, in cache, so that
 // a restart within an overlap still has the previous key and a restart while
-// the source is down still starts. A cache is one ring's. What was saved for
+// the source is down still starts: Keep waits for the source for 2 s then. A cache is one ring's. What was saved for
 // another source, by its String and, where it has a method Identity() Secret, by
 // that, is not used; oauth2 sources are all called the same.
 func WithCache(cache Cache) Option { return func(c *config) { c.cache = cache } }

@@ -77,7 +77,7 @@ func (r *Ring) encode() ([]byte, error) {
 		s.Barred = append(s.Barred, []byte(digest))
 	}
 	for _, v := range r.list {
-		if v.revoked || v.unusable != nil || v.role == RoleRetired {
+		if v.unusable != nil || v.role == RoleRetired {
 			continue
 		}
 		k := savedKey{documentKey: encodeKey(*v.key.Load()), Label: v.label(), WasCurrent: v.wasCurrent}
