@@ -54,6 +54,7 @@ func (s *Server) run() error {
 	config.LogOutputs = []string{"/dev/null"}
 	config.AuthTokenTTL = 1 // s: logins expire while a test looks on
 	config.UnsafeNoFsync = true
+	config.BcryptCost = 4 // the least: logins are many
 	client, peer := url.URL{Scheme: "http", Host: s.Addr}, url.URL{Scheme: "http", Host: s.peer}
 	config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 	config.ListenPeerUrls, config.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
