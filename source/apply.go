@@ -26,25 +26,18 @@ func (r *Ring) apply(set Set, made []preparation) (news bool, err error) {
 	}
 
 	// The decision is made: from here on everything is published together.
+	labels, renamed := r.relabel(list, set, now)
+	joined := slices.ContainsFunc(list, func(v *version) bool { return !slices.Contains(r.list, v) })
+	news = joined || renamed
 	for i, v := range list {
-		if i < len(set.Keys) { // listed: its data may be new, its end is the source's affair
+		switch {
+		case i < len(set.Keys): // its data may be new, its end is the source's affair
 			key := set.Keys[i].Clone()
-			if key.Version == "" || key.Version == v.given {
-				key.Version = v.label()
-			} else { // the source has another name for it now
-				news, v.given = true, key.Version
-				key.Version = r.label(key, v, labelled(list, v), now)
-			}
+			key.Version = labels[i]
 			v.key.Store(&key)
 			v.listed, v.ending = true, false
-		} else if len(set.Keys) > 0 {
+		case len(set.Keys) > 0:
 			v.listed = false
-		}
-	}
-	joined := false
-	for _, v := range list {
-		if !slices.Contains(r.list, v) {
-			news, joined = true, true
 		}
 	}
 	for _, v := range r.list {
@@ -138,41 +131,33 @@ func (r *Ring) join(key Key, made preparation, besides []*version, now time.Time
 		v.take(RoleRetired, now)
 	}
 	key = key.Clone()
-	if v.given == "" {
-		if at := r.nameTime(key, now); at.After(r.named) {
-			r.named = at
-		}
-	}
-	key.Version = cmp.Or(made.label, r.label(key, nil, labelled(besides, nil), now))
+	key.Version = cmp.Or(made.label, r.label(key, labelled(besides), now))
 	v.key.Store(&key)
-	if v.given != "" && v.label() != v.given { // F91
-		r.warn(fmt.Errorf("version %q stands for another key than before", v.given))
-	}
 	for slot := len(made.values); made.err == nil && slot < len(r.prepare); slot++ {
 		made.add(r.prepareWith(r.prepare[slot], key)) // of a transport that was made a moment ago
+	}
+	for slot, value := range made.values {
+		if value != (unfit{}) && made.err == nil {
+			r.prepare[slot].binds = true
+		}
 	}
 	v.unusable = made.err
 	v.prepared.Store(&made.values)
 	return v
 }
 
-// label returns a name for a key: its own, else one from the time that it is of,
-// and another if a version other than v, or what besides knows, has it. The
-// caller holds mu.
-func (r *Ring) label(key Key, v *version, besides func(label string) bool, now time.Time) string {
+// label returns a name for a key that is new here: its own, else one from the time
+// that it is of, and another if the ring or what besides knows has it. The caller
+// holds mu.
+func (r *Ring) label(key Key, besides func(label string) bool, now time.Time) string {
 	name := key.Version
 	if name == "" {
 		name = r.nameTime(key, now).UTC().Format("20060102T150405.000Z")
 	}
-	taken := func(label string) bool {
-		return besides(label) || labelled(r.list, v)(label) ||
+	return unique(name, func(label string) bool {
+		return besides(label) || labelled(r.list)(label) ||
 			slices.ContainsFunc(r.retired, func(o retired) bool { return o.label == label && key.Version == "" })
-	}
-	label := name
-	for n := 2; taken(label); n++ {
-		label = fmt.Sprintf("%s#%d", name, n)
-	}
-	return label
+	})
 }
 
 // nameTime is the time that a key without a name is named after: that of its
@@ -184,21 +169,71 @@ func (r *Ring) nameTime(key Key, now time.Time) time.Time {
 	return now
 }
 
-// labelled reports whether one of the versions but v has a label.
-func labelled(list []*version, v *version) func(string) bool {
+// relabel gives the listed versions the names that the source has for them now,
+// in one go, since it may swap two. It notes by what time keys were named, and
+// warns of a name that stood for another key (F91).
+func (r *Ring) relabel(list []*version, set Set, now time.Time) (labels []string, renamed bool) {
+	moves := make(map[*version]bool)
+	named := r.named
+	for i, key := range set.Keys {
+		v := list[i]
+		joins := !slices.Contains(r.list, v)
+		moves[v] = key.Version != "" && (joins || key.Version != v.given)
+		renamed = renamed || moves[v] && !joins
+		if at := r.nameTime(key, now); joins && key.Version == "" && at.After(named) {
+			named = at
+		}
+	}
+	r.named = named
+	for i, key := range set.Keys {
+		v := list[i]
+		if !moves[v] {
+			labels = append(labels, v.label())
+			continue
+		}
+		taken := func(label string) bool {
+			has := func(o *version) bool { return !moves[o] && o.label() == label }
+			return slices.Contains(labels, label) || slices.ContainsFunc(list, has) || slices.ContainsFunc(r.list, has)
+		}
+		v.given = key.Version
+		labels = append(labels, unique(key.Version, taken))
+		if slices.ContainsFunc(r.list, func(o *version) bool { return o != v && o.label() == v.given }) {
+			r.warn(fmt.Errorf("version %q stands for another key than before", v.given))
+		}
+	}
+	return labels, renamed
+}
+
+// unique returns the name, or the name with a number that makes it one of its own.
+func unique(name string, taken func(label string) bool) string {
+	label := name
+	for n := 2; taken(label); n++ {
+		label = fmt.Sprintf("%s#%d", name, n)
+	}
+	return label
+}
+
+// labelled reports whether one of the versions has a label.
+func labelled(list []*version) func(string) bool {
 	return func(label string) bool {
-		return slices.ContainsFunc(list, func(o *version) bool { return o != v && o.label() == label })
+		return slices.ContainsFunc(list, func(v *version) bool { return v.label() == label })
 	}
 }
 
 // distinct drops keys that are listed before, be it under another name: a
 // variable and its _PREVIOUS may hold the same, and a store that was rolled back
-// lists the old content anew.
-func distinct(keys []Key) []Key {
+// lists the old content anew. Of two, the one stays that can be used now.
+func distinct(keys []Key, now time.Time) []Key {
+	usable := func(k Key) bool {
+		return !now.Before(k.NotBefore) && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
+	}
 	var list []Key
 	for _, key := range keys {
-		if !slices.ContainsFunc(list, key.SameContent) {
+		switch i := slices.IndexFunc(list, key.SameContent); {
+		case i < 0:
 			list = append(list, key)
+		case !usable(list[i]) && usable(key):
+			list[i] = key
 		}
 	}
 	return list

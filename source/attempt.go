@@ -76,7 +76,8 @@ func (a *Attempt) Version() string { return a.v.label() }
 // the ring: do not change them.
 func (a *Attempt) Key() Key { return *a.v.key.Load() }
 
-// Prepared is what the prepare function of that slot made of the key.
+// Prepared is what the prepare function of that slot made of the key; a value of
+// no use, if it cannot use it and has no say (see [Ring.Prepare]).
 func (a *Attempt) Prepared(slot int) any { return (*a.v.prepared.Load())[slot] }
 
 // Accepted: the server took the key.
@@ -169,8 +170,15 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 	ask := !doubtful || !r.cfg.now().Before(r.doubtUntil)
 	if v == nil && another && ask && ctx.Err() == nil {
 		r.unlock()
-		v, waited = r.await(ctx, p, doubtful)
+		if doubtful {
+			waited = r.glance(ctx)
+		} else {
+			v, waited = r.await(ctx, p)
+		}
 		r.mu.Lock()
+		if v == nil && doubtful {
+			v = r.other(p)
+		}
 	}
 	if ctx.Err() != nil || r.ctx.Err() != nil {
 		return Attempt{}, false

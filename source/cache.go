@@ -66,9 +66,10 @@ func (c fileCache) Load(context.Context) ([]byte, error) {
 }
 
 func (c fileCache) Save(_ context.Context, data []byte) error {
-	if err := errors.Join(c.replace(data), c.removeLeft()); err != nil {
+	if err := c.replace(data); err != nil {
 		return fmt.Errorf("source: cache: %w", err)
 	}
+	c.removeLeft()
 	return nil
 }
 
@@ -102,21 +103,20 @@ const (
 )
 
 // removeLeft removes what crashes left behind, and leaves alone what another
-// process may be writing.
-func (c fileCache) removeLeft() error {
+// process may be writing. What cannot be removed, which is another user's, stays:
+// the keys are saved all the same.
+func (c fileCache) removeLeft() {
 	dir, name := filepath.Split(c.path)
-	entries, err := os.ReadDir(cmp.Or(dir, "."))
-	errs := []error{ignore(err, fs.ErrPermission)} // in a directory that cannot be listed nobody finds them
+	entries, _ := os.ReadDir(cmp.Or(dir, "."))
 	for _, e := range entries {
 		number, ok := strings.CutPrefix(e.Name(), name+temporary)
 		if !ok || number == "" || strings.Trim(number, "0123456789") != "" || !e.Type().IsRegular() {
 			continue
 		}
 		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > leftAfter {
-			errs = append(errs, ignore(os.Remove(filepath.Join(dir, e.Name())), fs.ErrNotExist))
+			_ = os.Remove(filepath.Join(dir, e.Name()))
 		}
 	}
-	return errors.Join(errs...)
 }
 
 // syncDir makes a rename in dir outlast a loss of power, where the system has

@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,4 +124,48 @@ func TestAFewDoubtsAreFree(t *testing.T) {
 			t.Errorf("sent with %q", tried)
 		}
 	})
+}
+
+// A doubtful refusal and a plain one at the same time: the first gets its reading
+// and no more, the second waits for the key that is on its way.
+//
+// F57, F61, F65
+func TestDoubtfulAndPlainRefusalAtOnce(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &store{set: listed("v1")}
+			r, _ := keep(t, s, source.WithPoll(time.Hour))
+			a, _ := r.Attempt(true)
+			a.Accepted()
+			start := time.Now()
+			took := make(map[bool]time.Duration)
+			var mu sync.Mutex
+			var wg sync.WaitGroup
+			refused := func(doubtful bool) {
+				a, _ := r.Attempt(true)
+				next, ok := a.Next(t.Context(), doubtful)
+				if ok {
+					next.Accepted()
+				}
+				if ok == doubtful {
+					t.Errorf("doubtful %t, first %t: sent again %t", doubtful, first, ok)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				took[doubtful] = time.Since(start)
+			}
+			s.hang = make(chan struct{})
+			wg.Go(func() { refused(first) })
+			synctest.Wait()
+			wg.Go(func() { refused(!first) })
+			synctest.Wait()
+			close(s.hang)
+			time.Sleep(300 * time.Millisecond)
+			s.put(listed("v2"), nil)
+			wg.Wait()
+			if took[true] != 0 || took[false] < 300*time.Millisecond || took[false] > time.Second {
+				t.Errorf("the doubtful one took %v, the plain one %v", took[true], took[false])
+			}
+		})
+	}
 }

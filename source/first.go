@@ -77,6 +77,18 @@ func (f *first) Notify(ctx context.Context, changed func()) error {
 	return err
 }
 
+// Identity tells apart what String does not: see WithCache.
+func (f *first) Identity() Secret {
+	var b strings.Builder
+	for _, src := range f.sources {
+		b.WriteString(name(src) + "\n")
+		if s, ok := src.(interface{ Identity() Secret }); ok {
+			b.WriteString(s.Identity().Expose() + "\n")
+		}
+	}
+	return NewSecret(b.String())
+}
+
 func (f *first) String() string {
 	names := make([]string, len(f.sources))
 	for i, src := range f.sources {

@@ -166,7 +166,7 @@ func TestSecondSchemeCannotHarmTheFirst(t *testing.T) {
 	s := &store{set: listed("v1")}
 	r, ev := keep(t, s, source.WithPrepare(func(k source.Key) (any, error) { return k.Version, nil }))
 	slot, err := r.Prepare(func(source.Key) (any, error) { return nil, errors.New("no such header") })
-	if slot >= 0 || !errors.Is(err, source.ErrUnusable) {
+	if slot != 1 || !errors.Is(err, source.ErrUnusable) || ev.count(source.Warning) > 1 {
 		t.Errorf("slot %d, %v", slot, err)
 	}
 	s.put(listed("v2", "v1"), nil)
@@ -186,14 +186,116 @@ func TestSecondSchemeCannotHarmTheFirst(t *testing.T) {
 		}
 		return "second " + k.Version, nil
 	})
-	if slot != 1 || err != nil {
+	if slot != 2 || err != nil {
 		t.Fatalf("slot %d, %v", slot, err)
 	}
 	s.put(listed("v3", "v2"), nil)
 	refresh(t, r)
-	if a, err := r.Attempt(true); err != nil || a.Prepared(1) != "second v2" {
+	if a, err := r.Attempt(true); err != nil || a.Prepared(2) != "second v2" {
 		t.Errorf("%v", err)
 	} else {
 		a.Accepted()
 	}
+}
+
+// Nor does it, if a rotation comes while it looks at the keys.
+//
+// F13, F19
+func TestRotationDuringPrepare(t *testing.T) {
+	s := &store{set: listed("v1")}
+	r, _ := keep(t, s, source.WithPrepare(func(k source.Key) (any, error) { return k.Version, nil }))
+	rotated := false
+	_, err := r.Prepare(func(k source.Key) (any, error) {
+		if !rotated {
+			rotated = true
+			s.put(listed("v2"), nil)
+			refresh(t, r)
+		}
+		return nil, errors.New("no such header")
+	})
+	if !errors.Is(err, source.ErrUnusable) || r.Version() != "v2" {
+		t.Errorf("%v, %q in use", err, r.Version())
+	}
+	if a, err := r.Attempt(true); err != nil || a.Prepared(0) != "v2" {
+		t.Errorf("%v", err)
+	} else {
+		a.Accepted()
+	}
+}
+
+// The only scheme of a ring, whose key it cannot use, has no say: the next may be
+// right. And it has one as soon as there is a key that it can use.
+//
+// F19
+func TestFirstSchemeThatCannot(t *testing.T) {
+	s := &store{set: listed("bad")}
+	r, ev := keep(t, s)
+	choosy := func(k source.Key) (any, error) {
+		if strings.HasPrefix(k.Version, "bad") {
+			return nil, errors.New("cannot be parsed")
+		}
+		return "choosy " + k.Version, nil
+	}
+	if _, err := r.Prepare(choosy); !errors.Is(err, source.ErrUnusable) {
+		t.Errorf("%v", err)
+	}
+	if _, err := r.Prepare(func(k source.Key) (any, error) { return "any " + k.Version, nil }); err != nil {
+		t.Error(err)
+	}
+	if a, err := r.Attempt(true); err != nil || a.Prepared(1) != "any bad" {
+		t.Errorf("%v", err)
+	} else {
+		a.Accepted()
+	}
+	s.put(listed("v1"), nil)
+	refresh(t, r)
+	s.put(listed("bad2", "v1"), nil)
+	refresh(t, r)
+	if a, err := r.Attempt(true); err != nil || a.Prepared(0) != "choosy v1" || a.Prepared(1) != "any v1" {
+		t.Errorf("%v", err)
+	} else {
+		a.Accepted()
+	}
+	r.Close()
+	if got := ev.count(source.Warning); got == 0 {
+		t.Errorf("%q", ev.kinds())
+	}
+}
+
+// Of one content under two names, the one that can be used now counts.
+//
+// F16
+func TestSameContentPendingAndNot(t *testing.T) {
+	set := called("2=a", "1=a")
+	set.Keys[0].NotBefore = time.Now().Add(30 * time.Minute)
+	r, _ := keep(t, &store{set: set}, source.WithFailFast())
+	if r.Version() != "1" {
+		t.Errorf("%q in use", r.Version())
+	}
+}
+
+// A restart with a cache names what is new as one without would: by its file's time.
+//
+// F91
+func TestNamesAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "cache")
+		file := func(content string) source.Set {
+			return source.Set{Keys: []source.Key{{Secret: source.NewSecret("sentinel-" + content), CreatedAt: time.Now()}}}
+		}
+		s := &store{set: file("a")}
+		r, _ := keep(t, s, source.WithCache(source.FileCache(path)))
+		time.Sleep(time.Hour)
+		s.put(file("b"), nil)
+		refresh(t, r)
+		r.Close()
+		time.Sleep(time.Hour)
+		s.put(file("c"), nil)
+		want := time.Now().UTC().Format("20060102T150405.000Z")
+		time.Sleep(time.Hour)
+		r, _ = keep(t, s, source.WithCache(source.FileCache(path)))
+		if r.Version() != want {
+			t.Errorf("called %s, want %s", r.Version(), want)
+		}
+	})
 }

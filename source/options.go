@@ -20,7 +20,7 @@ type config struct {
 	noRollback  bool
 	lockout     bool
 	cache       Cache
-	prepare     []func(Key) (any, error)
+	prepare     []preparer
 	logger      *slog.Logger
 	observers   []func(Event)
 	now         func() time.Time // time.Now but in tests of clock jumps
@@ -109,7 +109,7 @@ func WithLockout() Option { return func(c *config) { c.lockout = true } }
 // cannot use never becomes current, not even at the start. The first such option
 // has slot 0, the next 1. An error must not hold the secret.
 func WithPrepare(prepare func(Key) (any, error)) Option {
-	return func(c *config) { c.prepare = append(c.prepare, prepare) }
+	return func(c *config) { c.prepare = append(c.prepare, preparer{prepare, true}) }
 }
 
 // WithCache keeps the last good keys, previous ones included, in cache, so that

@@ -6,50 +6,75 @@ import (
 	"slices"
 )
 
+// A preparer is the prepare function of one scheme.
+type preparer struct {
+	prepare func(Key) (any, error)
+	binds   bool // what it cannot use, nobody may: it could use a key once
+}
+
+// unfit stands for what a scheme that does not bind the ring made of a key that it
+// cannot use.
+type unfit struct{}
+
 // Prepare makes prepare look at every key, those that the ring has and those
 // that come, before it may be used; [Attempt.Prepared] gives what it made of
-// the attempt's key, under the slot that Prepare returns. A key that it refuses
-// is unusable to this ring; if it is the current key, err is what prepare said of
-// it. Where others prepare keys for this ring already, who can use the current key,
-// it is prepare that is at fault: slot is -1 then, and nothing changes. prepare
-// must not call the ring; it is called once a version. A transport calls Prepare
-// once, when it is made; see also [WithPrepare].
+// the attempt's key, under the slot that Prepare returns. prepare must not call
+// the ring; it is called once a version. A transport calls Prepare once, when it
+// is made; see also [WithPrepare].
+//
+// A key that prepare refuses is unusable to this ring, and the error is what it
+// said of the current one. But where it refuses every key there is, or the
+// current one, which others that prepare keys for this ring can use, it is
+// prepare that is at fault, as far as one can tell: the error and a Warning say
+// so, and until it can use a key, it has no say.
 func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, err error) {
 	if r == nil || r.cancel == nil {
-		return -1, fmt.Errorf("source: %w: no ring", ErrNoKey)
+		return 0, fmt.Errorf("source: %w: no ring", ErrNoKey)
 	}
-	r.mu.Lock()
-	list, others := slices.Clone(r.list), len(r.prepare) > 0
-	r.unlock()
-	made := make(map[*version]preparation, len(list))
-	for _, v := range list {
-		var p preparation
-		p.add(r.prepareWith(prepare, *v.key.Load()))
-		made[v] = p
-	}
-
+	made := make(map[*version]preparation)
 	r.mu.Lock()
 	defer r.unlock()
+	for { // off every lock, until there is one for every key
+		var missing []*version
+		for _, v := range r.list {
+			if _, ok := made[v]; !ok {
+				missing = append(missing, v)
+			}
+		}
+		if len(missing) == 0 {
+			break
+		}
+		r.unlock()
+		for _, v := range missing {
+			var p preparation
+			p.add(r.prepareWith(preparer{prepare, true}, *v.key.Load()))
+			made[v] = p
+		}
+		r.mu.Lock()
+	}
 	current := r.snap.Load().current
-	if p := made[current]; others && p.err != nil {
-		return -1, r.fail(p.err)
+	p := preparer{prepare: prepare, binds: made[current].err == nil}
+	if !p.binds && !slices.ContainsFunc(r.prepare, func(o preparer) bool { return o.binds }) {
+		p.binds = slices.ContainsFunc(r.list, func(v *version) bool { return made[v].err == nil })
+	}
+	if err = made[current].err; err != nil {
+		err = r.fail(err)
+	}
+	if !p.binds {
+		r.warn(fmt.Errorf("a scheme cannot use version %q: %w", current.label(), made[current].err))
 	}
 	slot = len(r.prepare)
-	r.prepare = append(r.prepare, prepare)
+	r.prepare = append(r.prepare, p)
 	for _, v := range r.list {
-		p, ok := made[v]
-		if !ok { // it joined meanwhile
-			p.add(r.prepareWith(prepare, *v.key.Load()))
-		}
 		prepared := append(slices.Clone(*v.prepared.Load()), make([]any, slot+1)...)[:slot+1]
-		prepared[slot] = p.values[0]
+		prepared[slot] = made[v].values[0]
+		if made[v].err != nil {
+			prepared[slot] = unfit{}
+		}
 		v.prepared.Store(&prepared)
-		if p.err != nil && v.unusable == nil {
-			v.unusable = p.err
-			r.emit(Event{Kind: RefreshFailed, Version: v.label(), Err: r.fail(p.err)})
-			if v == current {
-				err = r.fail(p.err)
-			}
+		if failed := made[v].err; failed != nil && p.binds && v.unusable == nil {
+			v.unusable = failed
+			r.emit(Event{Kind: RefreshFailed, Version: v.label(), Err: r.fail(failed)})
 		}
 	}
 	r.recompute(r.cfg.now())
@@ -76,7 +101,7 @@ func (r *Ring) prepareNew(keys []Key) []preparation {
 	made := make([]preparation, len(keys))
 	for i, key := range keys {
 		if r.find(key) == nil {
-			made[i].label = r.label(key, nil, func(label string) bool {
+			made[i].label = r.label(key, func(label string) bool {
 				return slices.ContainsFunc(made[:i], func(o preparation) bool { return o.label == label })
 			}, now)
 		}
@@ -91,13 +116,17 @@ func (r *Ring) prepareNew(keys []Key) []preparation {
 	return made
 }
 
-func (r *Ring) prepareWith(prepare func(Key) (any, error), key Key) (p any, err error) {
+func (r *Ring) prepareWith(by preparer, key Key) (p any, err error) {
 	defer func() {
 		if recover() != nil { // the value may hold the secret
 			err = fmt.Errorf("%w: its scheme panicked", ErrUnusable)
 		}
 	}()
-	if p, err = prepare(key); err != nil && !errors.Is(err, ErrUnusable) {
+	p, err = by.prepare(key)
+	switch {
+	case err != nil && !by.binds:
+		return unfit{}, nil
+	case err != nil && !errors.Is(err, ErrUnusable):
 		err = fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
 	return p, err

@@ -67,7 +67,7 @@ func (r *Ring) fly(f *flight) {
 
 	var made []preparation
 	if err == nil {
-		set.Keys = distinct(set.Keys)
+		set.Keys = distinct(set.Keys, r.cfg.now())
 		made = r.prepareNew(set.Keys)
 	}
 
@@ -119,6 +119,22 @@ func (r *Ring) Refresh(ctx context.Context) error {
 	}
 }
 
+// glance waits for one reading of the source, shared with whoever else wants one,
+// and for no longer than a refused request may wait. It reports whether there was
+// a reading.
+func (r *Ring) glance(ctx context.Context) bool {
+	late := time.NewTimer(cmp.Or(r.cfg.refusalWait, r.cfg.readTimeout))
+	defer late.Stop()
+	select {
+	case <-r.readAfter().done:
+		return true
+	case <-late.C:
+		return true // it is too slow to be of use
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // A window is the time in which requests whose keys were all refused wait
 // together for the source to come up with another.
 type window struct {
@@ -129,9 +145,8 @@ type window struct {
 
 // await waits for a version that a request with that past can be sent with: it
 // looks whenever one has come, until a window is over in vain, the time for one
-// has passed, or ctx ends. waited reports whether it waited in vain. A doubtful
-// refusal gets one reading.
-func (r *Ring) await(ctx context.Context, p *past, doubtful bool) (v *version, waited bool) {
+// has passed, or ctx ends. waited reports whether it waited in vain.
+func (r *Ring) await(ctx context.Context, p *past) (v *version, waited bool) {
 	begun, again, over := time.Now(), false, false
 	var late <-chan time.Time
 	var w *window // that this request waits in
@@ -160,7 +175,7 @@ func (r *Ring) await(ctx context.Context, p *past, doubtful bool) (v *version, w
 			w = &window{wait: r.cfg.refusalWait, done: make(chan struct{})}
 			r.window = w
 			current := r.snap.Load().current
-			if doubtful || cool || r.waitedFor == current && current != nil && !current.accepted {
+			if cool || r.waitedFor == current && current != nil && !current.accepted {
 				w.wait = 0 // in vain once; one reading is all it gets from now on
 			}
 			r.wg.Go(func() { r.open(w, again, current) })

@@ -33,7 +33,7 @@ type Ring struct {
 	salt      []byte     // of digests
 	barred    []string   // digests of what Revoke put out of use
 	named     time.Time  // the latest time that a key was named after
-	prepare   []func(Key) (any, error)
+	prepare   []preparer
 	epoch     uint64
 	changed   chan struct{} // closed when a version joins
 	observers []*observer

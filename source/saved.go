@@ -157,6 +157,9 @@ func (r *Ring) restore(s *saved) {
 		if key.Secret.IsZero() || r.find(key) != nil {
 			continue
 		}
+		if k.Version == "" && key.CreatedAt.After(r.named) {
+			r.named = key.CreatedAt
+		}
 		v := r.join(key, preparation{label: k.Label}, nil, now)
 		v.wasCurrent = k.WasCurrent
 		v.ending, v.replacedAt = !k.ReplacedAt.IsZero(), k.ReplacedAt

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,9 +16,8 @@ type exchange struct {
 	a        source.Attempt
 	body     body
 	attempts int
-	doubtful bool // the refusal before this attempt was
+	refused  Verdict // of the attempt before, if that was a refusal
 	resynced bool
-	turn     bool // has the transport's
 	signing  bool // by the scheme's code, which may panic
 }
 
@@ -30,11 +28,6 @@ func (x *exchange) send() (*http.Response, error) {
 	signer, ok := x.a.Prepared(t.slot).(Signer)
 	if !ok {
 		return nil, x.unsigned(source.ErrUnusable)
-	}
-	if t.serial != nil && t.serial(x.req) {
-		if err := x.take(); err != nil {
-			return nil, err
-		}
 	}
 	x.signing = true
 	err := signer.Sign(out)
@@ -49,7 +42,6 @@ func (x *exchange) send() (*http.Response, error) {
 		sendOnce(out)
 	}
 	resp, err := t.base.RoundTrip(out)
-	x.give()
 	if err == nil && resp == nil {
 		err = errors.New("transport: the base RoundTripper returned neither response nor error")
 	}
@@ -70,27 +62,6 @@ func (x *exchange) send() (*http.Response, error) {
 	return resp, nil
 }
 
-// take waits for the transport's turn, so that nonces arrive as they grow.
-func (x *exchange) take() error {
-	ctx := x.req.Context()
-	select {
-	case x.t.turn <- struct{}{}:
-		x.turn = true
-		return nil
-	case <-ctx.Done():
-		x.a.Drop()
-		closeReader(x.body.current)
-		return context.Cause(ctx)
-	}
-}
-
-func (x *exchange) give() {
-	if x.turn {
-		x.turn = false
-		<-x.t.turn
-	}
-}
-
 // unsigned ends an attempt that could not be signed.
 func (x *exchange) unsigned(err error) error {
 	x.a.Unknown()
@@ -105,7 +76,6 @@ func (x *exchange) end(resp **http.Response, err *error) {
 	if x.signing && recover() != nil {
 		*resp, *err = nil, x.unsigned(fmt.Errorf("%w: its signer panicked", source.ErrUnusable))
 	}
-	x.give()
 	x.body.release()
 	x.a.End()
 }
@@ -132,7 +102,7 @@ func (x *exchange) passed(resp *http.Response, v Verdict) {
 	case c >= http.StatusInternalServerError, c == http.StatusTooManyRequests,
 		c == http.StatusProxyAuthRequired, c == http.StatusRequestTimeout,
 		c == http.StatusForbidden, c == http.StatusTeapot, // Binance's word for a banned address
-		x.attempts == 1, x.doubtful:
+		x.refused == Passed, x.refused == Doubtful:
 		x.a.Unknown()
 	default:
 		x.a.Accepted()
@@ -154,7 +124,6 @@ func (t *Transport) name(resp *http.Response, a *source.Attempt) {
 func (x *exchange) again(resp *http.Response, v Verdict) bool {
 	t, ctx := x.t, x.req.Context()
 	may := t.mayReplay(x.req, resp, v)
-	x.doubtful = v == Doubtful
 	if v == Clock {
 		learnt := t.resyncer != nil && t.resync(resp)
 		if learnt && may && !x.resynced && x.body.renew(x.req) {
@@ -179,6 +148,6 @@ func (x *exchange) again(resp *http.Response, v Verdict) bool {
 		closeReader(x.body.current)
 		return false
 	}
-	x.a = next
+	x.a, x.refused = next, v
 	return true
 }

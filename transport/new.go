@@ -17,14 +17,7 @@ func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
 		t.err = fmt.Errorf("transport: %w: New was given no ring", source.ErrNoKey)
 	}
 	if t.err == nil {
-		// A key that cannot be used is the ring's to report, now and later; a scheme
-		// that cannot use what others can is to blame itself.
-		slot, err := ring.Prepare(prepare(scheme))
-		if t.slot = slot; slot < 0 {
-			t.err = err
-		}
-	}
-	if t.err == nil {
+		t.slot, _ = ring.Prepare(prepare(scheme)) // a key that cannot be used is the ring's to report
 		t.draw(ring, o)
 	}
 	return t

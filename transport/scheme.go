@@ -22,6 +22,14 @@ import (
 // NeedsKey(*http.Request) bool that says which requests need a key at all; those
 // that do not, such as ones for public market data, are sent as they are, even
 // where there is no key, and their answers say nothing about one.
+//
+// A method Once(*http.Request) bool says which requests have an effect although
+// their method is a safe one, such as an order that is a GET: net/http would send
+// such a one again when its connection is lost, and must not. The price is that
+// it fails, too, if the server had closed the idle connection that it was to take.
+// And a method Serial(*http.Request) bool says which requests must reach the
+// server in the order of their nonces: of these, one at a time is signed, sent
+// and answered as far as its header.
 type Scheme interface {
 	// Prepare does once for each key version what need not be done for each
 	// request: parse the PEM, decode the base64, build the header value. An

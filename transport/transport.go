@@ -68,6 +68,17 @@ func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error
 		}
 		return t.base.RoundTrip(req) // F53: a redirect elsewhere goes without the key
 	}
+	if t.serial != nil && t.serial(req) {
+		// The key is chosen when the turn has come, and the outcome told before the
+		// next one's: of many that wait, one finds out that a key is refused.
+		select {
+		case t.turn <- struct{}{}:
+			defer func() { <-t.turn }()
+		case <-req.Context().Done():
+			closeBody(req)
+			return nil, req.Context().Err()
+		}
+	}
 	x := exchange{t: t, req: req}
 	// The attempt begins ahead of the copying: its counter's atomic addition would
 	// wait for all that the copying writes.

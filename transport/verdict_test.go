@@ -238,3 +238,80 @@ func TestCallersKeyIsNotCounted(t *testing.T) {
 	ring.Close()
 	send(t, rt, own).want(t, http.StatusUnauthorized, transport.CallersKey, 1) // it needs none of ours
 }
+
+// Requests that wait for their turn carry the key that is current when it comes,
+// and of many with a dead key, where bad keys lock out, one finds that out.
+//
+// F58, F59
+func TestSerialRequestsTakeTheKeyInTurn(t *testing.T) {
+	for name, lockout := range map[string]bool{"rotation": false, "lockout": true} {
+		t.Run(name, func(t *testing.T) {
+			hold, entered := make(chan struct{}), make(chan struct{}, 1)
+			var bad atomic.Int64
+			good := "v2"
+			if lockout {
+				good = "none"
+			}
+			base := roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Path == "/held" {
+					entered <- struct{}{}
+					<-hold
+					return status(http.StatusOK), nil
+				}
+				if r.Header.Get("Authorization") != "Bearer "+sentinel+good {
+					bad.Add(1)
+					return status(http.StatusUnauthorized), nil
+				}
+				return status(http.StatusOK), nil
+			})
+			s := newStore("v1")
+			opts := []source.Option{source.WithRefusalWait(0)}
+			if lockout {
+				opts = append(opts, source.WithLockout())
+			}
+			ring := quiet(t, s, opts...)
+			rt := transport.New(ring, serialScheme{transport.Bearer()}, transport.WithBase(base))
+			var wg sync.WaitGroup
+			wg.Go(func() { send(t, rt, get(t, "https://a.example/held")) })
+			<-entered
+			for i := range 20 {
+				wg.Go(func() { _, _ = try(rt, get(t, fmt.Sprintf("https://a.example/%d", i))) })
+			}
+			if !lockout {
+				s.mu.Lock()
+				s.set = listed("v2")
+				s.mu.Unlock()
+				if err := ring.Refresh(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			close(hold)
+			wg.Wait()
+			if most := map[bool]int64{false: 0, true: 3}[lockout]; bad.Load() > most {
+				t.Errorf("a dead key was sent %d times", bad.Load())
+			}
+		})
+	}
+}
+
+// An answer after a clock that was set right says no more for the key than it
+// would have said at once.
+//
+// F51, F73
+func TestNotFoundAfterAResyncIsNoAcceptance(t *testing.T) {
+	n := 0
+	base := roundTripper(func(*http.Request) (*http.Response, error) {
+		if n++; n == 1 {
+			return status(http.StatusConflict), nil
+		}
+		return status(http.StatusNotFound), nil
+	})
+	ring := quiet(t, newStore("v1"))
+	var learnt atomic.Int64
+	rt := transport.New(ring, clockScheme{transport.Bearer(), &learnt}, transport.WithBase(base),
+		verdicts(map[int]transport.Verdict{http.StatusConflict: transport.Clock}))
+	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusNotFound, "v1", 2)
+	if st := ring.Status().Current; st.Accepted != 0 || st.State == source.StateAccepted {
+		t.Errorf("%+v", st)
+	}
+}

@@ -155,9 +155,9 @@ func (r *reading) set() (source.Set, error) {
 // name_FILE names, and whether there is either.
 func (r *reading) lookup(name string) (text string, set bool, err error) {
 	value, set := os.LookupEnv(name)
-	path := os.Getenv(name + "_FILE")
+	path, file := os.LookupEnv(name + "_FILE")
 	if path == "" {
-		return value, set, nil
+		return value, set || file, nil
 	}
 	if value != "" {
 		return "", true, fmt.Errorf("%w: both %s and %[2]s_FILE are set", source.ErrInvalid, name)

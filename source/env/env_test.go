@@ -249,3 +249,11 @@ func TestParse(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// F27: an empty file name, as compose makes of an unset variable, does not make a
+// secret of the id.
+func TestPairWithAnEmptyFileName(t *testing.T) {
+	t.Setenv("Y_API_KEY", "id")
+	t.Setenv("Y_API_SECRET_FILE", "")
+	wantError(t, env.Pair("Y"), source.ErrInvalid)
+}
