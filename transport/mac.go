@@ -32,13 +32,13 @@ func NewMAC(newHash func() hash.Hash, decode func(string) ([]byte, error), secre
 	return m, nil
 }
 
-// Sum returns the MAC of the parts, one after the other.
-func (m *MAC) Sum(parts ...[]byte) []byte {
+// Append appends the MAC of the parts, one after the other, to dst.
+func (m *MAC) Append(dst []byte, parts ...[]byte) []byte {
 	h := m.pool.Get().(hash.Hash)
 	defer m.pool.Put(h)
 	h.Reset()
 	for _, p := range parts {
 		h.Write(p)
 	}
-	return h.Sum(nil)
+	return h.Sum(dst)
 }

@@ -144,7 +144,8 @@ func HMAC(newHash func() hash.Hash, decode func(string) ([]byte, error),
 		if err != nil {
 			return nil, err
 		}
-		return SignerFunc(func(req *http.Request) error { return sign(req, key, mac.Sum) }), nil
+		sum := func(parts ...[]byte) []byte { return mac.Append(nil, parts...) }
+		return SignerFunc(func(req *http.Request) error { return sign(req, key, sum) }), nil
 	})
 }
 

@@ -25,6 +25,7 @@ type Call struct {
 	message   []byte
 	signature []byte
 	scratch   []byte
+	sum       [64]byte // room for a MAC
 	ends      []int
 	err       error
 }
@@ -108,7 +109,7 @@ func (c *Call) sign() error {
 	if c.err != nil {
 		return c.err
 	}
-	sum, err := c.signer.compute(c.message)
+	sum, err := c.signer.compute(c.sum[:0], c.message)
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,7 @@ func Extra(name string) Part {
 func Signed(p ...Part) Part {
 	message := Join(p...)
 	return func(dst []byte, c *Call) []byte {
-		sum, err := c.signer.compute(message(nil, c))
+		sum, err := c.signer.compute(nil, message(nil, c))
 		c.fail(err)
 		return c.signer.encode(dst, sum)
 	}

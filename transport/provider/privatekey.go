@@ -20,7 +20,7 @@ func isPEM(s source.Secret) bool {
 
 // privateKey parses a private key and returns how it signs, and whether with Ed25519. Its errors are
 // fixed texts: those of the parsers may hold some of what they parse.
-func privateKey(s source.Secret, takesRSA, takesEd25519 bool) (sign func([]byte) ([]byte, error), isEd25519 bool, err error) {
+func privateKey(s source.Secret, takesRSA, takesEd25519 bool) (sign func(dst, message []byte) ([]byte, error), isEd25519 bool, err error) {
 	if !takesRSA && !takesEd25519 {
 		return nil, false, errors.New("a private key, where a shared secret is wanted")
 	}
@@ -40,13 +40,14 @@ func privateKey(s source.Secret, takesRSA, takesEd25519 bool) (sign func([]byte)
 	switch key := key.(type) {
 	case ed25519.PrivateKey:
 		if isEd25519 = takesEd25519; takesEd25519 {
-			sign = func(message []byte) ([]byte, error) { return ed25519.Sign(key, message), nil }
+			sign = func(dst, message []byte) ([]byte, error) { return append(dst, ed25519.Sign(key, message)...), nil }
 		}
 	case *rsa.PrivateKey:
 		if takesRSA {
-			sign = func(message []byte) ([]byte, error) {
+			sign = func(dst, message []byte) ([]byte, error) {
 				digest := sha256.Sum256(message)
-				return rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+				signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+				return append(dst, signature...), err
 			}
 		}
 	}
@@ -54,7 +55,7 @@ func privateKey(s source.Secret, takesRSA, takesEd25519 bool) (sign func([]byte)
 		return nil, false, errors.New("its private key is of a kind that the API does not take")
 	}
 	// A key that is too small, or inconsistent, shows only when it signs.
-	if _, err := sign(nil); err != nil {
+	if _, err := sign(nil, nil); err != nil {
 		return nil, false, errors.New("its private key cannot sign")
 	}
 	return sign, isEd25519, nil

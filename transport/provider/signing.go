@@ -138,10 +138,10 @@ type signer struct {
 	extra   map[string]source.Secret
 	nonces  *counter
 	encode  Encoding
-	private bool // signs with a private key,
-	ed25519 bool // of this kind
-	compute func(message []byte) ([]byte, error)
-	kept    []atomic.Pointer[[]string] // by header: its value at the first attempt
+	private bool                                      // signs with a private key,
+	ed25519 bool                                      // of this kind
+	compute func(dst, message []byte) ([]byte, error) // appends to dst
+	kept    []atomic.Pointer[[]string]                // by header: its value at the first attempt
 }
 
 func (d *scheme) prepare(key source.Key) (*signer, error) {
@@ -175,7 +175,7 @@ func (d *scheme) prepare(key source.Key) (*signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("provider: %s: %w", d.Name, err)
 	}
-	s.compute = func(message []byte) ([]byte, error) { return mac.Sum(message), nil }
+	s.compute = func(dst, message []byte) ([]byte, error) { return mac.Append(dst, message), nil }
 	return s, nil
 }
 
@@ -191,7 +191,7 @@ func (s *signer) Sign(req *http.Request) error {
 
 // text signs text and returns the signature, written as the API wants it.
 func (s *signer) text(text string) (string, error) {
-	sum, err := s.compute([]byte(text))
+	sum, err := s.compute(nil, []byte(text))
 	if err != nil {
 		return "", fmt.Errorf("provider: %s: %w", s.d.Name, err)
 	}
