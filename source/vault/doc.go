@@ -64,7 +64,10 @@
 // ignored. On a Vault with many writes and many clients leave the path out.
 //
 // Without it, and with OpenBao, the source polls; it asks for events again after an
-// hour. Vault loses an event now and then, 1 of 200 in our tests of 1.14: events
+// hour. A standby that names the active node is followed to there, as in a reading:
+// by one redirect, never from https to http. One that leads on is a fault of which
+// the ring warns; point VAULT_ADDR at the active node, or at a load balancer, then.
+// Arming the events takes 5 s at most, in which a reading may have to wait. Vault loses an event now and then, 1 of 200 in our tests of 1.14: events
 // make the poll faster and never replace it.
 //
 // # The token

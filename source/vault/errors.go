@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -20,6 +21,13 @@ func status(err error) reply.Status {
 	return 0
 }
 
+// refused reports whether the server does not take the token: Vault says 403, what
+// may stand before it 401.
+func refused(err error) bool {
+	code := status(err)
+	return code == http.StatusForbidden || code == http.StatusUnauthorized
+}
+
 func retryAfter(err error) time.Duration {
 	if p, ok := errors.AsType[*patient](err); ok {
 		return p.after
@@ -32,6 +40,7 @@ func retryAfter(err error) time.Duration {
 // https://developer.hashicorp.com/vault/api-docs#http-status-codes
 var kinds = map[reply.Status]error{
 	400: fmt.Errorf("%w: is this a KV version 2 engine?", source.ErrInvalid),
+	401: source.ErrDenied,
 	403: source.ErrDenied,
 	404: fmt.Errorf("%w: nothing at this path", source.ErrNoKey),
 	503: fmt.Errorf("%w: sealed or in maintenance", source.ErrUnavailable),

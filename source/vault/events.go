@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -12,10 +13,11 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
 const (
-	armTime  = 5 * time.Second  // bounds the arming of a subscription
+	armTime  = 5 * time.Second  // bounds the arming of a subscription, login included
 	moment   = time.Second      // after which Vault surely has made the subscription
 	silence  = 30 * time.Second // between two pings; Vault's own pause
 	eachHour = time.Hour        // a server without events may be another by then
@@ -28,9 +30,12 @@ const (
 //
 // https://developer.hashicorp.com/vault/docs/concepts/events
 func (s *Source) Notify(ctx context.Context, changed func()) error {
+	// F75, F87: readings wait while the session sees to the token for us.
+	arming, cancel := context.WithTimeout(ctx, armTime)
+	defer cancel()
 	var conn *websocket.Conn
-	_, err := s.session.do(ctx, func(client *api.Client) (err error) {
-		conn, err = subscribe(ctx, client)
+	_, err := s.session.do(arming, func(client *api.Client) (err error) {
+		conn, err = subscribe(arming, client)
 		return err
 	})
 	switch {
@@ -59,36 +64,66 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 }
 
 // subscribe asks for every event of KV version 2. All come on one connection: of
-// what changes a version's standing, a write is but one kind.
+// what changes a version's standing, a write is but one kind. One redirect is
+// followed, as the client does for a reading: a standby names the active node.
+// The connection lives on when ctx ends.
+//
+// https://developer.hashicorp.com/vault/docs/concepts/ha#client-redirection
 func subscribe(ctx context.Context, client *api.Client) (*websocket.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, armTime)
-	defer cancel()
+	config := client.CloneConfig()
 	r := client.NewRequest(http.MethodGet, "/v1/sys/events/subscribe/kv-v2/*")
 	r.Params.Set("json", "true")
-	req, err := r.ToHTTP()
-	if err != nil {
+	for followed := false; ; followed = true {
+		conn, resp, err := dial(ctx, config.HttpClient.Transport, r)
+		if err == nil || resp == nil {
+			return conn, err
+		}
+		if to := elsewhere(resp); to != nil && !followed && !config.DisableRedirects && (r.URL.Scheme != "https" || to.Scheme == "https") {
+			r.URL, r.Host = to, to.Host // F84: with the token, but never from https to http
+			continue
+		}
+		err = &api.ResponseError{StatusCode: resp.StatusCode}
+		if after := reply.RetryAfter(resp.Header, time.Now()); after > 0 {
+			err = &patient{err, after} // F77: the client's callbacks do not see this response
+		}
 		return nil, err
 	}
-	conn, resp, err := websocket.Dial(ctx, req.URL.String(), &websocket.DialOptions{
+}
+
+func dial(ctx context.Context, transport http.RoundTripper, r *api.Request) (*websocket.Conn, *http.Response, error) {
+	req, err := r.ToHTTP()
+	if err != nil {
+		return nil, nil, err
+	}
+	return websocket.Dial(ctx, req.URL.String(), &websocket.DialOptions{
 		HTTPHeader: req.Header, Host: req.Host,
-		HTTPClient: &http.Client{ // F84: the token goes nowhere else
-			Transport:     client.CloneConfig().HttpClient.Transport,
+		HTTPClient: &http.Client{
+			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	})
-	if err != nil && resp != nil {
-		return nil, &api.ResponseError{StatusCode: resp.StatusCode}
-	}
-	return conn, err
 }
 
-// hasNone reports whether the server said that it has no events for us.
+// elsewhere returns where a redirect of a kind that the client follows leads to,
+// nil for every other response.
+func elsewhere(resp *http.Response) *url.URL {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect:
+		if to, err := resp.Location(); err == nil && (to.Scheme == "http" || to.Scheme == "https") {
+			return to
+		}
+	}
+	return nil
+}
+
+// hasNone reports whether the server said that it has no events for us. A redirect
+// that is not followed is no such word: it may be that no node is active yet.
 func hasNone(err error) bool {
 	if _, login := err.(*loginError); login {
 		return false
 	}
 	code := status(err)
-	return code >= 200 && code < 500 && code != http.StatusTooManyRequests
+	return code >= 200 && code < 500 && code/100 != 3 && code != http.StatusTooManyRequests
 }
 
 // listen calls changed at each event, and once more a moment after the beginning:

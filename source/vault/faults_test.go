@@ -23,7 +23,7 @@ func TestFaults(t *testing.T) {
 	storetest.TestFaults(t, storetest.Table{
 		Poll: time.Second, Parallel: true,
 		More: []string{
-			"sealed", "throttled", "internal error", "a page in place of an answer", "not KV version 2",
+			"sealed", "throttled", "internal error", "not authorized", "a page in place of an answer", "not KV version 2",
 			"every version is deleted", "nothing but an empty version",
 		},
 		Open: func(t *testing.T) storetest.Store {
@@ -66,6 +66,7 @@ func TestFaults(t *testing.T) {
 					"sealed":                       {Begin: func() { s.must(s.root.Sys().Seal()) }, Mend: s.Restart, Want: source.ErrUnavailable},
 					"throttled":                    does(answers(429, secret), source.ErrUnavailable),
 					"internal error":               does(answers(500, secret), source.ErrUnavailable),
+					"not authorized":               does(answers(401, secret), source.ErrDenied),
 					"a page in place of an answer": does(answers(200, "<html>"+conformance.Sentinel, "Content-Type", "text/html"), source.ErrUnavailable),
 					"not KV version 2":             does(answers(400, secret), source.ErrInvalid),
 					"every version is deleted":     {Begin: func() { drop(1, 2) }, Want: source.ErrNoKey},

@@ -38,7 +38,7 @@ func (s *session) do(ctx context.Context, f func(*api.Client) error) (freshFor t
 			}
 		}))
 	}
-	if err = try(client); status(err) == 403 {
+	if err = try(client); refused(err) {
 		another, failed := s.another(ctx, client.Token())
 		if failed != nil {
 			return 0, failed
@@ -99,22 +99,30 @@ func (s *session) ready(ctx context.Context) (client *api.Client, freshFor time.
 	return s.copy(), freshFor, nil
 }
 
-// another returns a client with another token than the refused one: nil if Vault
-// knows that token, so that it is the policy which refuses, and if there is no other.
-func (s *session) another(ctx context.Context, refused string) (*api.Client, error) {
+// another returns a client with another token than the one before, which was
+// refused: nil if Vault knows that one, so that it is the policy which refuses,
+// and if there is no other.
+func (s *session) another(ctx context.Context, before string) (*api.Client, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer s.unlock()
-	if s.client.Token() == refused {
-		// Logging in at each poll that a policy refuses would fill Vault with tokens.
-		if _, err := s.client.Auth().Token().LookupSelfWithContext(ctx); err == nil || s.method == nil {
+	if s.client.Token() == before {
+		if s.method == nil {
 			return nil, nil
+		}
+		// Logging in at each poll that a policy refuses would fill Vault with tokens.
+		_, err := s.client.Auth().Token().LookupSelfWithContext(ctx)
+		switch {
+		case err == nil:
+			return nil, nil
+		case status(err) == 0: // no answer says nothing of the token
+			return nil, err
 		}
 		if err := s.login(ctx); err != nil {
 			return nil, err
 		}
-		if s.client.Token() == refused {
+		if s.client.Token() == before {
 			return nil, nil
 		}
 	}
@@ -146,7 +154,7 @@ func (l *loginError) Unwrap() error { return l.error }
 // is. The caller holds turn.
 func (s *session) lookup(ctx context.Context) {
 	secret, err := s.client.Auth().Token().LookupSelfWithContext(ctx)
-	s.known = err == nil || status(err) == 403
+	s.known = err == nil || refused(err)
 	if err == nil {
 		s.note(secret)
 	}
