@@ -50,8 +50,10 @@
 //
 // The source watches the key, and reads it when it was put, deleted or purged.
 // When a lost connection is back it watches anew, and reads. A server behind the
-// one that gave notice is asked again for up to a second, for reads may be
-// served by any replica.
+// one that gave notice is asked again for a second, for reads may be served by any
+// replica; then the reading fails, and the ring keeps what it has. A bucket that
+// was made anew is known by its times. One that was restored with an older value
+// than was heard of looks like a server that is behind: put the key once more.
 //
 // # Permissions
 //

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -31,10 +30,10 @@ type Source struct {
 	decode      source.Decoder
 	overlap     time.Duration
 
-	heard atomic.Uint64 // the newest revision that a watch told of
-
 	mu       sync.Mutex
-	revision uint64 // of what was read last
+	heard    uint64    // the newest revision that a watch told of
+	heardAt  time.Time // when that was made
+	revision uint64    // of what was read last
 	created  time.Time
 	set      source.Set // what it said
 	marker   uint64     // the newest one that a watch told of
@@ -101,26 +100,15 @@ func (s *Source) read(ctx context.Context, nc *nats.Conn) (source.Set, error) {
 	if err != nil {
 		return source.Set{}, err
 	}
-	entry, err := kv.Get(ctx, s.key)
-	// Any replica may answer, and one that is behind would make us miss a notice.
-	for wait := 10 * time.Millisecond; err == nil && entry.Revision() < s.heard.Load() && wait < time.Second; wait *= 2 {
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return source.Set{}, ctx.Err()
-		}
-		entry, err = kv.Get(ctx, s.key)
-	}
+	return s.readFrom(ctx, kv)
+}
+
+func (s *Source) readFrom(ctx context.Context, kv jetstream.KeyValue) (source.Set, error) {
+	entry, err := s.newest(ctx, kv)
 	if err != nil {
 		return source.Set{}, err
 	}
 	s.mu.Lock()
-	if entry.Revision() < s.heard.Load() { // the bucket was made anew, and counts from 1
-		s.heard.Store(0)
-		s.marker, s.revokes = 0, false
-	}
 	held := s.revision == entry.Revision() && s.created.Equal(entry.Created()) && len(s.set.Keys) > 0
 	s.mu.Unlock()
 	var entries []jetstream.KeyValueEntry
@@ -129,7 +117,7 @@ func (s *Source) read(ctx context.Context, nc *nats.Conn) (source.Set, error) {
 			return source.Set{}, err
 		}
 		if entries[0].Revision() < entry.Revision() {
-			return source.Set{}, fmt.Errorf("%w: the replica that was asked is behind", source.ErrUnavailable)
+			return source.Set{}, errBehind
 		}
 	}
 	s.mu.Lock()
@@ -217,21 +205,6 @@ func (s *Source) watch(ctx context.Context, nc *nats.Conn, status <-chan nats.St
 		case <-ctx.Done():
 			return nil
 		}
-	}
-}
-
-// hear notes what a watch tells. A marker has to be remembered: a bucket with a
-// history of 1 has lost it at the next put (F70).
-func (s *Source) hear(entry jetstream.KeyValueEntry) {
-	s.heard.Store(max(s.heard.Load(), entry.Revision()))
-	if entry.Operation() == jetstream.KeyValuePut {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if entry.Revision() > s.marker {
-		s.marker, s.revokes = entry.Revision(), true
-		s.revision = 0 // if that was read before the marker was heard of, it is listed anew
 	}
 }
 
