@@ -28,7 +28,8 @@
 //   - Prefer: wait=N (RFC 7240 section 4.3) on a conditional request: if nothing
 //     has changed, hold the answer for up to N seconds and send the document
 //     when it changes, else 304 with Preference-Applied: wait. A switch then
-//     takes a round trip. Polling goes on underneath.
+//     takes two round trips: this one, and a conditional reading, as another
+//     change may have followed. Polling goes on underneath.
 //   - Cache-Control: max-age=N: when to read again, between 1 s and 1 h.
 //     max-age=0, no-cache and no-store leave it to the ring's own interval.
 //   - Retry-After (RFC 9110 section 10.2.3) on 429 and 5xx: when to try again,

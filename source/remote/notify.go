@@ -21,9 +21,9 @@ const (
 )
 
 // Notify calls changed once when it starts and then whenever a long poll
-// brings another document; a Read within the next second returns that document
-// without a request of its own. It begins with the first ETag that a Read gets: without
-// one the endpoint cannot know what we hold, and Notify only waits for ctx.
+// brings another document, which Read then asks for anew: another change may
+// have followed. It begins with the first ETag that a Read gets: without one the
+// endpoint cannot know what we hold, and Notify only waits for ctx.
 //
 // Against an endpoint that does not hold its answers (neither
 // Preference-Applied: wait nor a 304 that took at least half the wait) Notify
@@ -65,7 +65,7 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 		// Another ETag on the same document is no change (F80).
 		isNew, applied := !got.body.Equal(base.body), got.applied
 		if !got.same(base) {
-			s.keep(got, isNew)
+			s.keep(got)
 			base = got
 		}
 		if isNew {
@@ -91,12 +91,6 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 			soon = 0
 		}
 	}
-}
-
-func (s *Source) peek() reading {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.last
 }
 
 // longPoll asks the endpoint to answer when it has something else than base.

@@ -22,10 +22,6 @@ const (
 	// included (F79). It lies below the ring's own default of 30 s.
 	readTimeout = 20 * time.Second
 
-	// handOver is for how long Read returns what Notify has just fetched
-	// instead of asking again.
-	handOver = time.Second
-
 	maxETag = 1 << 10 // bytes; a longer one is not sent back
 )
 
@@ -58,41 +54,35 @@ func (r reading) same(o reading) bool { return r.etag == o.etag && r.body.Equal(
 // and 403, [source.ErrNoKey] for 404 and 410, [source.ErrInvalid] for an answer
 // that is not a key document, and [source.ErrUnavailable] for the rest.
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
-	r, isNew := s.take()
-	if !isNew {
-		ctx, cancel := context.WithTimeout(ctx, readTimeout)
-		defer cancel()
-		got, err := s.get(ctx, r, 0)
-		if err != nil {
-			return source.Set{}, err
-		}
-		if !got.same(r) { // else Notify may have kept a newer one meanwhile
-			s.keep(got, false)
-		}
-		r = got
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	base := s.peek()
+	// F61: what Notify has just fetched may be old already, so ask, always.
+	got, err := s.get(ctx, base, 0)
+	if err != nil {
+		return source.Set{}, err
 	}
-	set, err := r.set()
+	if !got.same(base) { // else Notify may have kept a newer one meanwhile
+		s.keep(got)
+	}
+	set, err := got.set()
 	if err != nil {
 		return source.Set{}, s.fail(err)
 	}
 	return set, nil
 }
 
-// take returns the last reading, and whether it is one that Notify has just
-// fetched and nobody has seen.
-func (s *Source) take() (reading, bool) {
+func (s *Source) peek() reading {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	isNew := s.unread && time.Since(s.last.at) < handOver
-	s.unread = false
-	return s.last, isNew
+	return s.last
 }
 
 // keep makes r, which has been checked, the last reading.
-func (s *Source) keep(r reading, unread bool) {
+func (s *Source) keep(r reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last, s.unread = r, unread
+	s.last = r
 	if r.etag == "" {
 		return
 	}

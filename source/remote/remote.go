@@ -30,7 +30,6 @@ type Source struct {
 
 	mu     sync.Mutex
 	last   reading       // what arrived last with success
-	unread bool          // Notify fetched last and no Read has returned it yet
 	tagged chan struct{} // closed when the endpoint has named an ETag
 }
 
