@@ -140,7 +140,11 @@ func (c *caddy) accept(ctx context.Context, keys ...source.Key) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("caddy answers %s", resp.Status)
 	}
-	return nil
+	// Caddy answers once the new sockets are open and may close the old ones after
+	// that: what still came in there was judged by the keys of before, or reset.
+	return await(ctx, "the end of caddy's old sockets", func() bool {
+		return listeners(c.address, c.admin) == 2
+	})
 }
 
 func (c *caddy) logged(ctx context.Context, id string) ([]string, error) {

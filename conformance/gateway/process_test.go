@@ -1,10 +1,14 @@
 package gateway_test
 
 import (
+	"context"
+	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -75,13 +79,50 @@ func stop(cmd *exec.Cmd) {
 	_ = cmd.Wait()
 }
 
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(limit); !ok(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("never came: %s", what)
+// listeners counts the sockets that listen on the ports of these addresses, as
+// Linux lists them. With SO_REUSEPORT there may be several for each.
+func listeners(addresses ...string) int {
+	data, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		return 0
+	}
+	ports := make(map[string]bool)
+	for _, address := range addresses {
+		if a, err := netip.ParseAddrPort(address); err == nil {
+			ports[fmt.Sprintf("%04X", a.Port())] = true
 		}
 	}
+	const listen = "0A"
+	n := 0
+	for line := range strings.Lines(string(data)) { // 0: 0100007F:9C40 00000000:0000 0A ...
+		if f := strings.Fields(line); len(f) > 3 && f[3] == listen {
+			if _, port, _ := strings.Cut(f[1], ":"); ports[port] {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	if err := await(t.Context(), what, ok); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await waits until ok is true, for the limit at most.
+func await(ctx context.Context, what string, ok func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("never came: %s", what)
+		}
+	}
+	return nil
 }
