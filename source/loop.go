@@ -19,6 +19,7 @@ func (r *Ring) loop() {
 	defer turn.Stop()
 	var quiet throttle
 	var reading *flight
+	var told bool // of something new, which has not been read yet
 	last := r.cfg.now()
 	for {
 		turn.Reset(min(r.turn(), time.Minute))
@@ -31,8 +32,9 @@ func (r *Ring) loop() {
 			return
 		case <-done:
 			quiet.note(reading.news)
+			told = told && reading.err != nil
 			reading = nil
-			poll.Reset(r.pause())
+			poll.Reset(r.pause(told))
 		case <-poll.C:
 			if reading == nil {
 				reading = r.read()
@@ -41,7 +43,7 @@ func (r *Ring) loop() {
 			if !quiet.wait(r.ctx) {
 				return
 			}
-			reading = r.readAfter()
+			reading, told = r.readAfter(), true
 		case <-turn.C:
 		case <-r.wake:
 		}
@@ -131,12 +133,13 @@ func (r *Ring) interval() time.Duration {
 	}
 }
 
-// pause is the time to the next poll after the last reading.
-func (r *Ring) pause() time.Duration {
+// pause is the time to the next poll after the last reading. told says that there
+// is something new to be read.
+func (r *Ring) pause(told bool) time.Duration {
 	r.mu.Lock()
 	failures, err := r.failures, r.lastErr
 	r.unlock()
-	if failures > 0 && r.snap.Load().err == nil {
+	if failures > 0 && !told && r.snap.Load().err == nil {
 		// There are keys: a source that is down is not asked more often than one
 		// that is up. Ten thousand clients that poll each 10 s and try again after
 		// 1, 2, 4 and 8 s ask it four times as often. Nor with another jitter, the

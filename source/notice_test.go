@@ -148,3 +148,30 @@ func TestSilentNotifierIsAskedAgain(t *testing.T) {
 		})
 	}
 }
+
+// A notice whose reading fails is not forgotten until the next poll.
+//
+// F03, F77
+func TestReadingAfterANoticeIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &pushing{store{set: listed("v1"), kick: make(chan struct{})}}
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		synctest.Wait()
+		s.put(source.Set{}, source.ErrUnavailable)
+		s.kick <- struct{}{}
+		synctest.Wait()
+		s.put(listed("v2", "v1"), nil)
+		time.Sleep(2 * time.Second)
+		if r.Version() != "v2" {
+			t.Errorf("%s in use 2 s after a notice", r.Version())
+		}
+		// Without one, a source that fails is left in peace.
+		s.put(source.Set{}, source.ErrUnavailable)
+		_ = r.Refresh(t.Context())
+		before := s.count()
+		time.Sleep(50 * time.Second)
+		if n := s.count() - before; n != 0 {
+			t.Errorf("read %d times more", n)
+		}
+	})
+}
