@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/nats/internal/natstest"
 )
 
+var buckets atomic.Int64
+
 // harness makes the suite's backend: the shared server behind a proxy.
 func harness(document bool) conformance.SourceHarness {
 	h := conformance.SourceHarness{
@@ -30,7 +33,9 @@ func harness(document bool) conformance.SourceHarness {
 			if document {
 				opts = append(opts, rknats.WithDecoder(source.Document))
 			}
-			name := bucketOf(t)
+			// As no other bucket was called: the server takes its time to clear away
+			// what a deleted one of that name has left.
+			name := fmt.Sprintf("%s_%d", bucketOf(t), buckets.Add(1))
 			kv := bucket(t, dial(t, shared.Addr), name, 1)
 			encode := func(keys ...source.Key) string {
 				data, err := source.EncodeDocument(source.Set{Keys: keys, Complete: true})
