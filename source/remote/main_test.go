@@ -39,7 +39,7 @@ func document(version string) string {
 	return fmt.Sprintf(`{"keys":[{"version":%q,"id":"id-%s","secret":"%s-%s"}]}`, version, version, sentinel, version)
 }
 
-func newEndpoint(t *testing.T, version string) *endpoint {
+func newEndpoint(t testing.TB, version string) *endpoint {
 	t.Helper()
 	e := &endpoint{changed: make(chan struct{})}
 	e.set(document(version), `"`+version+`"`)
@@ -48,7 +48,7 @@ func newEndpoint(t *testing.T, version string) *endpoint {
 }
 
 // serve starts a TLS server on loopback that ends with the test.
-func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
+func serve(t testing.TB, h http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(h)
 	srv.EnableHTTP2 = true
@@ -100,12 +100,12 @@ func writeJSON(w http.ResponseWriter, body string) {
 }
 
 // open returns a source of srv that ends with the test.
-func open(t *testing.T, srv *httptest.Server, opts ...remote.Option) *remote.Source {
+func open(t testing.TB, srv *httptest.Server, opts ...remote.Option) *remote.Source {
 	t.Helper()
 	return openURL(t, srv.URL+"/keys", append([]remote.Option{trust(srv)}, opts...)...)
 }
 
-func openURL(t *testing.T, url string, opts ...remote.Option) *remote.Source {
+func openURL(t testing.TB, url string, opts ...remote.Option) *remote.Source {
 	t.Helper()
 	src, err := remote.New(url, opts...)
 	if err != nil {
