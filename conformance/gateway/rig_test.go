@@ -44,7 +44,10 @@ type rig struct {
 }
 
 // A report is what the transport says of a request.
-type report struct{ id, version string }
+type report struct {
+	id, version string
+	plain       bool // not to be sent again but after a refusal
+}
 
 func newRig(t *testing.T, overlap time.Duration, listed bool) *rig {
 	t.Helper()
@@ -190,7 +193,7 @@ func (r *rig) request(id string, n int) (version string, err error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.reports = append(r.reports, report{id, seen.Version()})
+	r.reports = append(r.reports, report{id, seen.Version(), client == r.plain})
 	if seen.Moved() {
 		r.moved++
 		if client == r.plain {
@@ -241,9 +244,9 @@ func (r *rig) judge() {
 			r.t.Error("failed: ", f)
 		}
 	}
-	refused, wrong := 0, 0
+	refused, wrong, resent := 0, 0, 0
 	for _, p := range r.reports {
-		accepted := 0
+		accepted, others := 0, 0
 		for _, l := range log[p.id] {
 			switch {
 			case l.Status == http.StatusUnauthorized && l.Version == "":
@@ -251,12 +254,21 @@ func (r *rig) judge() {
 			case l.Status == http.StatusOK && l.Version == r.names[p.version]:
 				accepted++
 			default:
-				wrong++
+				others++
 			}
 		}
-		if accepted != 1 {
+		switch {
+		case accepted == 1 && others == 0:
+		case accepted >= 1 && !p.plain:
+			// net/http itself sends a request again that may be repeated, if a reload
+			// closed its connection before the answer: nginx had logged it by then.
+			resent++
+		default:
 			wrong++
 		}
+	}
+	if resent > 10 {
+		r.t.Errorf("%d requests were sent again without a refusal", resent)
 	}
 	if len(r.failed) > 0 || wrong > 0 || len(r.reports) == 0 {
 		r.t.Errorf("%d requests failed, %d of %d reported another version than nginx logged", len(r.failed), wrong, len(r.reports))
