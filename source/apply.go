@@ -1,7 +1,6 @@
 package source
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -26,8 +25,7 @@ func (r *Ring) apply(set Set, made []preparation) (news bool, err error) {
 	}
 
 	// The decision is made: from here on everything is published together.
-	labels, renamed := r.relabel(list, set, now)
-	joined := slices.ContainsFunc(list, func(v *version) bool { return !slices.Contains(r.list, v) })
+	labels, joined, renamed := r.relabel(list, set, now)
 	news = joined || renamed
 	for i, v := range list {
 		switch {
@@ -130,8 +128,12 @@ func (r *Ring) join(key Key, made preparation, besides []*version, now time.Time
 		v.revoked = true
 		v.take(RoleRetired, now)
 	}
+	label := made.label
+	if label == "" {
+		label = r.label(key, labelled(besides), now)
+	}
 	key = key.Clone()
-	key.Version = cmp.Or(made.label, r.label(key, labelled(besides), now))
+	key.Version = label
 	v.key.Store(&key)
 	for slot := len(made.values); made.err == nil && slot < len(r.prepare); slot++ {
 		made.add(r.prepareWith(r.prepare[slot], key)) // of a transport that was made a moment ago
@@ -171,14 +173,16 @@ func (r *Ring) nameTime(key Key, now time.Time) time.Time {
 
 // relabel gives the listed versions the names that the source has for them now,
 // in one go, since it may swap two. It notes by what time keys were named, and
-// warns of a name that stood for another key (F91).
-func (r *Ring) relabel(list []*version, set Set, now time.Time) (labels []string, renamed bool) {
+// warns of a name that stood for another key (F91). joined and renamed report
+// whether a version is new, and whether one that was there has another name.
+func (r *Ring) relabel(list []*version, set Set, now time.Time) (labels []string, joined, renamed bool) {
 	moves := make(map[*version]bool)
 	named := r.named
 	for i, key := range set.Keys {
 		v := list[i]
 		joins := !slices.Contains(r.list, v)
 		moves[v] = key.Version != "" && (joins || key.Version != v.given)
+		joined = joined || joins
 		renamed = renamed || moves[v] && !joins
 		if at := r.nameTime(key, now); joins && key.Version == "" && at.After(named) {
 			named = at
@@ -201,7 +205,7 @@ func (r *Ring) relabel(list []*version, set Set, now time.Time) (labels []string
 			r.warn(fmt.Errorf("version %q stands for another key than before", v.given))
 		}
 	}
-	return labels, renamed
+	return labels, joined, renamed
 }
 
 // unique returns the name, or the name with a number that makes it one of its own.
@@ -224,9 +228,7 @@ func labelled(list []*version) func(string) bool {
 // variable and its _PREVIOUS may hold the same, and a store that was rolled back
 // lists the old content anew. Of two, the one stays that can be used now.
 func distinct(keys []Key, now time.Time) []Key {
-	usable := func(k Key) bool {
-		return !now.Before(k.NotBefore) && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
-	}
+	usable := func(k Key) bool { return !k.pending(now) && !k.expired(now) }
 	var list []Key
 	for _, key := range keys {
 		switch i := slices.IndexFunc(list, key.SameContent); {
@@ -262,12 +264,12 @@ func (r *Ring) admit(list []*version, set Set, now time.Time) error {
 		}
 		// The dates are the set's, not those that the version has so far.
 		key := set.Keys[i]
-		dead := !key.ExpiresAt.IsZero() && !now.Before(key.ExpiresAt)
+		dead := key.expired(now)
 		if i == 0 && dead && !set.Complete {
 			return fmt.Errorf("%w: it has expired", ErrUnusable)
 		}
 		revoked := v.revoked || key.Version != "" && slices.Contains(set.Revoked, key.Version)
-		if next == nil && v.unusable == nil && !revoked && !dead && !now.Before(key.NotBefore) {
+		if next == nil && v.unusable == nil && !revoked && !dead && !key.pending(now) {
 			next = v
 		}
 	}
@@ -277,7 +279,7 @@ func (r *Ring) admit(list []*version, set Set, now time.Time) error {
 		return unusable
 	case next == nil && current != nil && !current.expired(now) && !slices.Contains(set.Revoked, current.given) && set.Complete:
 		return fmt.Errorf("%w: none that is listed can be used now", ErrNoKey)
-	case next == nil && current == nil && len(r.list) == 0 && !slices.ContainsFunc(set.Keys, func(k Key) bool { return now.Before(k.NotBefore) }):
+	case next == nil && current == nil && len(r.list) == 0 && !slices.ContainsFunc(set.Keys, func(k Key) bool { return k.pending(now) }):
 		return fmt.Errorf("%w: every key that is listed has expired or is revoked", ErrNoKey)
 	case r.cfg.noRollback && next != nil && current != nil && next != current:
 		digest := r.digest(*next.key.Load())

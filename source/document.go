@@ -86,22 +86,12 @@ func Document(data []byte) (Set, error) {
 		default:
 			return Set{}, fmt.Errorf("%w: %s: status is none of active, pending, revoked", ErrInvalid, at)
 		}
-		key := Key{
-			Version: d.Version, ID: d.ID, Secret: NewSecret(d.Secret),
-			CreatedAt: d.CreatedAt, NotBefore: d.NotBefore, ExpiresAt: d.ExpiresAt,
-			Scopes: d.Scopes, Metadata: d.Metadata,
-		}
+		key := d.key()
 		if key.Secret.IsZero() {
 			return Set{}, fmt.Errorf("%w: %s: no secret", ErrInvalid, at)
 		}
 		if !key.ExpiresAt.IsZero() && key.ExpiresAt.Before(key.NotBefore) {
 			return Set{}, fmt.Errorf("%w: %s: expires before it may be used", ErrInvalid, at)
-		}
-		for name, value := range d.Extra {
-			if key.Extra == nil {
-				key.Extra = make(map[string]Secret)
-			}
-			key.Extra[name] = NewSecret(value)
 		}
 		set.Keys = append(set.Keys, key)
 	}
@@ -141,6 +131,22 @@ func encodeKey(k Key) documentKey {
 		d.Extra[name] = value.Expose()
 	}
 	return d
+}
+
+// key is what encodeKey wrote.
+func (d documentKey) key() Key {
+	k := Key{
+		Version: d.Version, ID: d.ID, Secret: NewSecret(d.Secret),
+		CreatedAt: d.CreatedAt, NotBefore: d.NotBefore, ExpiresAt: d.ExpiresAt,
+		Scopes: d.Scopes, Metadata: d.Metadata,
+	}
+	for name, value := range d.Extra {
+		if k.Extra == nil {
+			k.Extra = make(map[string]Secret)
+		}
+		k.Extra[name] = NewSecret(value)
+	}
+	return k
 }
 
 // describe says what is wrong with JSON without quoting any of it: the

@@ -21,8 +21,11 @@ func (r *Ring) other(p *past) *version {
 		return read
 	}
 	live := func(v *version) bool {
-		return v.unusable == nil && !v.revoked &&
-			(!v.dated() || !v.pending(now()) && !v.expired(now()) && !v.overlapOver(now(), r.cfg.overlap))
+		var at time.Time
+		if v.dated() {
+			at = now()
+		}
+		return v.usable(at, r.cfg.overlap)
 	}
 	if p.tried[p.n-1].doubtful && now().Before(r.doubtUntil) {
 		return nil

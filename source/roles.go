@@ -70,7 +70,7 @@ func (r *Ring) recompute(now time.Time) {
 // newest returns the version that is current at this time.
 func (r *Ring) newest(now time.Time) *version {
 	for _, v := range r.list {
-		if v.unusable == nil && !v.revoked && !v.expired(now) && !v.pending(now) && !v.overlapOver(now, r.cfg.overlap) {
+		if v.usable(now, r.cfg.overlap) {
 			return v
 		}
 	}

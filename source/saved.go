@@ -144,16 +144,7 @@ func (r *Ring) restore(s *saved) {
 		}
 	}
 	for _, k := range s.Keys {
-		key := Key{
-			Version: k.Version, ID: k.ID, Secret: NewSecret(k.Secret), CreatedAt: k.CreatedAt,
-			NotBefore: k.NotBefore, ExpiresAt: k.ExpiresAt, Scopes: k.Scopes, Metadata: k.Metadata,
-		}
-		for name, value := range k.Extra {
-			if key.Extra == nil {
-				key.Extra = make(map[string]Secret)
-			}
-			key.Extra[name] = NewSecret(value)
-		}
+		key := k.key()
 		if key.Secret.IsZero() || r.find(key) != nil {
 			continue
 		}

@@ -51,18 +51,19 @@ func (v *version) dated() bool {
 	return v.ending || !key.NotBefore.IsZero() || !key.ExpiresAt.IsZero()
 }
 
-// expired reports whether the key's own lifetime is over.
-func (v *version) expired(now time.Time) bool {
-	end := v.key.Load().ExpiresAt
-	return !end.IsZero() && !now.Before(end)
-}
+func (v *version) expired(now time.Time) bool { return v.key.Load().expired(now) }
 
-func (v *version) pending(now time.Time) bool { return now.Before(v.key.Load().NotBefore) }
+func (v *version) pending(now time.Time) bool { return v.key.Load().pending(now) }
 
 // overlapOver reports whether the version's overlap is over, by the monotonic
 // clock or by the wall clock, whichever is first (F72).
 func (v *version) overlapOver(now time.Time, overlap time.Duration) bool {
 	return v.ending && (now.Sub(v.replacedAt) >= overlap || now.Round(0).Sub(v.replacedAt.Round(0)) >= overlap)
+}
+
+// usable reports whether requests may have the version; now counts only if it is dated.
+func (v *version) usable(now time.Time, overlap time.Duration) bool {
+	return v.unusable == nil && !v.revoked && !v.expired(now) && !v.pending(now) && !v.overlapOver(now, overlap)
 }
 
 // until returns when the version goes out of use, zero if no end is set.

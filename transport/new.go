@@ -56,9 +56,7 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 		t.replay = Replayable
 	}
 	if s, ok := scheme.(interface{ CredentialHeaders() []string }); ok {
-		if t.headers = s.CredentialHeaders(); len(t.headers) > 0 {
-			t.header0 = t.headers[0]
-		}
+		t.headers = s.CredentialHeaders()
 	}
 	if s, ok := scheme.(interface{ CredentialParams() []string }); ok {
 		t.params = s.CredentialParams()

@@ -22,7 +22,6 @@ type Transport struct {
 	err  error // why no request can be sent
 
 	base       http.RoundTripper
-	header0    string                   // the first of headers
 	headers    []string                 // that the scheme sets
 	params     []string                 // of the query, likewise
 	needsKey   func(*http.Request) bool // nil: all do
@@ -142,7 +141,10 @@ func (t *Transport) copy(req *http.Request) (out *http.Request, own bool) {
 	out = new(http.Request)
 	*out = *req
 	out.Header = make(http.Header, len(req.Header)+1+len(t.headers)/2)
-	first := t.header0
+	var first string // most schemes set one only
+	if len(t.headers) > 0 {
+		first = t.headers[0]
+	}
 	for k, v := range req.Header {
 		if len(k) == len(first) && strings.EqualFold(k, first) { // F48: in whatever spelling
 			own = true
