@@ -25,7 +25,26 @@ func (m tests) Run() int {
 		panic(err)
 	}
 	defer shared.Stop()
+	if err := occupy(shared.Addr); err != nil {
+		panic(err)
+	}
 	return m.M.Run()
+}
+
+// occupy makes a bucket that stays: with its last bucket, the server removes the
+// directory of all, at times from under one that is being made.
+func occupy(addr string) error {
+	nc, err := nats.Connect(addr)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	_, err = js.CreateKeyValue(context.Background(), jetstream.KeyValueConfig{Bucket: "STAYS"})
+	return err
 }
 
 // F104: with the servers gone, no goroutine is left.
