@@ -17,9 +17,7 @@ func TestLateRefusalDoesNotDemote(t *testing.T) {
 		v1 := r.Version()
 		late := attempt(t, r, v1)
 		time.Sleep(time.Second)
-		s.put(plain("b"), nil)
-		refresh(t, r)
-		v2 := r.Version()
+		v2 := rotate(t, s, r, 0, "b")[0]
 		if v1 == v2 {
 			t.Fatal("no switch")
 		}
@@ -41,9 +39,7 @@ func TestLateRefusalAfterRollback(t *testing.T) {
 		v1 := r.Version()
 		late := attempt(t, r, v1)
 		time.Sleep(time.Second)
-		s.put(plain("b"), nil)
-		refresh(t, r)
-		v2 := r.Version()
+		v2 := rotate(t, s, r, 0, "b")[0]
 		s.put(plain("a"), nil)
 		refresh(t, r)
 		b := next(t, &late, v2)
