@@ -8,7 +8,7 @@ import (
 
 // An Attempt is one sending of one request with one key. A transport begins
 // with [Ring.Attempt] and tells the outcome with exactly one of Accepted,
-// Refused, Unknown, Drop and Next, of which the last begins another attempt of the
+// Refused, Unknown and Next, of which the last begins another attempt of the
 // same request. An Attempt belongs to one goroutine.
 type Attempt struct {
 	ring  *Ring
@@ -45,18 +45,18 @@ const maxAttempts = 4
 // request can be sent again after a refusal: while another key is accepted, only
 // such a one is used to find out whether a refused key is good by now. The error wraps [ErrNoKey], [ErrStale],
 // [ErrRefused] or [ErrClosed]. It does not block.
-func (r *Ring) Attempt(repeatable bool) (Attempt, error) {
+func (r *Ring) Attempt(repeatable bool) (a Attempt, err error) {
 	if r == nil {
-		return Attempt{}, fmt.Errorf("source: %w: no ring", ErrNoKey)
+		return a, fmt.Errorf("source: %w: no ring", ErrNoKey)
 	}
 	s := r.snap.Load()
 	if s == nil {
-		return Attempt{}, fmt.Errorf("source: %w: the ring was not made by Keep", ErrNoKey)
+		return a, fmt.Errorf("source: %w: the ring was not made by Keep", ErrNoKey)
 	}
 	if s.err != nil {
-		return Attempt{}, s.err
+		return a, s.err
 	}
-	a := Attempt{ring: r, v: s.use, epoch: s.epoch, shard: shard()}
+	a.ring, a.v, a.epoch, a.shard = r, s.use, s.epoch, shard()
 	if p := s.probe; p != nil {
 		switch {
 		case (repeatable || s.refused) && p.take(r.cfg.now()):
@@ -115,15 +115,6 @@ func (a *Attempt) Unknown() {
 func (a *Attempt) End() {
 	if !a.ended {
 		a.Unknown()
-	}
-}
-
-// Drop takes the attempt back: nothing was sent. It counts as no request.
-func (a *Attempt) Drop() {
-	a.ended = true
-	a.v.figures.sent.drop(a.shard)
-	if a.probe != nil {
-		a.probe.taken.Store(0) // the next request may probe
 	}
 }
 

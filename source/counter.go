@@ -22,8 +22,6 @@ type counter [shards]struct {
 
 func (c *counter) add(shard uint32) { c[shard&(shards-1)].n.Add(1) }
 
-func (c *counter) drop(shard uint32) { c[shard&(shards-1)].n.Add(^uint64(0)) }
-
 func (c *counter) sum() uint64 {
 	var n uint64
 	for i := range c {

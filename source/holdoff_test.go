@@ -83,25 +83,6 @@ func TestUnknownProbeDoesNotDouble(t *testing.T) {
 	})
 }
 
-// A probe that was not sent after all leaves its turn to the next request.
-//
-// F60
-func TestDroppedProbe(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, _ := keep(t, &store{set: listed("v2", "v1")}, source.WithPoll(time.Hour))
-		fallsBack(t, r, "v2", "v1")
-		time.Sleep(1200 * time.Millisecond)
-		a := attempt(t, r, "v2")
-		b := attempt(t, r, "v1") // one at a time
-		b.Accepted()
-		a.Drop()
-		accepted(t, r, "v2")
-		if v := status(t, r, "v2"); v.Requests != 2 || v.InFlight != 0 {
-			t.Errorf("%+v", v)
-		}
-	})
-}
-
 // F60: a probe that hangs keeps the others from probing for a while only.
 func TestHungProbeDoesNotEndProbing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

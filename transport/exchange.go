@@ -21,16 +21,58 @@ type exchange struct {
 	signing  bool // by the scheme's code, which may panic
 }
 
+// exchange carries the request out.
+func (t *Transport) exchange(req *http.Request, obs *Observation, before int) (resp *http.Response, err error) {
+	x := exchange{t: t, req: req}
+	// The attempt begins ahead of the copying: its counter's atomic addition would
+	// wait for all that the copying writes.
+	if x.a, err = t.ring.Attempt(req.Body == nil || req.Body == http.NoBody || req.GetBody != nil); err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	x.out = copied(req)
+	x.body = newBody(req)
+	defer x.end(&resp, &err)
+	first := x.a.Version()
+	for x.attempts = 1; ; x.attempts++ {
+		resp, err = x.send()
+		if obs != nil {
+			obs.note(x.a.Version(), before+x.attempts, x.a.Version() != first)
+		}
+		if err != nil {
+			return nil, err
+		}
+		verdict := Passed
+		if resp.StatusCode >= http.StatusBadRequest || t.classifier != nil {
+			verdict = t.classify(resp)
+		}
+		if verdict == Passed || verdict == Silent {
+			x.passed(resp, verdict)
+			return resp, nil
+		}
+		if !x.again(resp, verdict) {
+			if err := req.Context().Err(); err != nil {
+				drain(resp)
+				return nil, err // F41
+			}
+			t.name(resp, &x.a)
+			return resp, nil
+		}
+		drain(resp)
+		x.out = copied(req)
+	}
+}
+
 // send signs out with the attempt's key and sends it. An error ends the attempt.
 func (x *exchange) send() (*http.Response, error) {
 	t, out, body := x.t, x.out, x.body.current
 	out.Body = body
-	signer, ok := x.a.Prepared(t.slot).(Signer)
+	sign, ok := x.a.Prepared(t.slot).(SignerFunc)
 	if !ok {
 		return nil, x.unsigned(source.ErrUnusable)
 	}
 	x.signing = true
-	err := signer.Sign(out)
+	err := sign(out)
 	x.signing = false
 	if err != nil {
 		return nil, x.unsigned(err)

@@ -83,7 +83,13 @@ func prepare(scheme Scheme) func(source.Key) (any, error) {
 		if err == nil && signer == nil {
 			err = fmt.Errorf("transport: %w: the scheme made no signer", source.ErrUnusable)
 		}
-		return signer, err
+		if err != nil {
+			return nil, err
+		}
+		if f, ok := signer.(SignerFunc); ok {
+			return f, nil
+		}
+		return SignerFunc(signer.Sign), nil
 	}
 }
 

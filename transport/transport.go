@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ type Transport struct {
 // four at the very most. req stays as it is, and
 // resp.Request is req: no secret leaves that way. Errors wrap those of package
 // source, [ErrOrigin], [ErrInsecure], or are the base's.
-func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error) {
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t == nil || t.base == nil {
 		closeBody(req)
 		return nil, fmt.Errorf("transport: %w: the Transport was not made by New", source.ErrNoKey)
@@ -67,6 +68,15 @@ func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error
 		}
 		return t.base.RoundTrip(req) // F53: a redirect elsewhere goes without the key
 	}
+	if t.own(req) { // F47
+		if obs != nil {
+			obs.note(CallersKey, before+1, false)
+		}
+		if !t.warned.Swap(true) {
+			slog.WarnContext(req.Context(), "rollingkeys: a request comes with credentials of its own; it is sent as it is, without the ring's key")
+		}
+		return t.base.RoundTrip(req)
+	}
 	if t.serial != nil && t.serial(req) {
 		// The key is chosen when the turn has come, and the outcome told before the
 		// next one's: of many that wait, one finds out that a key is refused.
@@ -78,102 +88,43 @@ func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error
 			return nil, req.Context().Err()
 		}
 	}
-	x := exchange{t: t, req: req}
-	// The attempt begins ahead of the copying: its counter's atomic addition would
-	// wait for all that the copying writes.
-	var own bool
-	x.a, err = t.ring.Attempt(req.Body == nil || req.Body == http.NoBody || req.GetBody != nil)
-	x.out, own = t.copy(req)
-	if own { // F47
-		if err == nil {
-			x.a.Drop()
-		}
-		if obs != nil {
-			obs.note(CallersKey, before+1, false)
-		}
-		if !t.warned.Swap(true) {
-			slog.WarnContext(req.Context(), "rollingkeys: a request comes with credentials of its own; it is sent as it is, without the ring's key")
-		}
-		return t.base.RoundTrip(req)
-	}
-	if err != nil {
-		closeBody(req)
-		return nil, err
-	}
-	x.body = newBody(req)
-	defer x.end(&resp, &err)
-	first := x.a.Version()
-	for x.attempts = 1; ; x.attempts++ {
-		resp, err = x.send()
-		if obs != nil {
-			obs.note(x.a.Version(), before+x.attempts, x.a.Version() != first)
-		}
-		if err != nil {
-			return nil, err
-		}
-		verdict := Passed
-		if resp.StatusCode >= http.StatusBadRequest || t.classifier != nil {
-			verdict = t.classify(resp)
-		}
-		if verdict == Passed || verdict == Silent {
-			x.passed(resp, verdict)
-			return resp, nil
-		}
-		if !x.again(resp, verdict) {
-			if err := req.Context().Err(); err != nil {
-				drain(resp)
-				return nil, err // F41
-			}
-			t.name(resp, &x.a)
-			return resp, nil
-		}
-		drain(resp)
-		x.out, _ = t.copy(req)
-	}
+	return t.exchange(req, obs, before)
 }
 
-// copy returns what is sent for req: a shallow copy of the struct and of the
-// header map is all that differs. Request.Clone would lose trailers that are set
-// at the body's end (F37). own reports whether req comes with credentials of its
-// own: a header or query parameter that the scheme would set, be it empty, or
-// user info, which net/http turns into Authorization.
-func (t *Transport) copy(req *http.Request) (out *http.Request, own bool) {
-	out = new(http.Request)
-	*out = *req
-	out.Header = make(http.Header, len(req.Header)+1+len(t.headers)/2)
-	var first string // most schemes set one only
-	if len(t.headers) > 0 {
-		first = t.headers[0]
+// own reports whether req comes with credentials of its own: a header or query
+// parameter that the scheme would set, be it empty, or user info, which net/http
+// turns into Authorization.
+func (t *Transport) own(req *http.Request) bool {
+	switch {
+	case len(req.Header) > 0 && hasOne(req.Header, t.headers),
+		req.URL.User != nil && slices.Contains(t.headers, "Authorization"):
+		return true
 	}
-	for k, v := range req.Header {
-		if len(k) == len(first) && strings.EqualFold(k, first) { // F48: in whatever spelling
-			own = true
-		}
-		out.Header[k] = v
-	}
-	if len(t.headers) > 1 {
-		for _, h := range t.headers[1:] {
-			own = own || has(req.Header, h)
-		}
-	}
-	if req.URL.User != nil && slices.Contains(t.headers, "Authorization") {
-		own = true
-	}
-	if len(t.params) > 0 && req.URL.RawQuery != "" {
-		query := req.URL.Query()
-		own = own || slices.ContainsFunc(t.params, query.Has)
-	}
-	return out, own
+	return len(t.params) > 0 && req.URL.RawQuery != "" && slices.ContainsFunc(t.params, req.URL.Query().Has)
 }
 
-// has reports whether h has an entry of that name, in whatever spelling.
-func has(h http.Header, name string) bool {
+// hasOne reports whether h has an entry of one of the names, in whatever spelling.
+func hasOne(h http.Header, names []string) bool {
 	for k := range h {
-		if len(k) == len(name) && strings.EqualFold(k, name) {
-			return true
+		for _, name := range names {
+			if len(k) == len(name) && strings.EqualFold(k, name) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// copied returns what is sent for req: a shallow copy of the struct and of the
+// header map is all that differs. Request.Clone would lose trailers that are set
+// at the body's end (F37).
+func copied(req *http.Request) *http.Request {
+	out := new(http.Request)
+	*out = *req
+	if out.Header = maps.Clone(req.Header); out.Header == nil { // copies groups of entries, and hashes no name
+		out.Header = make(http.Header)
+	}
+	return out
 }
 
 // Err returns what is wrong with the arguments of New, which every request would
