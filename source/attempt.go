@@ -8,8 +8,8 @@ import (
 
 // An Attempt is one sending of one request with one key. A transport begins
 // with [Ring.Attempt] and tells the outcome with exactly one of Accepted,
-// Refused, Unknown and Next, of which the last begins another attempt of the
-// same request. An Attempt belongs to one goroutine.
+// Refused, Unknown, Again and Next, of which the last two begin another attempt of
+// the same request. An Attempt belongs to one goroutine.
 type Attempt struct {
 	ring  *Ring
 	v     *version
@@ -136,15 +136,15 @@ func (a *Attempt) Refused() {
 	}
 }
 
-// Next: the server refused the key, and the request can be sent again. It
-// begins an attempt with another version: the current one, if the request left
+// Next: the server refused the key, and the request can be sent again. The
+// Attempt becomes one with another version: the current one, if the request left
 // with an older; else a previous one that the server does not refuse; else what
 // one shared reading of the source brings. It blocks for that reading only,
 // within ctx and [WithRefusalWait], and reports false if there is nothing to
-// try. doubtful says that the refusal may not be about the key: it counts only if
+// try; then the Attempt is over. doubtful says that the refusal may not be about the key: it counts only if
 // the next attempt is accepted, gets one reading without a wait, and after a few
 // in vain none for a while.
-func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
+func (a *Attempt) Next(ctx context.Context, doubtful bool) bool {
 	a.ended = true
 	a.v.figures.refused.Add(1)
 	r := a.ring
@@ -172,27 +172,26 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) (Attempt, bool) {
 		}
 	}
 	if ctx.Err() != nil || r.ctx.Err() != nil {
-		return Attempt{}, false
+		return false
 	}
 	if v == nil {
 		r.exhausted(p, waited)
 		if waited && !doubtful && !r.cfg.now().Before(r.coolUntil) {
 			r.cool()
 		}
-		return Attempt{}, false
+		return false
 	}
 	v.figures.sent.add(a.shard)
-	return Attempt{ring: r, v: v, epoch: r.snap.Load().epoch, past: *p, shard: a.shard}, true
+	a.v, a.epoch, a.probe, a.ended = v, r.snap.Load().epoch, nil, false
+	return true
 }
 
-// Again begins another attempt with the same key, after an outcome that says
-// nothing of it, such as a clock that was off. It stands for Unknown.
-func (a *Attempt) Again() Attempt {
-	again := *a
-	again.probe = nil
+// Again stands for Unknown, after an outcome that says nothing of the key, such as
+// a clock that was off, and the Attempt becomes another with the same key.
+func (a *Attempt) Again() {
 	a.Unknown()
-	again.v.figures.sent.add(again.shard)
-	return again
+	a.probe, a.ended = nil, false
+	a.v.figures.sent.add(a.shard)
 }
 
 // add adds an attempt that was refused, and reports whether the request may be

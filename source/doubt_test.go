@@ -18,7 +18,7 @@ func doubt(t *testing.T, r *source.Ring, accepted string) (tried []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for ok := true; ok; a, ok = a.Next(t.Context(), true) {
+	for ok := true; ok; ok = a.Next(t.Context(), true) {
 		tried = append(tried, a.Version())
 		if a.Version() == accepted {
 			a.Accepted()
@@ -86,7 +86,7 @@ func TestDoubtfulRefusalsAreNotDoubled(t *testing.T) {
 				}
 				for ok := true; ok; {
 					sent++
-					a, ok = a.Next(t.Context(), true)
+					ok = a.Next(t.Context(), true)
 				}
 				time.Sleep(10 * time.Millisecond)
 			}
@@ -143,9 +143,9 @@ func TestDoubtfulAndPlainRefusalAtOnce(t *testing.T) {
 			var wg sync.WaitGroup
 			refused := func(doubtful bool) {
 				a, _ := r.Attempt(true)
-				next, ok := a.Next(t.Context(), doubtful)
+				ok := a.Next(t.Context(), doubtful)
 				if ok {
-					next.Accepted()
+					a.Accepted()
 				}
 				if ok == doubtful {
 					t.Errorf("doubtful %t, first %t: sent again %t", doubtful, first, ok)

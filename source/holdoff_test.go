@@ -177,7 +177,7 @@ func TestOthersAreTriedNowAndThen(t *testing.T) {
 			a, err := r.Attempt(true)
 			for ok := err == nil; ok; {
 				tries++
-				a, ok = a.Next(t.Context(), false)
+				ok = a.Next(t.Context(), false)
 			}
 			time.Sleep(100 * time.Millisecond)
 		}

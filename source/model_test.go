@@ -182,11 +182,9 @@ func request(t *testing.T, r *source.Ring, m *model, taken map[string]bool) stri
 			a.Accepted()
 			return ""
 		}
-		next, ok := a.Next(t.Context(), false)
-		if !ok {
+		if !a.Next(t.Context(), false) {
 			break
 		}
-		a = next
 	}
 	if len(usable) > 1 && len(sent) < 2 && r.Status().Healthy {
 		return fmt.Sprintf("gave up after %q, usable are %q, and calls itself healthy", sent, usable)

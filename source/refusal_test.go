@@ -67,11 +67,9 @@ func TestAllRefusedIsOneAttemptEach(t *testing.T) {
 			a, err := r.Attempt(true)
 			for err == nil {
 				attempts++
-				b, ok := a.Next(t.Context(), false)
-				if !ok {
+				if !a.Next(t.Context(), false) {
 					break
 				}
-				a = b
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
@@ -175,11 +173,10 @@ func TestServerMovesOnWithinTheHoldOff(t *testing.T) {
 		a = attempt(t, r, names[1])
 		b = next(t, &a, names[2])
 		b = next(t, &b, names[0])
-		d, ok := b.Next(t.Context(), false)
-		if !ok || slices.Contains(names, d.Version()) {
-			t.Fatalf("%v, %q", ok, d.Version())
+		if ok := b.Next(t.Context(), false); !ok || slices.Contains(names, b.Version()) {
+			t.Fatalf("%v, %q", ok, b.Version())
 		}
-		d.Accepted()
+		b.Accepted()
 	})
 }
 
@@ -198,9 +195,9 @@ func TestRefusedPreviousIsTriedOnce(t *testing.T) {
 		tried := 0
 		for range 100 {
 			a := attempt(t, r, "v2")
-			if b, ok := a.Next(t.Context(), false); ok {
+			if a.Next(t.Context(), false) {
 				tried++
-				b.Unknown()
+				a.Unknown()
 			}
 			time.Sleep(time.Second)
 		}
@@ -232,7 +229,7 @@ func TestNewerKeyIsNotGivenUp(t *testing.T) {
 					served++
 					break
 				}
-				a, ok = a.Next(t.Context(), false)
+				ok = a.Next(t.Context(), false)
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
@@ -264,22 +261,22 @@ func TestAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, _ := keep(t, &store{set: listed("v2", "v1")})
 		a := attempt(t, r, "v2")
-		b := a.Again()
+		a.Again()
 		if v := status(t, r, "v2"); v.Requests != 2 || v.InFlight != 1 {
 			t.Errorf("sent again: %+v", v)
 		}
-		b.End()
-		b.End()
+		a.End()
+		a.End()
 		if v := status(t, r, "v2"); v.InFlight != 0 || v.State != source.StateUnknown {
 			t.Errorf("ended: %+v", v)
 		}
 		fallsBack(t, r, "v2", "v1")
 		time.Sleep(1200 * time.Millisecond)
 		probe := attempt(t, r, "v2")
-		again := probe.Again()
+		probe.Again()
 		time.Sleep(1200 * time.Millisecond)
 		accepted(t, r, "v2") // the next probe
-		again.Accepted()
+		probe.Accepted()
 		if v := status(t, r, "v2"); v.InFlight != 0 || v.Accepted != 2 || v.Refused != 1 {
 			t.Errorf("%+v", v)
 		}

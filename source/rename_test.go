@@ -20,7 +20,7 @@ func carried(t *testing.T, r *source.Ring) (names []string) {
 	a, err := r.Attempt(true)
 	for ok := err == nil; ok; {
 		names = append(names, a.Version()+"="+strings.TrimPrefix(a.Key().Secret.Expose(), "sentinel-"))
-		a, ok = a.Next(t.Context(), true)
+		ok = a.Next(t.Context(), true)
 	}
 	return names
 }

@@ -60,7 +60,7 @@ func TestRestlessSourceHelpsNobody(t *testing.T) {
 						t.Fatal(err)
 					}
 					before, start := s.count(), time.Now()
-					if _, ok := a.Next(ctx, c.doubtful); ok {
+					if a.Next(ctx, c.doubtful) {
 						t.Error("sent again")
 					}
 					if d, n := time.Since(start), s.count()-before; d > c.wait+100*time.Millisecond || n > c.readings {

@@ -197,10 +197,11 @@ func attempt(t *testing.T, r *source.Ring, version string) source.Attempt {
 	return a
 }
 
-// next refuses a and checks which version comes next; "" for none.
+// next refuses a copy of a and checks which version comes next; "" for none.
 func next(t *testing.T, a *source.Attempt, version string) source.Attempt {
 	t.Helper()
-	b, ok := a.Next(t.Context(), false)
+	b := *a
+	ok := b.Next(t.Context(), false)
 	if ok != (version != "") || ok && b.Version() != version {
 		t.Fatalf("after a refusal of %q: next is %v, want %q", a.Version(), ok, version)
 	}

@@ -63,7 +63,8 @@ func (v *version) overlapOver(now time.Time, overlap time.Duration) bool {
 
 // usable reports whether requests may have the version; now counts only if it is dated.
 func (v *version) usable(now time.Time, overlap time.Duration) bool {
-	return v.unusable == nil && !v.revoked && !v.expired(now) && !v.pending(now) && !v.overlapOver(now, overlap)
+	return v.unusable == nil && !v.revoked &&
+		(!v.dated() || !v.expired(now) && !v.pending(now) && !v.overlapOver(now, overlap))
 }
 
 // until returns when the version goes out of use, zero if no end is set.

@@ -33,18 +33,18 @@ func TestServerMovedFirst(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				b, ok := a.Next(ctx, false)
+				ok := a.Next(ctx, false)
 				if i == 0 {
 					if ok {
 						t.Error("went on after its context ended")
 					}
 					return
 				}
-				if !ok || b.Version() == v1 {
+				if !ok || a.Version() == v1 {
 					t.Errorf("request %d was not saved", i)
 					return
 				}
-				b.Accepted()
+				a.Accepted()
 			})
 		}
 		time.Sleep(time.Second)
@@ -133,7 +133,7 @@ func TestBadAddressDoesNotDisarmRotation(t *testing.T) {
 		for range 20 { // /forbidden, every 10 s, among good traffic
 			ok()
 			a, _ := r.Attempt(true)
-			if _, again := a.Next(t.Context(), false); again {
+			if a.Next(t.Context(), false) {
 				t.Fatal()
 			}
 			ok()
@@ -144,7 +144,7 @@ func TestBadAddressDoesNotDisarmRotation(t *testing.T) {
 		// now the server moves, and the source has it at once
 		s.put(listed("v2"), nil)
 		a := attempt(t, r, "v1")
-		if _, again := a.Next(t.Context(), false); !again {
+		if !a.Next(t.Context(), false) {
 			t.Errorf("failed; readings for it: %d", s.count()-n)
 		}
 	})
@@ -163,7 +163,7 @@ func TestBadAddressDuringARollOut(t *testing.T) {
 					a.Accepted()
 					return true
 				}
-				a, ok = a.Next(t.Context(), false)
+				ok = a.Next(t.Context(), false)
 			}
 			return false
 		}

@@ -169,7 +169,8 @@ func (x *exchange) again(resp *http.Response, v Verdict) bool {
 	if v == Clock {
 		learnt := t.resyncer != nil && t.resync(resp)
 		if learnt && may && !x.resynced && x.body.renew(x.req) {
-			x.a, x.resynced = x.a.Again(), true
+			x.a.Again()
+			x.resynced = true
 			return true
 		}
 		x.a.Unknown()
@@ -185,11 +186,10 @@ func (x *exchange) again(resp *http.Response, v Verdict) bool {
 		}
 		return false
 	}
-	next, ok := x.a.Next(ctx, v == Doubtful)
-	if !ok {
+	if !x.a.Next(ctx, v == Doubtful) {
 		closeReader(x.body.current)
 		return false
 	}
-	x.a, x.refused = next, v
+	x.refused = v
 	return true
 }

@@ -95,11 +95,9 @@ func (s *session) again(ctx context.Context) (version string, err error) {
 		}
 		switch verdict {
 		case transport.Refused, transport.RefusedUnapplied, transport.Doubtful:
-			next, ok := attempt.Next(ctx, verdict == transport.Doubtful)
-			if !ok {
+			if !attempt.Next(ctx, verdict == transport.Doubtful) {
 				return "", errors.New("the login was refused")
 			}
-			attempt = next
 		default:
 			attempt.Unknown()
 			return "", cmp.Or(err, errors.New("the login failed"))

@@ -68,7 +68,7 @@
 //			attempt.Accepted()
 //			return nil
 //		case keyRefused:
-//			attempt, ok = attempt.Next(ctx, false) // another key, if there is one
+//			ok = attempt.Next(ctx, false) // another key, if there is one
 //		default: // no answer, or one about something else
 //			attempt.Unknown()
 //			ok = false

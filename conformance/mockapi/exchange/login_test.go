@@ -162,7 +162,7 @@ func (b *trader) login(t *testing.T, p provider.Profile) string {
 		}
 		switch verdict := p.Classifier(transport.NewAnswer(resp.StatusCode, resp.Header, body)); verdict {
 		case transport.RefusedUnapplied, transport.Doubtful:
-			attempt, ok = attempt.Next(t.Context(), verdict == transport.Doubtful)
+			ok = attempt.Next(t.Context(), verdict == transport.Doubtful)
 		default:
 			attempt.Accepted()
 			return resp.Header.Get(mockapi.VersionHeader)

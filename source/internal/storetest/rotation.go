@@ -41,8 +41,7 @@ func Polled(b *testing.B, open func(b *testing.B) (src source.Source, put func(n
 				b.Fatal(err)
 			}
 			for a.Version() == before {
-				var ok bool
-				if a, ok = a.Next(b.Context(), false); !ok {
+				if !a.Next(b.Context(), false) {
 					b.Fatal("no other key")
 				}
 			}
