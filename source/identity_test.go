@@ -228,38 +228,40 @@ func TestRotationDuringPrepare(t *testing.T) {
 //
 // F19
 func TestFirstSchemeThatCannot(t *testing.T) {
-	s := &store{set: listed("bad")}
-	r, ev := keep(t, s)
-	choosy := func(k source.Key) (any, error) {
-		if strings.HasPrefix(k.Version, "bad") {
-			return nil, errors.New("cannot be parsed")
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("bad")}
+		r, ev := keep(t, s)
+		choosy := func(k source.Key) (any, error) {
+			if strings.HasPrefix(k.Version, "bad") {
+				return nil, errors.New("cannot be parsed")
+			}
+			return "choosy " + k.Version, nil
 		}
-		return "choosy " + k.Version, nil
-	}
-	if _, err := r.Prepare(choosy); !errors.Is(err, source.ErrUnusable) {
-		t.Errorf("%v", err)
-	}
-	if _, err := r.Prepare(func(k source.Key) (any, error) { return "any " + k.Version, nil }); err != nil {
-		t.Error(err)
-	}
-	if a, err := r.Attempt(true); err != nil || a.Prepared(1) != "any bad" {
-		t.Errorf("%v", err)
-	} else {
-		a.Accepted()
-	}
-	s.put(listed("v1"), nil)
-	refresh(t, r)
-	s.put(listed("bad2", "v1"), nil)
-	refresh(t, r)
-	if a, err := r.Attempt(true); err != nil || a.Prepared(0) != "choosy v1" || a.Prepared(1) != "any v1" {
-		t.Errorf("%v", err)
-	} else {
-		a.Accepted()
-	}
-	r.Close()
-	if got := ev.count(source.Warning); got == 0 {
-		t.Errorf("%q", ev.kinds())
-	}
+		if _, err := r.Prepare(choosy); !errors.Is(err, source.ErrUnusable) {
+			t.Errorf("%v", err)
+		}
+		if _, err := r.Prepare(func(k source.Key) (any, error) { return "any " + k.Version, nil }); err != nil {
+			t.Error(err)
+		}
+		if a, err := r.Attempt(true); err != nil || a.Prepared(1) != "any bad" {
+			t.Errorf("%v", err)
+		} else {
+			a.Accepted()
+		}
+		s.put(listed("v1"), nil)
+		refresh(t, r)
+		s.put(listed("bad2", "v1"), nil)
+		refresh(t, r)
+		if a, err := r.Attempt(true); err != nil || a.Prepared(0) != "choosy v1" || a.Prepared(1) != "any v1" {
+			t.Errorf("%v", err)
+		} else {
+			a.Accepted()
+		}
+		synctest.Wait()
+		if got := ev.count(source.Warning); got == 0 {
+			t.Errorf("%q", ev.kinds())
+		}
+	})
 }
 
 // Of one content under two names, the one that can be used now counts.
