@@ -43,8 +43,8 @@ const maxAttempts = 4
 // Attempt begins the first attempt of a request: with the current key, or with
 // a previous one while the server refuses the current. repeatable says that the
 // request can be sent again after a refusal: while another key is accepted, only
-// such a one is used to find out whether a refused key is good by now. The error wraps [ErrNoKey], [ErrStale],
-// [ErrRefused] or [ErrClosed]. It does not block.
+// such a one is used to find out whether a refused key is good by now. The error
+// wraps [ErrNoKey], [ErrStale], [ErrRefused] or [ErrClosed]. It does not block.
 func (r *Ring) Attempt(repeatable bool) (a Attempt, err error) {
 	if r == nil {
 		return a, fmt.Errorf("source: %w: no ring", ErrNoKey)
@@ -141,9 +141,9 @@ func (a *Attempt) Refused() {
 // with an older; else a previous one that the server does not refuse; else what
 // one shared reading of the source brings. It blocks for that reading only,
 // within ctx and [WithRefusalWait], and reports false if there is nothing to
-// try; then the Attempt is over. doubtful says that the refusal may not be about the key: it counts only if
-// the next attempt is accepted, gets one reading without a wait, and after a few
-// in vain none for a while.
+// try; then the Attempt is over. doubtful says that the refusal may not be about
+// the key: it counts only if the next attempt is accepted, gets one reading
+// without a wait, and after a few in vain none for a while.
 func (a *Attempt) Next(ctx context.Context, doubtful bool) bool {
 	a.ended = true
 	a.v.figures.refused.Add(1)
