@@ -264,7 +264,9 @@ func (r *rig) judge() {
 			// closed its connection before the answer: nginx had logged it by then.
 			resent++
 		default:
-			wrong++
+			if wrong++; wrong <= 10 {
+				r.t.Errorf("%+v is logged as %+v", p, log[p.id])
+			}
 		}
 	}
 	if resent > 10 {
