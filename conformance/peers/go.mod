@@ -10,7 +10,7 @@ require (
 	github.com/failsafe-go/failsafe-go v0.9.8
 	github.com/hashicorp/go-retryablehttp v0.7.8
 	github.com/prometheus/common v0.73.1
-	github.com/rollingkeys/rollingkeys v0.0.0-00010101000000-000000000000
+	github.com/rollingkeys/rollingkeys v0.1.0
 	go.yaml.in/yaml/v2 v2.4.4
 	golang.org/x/oauth2 v0.37.0
 	k8s.io/client-go v0.37.2

@@ -7,7 +7,7 @@ require (
 	github.com/aws/aws-sdk-go-v2/credentials v1.20.0
 	github.com/aws/aws-sdk-go-v2/service/secretsmanager v1.50.10
 	github.com/aws/smithy-go v1.28.8
-	github.com/rollingkeys/rollingkeys v0.0.0
+	github.com/rollingkeys/rollingkeys v0.1.0
 	go.uber.org/goleak v1.3.0
 )
 

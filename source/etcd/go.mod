@@ -3,7 +3,7 @@ module github.com/rollingkeys/rollingkeys/source/etcd
 go 1.26.0
 
 require (
-	github.com/rollingkeys/rollingkeys v0.0.0
+	github.com/rollingkeys/rollingkeys v0.1.0
 	go.etcd.io/etcd/api/v3 v3.7.3
 	go.etcd.io/etcd/client/v3 v3.7.3
 	go.uber.org/goleak v1.3.0

@@ -6,7 +6,7 @@ require (
 	github.com/coder/websocket v1.8.15
 	github.com/hashicorp/vault/api v1.23.0
 	github.com/hashicorp/vault/api/auth/approle v0.12.0
-	github.com/rollingkeys/rollingkeys v0.0.0
+	github.com/rollingkeys/rollingkeys v0.1.0
 	go.uber.org/goleak v1.3.0
 )
 

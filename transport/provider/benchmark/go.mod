@@ -4,7 +4,7 @@ go 1.26.0
 
 require (
 	github.com/adshao/go-binance/v2 v2.8.7
-	github.com/rollingkeys/rollingkeys v0.0.0
+	github.com/rollingkeys/rollingkeys v0.1.0
 )
 
 require (

@@ -3,7 +3,7 @@ module github.com/rollingkeys/rollingkeys/source/etcd/internal/etcdtest
 go 1.26.0
 
 require (
-	github.com/rollingkeys/rollingkeys v0.0.0
+	github.com/rollingkeys/rollingkeys v0.1.0
 	github.com/rollingkeys/rollingkeys/source/etcd v0.0.0
 	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy v0.0.0
 	go.etcd.io/etcd/client/v3 v3.7.3

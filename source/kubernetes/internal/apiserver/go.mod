@@ -3,7 +3,7 @@ module github.com/rollingkeys/rollingkeys/source/kubernetes/internal/apiserver
 go 1.26.0
 
 require (
-	github.com/rollingkeys/rollingkeys v0.0.0
+	github.com/rollingkeys/rollingkeys v0.1.0
 	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy v0.0.0-00010101000000-000000000000
 	github.com/rollingkeys/rollingkeys/source/kubernetes v0.0.0-00010101000000-000000000000
 	go.etcd.io/etcd/server/v3 v3.7.0

@@ -5,7 +5,7 @@ go 1.26.0
 require (
 	github.com/nats-io/nats-server/v2 v2.15.2
 	github.com/nats-io/nats.go v1.55.0
-	github.com/rollingkeys/rollingkeys v0.0.0
+	github.com/rollingkeys/rollingkeys v0.1.0
 	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy v0.0.0
 	github.com/rollingkeys/rollingkeys/source/nats v0.0.0
 	go.uber.org/goleak v1.3.0

@@ -3,7 +3,7 @@ module github.com/rollingkeys/rollingkeys/source/vault/internal/toxic
 go 1.26.0
 
 require (
-	github.com/rollingkeys/rollingkeys v0.0.0
+	github.com/rollingkeys/rollingkeys v0.1.0
 	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy v0.0.0
 	github.com/rollingkeys/rollingkeys/source/vault v0.0.0
 	go.uber.org/goleak v1.3.0
