@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -46,7 +48,8 @@ type documentKey struct {
 // or revoked, a secret. "status" is "active" (the default), "pending" (not
 // served yet: left out) or "revoked" (goes to Set.Revoked). Times are RFC 3339.
 // The set is Complete. A document that is empty, cut short, not UTF-8, or that
-// has an unknown, doubled or wrongly spelt field is refused whole (F82, F83).
+// has an unknown, doubled or wrongly spelt field, or [redacted] for a secret, is
+// refused whole (F82, F83, F94).
 func Document(data []byte) (Set, error) {
 	if len(data) > MaxSize {
 		return Set{}, fmt.Errorf("%w: longer than %d bytes", ErrInvalid, MaxSize)
@@ -89,6 +92,10 @@ func Document(data []byte) (Set, error) {
 		key := d.key()
 		if key.Secret.IsZero() {
 			return Set{}, fmt.Errorf("%w: %s: no secret", ErrInvalid, at)
+		}
+		// F94: what json.Marshal makes of a Key is not the key.
+		if d.Secret == redacted || slices.Contains(slices.Collect(maps.Values(d.Extra)), redacted) {
+			return Set{}, fmt.Errorf("%w: %s: a secret is %s", ErrInvalid, at, redacted)
 		}
 		if !key.ExpiresAt.IsZero() && key.ExpiresAt.Before(key.NotBefore) {
 			return Set{}, fmt.Errorf("%w: %s: expires before it may be used", ErrInvalid, at)

@@ -67,7 +67,8 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String(
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // MarshalText returns what String does, for JSON, XML, YAML and flags. There
-// is no way back: a Secret cannot be unmarshalled, so [redacted] never becomes a key.
+// is no way back: a Secret cannot be unmarshalled, and no [Decoder] here takes
+// [redacted] for one, so it never becomes a key.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // MarshalBinary refuses: binary encodings are for programs, which would take
