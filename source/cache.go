@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rollingkeys/rollingkeys/source/internal/mode"
 )
 
 // A Cache stores one blob that holds secrets: a ring's last good keys.
@@ -29,7 +31,8 @@ type Cache interface {
 // FileCache keeps the blob in the file at path, which only its owner can read
 // (0600), replaced atomically and synced, directory included. The directory must
 // exist. A file that others can read or write, or that is no regular file, is
-// not loaded.
+// not loaded. On Windows nothing tells who can read it: there the directory must
+// be the owner's alone.
 //
 // Save writes a file named path.tmp and a number, and renames it. One that a
 // crash left behind holds keys too: the next Save removes it once it is a minute old.
@@ -46,7 +49,7 @@ func (c fileCache) Load(context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("source: cache: %w", err)
 	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o077 != 0 {
+	if !info.Mode().IsRegular() || mode.Perm(info)&0o077 != 0 {
 		return nil, fmt.Errorf("source: cache: %s: %w: want a regular file with mode 0600", c.path, ErrInvalid)
 	}
 	f, err := os.Open(c.path)

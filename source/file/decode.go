@@ -3,9 +3,9 @@ package file
 import (
 	"errors"
 	"fmt"
-	"runtime"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/mode"
 )
 
 // decodeAll makes the set of a reading.
@@ -69,9 +69,6 @@ func decodeFields(r reading) (source.Set, error) {
 
 // tooOpen lists the files whose mode lets others do too much (F24).
 func (r reading) tooOpen(strict bool) []error {
-	if runtime.GOOS == "windows" {
-		return nil // its modes say nothing about who may do what
-	}
 	var found []error
 	for _, p := range r {
 		if p.missing {
@@ -81,11 +78,11 @@ func (r reading) tooOpen(strict bool) []error {
 		if p.name != "" {
 			at = p.name + ": "
 		}
-		switch mode := p.info.Mode().Perm(); {
-		case mode&0o022 != 0:
-			found = append(found, fmt.Errorf("%smode %#o lets others than the owner write", at, mode))
-		case strict && mode&0o007 != 0:
-			found = append(found, fmt.Errorf("%smode %#o lets everybody read", at, mode))
+		switch perm := mode.Perm(p.info); {
+		case perm&0o022 != 0:
+			found = append(found, fmt.Errorf("%smode %#o lets others than the owner write", at, perm))
+		case strict && perm&0o007 != 0:
+			found = append(found, fmt.Errorf("%smode %#o lets everybody read", at, perm))
 		}
 	}
 	return found
