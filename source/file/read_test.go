@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -174,7 +174,7 @@ func TestRefusesAndRecovers(t *testing.T) {
 		"missing":   {func(t *testing.T, path string) {}, source.ErrNoKey},
 		"directory": {func(t *testing.T, path string) { mkdir(t, path) }, source.ErrInvalid},
 		"fifo": {func(t *testing.T, path string) {
-			if err := syscall.Mkfifo(path, 0o600); err != nil {
+			if err := exec.CommandContext(t.Context(), "mkfifo", path).Run(); err != nil {
 				t.Fatal(err)
 			}
 		}, source.ErrInvalid},
