@@ -74,7 +74,7 @@ func New(rawURL string, opts ...Option) (*Source, error) {
 	invalid := func(err error) error {
 		return &source.Error{Source: name, Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}
 	}
-	if _, err := checkURL(rawURL); err != nil {
+	if err := checkURL(rawURL); err != nil {
 		return nil, invalid(err)
 	}
 	if err := errors.Join(c.errs...); err != nil {
@@ -120,21 +120,21 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// checkURL parses the address of an endpoint that gets credentials or gives them.
-func checkURL(raw string) (*url.URL, error) {
+// checkURL refuses what is no address of an endpoint that gets credentials or gives them.
+func checkURL(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Hostname() == "" || u.Opaque != "":
-		return nil, errors.New("not a URL such as https://host/path") // err would quote the URL
+		return errors.New("not a URL such as https://host/path") // err would quote the URL
 	case u.User != nil:
-		return nil, errors.New("credentials do not belong in a URL")
+		return errors.New("credentials do not belong in a URL")
 	case strings.Contains(raw, "#"):
-		return nil, errors.New("a fragment is never sent and does not belong in the URL")
+		return errors.New("a fragment is never sent and does not belong in the URL")
 	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
-		return u, nil
+		return nil
 	case u.Scheme == "http":
-		return nil, errors.New("plain http to a host that is not loopback") // F56
+		return errors.New("plain http to a host that is not loopback") // F56
 	default:
-		return nil, errors.New("the scheme is not https")
+		return errors.New("the scheme is not https")
 	}
 }

@@ -47,7 +47,7 @@ type ClientCredentials struct {
 func WithClientCredentials(cc ClientCredentials) Option {
 	return func(c *config) {
 		c.authorizeBy(func(client *http.Client) (auth, error) {
-			if _, err := checkURL(cc.TokenURL); err != nil {
+			if err := checkURL(cc.TokenURL); err != nil {
 				return auth{}, fmt.Errorf("token endpoint: %w", err)
 			}
 			if cc.AuthStyle != oauth2.AuthStyleInHeader && cc.AuthStyle != oauth2.AuthStyleInParams {
