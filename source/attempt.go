@@ -139,8 +139,8 @@ func (a *Attempt) Refused() {
 // Next: the server refused the key, and the request can be sent again. The
 // Attempt becomes one with another version: the current one, if the request left
 // with an older; else a previous one that the server does not refuse; else what
-// one shared reading of the source brings. It blocks for that reading only,
-// within ctx and [WithRefusalWait], and reports false if there is nothing to
+// the source brings, which is read for all that wait together. It blocks for that
+// only, within ctx and [WithRefusalWait], and reports false if there is nothing to
 // try; then the Attempt is over. doubtful says that the refusal may not be about
 // the key: it counts only if the next attempt is accepted, gets one reading
 // without a wait, and after a few in vain none for a while.
@@ -207,12 +207,12 @@ func (p *past) has(v *version) bool {
 }
 
 // Version names the key that requests get now: the current one, but for a
-// fall-back. It is empty where there is none.
+// fall-back. It is empty where they fail for want of one.
 func (r *Ring) Version() string {
 	if r == nil {
 		return ""
 	}
-	if s := r.snap.Load(); s != nil && s.use != nil {
+	if s := r.snap.Load(); s != nil && s.err == nil {
 		return s.use.label()
 	}
 	return ""

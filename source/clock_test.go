@@ -206,6 +206,11 @@ func TestOldKeyIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
+	if a, err := r.Attempt(true); err != nil {
+		t.Fatal(err)
+	} else {
+		a.Accepted()
+	}
 	old := weak.Make(r.list[0].key.Load())
 	f.put("sentinel-b")
 	if err := r.Refresh(t.Context()); err != nil {
@@ -235,5 +240,19 @@ func TestReadingTheVersionAllocatesNothing(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { a, _ := r.Attempt(true); a.Accepted() }); n != 0 {
 		t.Errorf("Attempt: %v allocations", n)
+	}
+}
+
+// A probe that hangs while the clock is set back does not end probing.
+//
+// F72
+func TestHungProbeAndAClockSetBack(t *testing.T) {
+	start := time.Now()
+	p := &probe{at: start}
+	if !p.take(start) || p.take(start.Add(time.Second)) {
+		t.Error("not one probe at a time")
+	}
+	if !p.take(setWall(start.Add(time.Minute), -time.Hour)) {
+		t.Error("the clock was set back, and nobody may probe")
 	}
 }

@@ -39,8 +39,9 @@
 // A transport tells the ring what became of each [Attempt]. A current key that is
 // refused while a previous one is accepted is held off: requests get the previous
 // one, and one request at a time tries the current again after a pause of 1 s
-// that doubles up to 1 min. When nothing is accepted, the source is read once for
-// all who wait, for [WithRefusalWait] at most, and then no more than once a second.
+// that doubles up to 1 min. When nothing is accepted, the source is read for all
+// who wait together, again and again for [WithRefusalWait] at most, and then no
+// more than once a second.
 //
 // # Events
 //
@@ -69,5 +70,5 @@
 // # Writing a transport
 //
 // Call [Ring.Prepare] once, then for each request [Ring.Attempt], and tell its
-// outcome; [Attempt.Next] is the next key to try. Package transport does.
+// outcome; [Attempt.Next] goes on with the next key. Package transport does.
 package source

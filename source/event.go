@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"sync"
 	"time"
@@ -25,9 +26,12 @@ const (
 	FellBack EventKind = "fell_back"
 	// Recovered: the server takes the current key, Version, again.
 	Recovered EventKind = "recovered"
-	// AllRefused: the server refused every key there is, and the source had no other.
+	// AllRefused: the server refused every key there is.
 	AllRefused EventKind = "all_refused"
-	// Refreshed: the source was read and had something new.
+	// NoKey: Version, the last key there was, went out of use: it expired or was
+	// revoked. Requests fail until the source has another; Err says so.
+	NoKey EventKind = "no_key"
+	// Refreshed: the source was read and had something new, or could be read again.
 	Refreshed EventKind = "refreshed"
 	// RefreshFailed: the source could not be read, or what it had could not be used; Err says why.
 	RefreshFailed EventKind = "refresh_failed"
@@ -35,7 +39,7 @@ const (
 	Stale EventKind = "stale"
 	// Expiring: Version, the current key, expires soon and has no successor.
 	Expiring EventKind = "expiring"
-	// OverlapEnded: Version, a previous key, is no longer used.
+	// OverlapEnded: Version is no longer used: its overlap, or its own time, is over.
 	OverlapEnded EventKind = "overlap_ended"
 	// Revoked: Version is out of use, by the source's word or by Revoke.
 	Revoked EventKind = "revoked"
@@ -46,7 +50,7 @@ const (
 // level is the log level of each kind; kinds that are not listed are logged at debug level.
 var level = map[EventKind]slog.Level{
 	Switched: slog.LevelInfo, RolledBack: slog.LevelWarn, FellBack: slog.LevelWarn, Recovered: slog.LevelInfo,
-	AllRefused: slog.LevelError, RefreshFailed: slog.LevelWarn, Stale: slog.LevelError, Expiring: slog.LevelWarn,
+	AllRefused: slog.LevelError, NoKey: slog.LevelError, RefreshFailed: slog.LevelWarn, Stale: slog.LevelError, Expiring: slog.LevelWarn,
 	Revoked: slog.LevelWarn, Warning: slog.LevelWarn, Refused: slog.LevelWarn, OverlapEnded: slog.LevelInfo,
 }
 
@@ -58,6 +62,19 @@ type Event struct {
 	Version  string    `json:"version,omitempty"`
 	Previous string    `json:"previous,omitempty"`
 	Err      error     `json:"-"`
+}
+
+// MarshalJSON adds the text of Err, as "error".
+func (e Event) MarshalJSON() ([]byte, error) {
+	type fields Event
+	var text string
+	if e.Err != nil {
+		text = e.Err.Error()
+	}
+	return json.Marshal(struct {
+		fields
+		Error string `json:"error,omitempty"`
+	}{fields(e), text})
 }
 
 // LogValue logs the event's fields.
@@ -150,4 +167,11 @@ func (o *observer) stop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stopped = true
+}
+
+// drop stops it, and what waits is not delivered.
+func (o *observer) drop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stopped, o.queue = true, nil
 }

@@ -1,7 +1,9 @@
 package source_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -195,4 +197,53 @@ func (l lockedWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(p)
+}
+
+// The last key goes out of use: that is an event of its own, logged as an error,
+// and the version that is in use is none.
+func TestNoKeyLeftIsAnEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged bytes.Buffer
+		k := key("v1")
+		k.ExpiresAt = time.Now().Add(time.Hour)
+		r, ev := keep(t, &store{set: source.Set{Keys: []source.Key{k}}}, source.WithPoll(24*time.Hour),
+			source.WithLogger(slog.New(slog.NewJSONHandler(&logged, nil))))
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if ev.count(source.NoKey) != 1 || r.Version() != "" {
+			t.Errorf("%q, in use %q", ev.kinds(), r.Version())
+		}
+		if text := logged.String(); !strings.Contains(text, `"level":"ERROR","msg":"rollingkeys: no_key"`) {
+			t.Error(text)
+		}
+	})
+}
+
+// An event's error is in its JSON.
+func TestEventAsJSON(t *testing.T) {
+	data, err := json.Marshal(source.Event{Kind: source.RefreshFailed, Err: source.ErrUnavailable})
+	if err != nil || !strings.Contains(string(data), `"kind":"refresh_failed"`) || !strings.Contains(string(data), `"error":"`+source.ErrUnavailable.Error()+`"`) {
+		t.Errorf("%s, %v", data, err)
+	}
+}
+
+// Events that wait when an observer is stopped are not delivered.
+func TestStoppedObserverHearsNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s)
+		calls, held := 0, make(chan struct{})
+		stop := r.Subscribe(func(source.Event) { calls++; <-held })
+		for _, v := range []string{"v2", "v3"} {
+			s.put(listed(v, "v1"), nil)
+			refresh(t, r)
+		}
+		synctest.Wait()
+		stop()
+		close(held)
+		synctest.Wait()
+		if calls != 1 {
+			t.Errorf("called %d times", calls)
+		}
+	})
 }

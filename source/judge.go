@@ -38,8 +38,11 @@ func (r *Ring) other(p *past) *version {
 		p.early = current.marked && !r.cfg.lockout
 		return current
 	}
+	// F68: the source may be ahead of the server by two rotations and more. After two
+	// that were refused comes the one that was accepted last, as a third.
 	for _, v := range r.list {
-		if live(v) && !v.marked && !p.has(v) && (p.n == 1 || p.n == 2 && p.early || v.joined > p.tried[0].epoch) {
+		if live(v) && !v.marked && !p.has(v) &&
+			(p.n == 1 || p.n == 2 && p.early || p.n == 2 && v == r.good || v.joined > p.tried[0].epoch) {
 			return v
 		}
 	}
@@ -98,6 +101,8 @@ func (r *Ring) accept(a *Attempt) {
 	v.standing, v.accepted, v.proved = StateAccepted, true, true
 	if v.marked {
 		v.standing = StateRefused
+	} else {
+		r.good = v
 	}
 	v.settled.Store(!v.marked)
 	if moved {
@@ -155,6 +160,18 @@ func (r *Ring) endProbe(a *Attempt, refused bool) {
 	signal(r.wake)
 }
 
+// noLonger notes that v is not the one to fall back to any more. Which one is,
+// the next acceptance says, of whatever version. The caller holds mu.
+func (r *Ring) noLonger(v *version) {
+	if r.good != v {
+		return
+	}
+	r.good = nil
+	for _, o := range r.list {
+		o.settled.Store(false)
+	}
+}
+
 // mark notes that v was refused: a growing hold-off begins. The level falls
 // back when v did well for a while (F64). The caller holds mu and recomputes.
 func (r *Ring) mark(v *version, now time.Time) {
@@ -170,6 +187,7 @@ func (r *Ring) mark(v *version, now time.Time) {
 	}
 	v.standing = StateRefused
 	v.settled.Store(false)
+	r.noLonger(v)
 	v.epoch = r.epoch + 1
 	if r.cfg.lockout && v.proved {
 		// Where the hold-off begins at 20 s, one odd answer must not stop a client

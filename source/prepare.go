@@ -19,7 +19,8 @@ type unfit struct{}
 // Prepare makes prepare look at every key, those that the ring has and those
 // that come, before it may be used; [Attempt.Prepared] gives what it made of
 // the attempt's key, under the slot that Prepare returns. prepare must not call
-// the ring; it is called once a version. A transport calls Prepare once, when it
+// the ring; it is called once for each key that joins, and at each reading for one
+// that it refused. A transport calls Prepare once, when it
 // is made; see also [WithPrepare].
 //
 // A key that prepare refuses is unusable to this ring, and the error is what it

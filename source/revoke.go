@@ -10,7 +10,7 @@ const maxBarred = 64
 // remembers the last 64. If it was current, the newest previous one
 // becomes current; if there is none, requests fail with [ErrNoKey] until the
 // source has another. An unknown version is an error that wraps [ErrNoKey].
-func (r *Ring) Revoke(label string) error {
+func (r *Ring) Revoke(version string) error {
 	if r == nil || r.cancel == nil {
 		return fmt.Errorf("source: %w", ErrClosed)
 	}
@@ -18,7 +18,7 @@ func (r *Ring) Revoke(label string) error {
 	r.mu.Lock()
 	defer r.unlock()
 	for _, v := range r.list {
-		if v.label() == label {
+		if v.label() == version {
 			if !v.revoked {
 				r.revoke(v)
 				r.barred = append(r.barred, r.digest(*v.key.Load()))
@@ -29,7 +29,7 @@ func (r *Ring) Revoke(label string) error {
 			return nil
 		}
 	}
-	return r.fail(fmt.Errorf("%w: no version %q to revoke", ErrNoKey, label))
+	return r.fail(fmt.Errorf("%w: no version %q to revoke", ErrNoKey, version))
 }
 
 // revoke puts v out of use at once; it stays on the list for as long as the

@@ -53,6 +53,7 @@ type Ring struct {
 
 	window     *window
 	allRefused bool
+	good       *version // the last that was accepted, unless it was refused since
 	coolLevel  int
 	coolUntil  time.Time
 	waitedFor  *version  // that a window was spent on in vain
@@ -85,7 +86,8 @@ func (p *probe) take(now time.Time) bool {
 		return false
 	}
 	before, at := p.taken.Load(), now.UnixNano()
-	return (before == 0 || at-before > int64(maxHoldOff)) && p.taken.CompareAndSwap(before, at)
+	waited := max(at-before, before-at) // F72: the clock may have been set back
+	return (before == 0 || waited > int64(maxHoldOff)) && p.taken.CompareAndSwap(before, at)
 }
 
 // retired is what is left of a version that is out of use: no key.
@@ -241,7 +243,8 @@ func (r *Ring) Close() error {
 
 // Subscribe calls f for every event from now on, in order, one at a time, on no
 // goroutine of the ring's: f may block, and may call any method of the ring. Of
-// more than 1,024 events that wait for f the oldest are dropped. stop ends it.
+// more than 1,024 events that wait for f the oldest are dropped. stop ends it, but
+// for a call that is under way, and drops those that wait.
 func (r *Ring) Subscribe(f func(Event)) (stop func()) {
 	if r == nil || f == nil {
 		return func() {}
@@ -251,7 +254,7 @@ func (r *Ring) Subscribe(f func(Event)) (stop func()) {
 	defer r.unlock()
 	r.observers = append(r.observers, o)
 	return func() {
-		o.stop()
+		o.drop()
 		r.mu.Lock()
 		defer r.unlock()
 		for i, other := range r.observers {

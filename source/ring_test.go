@@ -192,14 +192,14 @@ func TestDates(t *testing.T) {
 		if _, err := r.Attempt(true); !errors.Is(err, source.ErrNoKey) {
 			t.Errorf("error %v", err)
 		}
-		wantKinds(t, ev, "switched v1", "switched v2", "overlap_ended v1", "expiring v2", "overlap_ended v2")
+		wantKinds(t, ev, "switched v1", "switched v2", "overlap_ended v1", "expiring v2", "overlap_ended v2", "no_key v2")
 		var times []time.Duration
 		for _, e := range ev.list {
 			if e.Kind != source.Refreshed {
 				times = append(times, e.Time.Sub(start))
 			}
 		}
-		if want := []time.Duration{0, 25 * time.Minute, 45 * time.Minute, 85 * time.Minute, 115 * time.Minute}; !slices.Equal(times, want) {
+		if want := []time.Duration{0, 25 * time.Minute, 45 * time.Minute, 85 * time.Minute, 115 * time.Minute, 115 * time.Minute}; !slices.Equal(times, want) {
 			t.Errorf("told at %v, want %v", times, want)
 		}
 	})

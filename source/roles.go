@@ -84,6 +84,9 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 	s := &snapshot{current: current, use: current, epoch: before.epoch}
 	if i := slices.IndexFunc(live, func(v *version) bool { return !v.marked }); i >= 0 {
 		s.use = live[i]
+		if i > 0 && slices.Contains(live, r.good) {
+			s.use = r.good // F68: rather than a newer one that no server took yet
+		}
 	} else if before.current == current && slices.Contains(live, before.use) {
 		s.use = before.use // everything is refused: what served last is the best guess
 	}
@@ -112,6 +115,7 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 	}
 	r.allRefused = allRefused
 	if current == nil && before.current != nil {
+		r.emit(Event{Kind: NoKey, Version: before.current.label(), Err: s.err})
 		r.kick() // a key is needed now, not at the next poll
 	}
 	r.epoch++
@@ -206,6 +210,7 @@ func (r *Ring) retire(v *version, why EventKind, now time.Time) {
 	if r.waitedFor == v {
 		r.waitedFor = nil
 	}
+	r.noLonger(v)
 	v.sample(now)
 	v.take(RoleRetired, now)
 	r.retired = slices.Insert(r.retired, 0, retired{label: v.label(), digest: r.digest(*v.key.Load()), figures: v.figures, status: r.describe(v, now)})

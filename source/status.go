@@ -41,7 +41,8 @@ type Status struct {
 	// that is ago. Of keys out of a cache it is when they were true.
 	LastRead time.Time     `json:"last_read,omitzero"`
 	Age      time.Duration `json:"age_ns"`
-	// Stale: Age is beyond WithStaleAfter, or the keys come out of a cache.
+	// Stale: Age is beyond WithStaleAfter, or the keys come out of a cache and the
+	// source could not be read.
 	Stale bool `json:"stale"`
 	// Healthy: there is a key to use, it is not stale, and the server refuses
 	// neither it nor everything.

@@ -9,7 +9,7 @@ import (
 // below the line are guarded by Ring.mu.
 type version struct {
 	key      atomic.Pointer[Key]   // its Version is unique in the ring: what users see
-	prepared atomic.Pointer[[]any] // by Prepared.slot; copied, never changed
+	prepared atomic.Pointer[[]any] // by slot; copied, never changed
 	figures  *figures
 	joined   uint64 // the ring's epoch when it came
 
@@ -30,7 +30,7 @@ type version struct {
 	askAt      time.Time // for a successor, before it expires
 	standing   State     // unused, accepted, refused or unknown
 	accepted   bool      // ever, since it last became current or a window was spent on it
-	proved     bool      // accepted since it was last marked
+	proved     bool      // accepted since it became current, or was last marked
 	provedAt   uint64    // the ring's epoch when it was
 
 	// A version that was refused is marked: it is used only if nothing else is

@@ -1,0 +1,64 @@
+package source_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// The source is ahead of the server by two rotations: the key that was accepted
+// last is tried too, and serves until the server has a newer one.
+//
+// F60, F68
+func TestSourceTwoAheadOfTheServer(t *testing.T) {
+	for name, opts := range map[string][]source.Option{"": nil, "lockout": {source.WithLockout()}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &store{set: listed("v1")}
+				r, _ := keep(t, s, append(opts, source.WithPoll(time.Hour))...)
+				accepted(t, r, "v1")
+				for _, versions := range [][]string{{"v2", "v1"}, {"v3", "v2", "v1"}, {"v4", "v3", "v2", "v1"}} {
+					s.put(listed(versions...), nil)
+					refresh(t, r)
+				}
+				a := attempt(t, r, "v4")
+				b := next(t, &a, "v3")
+				c := next(t, &b, "v1")
+				c.Accepted()
+				accepted(t, r, "v1") // not v2, which no server took yet
+				time.Sleep(21 * time.Second)
+				accepted(t, r, "v4") // by a probe
+				accepted(t, r, "v4")
+			})
+		})
+	}
+}
+
+// The key to fall back to is the one that the server took last, though another
+// was current after it, and though a key that was retired had been the last.
+//
+// F68
+func TestFallsBackToWhatWasAcceptedLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v2", "v1")}
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		fallsBack(t, r, "v2", "v1")
+		time.Sleep(2 * time.Second)
+		accepted(t, r, "v2")
+		for _, versions := range [][]string{{"v3", "v2", "v1"}, {"v3", "v1"}} { // v2 is gone
+			s.put(listed(versions...), nil)
+			refresh(t, r)
+		}
+		fallsBack(t, r, "v3", "v1")
+		for _, versions := range [][]string{{"v4", "v3", "v1"}, {"v5", "v4", "v3", "v1"}} {
+			s.put(listed(versions...), nil)
+			refresh(t, r)
+		}
+		a := attempt(t, r, "v5")
+		b := next(t, &a, "v4")
+		c := next(t, &b, "v1")
+		c.Accepted()
+	})
+}
