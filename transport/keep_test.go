@@ -138,3 +138,28 @@ func TestFirstRequestIsARedirect(t *testing.T) {
 		}
 	}
 }
+
+// anyFunc is a function of another type than SignerFunc that signs.
+type anyFunc func(*http.Request) error
+
+func (f anyFunc) Sign(req *http.Request) error { return f(req) }
+
+// A nil function is no signer: the key does not become current.
+func TestNilFunctionIsNoSigner(t *testing.T) {
+	for name, none := range map[string]transport.Signer{"SignerFunc": transport.SignerFunc(nil), "another": anyFunc(nil)} {
+		scheme := transport.SchemeFunc(func(k source.Key) (transport.Signer, error) {
+			if k.Version == "v2" {
+				return none, nil
+			}
+			return transport.Bearer().Prepare(k)
+		})
+		s := newStore("v1")
+		ring := keep(t, s)
+		rt := transport.New(ring, scheme, transport.WithBase(takes("v1")))
+		move(t, ring, s, "v2", "v1")
+		a, err := try(rt, get(t, "https://api.example.com"))
+		if err != nil || a.seen.Version() != "v1" || ring.Version() != "v1" {
+			t.Errorf("%s: error %v with %q, current %q", name, err, a.seen.Version(), ring.Version())
+		}
+	}
+}

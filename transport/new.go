@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"reflect"
 
 	"github.com/rollingkeys/rollingkeys/source"
 )
@@ -80,7 +81,8 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 func prepare(scheme Scheme) func(source.Key) (any, error) {
 	return func(key source.Key) (any, error) {
 		signer, err := scheme.Prepare(key)
-		if err == nil && signer == nil {
+		// A nil function in a Signer is none either.
+		if v := reflect.ValueOf(signer); err == nil && (signer == nil || v.Kind() == reflect.Func && v.IsNil()) {
 			err = fmt.Errorf("transport: %w: the scheme made no signer", source.ErrUnusable)
 		}
 		if err != nil {
