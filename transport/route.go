@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// ErrNoRoute: no rule matches the request.
+// ErrNoRoute: no rule matches the request, or the first that does has no Transport.
 var ErrNoRoute = errors.New("transport: no rule for the request")
 
 // A Rule sends the requests that match by a transport. A nil Match takes all.
@@ -17,7 +17,8 @@ type Rule struct {
 // Route returns a RoundTripper that sends each request by the first rule that
 // matches: a read-only key for GET and a trading key for the rest, or one key a
 // host. An API whose orders are GETs needs another rule than the method: see
-// Reads of package provider's Profile. Where none does, RoundTrip fails with [ErrNoRoute].
+// Reads of package provider's Profile. Where none does, or the
+// first that does has no Transport, RoundTrip fails with [ErrNoRoute].
 func Route(rules ...Rule) http.RoundTripper { return router(rules) }
 
 // Methods matches requests of the given methods.
@@ -45,7 +46,10 @@ type router []Rule
 
 func (r router) RoundTrip(req *http.Request) (*http.Response, error) {
 	for _, rule := range r {
-		if rule.Transport != nil && (rule.Match == nil || rule.Match(req)) {
+		if rule.Match == nil || rule.Match(req) {
+			if rule.Transport == nil {
+				break
+			}
 			return rule.Transport.RoundTrip(req)
 		}
 	}

@@ -63,3 +63,20 @@ func TestRouteByHost(t *testing.T) {
 		w.want(t, true, false)
 	})
 }
+
+// The first rule that matches counts, even if it leads nowhere: the request does
+// not go out with the next one's key.
+func TestRouteWithoutATransport(t *testing.T) {
+	rt := transport.Route(
+		transport.Rule{Match: transport.Methods(http.MethodPost)},
+		transport.Rule{Transport: takes()},
+	)
+	body := &countingBody{Reader: strings.NewReader("order")}
+	resp, err := rt.RoundTrip(request(t, http.MethodPost, "https://api.example.com", body))
+	if resp != nil || !errors.Is(err, transport.ErrNoRoute) || body.closed.Load() != 1 {
+		t.Errorf("%v, error %v, body closed %d times", resp, err, body.closed.Load())
+	}
+	if _, err := rt.RoundTrip(get(t, "https://api.example.com")); err != nil {
+		t.Error(err)
+	}
+}
