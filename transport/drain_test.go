@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/rollingkeys/rollingkeys/transport"
 )
@@ -183,4 +185,30 @@ func TestEndlessRefusalIsReadToALimit(t *testing.T) {
 	if read := 1<<40 - body.left; read > 64<<10 || refusal.closed.Load() != 1 {
 		t.Errorf("%d bytes were read, and the refusal closed %d times", read, refusal.closed.Load())
 	}
+}
+
+// A refusal whose Close does not end a Read keeps the second attempt no longer
+// than any other, and is read no further: a bubble ends only when all that was
+// started in it has.
+//
+// F32
+func TestDrainIsNotHeldByARead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, server := io.Pipe()
+		defer time.AfterFunc(time.Hour, func() { server.Close() }).Stop()
+		base := roundTripper(func(req *http.Request) (*http.Response, error) {
+			resp, err := takes("v1")(req)
+			if resp.StatusCode == http.StatusUnauthorized {
+				resp.Body, resp.ContentLength = io.NopCloser(stream), -1
+			}
+			return resp, err
+		})
+		rt := transport.New(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(base))
+		start := time.Now()
+		send(t, rt, get(t, "https://api.example.com")).want(t, http.StatusOK, "v1", 2)
+		if d := time.Since(start); d != 100*time.Millisecond {
+			t.Errorf("it took %v", d)
+		}
+		_, _ = server.Write([]byte("late")) // ends the Read
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -161,8 +162,28 @@ func drain(resp *http.Response) {
 		_ = resp.Body.Close()
 		return
 	}
-	stop := time.AfterFunc(drainTime, func() { _ = resp.Body.Close() })
-	_, _ = io.CopyN(io.Discard, resp.Body, drainBytes)
-	stop.Stop()
-	_ = resp.Body.Close()
+	body, ended := &drainedBody{Reader: resp.Body}, make(chan struct{})
+	go func() {
+		_, _ = io.CopyN(io.Discard, body, drainBytes)
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(drainTime):
+		body.over.Store(true)
+	}
+	_ = resp.Body.Close() // which need not end a Read
+}
+
+// drainedBody ends with the Read that it is in when the time is over.
+type drainedBody struct {
+	io.Reader
+	over atomic.Bool
+}
+
+func (d *drainedBody) Read(p []byte) (int, error) {
+	if d.over.Load() {
+		return 0, io.EOF
+	}
+	return d.Reader.Read(p)
 }
