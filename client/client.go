@@ -2,9 +2,11 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,8 +25,7 @@ type Client struct {
 	*http.Client
 	ring *source.Ring
 	keys *transport.Transport
-	base http.RoundTripper
-	own  bool // base was made here
+	own  *http.Transport // the base that was made here
 }
 
 // Option sets how [New] makes a client.
@@ -32,7 +33,6 @@ type Option func(*config)
 
 type config struct {
 	scheme    transport.Scheme
-	base      http.RoundTripper
 	timeout   time.Duration
 	retries   int
 	ring      []source.Option
@@ -43,16 +43,16 @@ type config struct {
 func WithScheme(s transport.Scheme) Option { return func(c *config) { c.scheme = s } }
 
 // WithProvider sets all that is known about an API: scheme, classifier, origins,
-// overlap. Options after it change what it set.
+// lockout. Options after it change what it set; what the profile leaves open stays
+// as it is.
 func WithProvider(p provider.Profile) Option {
 	return func(c *config) {
 		c.scheme = p.Scheme
 		if p.Classifier != nil {
 			c.transport = append(c.transport, transport.WithClassifier(p.Classifier))
 		}
-		c.transport = append(c.transport, transport.WithOrigin(p.Origins...))
-		if p.Overlap > 0 {
-			c.ring = append(c.ring, source.WithOverlap(p.Overlap))
+		if len(p.Origins) > 0 { // F53: none would erase the caller's
+			c.transport = append(c.transport, transport.WithOrigin(p.Origins...))
 		}
 		if p.Lockout {
 			c.ring = append(c.ring, source.WithLockout())
@@ -70,7 +70,12 @@ func WithOrigin(origins ...string) Option {
 // Default: a transport of the client's own, with the settings of
 // http.DefaultTransport, a limit of 30 s on waiting for a response's header, and
 // up to 64 idle connections a host.
-func WithBase(base http.RoundTripper) Option { return func(c *config) { c.base = base } }
+func WithBase(base http.RoundTripper) Option {
+	if base == nil {
+		return nil
+	}
+	return WithTransport(transport.WithBase(base))
+}
 
 // WithTimeout bounds a request, with all its attempts and its body. Default
 // 60 s; 0 means no bound.
@@ -89,7 +94,8 @@ func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = 
 // if their body can be had again: nothing is buffered. Requests that their
 // scheme says have an effect whatever the method are none (see
 // [transport.Scheme], Once). Each of these tries may
-// take the attempts that the key transport makes: two, four at the very most.
+// take the attempts that the key transport makes: two, at the very most four, and
+// one for a clock.
 func WithRetry(n int) Option { return func(c *config) { c.retries = n } }
 
 // WithRing sets how the keys are kept: overlap, polling, cache, events.
@@ -102,20 +108,23 @@ func WithTransport(opts ...transport.Option) Option {
 	return func(c *config) { c.transport = append(c.transport, opts...) }
 }
 
-// New returns a client that draws its keys from src. It waits for the first set
-// as [source.Keep] does: ctx bounds the waiting, and nothing after it.
-func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error) {
+func configure(opts []Option) config {
 	cfg := config{scheme: transport.Bearer(), timeout: time.Minute}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&cfg)
 		}
 	}
-	c := &Client{base: cfg.base, own: cfg.base == nil}
-	if c.own {
-		c.base = newBase()
-	}
-	keys, err := transport.Keep(ctx, src, cfg.scheme, cfg.ring, append(cfg.transport, transport.WithBase(c.base))...)
+	return cfg
+}
+
+// New returns a client that draws its keys from src. It waits for the first set
+// as [source.Keep] does: ctx bounds the waiting, and nothing after it.
+func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error) {
+	cfg := configure(opts)
+	c := &Client{own: newBase()}
+	keys, err := transport.Keep(ctx, src, cfg.scheme, cfg.ring,
+		append([]transport.Option{transport.WithBase(c.own)}, cfg.transport...)...)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
@@ -168,7 +177,15 @@ func FromEnv(ctx context.Context, prefix string, opts ...Option) (*Client, error
 		set = append(set, WithScheme(scheme))
 	}
 	if s := os.Getenv(prefix + "_ORIGIN"); s != "" {
-		set = append(set, WithOrigin(strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })...))
+		origins := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+		// The options say whether plain http will do. With no origin at all the first
+		// request would bind the key.
+		cfg := configure(append(slices.Clone(opts), WithOrigin(origins...)))
+		err := transport.New(nil, cfg.scheme, cfg.transport...).Err()
+		if len(origins) == 0 || errors.Is(err, transport.ErrOrigin) || errors.Is(err, transport.ErrInsecure) {
+			return invalid("ORIGIN")
+		}
+		set = append(set, WithOrigin(origins...))
 	}
 	if s := os.Getenv(prefix + "_TIMEOUT"); s != "" {
 		d, err := time.ParseDuration(s)
@@ -201,7 +218,7 @@ func parseScheme(s string) transport.Scheme {
 
 // newBase returns a transport of our own: the process's default one may be
 // anything, this client included (F45).
-func newBase() http.RoundTripper {
+func newBase() *http.Transport {
 	base := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
 	if d, ok := http.DefaultTransport.(*http.Transport); ok {
 		base = d.Clone()
@@ -231,8 +248,8 @@ func (c *Client) Refresh(ctx context.Context) error { return c.ring.Refresh(ctx)
 // fail with an error that wraps [source.ErrClosed]. Closing again does nothing.
 func (c *Client) Close() error {
 	err := c.ring.Close()
-	if c.own {
-		c.keys.CloseIdleConnections()
+	if c.own != nil {
+		c.own.CloseIdleConnections()
 	}
 	return err
 }

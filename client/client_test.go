@@ -179,7 +179,7 @@ func TestFromEnv(t *testing.T) {
 	}
 	for _, bad := range [][2]string{
 		{"UP_KEY_SCHEME", "sentinel"}, {"UP_KEY_SCHEME", "header:X sentinel-1"}, {"UP_KEY_SCHEME", "header:"}, {"UP_KEY_SCHEME", "query:"},
-		{"UP_TIMEOUT", "sentinel"}, {"UP_KEY_SOURCE", "nowhere://sentinel:sentinel@x"}, {"UP_ORIGIN", "sentinel"},
+		{"UP_TIMEOUT", "sentinel"}, {"UP_KEY_SOURCE", "nowhere://sentinel:sentinel@x"},
 	} {
 		name, value := bad[0], bad[1]
 		t.Run(name, func(t *testing.T) {
@@ -187,9 +187,6 @@ func TestFromEnv(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // for what would wait for ever
 			defer cancel()
 			_, err := client.FromEnv(ctx, "UP", client.WithRing(source.WithLogger(nil)))
-			if name == "UP_ORIGIN" && errors.Is(err, transport.ErrOrigin) {
-				return
-			}
 			if !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), "sentinel") {
 				t.Errorf("error %v", err)
 			}

@@ -22,8 +22,9 @@
 //
 // A request that is refused is sent once more with another key; a third time if
 // the keys change under it, when the server drops the old key between the two;
-// and one more time if the source came up with a new key after all were refused. With [WithRetry] that
-// goes for each of the tries. [WithTimeout] bounds all of it together.
+// one more time if the source came up with a new key after all were refused; and
+// once more with the same key where a clock or nonce was off and its scheme has
+// learnt better. With [WithRetry] that goes for each of the tries. [WithTimeout] bounds all of it together.
 //
 // # Embedding
 //

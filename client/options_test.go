@@ -1,0 +1,133 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/client"
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
+)
+
+// A profile without origins leaves the caller's alone, whichever comes first.
+//
+// F53
+func TestProfileWithoutOriginsLeavesTheCallers(t *testing.T) {
+	api, elsewhere := mockapi.New(t), mockapi.New(t)
+	key := api.Issue(mockapi.Spec{})
+	origin, profile := client.WithOrigin(api.URL()), client.WithProvider(provider.Generic(transport.Bearer()))
+	for name, opts := range map[string][]client.Option{
+		"origin first": {origin, profile}, "profile first": {profile, origin},
+		"origins of another profile": {client.WithProvider(provider.Generic(transport.Bearer(), api.URL())), profile},
+	} {
+		c := newClient(t, source.Static(key), opts...)
+		if resp, err := c.Get(elsewhere.URL()); err == nil {
+			resp.Body.Close()
+			t.Errorf("%s: status %d", name, resp.StatusCode)
+		} else if !errors.Is(err, transport.ErrOrigin) {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if code := get(t, c, api.URL()); code != http.StatusOK {
+			t.Errorf("%s: status %d", name, code)
+		}
+	}
+	if n := len(elsewhere.Requests()); n > 0 {
+		t.Errorf("%d requests went elsewhere", n)
+	}
+}
+
+// The overlap that an operator writes into the source string counts with every profile.
+func TestOverlapOfTheSourceStringCounts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "api-key")
+	mount(t, path, source.Key{Secret: source.NewSecret("sentinel-1")})
+	c, err := client.Parse(t.Context(), "file://"+path+"?overlap=1h",
+		client.WithProvider(provider.Stripe()), client.WithRing(source.WithFailFast(), source.WithLogger(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	mount(t, path, source.Key{Secret: source.NewSecret("sentinel-2")})
+	if err := c.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	st := c.Status()
+	if len(st.Versions) != 2 {
+		t.Fatalf("status %+v", st)
+	}
+	if d := st.Versions[1].Until.Sub(st.Current.Since); d != time.Hour {
+		t.Errorf("overlap %v", d)
+	}
+}
+
+// counting counts what it sends, and how often it is told to close idle connections.
+type counting struct {
+	http.RoundTripper
+	sent, closed int
+}
+
+func (c *counting) RoundTrip(req *http.Request) (*http.Response, error) {
+	c.sent++
+	return c.RoundTripper.RoundTrip(req)
+}
+
+func (c *counting) CloseIdleConnections() { c.closed++ }
+
+// The base is the caller's, by whichever option, and Close leaves it alone; none
+// is the default.
+func TestBaseIsTheCallers(t *testing.T) {
+	api := mockapi.New(t)
+	key := api.Issue(mockapi.Spec{})
+	for name, option := range map[string]func(http.RoundTripper) client.Option{
+		"client":    client.WithBase,
+		"transport": func(b http.RoundTripper) client.Option { return client.WithTransport(transport.WithBase(b)) },
+	} {
+		base := &counting{RoundTripper: api.Client().Transport}
+		c := newClient(t, source.Static(key), client.WithBase(nil), option(base))
+		if code := get(t, c, api.URL()); code != http.StatusOK || base.sent != 1 {
+			t.Errorf("%s: status %d, %d sent", name, code, base.sent)
+		}
+		if err := c.Close(); err != nil || base.closed != 0 {
+			t.Errorf("%s: %v, closed %d times", name, err, base.closed)
+		}
+	}
+}
+
+// An origin that is none, or that the key could not go to, is the variable's
+// fault, and is told as such: without it the first request would bind the key.
+func TestFromEnvRefusesOrigins(t *testing.T) {
+	t.Setenv("UP_API_KEY", "id")
+	t.Setenv("UP_API_SECRET", "sentinel-key")
+	fromEnv := func(origin string, opts ...client.Option) error {
+		t.Helper()
+		t.Setenv("UP_ORIGIN", origin)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		c, err := client.FromEnv(ctx, "UP", append(opts, client.WithRing(source.WithLogger(nil)))...)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	}
+	for _, origin := range []string{",", " ", ", ,", "sentinel.example.com", "https://a.example,sentinel", "https://", "https://a.example/sentinel",
+		"http://sentinel.example.com"} {
+		err := fromEnv(origin)
+		if !errors.Is(err, source.ErrInvalid) || !strings.Contains(err.Error(), "UP_ORIGIN") || strings.Contains(err.Error(), "sentinel") {
+			t.Errorf("%q: error %v", origin, err)
+		}
+	}
+	for _, origin := range []string{"https://a.example", "https://a.example, https://b.example:444", "http://127.0.0.1:80"} {
+		if err := fromEnv(origin); err != nil {
+			t.Errorf("%q: error %v", origin, err)
+		}
+	}
+	if err := fromEnv("http://a.example", client.WithTransport(transport.WithInsecureHTTP())); err != nil {
+		t.Errorf("with WithInsecureHTTP: error %v", err)
+	}
+}
