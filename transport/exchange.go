@@ -15,15 +15,16 @@ type exchange struct {
 	out      *http.Request // what is sent for it
 	a        source.Attempt
 	body     body
-	attempts int
-	refused  Verdict // of the attempt before, if that was a refusal
+	obs      *Observation // nil: nobody looks
+	first    string       // the version that the request left with
+	refused  Verdict      // of the attempt before, if that was a refusal
 	resynced bool
 	signing  bool // by the scheme's code, which may panic
 }
 
 // exchange carries the request out.
-func (t *Transport) exchange(req *http.Request, obs *Observation, before int) (resp *http.Response, err error) {
-	x := exchange{t: t, req: req}
+func (t *Transport) exchange(req *http.Request, obs *Observation) (resp *http.Response, err error) {
+	x := exchange{t: t, req: req, obs: obs}
 	// The attempt begins ahead of the copying: its counter's atomic addition would
 	// wait for all that the copying writes.
 	if x.a, err = t.ring.Attempt(req.Body == nil || req.Body == http.NoBody || req.GetBody != nil); err != nil {
@@ -33,13 +34,9 @@ func (t *Transport) exchange(req *http.Request, obs *Observation, before int) (r
 	x.out = copied(req)
 	x.body = newBody(req)
 	defer x.end(&resp, &err)
-	first := x.a.Version()
-	for x.attempts = 1; ; x.attempts++ {
-		resp, err = x.send()
-		if obs != nil {
-			obs.note(x.a.Version(), before+x.attempts, x.a.Version() != first)
-		}
-		if err != nil {
+	x.first = x.a.Version()
+	for {
+		if resp, err = x.send(); err != nil {
 			return nil, err
 		}
 		verdict := Passed
@@ -84,6 +81,9 @@ func (x *exchange) send() (*http.Response, error) {
 		sendOnce(out)
 	}
 	resp, err := t.base.RoundTrip(out)
+	if x.obs != nil {
+		x.obs.note(x.a.Version(), x.a.Version() != x.first)
+	}
 	if err == nil && resp == nil {
 		err = errors.New("transport: the base RoundTripper returned neither response nor error")
 	}

@@ -28,19 +28,18 @@ func Observe(ctx context.Context) (context.Context, *Observation) {
 	return context.WithValue(ctx, observeKey{}, o), o
 }
 
-// observed returns the observation of ctx, if there is one, and how many attempts
-// it has behind it: of another exchange, or of none.
-func observed(ctx context.Context) (o *Observation, before int) {
-	if o, _ = ctx.Value(observeKey{}).(*Observation); o != nil {
-		before = o.Attempts()
-	}
-	return o, before
+// observed returns the observation of ctx, if there is one.
+func observed(ctx context.Context) *Observation {
+	o, _ := ctx.Value(observeKey{}).(*Observation)
+	return o
 }
 
-func (o *Observation) note(version string, attempts int, moved bool) {
+// note adds an attempt that was sent.
+func (o *Observation) note(version string, moved bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.version, o.attempts, o.moved = version, attempts, moved
+	o.version, o.moved = version, moved
+	o.attempts++
 }
 
 // Version names the key of the last attempt; [CallersKey] if it was the

@@ -3,6 +3,7 @@ package transport_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/hashicorp/go-retryablehttp"
 
@@ -259,4 +261,64 @@ func TestObservationIsSafeForConcurrentUse(t *testing.T) {
 		}
 		resp.Body.Close()
 	})
+}
+
+// One observation of requests that are out at the same time counts them all.
+//
+// F74
+func TestObservationOfConcurrentRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := make(chan struct{})
+		base := roundTripper(func(*http.Request) (*http.Response, error) {
+			<-answer
+			return status(http.StatusOK), nil
+		})
+		rt := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(base))
+		ctx, seen := transport.Observe(t.Context())
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() { _, _ = rt.RoundTrip(get(t, "https://api.example.com").WithContext(ctx)) })
+		}
+		synctest.Wait() // all are out
+		close(answer)
+		wg.Wait()
+		if n := seen.Attempts(); n != 8 || seen.Version() != "v1" {
+			t.Errorf("%d attempts, the last with %q", n, seen.Version())
+		}
+	})
+}
+
+// An attempt that could not be signed was not sent; one that the base failed was.
+//
+// F74
+func TestObservationOfFailedAttempts(t *testing.T) {
+	fails := errors.New("fails")
+	base := roundTripper(func(req *http.Request) (*http.Response, error) {
+		if req.URL.Path == "/lost" {
+			return nil, fails
+		}
+		return takes()(req)
+	})
+	signs := transport.SchemeFunc(func(k source.Key) (transport.Signer, error) {
+		return transport.SignerFunc(func(req *http.Request) error {
+			if k.Version == "v1" || req.URL.Path == "/unsigned" {
+				return fails
+			}
+			return nil
+		}), nil
+	})
+	for path, want := range map[string]struct {
+		version  string
+		attempts int
+	}{
+		"/lost":     {"v2", 1},
+		"/unsigned": {"", 0},
+		"/refused":  {"v2", 1}, // the second could not be signed
+	} {
+		rt := transport.New(quiet(t, newStore("v2", "v1")), signs, transport.WithBase(base))
+		a, err := try(rt, get(t, "https://api.example.com"+path))
+		if !errors.Is(err, fails) || a.seen.Version() != want.version || a.seen.Attempts() != want.attempts || a.seen.Moved() {
+			t.Errorf("%s: error %v; version %q, %d attempts, moved %v", path, err, a.seen.Version(), a.seen.Attempts(), a.seen.Moved())
+		}
+	}
 }

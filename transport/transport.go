@@ -62,21 +62,23 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	obs, before := observed(req.Context())
+	obs := observed(req.Context())
 	if !bound || t.needsKey != nil && !t.needsKey(req) {
+		resp, err := t.base.RoundTrip(req) // F53: a redirect elsewhere goes without the key
 		if obs != nil {
-			obs.note("", before+1, false)
+			obs.note("", false)
 		}
-		return t.base.RoundTrip(req) // F53: a redirect elsewhere goes without the key
+		return resp, err
 	}
 	if t.own(req) { // F47
-		if obs != nil {
-			obs.note(CallersKey, before+1, false)
-		}
 		if !t.warned.Swap(true) {
 			slog.WarnContext(req.Context(), "rollingkeys: a request comes with credentials of its own; it is sent as it is, without the ring's key")
 		}
-		return t.base.RoundTrip(req)
+		resp, err := t.base.RoundTrip(req)
+		if obs != nil {
+			obs.note(CallersKey, false)
+		}
+		return resp, err
 	}
 	if t.serial != nil && t.serial(req) {
 		// The key is chosen when the turn has come, and the outcome told before the
@@ -89,7 +91,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, req.Context().Err()
 		}
 	}
-	return t.exchange(req, obs, before)
+	return t.exchange(req, obs)
 }
 
 // own reports whether req comes with credentials of its own: a header or query
