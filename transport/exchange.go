@@ -69,6 +69,7 @@ func (x *exchange) send() (*http.Response, error) {
 		return nil, x.unsigned(source.ErrUnusable)
 	}
 	x.signing = true
+	once := t.once != nil && t.once(x.req)
 	err := sign(out)
 	x.signing = false
 	if err != nil {
@@ -77,7 +78,7 @@ func (x *exchange) send() (*http.Response, error) {
 	if replaced(body, out.Body) {
 		closeReader(body) // the scheme sends another in its place
 	}
-	if t.once != nil && t.once(x.req) {
+	if once {
 		sendOnce(out)
 	}
 	resp, err := t.base.RoundTrip(out)
@@ -111,12 +112,12 @@ func (x *exchange) unsigned(err error) error {
 	return redact(fmt.Errorf("transport: signing with version %q: %w", x.a.Version(), err), x.a.Key(), nil)
 }
 
-// end lets go of what the exchange holds. A signer that panics fails the request,
+// end lets go of what the exchange holds. A scheme that panics fails the request,
 // not the program, and what it panicked with, which may hold the secret, goes no
 // further (F97); any other panic passes through.
 func (x *exchange) end(resp **http.Response, err *error) {
 	if x.signing && recover() != nil {
-		*resp, *err = nil, x.unsigned(fmt.Errorf("%w: its signer panicked", source.ErrUnusable))
+		*resp, *err = nil, x.unsigned(fmt.Errorf("%w: its scheme panicked", source.ErrUnusable))
 	}
 	x.body.release()
 	x.a.End()

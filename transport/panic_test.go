@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -71,4 +72,49 @@ func TestPanicsInCallbacks(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// asking is a scheme with methods that panic, but for those that are nil.
+type asking struct {
+	transport.Scheme
+	needs, once, serial func()
+}
+
+func (a asking) NeedsKey(*http.Request) bool { return asked(a.needs) }
+func (a asking) Once(*http.Request) bool     { return asked(a.once) }
+func (a asking) Serial(*http.Request) bool   { return asked(a.serial) }
+
+func asked(f func()) bool {
+	if f != nil {
+		f()
+	}
+	return true
+}
+
+// A scheme that panics when it is asked about a request fails that request, and
+// holds up no other.
+//
+// F97
+func TestPanicsInTheSchemesMethods(t *testing.T) {
+	boom := func() { panic(sentinel) }
+	for name, scheme := range map[string]*asking{"NeedsKey": {needs: boom}, "Once": {once: boom}, "Serial": {serial: boom}} {
+		t.Run(name, func(t *testing.T) {
+			scheme.Scheme = transport.Bearer()
+			ring := keep(t, newStore("v1"))
+			rt := transport.New(ring, scheme, transport.WithBase(takes("v1")))
+			body := &countingBody{Reader: strings.NewReader("order")}
+			resp, err := rt.RoundTrip(request(t, http.MethodPost, "https://api.example.com", body))
+			if resp != nil || !errors.Is(err, source.ErrUnusable) || strings.Contains(fmt.Sprintf("%v %#v", err, err), sentinel) {
+				t.Errorf("%v, error %v", resp, err)
+			}
+			if n := body.closed.Load(); n != 1 {
+				t.Errorf("the body was closed %d times", n)
+			}
+			if n := ring.Status().Current.InFlight; n != 0 {
+				t.Errorf("%d attempts in flight", n)
+			}
+			scheme.needs, scheme.once, scheme.serial = nil, nil, nil
+			send(t, rt, get(t, "https://api.example.com")).want(t, http.StatusOK, "v1", 1)
+		})
+	}
 }

@@ -62,8 +62,14 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
+	if bound && t.needsKey != nil {
+		if bound, err = ask(t.needsKey, req); err != nil {
+			closeBody(req)
+			return nil, err
+		}
+	}
 	obs := observed(req.Context())
-	if !bound || t.needsKey != nil && !t.needsKey(req) {
+	if !bound {
 		resp, err := t.base.RoundTrip(req) // F53: a redirect elsewhere goes without the key
 		if obs != nil {
 			obs.note("", false)
@@ -80,7 +86,14 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return resp, err
 	}
-	if t.serial != nil && t.serial(req) {
+	serial := false
+	if t.serial != nil {
+		if serial, err = ask(t.serial, req); err != nil {
+			closeBody(req)
+			return nil, err
+		}
+	}
+	if serial {
 		// The key is chosen when the turn has come, and the outcome told before the
 		// next one's: of many that wait, one finds out that a key is refused.
 		select {
@@ -92,6 +105,16 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	return t.exchange(req, obs)
+}
+
+// ask calls a method of the scheme's. One that panics fails the request (F97).
+func ask(method func(*http.Request) bool, req *http.Request) (yes bool, err error) {
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("transport: %w: its scheme panicked", source.ErrUnusable)
+		}
+	}()
+	return method(req), nil
 }
 
 // own reports whether req comes with credentials of its own: a header or query
