@@ -53,9 +53,6 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 	if t.base == nil {
 		t.base = http.DefaultTransport // F45: as it is now
 	}
-	if t.replay == nil {
-		t.replay = Replayable
-	}
 	if s, ok := scheme.(interface{ CredentialHeaders() []string }); ok {
 		t.headers = s.CredentialHeaders()
 	}
@@ -67,6 +64,11 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 	}
 	if s, ok := scheme.(interface{ Once(*http.Request) bool }); ok {
 		t.once = s.Once
+	}
+	if t.replay == nil {
+		t.replay = func(req *http.Request, resp *http.Response, v Verdict) bool {
+			return replayable(req, resp, v, t.once)
+		}
 	}
 	if s, ok := scheme.(interface{ Serial(*http.Request) bool }); ok {
 		t.serial, t.turn = s.Serial, make(chan struct{}, 1)

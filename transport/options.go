@@ -35,7 +35,8 @@ func WithInsecureHTTP() Option { return func(o *options) { o.insecure = true } }
 func WithClassifier(c Classifier) Option { return func(o *options) { o.classifier = c } }
 
 // WithReplay sets whether a refused request may be sent again with another key,
-// given that its body can be had again. Default [Replayable].
+// given that its body can be had again. Default [Replayable]. It decides alone,
+// also for requests that the scheme's Once method names.
 func WithReplay(may func(req *http.Request, resp *http.Response, v Verdict) bool) Option {
 	return func(o *options) { o.replay = may }
 }

@@ -136,14 +136,22 @@ func (t *Transport) mayReplay(req *http.Request, resp *http.Response, v Verdict)
 // carried out (RFC 9110 section 15.5.2), and so do the verdicts
 // RefusedUnapplied, Doubtful and Clock: the request may be sent again, whatever
 // its method. After any other refusal only requests of a safe method, or with
-// an Idempotency-Key, are (F67).
+// an Idempotency-Key, are (F67). As the default it takes a request that the
+// scheme's Once method names for one of no safe method; a policy of the caller's
+// that calls it has to see to that itself.
 func Replayable(req *http.Request, resp *http.Response, v Verdict) bool {
+	return replayable(req, resp, v, nil)
+}
+
+func replayable(req *http.Request, resp *http.Response, v Verdict, once func(*http.Request) bool) bool {
 	if resp.StatusCode == http.StatusUnauthorized || v != Refused {
 		return true
 	}
 	switch req.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return true
+		if once == nil || !once(req) {
+			return true
+		}
 	}
 	return req.Header.Get("Idempotency-Key") != "" || req.Header.Get("X-Idempotency-Key") != ""
 }

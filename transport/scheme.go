@@ -27,6 +27,8 @@ import (
 // their method is a safe one, such as an order that is a GET: net/http would send
 // such a one again when its connection is lost, and must not. The price is that
 // it fails, too, if the server had closed the idle connection that it was to take.
+// After a refusal the default policy sends it again as little as a POST; one given
+// by [WithReplay] decides alone.
 // And a method Serial(*http.Request) bool says which requests must reach the
 // server in the order of their nonces: of these, one at a time is signed, sent
 // and answered as far as its header.

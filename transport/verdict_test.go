@@ -315,3 +315,36 @@ func TestNotFoundAfterAResyncIsNoAcceptance(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// A GET that has an effect is no more sent again after a 403 than a POST is,
+// unless the caller's policy says so.
+//
+// F67
+func TestOrderByGetIsNotPlacedTwice(t *testing.T) {
+	always := transport.WithReplay(func(*http.Request, *http.Response, transport.Verdict) bool { return true })
+	for name, c := range map[string]struct {
+		path, header string
+		opts         []transport.Option
+		attempts     int
+	}{
+		"order":               {"/order", "", nil, 1},
+		"idempotent":          {"/order", "Idempotency-Key", nil, 2},
+		"data":                {"/data", "", nil, 2},
+		"the caller's policy": {"/order", "", []transport.Option{always}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate("v1")
+			g.refuse = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }
+			srv := protocol(1).serve(t, g)
+			rt := transport.New(keep(t, newStore("v2", "v1")), onceScheme{transport.Bearer()}, append(c.opts,
+				transport.WithBase(srv.base(t)), transport.WithClassifier(transport.Statuses(http.StatusForbidden)))...)
+			req := get(t, srv.URL+c.path)
+			if c.header != "" {
+				req.Header.Set(c.header, "1")
+			}
+			if a := send(t, rt, req); a.seen.Attempts() != c.attempts {
+				t.Errorf("status %d after %d attempts, want %d", a.StatusCode, a.seen.Attempts(), c.attempts)
+			}
+		})
+	}
+}
