@@ -15,9 +15,6 @@ import (
 // have one. It answers 200 if the exchange would let it in.
 const LoginPath = "/websocket/login"
 
-// HasLogin reports whether the mock knows this exchange's WebSocket login.
-func (e *Exchange) HasLogin() bool { return e.venue.login != nil }
-
 // OrderID returns the nth client order id, in a form that the exchange takes.
 func (e *Exchange) OrderID(n int) string {
 	if e.venue.orderID == "0" {
