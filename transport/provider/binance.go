@@ -47,7 +47,7 @@ func Binance(opts ...Option) Profile {
 		Headers: []Header{{"X-MBX-APIKEY", ID}},
 	}, opts)
 	return Profile{
-		Name: d.Name, Scheme: d.public(), Overlap: defaultOverlap,
+		Name: d.Name, Scheme: d.public(),
 		Origins: []string{
 			"https://api.binance.com", "https://api-gcp.binance.com", "https://api1.binance.com", "https://api2.binance.com",
 			"https://api3.binance.com", "https://api4.binance.com", "https://fapi.binance.com", "https://dapi.binance.com",

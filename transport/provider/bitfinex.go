@@ -22,7 +22,6 @@ func Bitfinex(opts ...Option) Profile {
 		}.Scheme(opts...),
 		Classifier: bitfinexRefusal,
 		Origins:    []string{"https://api.bitfinex.com"},
-		Overlap:    defaultOverlap,
 	}
 }
 

@@ -24,7 +24,6 @@ func BitMEX(opts ...Option) Profile {
 			transport.Clock:            {"This request has expired*"},
 		}, 400, 401),
 		Origins: []string{"https://www.bitmex.com"},
-		Overlap: defaultOverlap,
 		Lockout: true,
 	}
 }

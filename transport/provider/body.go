@@ -42,20 +42,16 @@ func param(raw []byte, name string) (value []byte, ok bool) {
 }
 
 // prepend returns the JSON object data with fields, such as `"nonce":1`, before
-// its own, which stay as they are. It reports false if data is no object.
-func prepend(data []byte, fields string) ([]byte, bool) {
+// its own, which stay as they are. data is one, by isObject.
+func prepend(data []byte, fields string) []byte {
 	const space = " \t\r\n"
-	rest := bytes.TrimLeft(data, space)
-	if len(rest) == 0 || rest[0] != '{' {
-		return nil, false
-	}
-	rest = rest[1:]
+	rest := bytes.TrimLeft(data, space)[1:]
 	out := make([]byte, 0, len(fields)+len(rest)+2)
 	out = append(append(out, '{'), fields...)
 	if next := bytes.TrimLeft(rest, space); len(next) > 0 && next[0] != '}' {
 		out = append(out, ',')
 	}
-	return append(out, rest...), true
+	return append(out, rest...)
 }
 
 // isObject reports whether data looks like a JSON object rather than a form.

@@ -30,6 +30,5 @@ func CoinbaseExchange(opts ...Option) Profile {
 			transport.Silent:           {"IP does not match*"},
 		}, 400, 401),
 		Origins: []string{"https://api.exchange.coinbase.com"},
-		Overlap: defaultOverlap,
 	}
 }

@@ -32,7 +32,7 @@ func Deribit(opts ...Option) Profile {
 			Text("deri-hmac-sha256 id="), ID, Text(",ts="), Millis, Text(",sig="), Signature, Text(",nonce="), deribitNonce)}},
 	}, opts)
 	return Profile{
-		Name: d.Name, Scheme: d.public(), Overlap: defaultOverlap,
+		Name: d.Name, Scheme: d.public(),
 		Origins: []string{"https://www.deribit.com"},
 		// By message, as Deribit's own pages contradict each other on the numbers.
 		Classifier: Codes("error.message", map[transport.Verdict][]string{

@@ -27,7 +27,6 @@ func Gate(opts ...Option) Profile {
 				"TOO_MANY_REQUESTS", "TOO_FAST", "TOO_BUSY", "SERVER_ERROR"},
 		}, 400, 401, 403),
 		Origins: []string{"https://api.gateio.ws"},
-		Overlap: defaultOverlap,
 	}
 }
 

@@ -39,7 +39,6 @@ func Gemini(opts ...Option) Profile {
 			transport.Silent:           {"MissingRole", "RateLimit*", "Maintenance", "System"},
 		}, 400, 401, 403),
 		Origins: []string{"https://api.gemini.com"},
-		Overlap: defaultOverlap,
 	}
 }
 
@@ -65,7 +64,7 @@ func geminiPayload(dst []byte, c *Call) []byte {
 		fields += `"nonce":` + strconv.FormatUint(c.Nonce(), 10)
 	}
 	if fields != "" {
-		body, _ = prepend(body, fields)
+		body = prepend(body, fields)
 	}
 	return Base64(dst, body)
 }

@@ -6,7 +6,7 @@ import "github.com/rollingkeys/rollingkeys/transport"
 // says, with 401: see [transport.RFC6750].
 func Generic(scheme transport.Scheme, origins ...string) Profile {
 	return Profile{
-		Name: "generic", Scheme: scheme, Classifier: transport.RFC6750, Origins: origins, Overlap: defaultOverlap,
+		Name: "generic", Scheme: scheme, Classifier: transport.RFC6750, Origins: origins,
 	}
 }
 

@@ -36,7 +36,6 @@ func Kraken(opts ...Option) Profile {
 		}.Scheme(opts...),
 		Classifier: krakenRefusal,
 		Origins:    []string{"https://api.kraken.com"},
-		Overlap:    defaultOverlap,
 		Lockout:    true,
 	}
 }
@@ -49,7 +48,7 @@ func krakenNonce(c *Call) error {
 	nonce := func() string { return strconv.FormatUint(c.Nonce(), 10) }
 	if isObject(body) {
 		if lookup(body, "nonce") == "" {
-			body, _ = prepend(body, `"nonce":`+nonce())
+			body = prepend(body, `"nonce":`+nonce())
 			c.SetBody(body)
 		}
 		setType(c.Request, "application/json")

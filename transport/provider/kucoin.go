@@ -40,6 +40,5 @@ func KuCoin(opts ...Option) Profile {
 			transport.Silent:           {"400001", "400006", "400007", "400010", "411100", "429000"},
 		}, 400, 401, 403),
 		Origins: []string{"https://api.kucoin.com", "https://api-futures.kucoin.com"},
-		Overlap: defaultOverlap,
 	}
 }

@@ -21,8 +21,7 @@ type Profile struct {
 	// Origins are the scheme, host and port that the key may go to, such as
 	// "https://api.kraken.com". Empty means that the caller has to name them.
 	Origins []string
-	// Overlap is for how long a key that was replaced may still be used; zero
-	// leaves it to the ring, whose default is 24 h as well.
+	// Overlap has no effect: the overlap is the ring's to know, see source.WithOverlap.
 	Overlap time.Duration
 	// Lockout says that the API shuts out an account or an address after
 	// repeated bad keys, so that a client should answer by itself while every
@@ -46,10 +45,6 @@ func (p Profile) Reads(req *http.Request) bool {
 	}
 	return transport.Methods(http.MethodGet, http.MethodHead, http.MethodOptions)(req)
 }
-
-// defaultOverlap is for APIs that let several keys live side by side until they
-// are deleted, as nearly all do.
-const defaultOverlap = 24 * time.Hour
 
 // Option changes how a scheme signs.
 type Option func(*config)

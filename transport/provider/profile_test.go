@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
@@ -80,7 +79,7 @@ func TestProfiles(t *testing.T) {
 		all[p.Name+fmt.Sprint(len(all))] = p
 	}
 	for _, p := range all {
-		if p.Name == "" || p.Scheme == nil || p.Classifier == nil || len(p.Origins) == 0 || p.Overlap != 24*time.Hour {
+		if p.Name == "" || p.Scheme == nil || p.Classifier == nil || len(p.Origins) == 0 {
 			t.Errorf("%s is incomplete", p.Name)
 		}
 		for _, o := range p.Origins {
