@@ -81,6 +81,9 @@ func (x *exchange) send() (*http.Response, error) {
 	if once {
 		sendOnce(out)
 	}
+	if x.obs != nil {
+		out = unobserved(out)
+	}
 	resp, err := t.base.RoundTrip(out)
 	if x.obs != nil {
 		x.obs.note(x.a.Version(), x.a.Version() != x.first)

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"net/http"
 	"sync"
 )
 
@@ -32,6 +33,12 @@ func Observe(ctx context.Context) (context.Context, *Observation) {
 func observed(ctx context.Context) *Observation {
 	o, _ := ctx.Value(observeKey{}).(*Observation)
 	return o
+}
+
+// unobserved returns out without its observation, so that a transport below this
+// one does not count the attempt again.
+func unobserved(out *http.Request) *http.Request {
+	return out.WithContext(context.WithValue(out.Context(), observeKey{}, (*Observation)(nil)))
 }
 
 // note adds an attempt that was sent.

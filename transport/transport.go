@@ -32,7 +32,7 @@ type Transport struct {
 	resyncer   Resyncer
 	classifier Classifier // nil: RFC6750
 	replay     func(*http.Request, *http.Response, Verdict) bool
-	header     string // for the version, on responses
+	header     string                  // for the version, on responses
 	origins    *origins
 	warned     atomic.Bool // of callers' own keys
 }
@@ -70,21 +70,19 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	obs := observed(req.Context())
 	if !bound {
-		resp, err := t.base.RoundTrip(req) // F53: a redirect elsewhere goes without the key
 		if obs != nil {
 			obs.note("", false)
 		}
-		return resp, err
+		return t.base.RoundTrip(req) // F53: a redirect elsewhere goes without the key
 	}
 	if t.own(req) { // F47
-		if !t.warned.Swap(true) {
-			slog.WarnContext(req.Context(), "rollingkeys: a request comes with credentials of its own; it is sent as it is, without the ring's key")
-		}
-		resp, err := t.base.RoundTrip(req)
 		if obs != nil {
 			obs.note(CallersKey, false)
 		}
-		return resp, err
+		if !t.warned.Swap(true) {
+			slog.WarnContext(req.Context(), "rollingkeys: a request comes with credentials of its own; it is sent as it is, without the ring's key")
+		}
+		return t.base.RoundTrip(req)
 	}
 	serial := false
 	if t.serial != nil {
