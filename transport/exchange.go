@@ -27,7 +27,7 @@ func (t *Transport) exchange(req *http.Request, obs *Observation) (resp *http.Re
 	x := exchange{t: t, req: req, obs: obs}
 	// The attempt begins ahead of the copying: its counter's atomic addition would
 	// wait for all that the copying writes.
-	if x.a, err = t.ring.Attempt(req.Body == nil || req.Body == http.NoBody || req.GetBody != nil); err != nil {
+	if x.a, err = t.ring.Attempt(t.repeatable(req)); err != nil {
 		closeBody(req)
 		return nil, err
 	}
@@ -180,6 +180,7 @@ func (x *exchange) again(resp *http.Response, v Verdict) bool {
 		x.a.Unknown()
 		return false
 	}
+	t.remember(resp, v)
 	// F31: the body is had before the refusal is drained; if it cannot be had,
 	// the refusal goes back unread.
 	if !may || ctx.Err() != nil || !x.body.renew(x.req) {

@@ -132,6 +132,30 @@ func (t *Transport) mayReplay(req *http.Request, resp *http.Response, v Verdict)
 	return t.replay(req, resp, v)
 }
 
+// A refusal is an answer that refused a key, as the replay policy sees it.
+type refusal struct {
+	resp    *http.Response
+	verdict Verdict
+}
+
+// remember keeps the refusal, for repeatable.
+func (t *Transport) remember(resp *http.Response, v Verdict) {
+	t.last.Store(&refusal{&http.Response{
+		Status: resp.Status, StatusCode: resp.StatusCode, Header: resp.Header.Clone(), Body: http.NoBody,
+	}, v})
+}
+
+// repeatable reports whether req could be sent again if its key were refused: its
+// body can be had again, and the replay policy allows it after an answer such as
+// the last refusal. Until there was one, the body alone decides.
+func (t *Transport) repeatable(req *http.Request) bool {
+	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
+		return false
+	}
+	r := t.last.Load()
+	return r == nil || t.mayReplay(req, r.resp, r.verdict)
+}
+
 // Replayable is the default replay policy. A 401 says that the request was not
 // carried out (RFC 9110 section 15.5.2), and so do the verdicts
 // RefusedUnapplied, Doubtful and Clock: the request may be sent again, whatever

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/rollingkeys/rollingkeys/transport"
 )
@@ -85,6 +87,56 @@ func TestOrderIsNotPlacedTwice(t *testing.T) {
 				}
 				// The next request knows better, whether this one could be repeated or not.
 				send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 1)
+			})
+		})
+	}
+}
+
+// A request that may not be sent again after a refusal is not used to find out
+// whether a refused key is good by now: not an order where refusals are 403s. It
+// is where they are 401s: a client that only ever posts must find its way to the
+// new key.
+//
+// F60, F67
+func TestOrderDoesNotProbe(t *testing.T) {
+	for code, good := range map[int]string{http.StatusForbidden: "v1", http.StatusUnauthorized: "v2"} {
+		t.Run(http.StatusText(code), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				accept := takes("v1")
+				base := roundTripper(func(req *http.Request) (*http.Response, error) {
+					resp, err := accept(req)
+					if resp.StatusCode != http.StatusOK {
+						resp.StatusCode = code
+					}
+					return resp, err
+				})
+				ring := quiet(t, newStore("v2", "v1"))
+				rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithClassifier(transport.Statuses(http.StatusForbidden)))
+				order := func(header string) {
+					t.Helper()
+					req := request(t, http.MethodPost, "https://api.example.com", strings.NewReader("order"))
+					if header != "" {
+						req.Header.Set(header, "1")
+					}
+					if a := send(t, rt, req); a.StatusCode != http.StatusOK {
+						t.Errorf("status %d with %s", a.StatusCode, a.seen.Version())
+					}
+				}
+				send(t, rt, get(t, "https://api.example.com")).want(t, http.StatusOK, "v1", 2)
+				for range 5 {
+					time.Sleep(time.Hour)
+					order("")
+				}
+				accept = takes("v1", "v2")
+				time.Sleep(time.Hour)
+				order("")
+				if v := ring.Version(); v != good {
+					t.Errorf("orders use %s, want %s", v, good)
+				}
+				order("Idempotency-Key")
+				if v := ring.Version(); v != "v2" {
+					t.Errorf("an order that may be sent again used %s", v)
+				}
 			})
 		})
 	}

@@ -32,6 +32,7 @@ type Transport struct {
 	resyncer   Resyncer
 	classifier Classifier // nil: RFC6750
 	replay     func(*http.Request, *http.Response, Verdict) bool
+	last       atomic.Pointer[refusal] // of a key; nil: none yet
 	header     string                  // for the version, on responses
 	origins    *origins
 	warned     atomic.Bool // of callers' own keys
