@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,11 +66,16 @@ var steps = []struct {
 	{"no overlap: the old key is dead before the new one is mounted", noOverlap},
 }
 
-// drill rotates both keys in every way, side by side.
+// drill rotates both keys in every way, side by side, until ctx ends.
 func drill(ctx context.Context, d *desk, exchange string, rounds int, out io.Writer) error {
-	pause(ctx, 200*time.Millisecond)
+	// A rotation is not left half done: the books would not tell what became of it.
+	whole := context.WithoutCancel(ctx)
+	pause(whole, 200*time.Millisecond)
 	for range rounds {
 		for i, step := range steps {
+			if ctx.Err() != nil {
+				return nil
+			}
 			if exchange == "binance" && i == len(steps)-1 {
 				// Its answer to a dead key may mean something else (-2015), so that
 				// the client reads the files once and does not wait for them to change.
@@ -80,9 +84,9 @@ func drill(ctx context.Context, d *desk, exchange string, rounds int, out io.Wri
 			fmt.Fprintf(out, "both keys: %s\n", step.name)
 			both := make(chan error)
 			for _, c := range []*credential{d.trades, d.reading} {
-				go func() { both <- step.run(ctx, d.api, c) }()
+				go func() { both <- step.run(whole, d.api, c) }()
 			}
-			if err := cmp.Or(errors.Join(<-both, <-both), ctx.Err()); err != nil {
+			if err := errors.Join(<-both, <-both); err != nil {
 				return fmt.Errorf("%s: %w", step.name, err)
 			}
 		}

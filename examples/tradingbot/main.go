@@ -11,7 +11,8 @@
 //
 // It ends with the exchange's books held against the bot's own, and with exit
 // status 1 if a request failed, an order was lost or placed twice, a login is
-// out of date, or a secret shows in the output.
+// out of date, or a secret shows in the output. Ctrl-C ends it after the rotation
+// at hand, with the books so far; a second one at once.
 package main
 
 import (
@@ -44,8 +45,8 @@ func main() {
 	rounds := flag.Int("rounds", 1, "how often to rotate each key in each way")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop)
 	ok, err := run(ctx, os.Stdout, *name, *rounds)
-	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tradingbot:", err)
 	}
@@ -81,8 +82,9 @@ func run(ctx context.Context, out io.Writer, name string, rounds int) (bool, err
 
 	watch := &watcher{out: out}
 	p := profile()
-	p.Origins = []string{api.URL()} // in place of the real one
-	b, err := newBot(ctx, e, p, api.URL(), desk, watch)
+	p.Origins = []string{api.URL()}     // in place of the real one
+	whole := context.WithoutCancel(ctx) // the bot ends when the rotations have
+	b, err := newBot(whole, e, p, api.URL(), desk, watch)
 	if err != nil {
 		return false, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"strings"
 	"testing"
@@ -39,6 +40,37 @@ func TestTradingbot(t *testing.T) {
 	if _, err := run(t.Context(), io.Discard, "mtgox", 1); err == nil {
 		t.Error("an exchange that is none")
 	}
+}
+
+// Ctrl-C ends the rotations, and the books are told all the same, and are right:
+// what is under way finishes.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := &stopper{cancel: cancel, at: "both keys: "}
+	ok, err := run(ctx, out, "okx", 1000)
+	if err != nil || !ok {
+		t.Errorf("%v, %v", ok, err)
+	}
+	if text := out.String(); !strings.Contains(text, "orders lost") || strings.Count(text, "both keys: ") != 1 {
+		t.Errorf("output:\n%s", text)
+	}
+}
+
+// A stopper calls cancel when what is written contains at.
+type stopper struct {
+	bytes.Buffer
+	cancel func()
+	at     string
+}
+
+func (s *stopper) Write(p []byte) (int, error) {
+	n, err := s.Buffer.Write(p)
+	if strings.Contains(s.String(), s.at) {
+		s.cancel()
+	}
+	return n, err
 }
 
 // What the flag offers is there, under one name everywhere.
