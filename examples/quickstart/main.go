@@ -7,10 +7,10 @@
 // kubelet does, runs traffic from many goroutines, and rotates: the file first,
 // the server first, a new key that some replicas learn late, a rollback, a
 // revocation, a file that is written in two halves. On a terminal it shows a
-// live table; elsewhere one line a step. It ends with a verdict, and with exit
-// status 1 if a request failed, an order was lost or doubled, or a secret shows
-// in its own output or log. Ctrl-C ends it after the rotation at hand, with the
-// verdict so far; a second one at once.
+// live table; elsewhere one line a step, when it is done. It ends with a verdict,
+// and with exit status 1 if a request failed, an order was lost or doubled, or a
+// secret shows in its own output or log. Ctrl-C ends it after the rotation at
+// hand, with the verdict so far; a second one at once.
 package main
 
 import (
@@ -102,6 +102,7 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 		if err := step.run(d, whole); err != nil {
 			return false, fmt.Errorf("%s: %w", step.name, err)
 		}
+		screen.stepped()
 	}
 	pause(whole, 500*time.Millisecond)
 	totals := load.stop()

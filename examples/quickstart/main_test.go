@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -34,6 +35,11 @@ func TestQuickstart(t *testing.T) {
 			}
 			if strings.Contains(out.String(), mockapi.Sentinel) || !strings.Contains(out.String(), "failures") {
 				t.Errorf("output: %s", out.String())
+			}
+			// One line a step, with the figures at its end.
+			line := regexp.MustCompile(`(?m)^rotation \d of \d: .*; in use \S+, requests [1-9]\d*, absorbed \d+, fall-backs \d+, failures 0$`)
+			if n := len(line.FindAllString(out.String(), -1)); !live && n != len(steps) {
+				t.Errorf("%d lines of steps:\n%s", n, out.String())
 			}
 		})
 	}

@@ -52,7 +52,7 @@ func isTerminal(f *os.File) bool {
 }
 
 // screen shows what goes on: a table that is drawn over and over on a terminal,
-// one line a step elsewhere.
+// one line elsewhere when a step is done.
 type screen struct {
 	out    io.Writer
 	live   bool
@@ -109,29 +109,26 @@ func (s *screen) start(c *client.Client, load *traffic) {
 }
 
 func (s *screen) stop() {
-	if !s.live {
-		s.line("end")
-	}
 	close(s.done)
 	s.wg.Wait()
 }
 
 func (s *screen) step(n, of int, name string) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.title = fmt.Sprintf("rotation %d of %d: %s", n, of, name)
-	title := s.title
-	s.mu.Unlock()
-	if !s.live {
-		s.line(title)
-	}
 }
 
-func (s *screen) line(title string) {
+// stepped says how the step went, where there is no table.
+func (s *screen) stepped() {
+	if s.live {
+		return
+	}
 	sum := s.load.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintf(s.out, "%s\n    in use %s, requests %d, absorbed %d, fall-backs %d, failures %d\n",
-		title, s.client.Ring().Version(), sum.requests, sum.absorbed, s.fallBacks, sum.failures)
+	fmt.Fprintf(s.out, "%s; in use %s, requests %d, absorbed %d, fall-backs %d, failures %d\n",
+		s.title, s.client.Ring().Version(), sum.requests, sum.absorbed, s.fallBacks, sum.failures)
 }
 
 func (s *screen) draw() {
