@@ -21,8 +21,6 @@ type Profile struct {
 	// Origins are the scheme, host and port that the key may go to, such as
 	// "https://api.kraken.com". Empty means that the caller has to name them.
 	Origins []string
-	// Overlap has no effect: the overlap is the ring's to know, see source.WithOverlap.
-	Overlap time.Duration
 	// Lockout says that the API shuts out an account or an address after
 	// repeated bad keys, so that a client should answer by itself while every
 	// key is refused.

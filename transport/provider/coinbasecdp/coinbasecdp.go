@@ -49,7 +49,6 @@ func Profile() provider.Profile {
 		Scheme:     scheme{},
 		Classifier: transport.RFC6750,
 		Origins:    []string{"https://api.coinbase.com"},
-		Overlap:    24 * time.Hour, // several keys live side by side until they are deleted
 	}
 }
 
