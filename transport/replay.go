@@ -132,16 +132,19 @@ func (t *Transport) mayReplay(req *http.Request, resp *http.Response, v Verdict)
 	return t.replay(req, resp, v)
 }
 
-// A refusal is an answer that refused a key, as the replay policy sees it.
+// A refusal is an answer that refused a key, reduced to its status.
 type refusal struct {
 	resp    *http.Response
 	verdict Verdict
 }
 
-// remember keeps the refusal, for repeatable.
+// remember keeps what kind of refusal it was, for repeatable.
 func (t *Transport) remember(resp *http.Response, v Verdict) {
+	if r := t.last.Load(); r != nil && r.resp.StatusCode == resp.StatusCode && r.verdict == v {
+		return
+	}
 	t.last.Store(&refusal{&http.Response{
-		Status: resp.Status, StatusCode: resp.StatusCode, Header: resp.Header.Clone(), Body: http.NoBody,
+		Status: resp.Status, StatusCode: resp.StatusCode, Header: http.Header{}, Body: http.NoBody,
 	}, v})
 }
 
