@@ -36,29 +36,42 @@ func TestSourceTwoAheadOfTheServer(t *testing.T) {
 	}
 }
 
-// The key to fall back to is the one that the server took last, though another
-// was current after it, and though a key that was retired had been the last.
+// The key to fall back to is the one that the server took last, though another was
+// current after it, which is gone.
 //
 // F68
 func TestFallsBackToWhatWasAcceptedLast(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &store{set: listed("v2", "v1")}
-		r, _ := keep(t, s, source.WithPoll(time.Hour))
-		fallsBack(t, r, "v2", "v1")
-		time.Sleep(2 * time.Second)
-		accepted(t, r, "v2")
-		for _, versions := range [][]string{{"v3", "v2", "v1"}, {"v3", "v1"}} { // v2 is gone
-			s.put(listed(versions...), nil)
-			refresh(t, r)
-		}
-		fallsBack(t, r, "v3", "v1")
-		for _, versions := range [][]string{{"v4", "v3", "v1"}, {"v5", "v4", "v3", "v1"}} {
-			s.put(listed(versions...), nil)
-			refresh(t, r)
-		}
-		a := attempt(t, r, "v5")
-		b := next(t, &a, "v4")
-		c := next(t, &b, "v1")
-		c.Accepted()
-	})
+	for name, end := range map[string]func(*testing.T, *store, *source.Ring){
+		"not listed": func(t *testing.T, s *store, r *source.Ring) { s.put(listed("v3", "v1"), nil) },
+		"revoked": func(t *testing.T, s *store, r *source.Ring) {
+			if err := r.Revoke("v2"); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &store{set: listed("v2", "v1")}
+				r, _ := keep(t, s, source.WithPoll(time.Hour))
+				fallsBack(t, r, "v2", "v1")
+				time.Sleep(2 * time.Second)
+				accepted(t, r, "v2")
+				s.put(listed("v3", "v2", "v1"), nil)
+				refresh(t, r)
+				end(t, s, r)
+				refresh(t, r)
+				fallsBack(t, r, "v3", "v1")
+				time.Sleep(20 * time.Millisecond)
+				accepted(t, r, "v1")
+				s.put(listed("v4", "v3", "v1"), nil)
+				refresh(t, r)
+				s.put(listed("v5", "v4", "v3", "v1"), nil)
+				refresh(t, r)
+				a := attempt(t, r, "v5")
+				b := next(t, &a, "v4")
+				c := next(t, &b, "v1")
+				c.Accepted()
+			})
+		})
+	}
 }

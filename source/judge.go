@@ -163,7 +163,7 @@ func (r *Ring) endProbe(a *Attempt, refused bool) {
 // noLonger notes that v is not the one to fall back to any more. Which one is,
 // the next acceptance says, of whatever version. The caller holds mu.
 func (r *Ring) noLonger(v *version) {
-	if r.good != v {
+	if v == nil || r.good != v {
 		return
 	}
 	r.good = nil

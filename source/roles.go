@@ -81,6 +81,9 @@ func (r *Ring) newest(now time.Time) *version {
 // holds mu.
 func (r *Ring) publish(now time.Time, current *version, live []*version) {
 	before := r.snap.Load()
+	if !slices.Contains(live, r.good) {
+		r.noLonger(r.good)
+	}
 	s := &snapshot{current: current, use: current, epoch: before.epoch}
 	if i := slices.IndexFunc(live, func(v *version) bool { return !v.marked }); i >= 0 {
 		s.use = live[i]
@@ -210,7 +213,6 @@ func (r *Ring) retire(v *version, why EventKind, now time.Time) {
 	if r.waitedFor == v {
 		r.waitedFor = nil
 	}
-	r.noLonger(v)
 	v.sample(now)
 	v.take(RoleRetired, now)
 	r.retired = slices.Insert(r.retired, 0, retired{label: v.label(), digest: r.digest(*v.key.Load()), figures: v.figures, status: r.describe(v, now)})
