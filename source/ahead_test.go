@@ -28,7 +28,7 @@ func TestSourceTwoAheadOfTheServer(t *testing.T) {
 				c := next(t, &b, "v1")
 				c.Accepted()
 				accepted(t, r, "v1") // not v2, which no server took yet
-				time.Sleep(21 * time.Second)
+				time.Sleep(time.Minute)
 				accepted(t, r, "v4") // by a probe
 				accepted(t, r, "v4")
 			})
