@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -19,7 +20,7 @@ import (
 )
 
 // The caller's request is his: the same one may be sent again and again, and
-// read while it is out.
+// read while it is out, also where the key is refused and another one tried.
 //
 // F28
 func TestRequestStaysAsItIs(t *testing.T) {
@@ -35,8 +36,14 @@ func TestRequestStaysAsItIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			protocols(t, func(t *testing.T, p protocol) {
-				srv := p.serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
-				s := newStore("v1")
+				var attempts atomic.Int64
+				srv := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					_, _ = io.Copy(io.Discard, r.Body)
+					if attempts.Add(1)%2 == 1 { // the first of each request
+						w.WriteHeader(http.StatusUnauthorized)
+					}
+				}))
+				s := newStore("v2", "v1")
 				ring := keep(t, s)
 				rt := transport.New(ring, scheme, transport.WithBase(srv.base(t)))
 				req := request(t, http.MethodPost, srv.URL+"/a?b=c", strings.NewReader("body"))
@@ -66,10 +73,16 @@ func TestRequestStaysAsItIs(t *testing.T) {
 					if resp.Request != req {
 						t.Error("resp.Request is not the caller's request")
 					}
-					move(t, ring, s, fmt.Sprintf("v%d", i+2))
+					if resp.StatusCode != http.StatusOK {
+						t.Errorf("status %d", resp.StatusCode)
+					}
+					move(t, ring, s, fmt.Sprintf("v%d", 2*i+4), fmt.Sprintf("v%d", 2*i+3))
 				}
 				close(stop)
 				reader.Wait()
+				if n := attempts.Load(); n != 6 {
+					t.Errorf("%d attempts for 3 requests, want 2 each", n)
+				}
 				if !maps.EqualFunc(req.Header, header, slices.Equal) || *req.URL != u {
 					t.Errorf("header or URL changed: %v %v", req.Header, req.URL)
 				}
