@@ -73,6 +73,43 @@ func TestNoSecretInResponsesAndErrors(t *testing.T) {
 	}
 }
 
+// Whatever part of the key the base quotes, and in whatever form, is not in the
+// error: a secret as the query or a path escapes it, a passphrase.
+//
+// F57, F95
+func TestErrorsOfTheBaseQuoteNoPartOfTheKey(t *testing.T) {
+	k := source.Key{
+		Version: "v1", Secret: source.NewSecret(sentinel + "a+b/c="),
+		Extra: map[string]source.Secret{"passphrase": source.NewSecret(sentinel + "pass")},
+	}
+	inPath := transport.SchemeFunc(func(k source.Key) (transport.Signer, error) {
+		return transport.SignerFunc(func(r *http.Request) error {
+			r.URL = r.URL.JoinPath(url.PathEscape(k.Secret.Expose()))
+			return nil
+		}), nil
+	})
+	phrase := transport.SchemeFunc(func(k source.Key) (transport.Signer, error) {
+		return transport.SignerFunc(func(r *http.Request) error {
+			r.Header.Set("X-Passphrase", k.Extra["passphrase"].Expose())
+			return nil
+		}), nil
+	})
+	for name, scheme := range map[string]transport.Scheme{"query": transport.Query("key"), "path": inPath, "passphrase": phrase} {
+		t.Run(name, func(t *testing.T) {
+			quoted := false
+			rt := transport.New(keep(t, source.Static(k)), scheme, transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+				err := &url.Error{Op: "Get", URL: r.URL.String(), Err: fmt.Errorf("%w: %v", errBase, r.Header)}
+				quoted = strings.Contains(err.Error(), sentinel)
+				return nil, err
+			})))
+			_, err := rt.RoundTrip(get(t, "https://api.example.com/"))
+			if !quoted || !errors.Is(err, errBase) || strings.Contains(err.Error(), sentinel) {
+				t.Errorf("quoted %v, error %v", quoted, err)
+			}
+		})
+	}
+}
+
 type valueError struct{ text string }
 
 func (e valueError) Error() string { return e.text }
