@@ -145,6 +145,46 @@ func TestNoKeyOverPlainHTTP(t *testing.T) {
 	}
 }
 
+// The URL's scheme is part of the origin, be host and port the same and plain
+// http allowed: a redirect across goes without the key, a request fails.
+//
+// F54
+func TestSchemeIsPartOfTheOrigin(t *testing.T) {
+	for name, c := range map[string]struct {
+		host string
+		opts []transport.Option
+	}{
+		"insecure": {"api.example.com:8443", []transport.Option{transport.WithInsecureHTTP()}},
+		"loopback": {"127.0.0.1:8443", nil},
+	} {
+		for from, to := range map[string]string{"https://": "http://", "http://": "https://"} {
+			for bound, opts := range map[string][]transport.Option{"first request": nil, "named": {transport.WithOrigin(from + c.host)}} {
+				t.Run(name+" "+from+" "+bound, func(t *testing.T) {
+					var keyed []bool
+					base := roundTripper(func(r *http.Request) (*http.Response, error) {
+						keyed = append(keyed, r.Header.Get("Authorization") != "")
+						if r.URL.Path == "/away" {
+							resp := status(http.StatusTemporaryRedirect)
+							resp.Header.Set("Location", to+c.host)
+							return resp, nil
+						}
+						return status(http.StatusOK), nil
+					})
+					rt := transport.New(keep(t, newStore("v1")), transport.Bearer(),
+						slices.Concat(c.opts, opts, []transport.Option{transport.WithBase(base)})...)
+					send(t, rt, get(t, from+c.host+"/away"))
+					if !slices.Equal(keyed, []bool{true, false}) {
+						t.Errorf("redirected: the key in %v", keyed)
+					}
+					if _, err := rt.RoundTrip(get(t, to+c.host)); !errors.Is(err, transport.ErrOrigin) || len(keyed) != 2 {
+						t.Errorf("directly: error %v, the key in %v", err, keyed)
+					}
+				})
+			}
+		}
+	}
+}
+
 // A refused dial names the URL; the key in its query is not in the error.
 //
 // F57
