@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -184,6 +185,43 @@ func TestSerialRequests(t *testing.T) {
 	}
 	if st := ring.Status().Current; st.Requests != 53 || st.InFlight != 0 {
 		t.Errorf("%d requests, %d in flight; the one that gave up was none", st.Requests, st.InFlight)
+	}
+}
+
+// However a request ends whose turn it was, the next one has its turn.
+//
+// F41, F97
+func TestSerialRequestGivesItsTurnBack(t *testing.T) {
+	for name, out := range map[string]func(context.CancelFunc) error{
+		"the context ended": func(cancel context.CancelFunc) error { cancel(); return context.Canceled },
+		"ended, answered":   func(cancel context.CancelFunc) error { cancel(); return nil },
+		"the base failed":   func(context.CancelFunc) error { return errBase },
+		"the base panicked": func(context.CancelFunc) error { panic(errBase) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				base := roundTripper(func(r *http.Request) (*http.Response, error) {
+					if r.URL.Path == "/first" {
+						if err := out(cancel); err != nil {
+							return nil, err
+						}
+					}
+					return status(http.StatusOK), nil
+				})
+				rt := transport.New(quiet(t, newStore("v1")), serialScheme{transport.Bearer()}, transport.WithBase(base))
+				func() {
+					defer func() { _ = recover() }()
+					_, _ = rt.RoundTrip(get(t, "https://a.example/first").WithContext(ctx))
+				}()
+				next, stop := context.WithTimeout(t.Context(), time.Minute)
+				defer stop()
+				if _, err := rt.RoundTrip(get(t, "https://a.example/next").WithContext(next)); err != nil {
+					t.Errorf("the next request: %v", err)
+				}
+			})
+		})
 	}
 }
 
