@@ -256,3 +256,16 @@ func TestHungProbeAndAClockSetBack(t *testing.T) {
 		t.Error("the clock was set back, and nobody may probe")
 	}
 }
+
+// Clients whose new key is refused at the same moment do not probe at the same one.
+//
+// F77
+func TestHoldOffIsJittered(t *testing.T) {
+	pauses := make(map[time.Duration]bool)
+	for range 50 {
+		pauses[new(Ring).holdOff(0)] = true
+	}
+	if len(pauses) < 45 {
+		t.Errorf("%d pauses", len(pauses))
+	}
+}

@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -194,7 +195,7 @@ func TestFailingSourceIsAskedEachMinute(t *testing.T) {
 	})
 }
 
-// F77: what a source asks for is kept within bounds, and jittered.
+// F77: what a source asks for is kept within bounds.
 func TestRetryAfterIsClamped(t *testing.T) {
 	for _, ask := range []time.Duration{time.Nanosecond, 100 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -270,4 +271,58 @@ func TestMaxStaleAtItsTime(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// noted notes when it is read.
+type noted struct {
+	store
+	at []time.Time
+}
+
+func (n *noted) Read(ctx context.Context) (source.Set, error) {
+	n.mu.Lock()
+	n.at = append(n.at, time.Now())
+	n.mu.Unlock()
+	return n.store.Read(ctx)
+}
+
+// Clients that lost their key at the same moment do not ask for another at the
+// same moments, whatever it is that they wait for.
+//
+// F77
+func TestEveryWaitIsJittered(t *testing.T) {
+	for name, err := range map[string]error{
+		"for the source to come back":      source.ErrUnavailable,
+		"for as long as it asks":           &source.Error{Source: "store", Err: source.ErrUnavailable, RetryAfter: 10 * time.Second},
+		"for a successor that may be used": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := key("v1")
+				k.ExpiresAt = time.Now().Add(time.Minute)
+				later := key("v2")
+				later.NotBefore = time.Now().Add(time.Hour)
+				set := source.Set{Keys: []source.Key{later, k}, Complete: true}
+				var herd [50]noted
+				for i := range herd {
+					herd[i].set = set
+					keep(t, &herd[i], source.WithPoll(time.Hour))
+				}
+				for i := range herd {
+					herd[i].put(set, err)
+				}
+				time.Sleep(10 * time.Minute)
+				waits := make(map[time.Duration]bool)
+				for i := range herd {
+					herd[i].mu.Lock()
+					at := herd[i].at
+					herd[i].mu.Unlock()
+					waits[at[len(at)-1].Sub(at[len(at)-2])] = true
+				}
+				if len(waits) < len(herd)*9/10 {
+					t.Errorf("%d clients, %d waits", len(herd), len(waits))
+				}
+			})
+		})
+	}
 }
