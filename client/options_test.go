@@ -131,3 +131,31 @@ func TestFromEnvRefusesOrigins(t *testing.T) {
 		t.Errorf("with WithInsecureHTTP: error %v", err)
 	}
 }
+
+// A profile of an API that locks out whoever sends bad keys sets WithLockout, and
+// so keeps a client from it; another lets each request ask.
+//
+// F58
+func TestLockoutOfProfile(t *testing.T) {
+	for _, p := range []provider.Profile{provider.Kraken(), provider.BitMEX(), provider.GitHub(), provider.Stripe()} {
+		t.Run(p.Name, func(t *testing.T) {
+			api := mockapi.New(t)
+			p.Scheme, p.Classifier, p.Origins = transport.Bearer(), nil, []string{api.URL()}
+			c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("sentinel-bad")}), client.WithProvider(p),
+				client.WithRing(source.WithRefusalWait(0), source.WithLogger(nil)))
+			refused := 0
+			for range 10 {
+				resp, err := c.Get(api.URL())
+				if err == nil {
+					resp.Body.Close()
+				} else if errors.Is(err, source.ErrRefused) {
+					refused++
+				}
+			}
+			locks := p.Name != provider.Stripe().Name
+			if sent := len(api.Requests()); locks != (sent == 1) || sent+refused != 10 {
+				t.Errorf("%d of 10 requests were sent, %d were answered here", sent, refused)
+			}
+		})
+	}
+}
