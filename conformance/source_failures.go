@@ -108,7 +108,7 @@ func torn(s *sourceTrial) {
 	s.wantUse(ring, 2)
 }
 
-// F78, F106
+// F78
 func cancelled(s *sourceTrial) {
 	s.put(1)
 	ctx, cancel := context.WithCancel(s.Context())
@@ -122,11 +122,15 @@ func cancelled(s *sourceTrial) {
 		}
 	})
 	s.read(1) // nothing is left of it
-	if s.Hang == nil {
-		return // what answers at once cannot hang
-	}
+}
+
+// F78, F106
+func hung(s *sourceTrial) {
+	need(s, "Hang or Repair", s.Hang != nil && s.Repair != nil)
+	s.put(1)
+	ring := s.keep(s.Source)
 	s.Hang()
-	ctx, cancel = context.WithTimeout(s.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(s.Context(), 50*time.Millisecond)
 	defer cancel()
 	returns(s, "Read of a backend that does not answer", func() {
 		_, err := s.Source.Read(ctx)
@@ -135,7 +139,8 @@ func cancelled(s *sourceTrial) {
 			s.Errorf("the error %v does not wrap the context's", err)
 		}
 	})
-	need(s, "Repair", s.Repair != nil)
+	go func() { _ = ring.Refresh(s.Context()) }()
+	returns(s, "Close while the backend does not answer", func() { ring.Close() })
 	s.Repair()
 	s.read(1)
 }

@@ -33,7 +33,9 @@ func TestSourceSuiteFindsFaults(t *testing.T) {
 		"shared maps":      "OwnCopy",
 		"deaf":             "Push",
 		"never armed":      "Arm",
-		"ignores context":  "Cancel",
+		"context unnamed":  "Cancel",
+		"ignores context":  "Hang",
+		"no way to hang":   "Hang",
 		"leaks":            "Leaks",
 		"forgets the rest": "Update",
 		"renames":          "SameContent",
@@ -79,13 +81,17 @@ func faulty(fault string, skip map[string]string) conformance.SourceHarness {
 			m := &memory{fault: fault, end: make(chan struct{}), err: source.ErrNoKey}
 			t.Cleanup(func() { close(m.end) })
 			good := func() { m.fail(nil) }
-			return conformance.SourceBackend{
+			b := conformance.SourceBackend{
 				Source: m, Put: m.put, Delete: func() { m.fail(source.ErrNoKey) },
 				Break: func() { m.fail(source.ErrUnavailable) }, Repair: good,
 				Deny: func() { m.fail(source.ErrDenied) }, Restore: good,
 				Hang: func() { m.fail(errHang) },
 				Tear: m.tear,
 			}
+			if fault == "no way to hang" {
+				b.Hang = nil
+			}
+			return b
 		},
 		Key: func(n int) source.Key {
 			key := conformance.NewKey(n)
@@ -194,6 +200,8 @@ func (m *memory) Read(ctx context.Context) (source.Set, error) {
 		return fail(fmt.Errorf("%w: %w", source.ErrUnavailable, m.first.Err()))
 	case m.fault == "key of its own" && m.keys == nil:
 		return source.Set{Keys: []source.Key{conformance.NewKey(0)}, Complete: true}, nil
+	case ctx.Err() != nil && m.fault == "context unnamed":
+		return fail(source.ErrUnavailable)
 	case ctx.Err() != nil:
 		return fail(fmt.Errorf("%w: %w", source.ErrUnavailable, ctx.Err()))
 	case m.err == source.ErrUnavailable && m.fault == "untyped error":

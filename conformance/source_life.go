@@ -112,14 +112,6 @@ func closed(s *sourceTrial) {
 		s.Error("the source is read after Close")
 	}
 	s.read(1) // the source itself outlives its rings
-
-	if s.Hang == nil {
-		return
-	}
-	ring = s.keep(s.Source)
-	s.Hang()
-	go func() { _ = ring.Refresh(s.Context()) }()
-	returns(s, "Close while the backend does not answer", func() { ring.Close() })
 }
 
 // F104

@@ -121,9 +121,10 @@ func TestConformance(t *testing.T) {
 			}
 		}
 	}
+	skip := map[string]string{"Hang": "client-go's fake heeds no context; TestFaults of kubernetestest has a server that does not answer"}
 	t.Run("Pair", func(t *testing.T) {
 		conformance.TestSource(t, conformance.SourceHarness{
-			Key: pair,
+			Key: pair, Skip: skip,
 			New: backend(nil, func(_ testing.TB, keys ...source.Key) map[string][]byte {
 				if len(keys) == 0 {
 					return nil
@@ -134,7 +135,7 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("Document", func(t *testing.T) {
 		conformance.TestSource(t, conformance.SourceHarness{
-			Key: pair, Lists: true,
+			Key: pair, Lists: true, Skip: skip,
 			New: backend([]rkkubernetes.Option{rkkubernetes.WithField("keys", source.Document)},
 				func(t testing.TB, keys ...source.Key) map[string][]byte {
 					data, err := source.EncodeDocument(source.Set{Keys: keys, Complete: true})
