@@ -94,7 +94,7 @@ func (c sourceCase) try(t testing.TB, h SourceHarness) {
 	}
 	t.Log(c.Doc)
 	s := newSourceTrial(t, h)
-	defer s.search()
+	t.Cleanup(s.search) // once the case's rings have said their last
 	c.run(s)
 }
 

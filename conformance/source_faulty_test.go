@@ -29,6 +29,7 @@ func TestSourceSuiteFindsFaults(t *testing.T) {
 		"untyped error":    "Broken",
 		"secret in error":  "Denied",
 		"secret in name":   "Secrecy",
+		"secret in status": "Poll",
 		"half a key":       "Torn",
 		"shared maps":      "OwnCopy",
 		"deaf":             "Push",
@@ -234,6 +235,11 @@ func (m *memory) Read(ctx context.Context) (source.Set, error) {
 			key.Version = fmt.Sprint(key.Version, ".", m.reads)
 		}
 		set.Keys = append(set.Keys, key)
+	}
+	if m.fault == "secret in status" && len(keys) == 2 { // the third is in no event
+		old := conformance.NewKey(0)
+		old.Version = old.Secret.Expose()
+		set.Keys = append(set.Keys, old)
 	}
 	if m.fault == "forgets the rest" {
 		set.Keys = set.Keys[:1]
