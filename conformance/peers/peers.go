@@ -24,7 +24,7 @@ import (
 
 // A Peer is one RoundTripper under comparison.
 type Peer struct {
-	// Name heads its column, Module is where it comes from.
+	// Name heads its column, Module is where it comes from: if empty, here.
 	Name, Module string
 	// New makes one, as conformance.TransportHarness has it.
 	New func(testing.TB, *conformance.Keys, http.RoundTripper) (http.RoundTripper, func())
@@ -35,7 +35,7 @@ type Peer struct {
 // Peers lists this project's transport and the others.
 func Peers() []Peer {
 	return []Peer{
-		{Name: "rollingkeys", Module: "github.com/rollingkeys/rollingkeys", New: rolling},
+		{Name: "rollingkeys", New: rolling},
 		{Name: "x/oauth2", Module: "golang.org/x/oauth2", New: asked(oauth)},
 		{Name: "client-go", Module: "k8s.io/client-go", New: asked(kubernetes)},
 		{Name: "prometheus/common", Module: "github.com/prometheus/common", New: asked(prometheus)},

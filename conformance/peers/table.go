@@ -54,7 +54,7 @@ func Table(list []Peer, versions map[string]string, results map[string][]conform
 }
 
 func version(p Peer, versions map[string]string) string {
-	if v := versions[p.Module]; v != "" && !strings.HasPrefix(v, "v0.0.0-0001") { // a module that is replaced has no version
+	if v := versions[p.Module]; v != "" {
 		return v
 	}
 	return "this"
