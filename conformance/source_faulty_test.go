@@ -64,7 +64,9 @@ func findsFault(t *testing.T, fault, want string) {
 	if want != "Leaks" {
 		skip["Leaks"] = "goroutines of the other faults would be taken for leaks"
 	}
-	for _, r := range conformance.SourceResults(t, faulty(fault, skip)) {
+	last := make(chan struct{})
+	defer close(last)
+	for _, r := range conformance.SourceResults(t, faulty(fault, skip, last)) {
 		switch {
 		case r.Outcome == conformance.Failed && r.Name != want:
 			t.Errorf("fault %q: %s: %s", fault, r.Name, r.Detail)
@@ -76,10 +78,18 @@ func findsFault(t *testing.T, fault, want string) {
 	}
 }
 
-func faulty(fault string, skip map[string]string) conformance.SourceHarness {
+// TestSourceSuiteFindsWhatStays runs alone: goroutines of other faults would be
+// taken for leaks (F104).
+func TestSourceSuiteFindsWhatStays(t *testing.T) {
+	findsFault(t, "stays for good", "Leaks")
+}
+
+// faulty is a harness for a source with the fault; last ends what outlives even
+// the case.
+func faulty(fault string, skip map[string]string, last <-chan struct{}) conformance.SourceHarness {
 	return conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
-			m := &memory{fault: fault, end: make(chan struct{}), err: source.ErrNoKey}
+			m := &memory{fault: fault, end: make(chan struct{}), last: last, err: source.ErrNoKey}
 			t.Cleanup(func() { close(m.end) })
 			good := func() { m.fail(nil) }
 			b := conformance.SourceBackend{
@@ -109,6 +119,7 @@ func faulty(fault string, skip map[string]string) conformance.SourceHarness {
 type memory struct {
 	fault string
 	end   chan struct{}
+	last  <-chan struct{}
 
 	mu      sync.Mutex
 	keys    []source.Key
@@ -188,6 +199,9 @@ func (m *memory) Read(ctx context.Context) (source.Set, error) {
 		}
 		<-ctx.Done()
 		m.mu.Lock()
+	}
+	if m.fault == "stays for good" && m.reads == 1 {
+		go func() { <-m.last }()
 	}
 	if m.fault == "leaks" {
 		go func() { <-m.end }()

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -117,28 +118,28 @@ func closed(s *sourceTrial) {
 // F104
 func leaks(s *sourceTrial) {
 	s.put(1)
-	ctx, cancel := context.WithCancel(s.Context())
-	defer cancel()
-	once := func() {
-		ring, err := source.Keep(ctx, s.Source, source.WithLogger(nil))
-		if err != nil {
-			s.Fatalf("Keep: %v", err)
-		}
-		ring.Close()
-		s.close()
-	}
-	once() // what is made once for the process is made here
+	s.once() // what is made once for the process is made here
 	before, countable := descriptors()
 	noLeaks(s, func() {
 		for range 10 {
-			once()
+			s.once()
 		}
 		s.Delete()
-		if ring, err := source.Keep(ctx, s.Source, source.WithLogger(nil), source.WithFailFast()); err == nil {
+		if ring, err := source.Keep(s.Context(), s.Source, source.WithLogger(nil), source.WithFailFast()); err == nil {
 			ring.Close()
 			s.Error("Keep returned though the key is gone")
 		}
 		s.close()
+	})
+	noLeaks(s, func() { // what each source makes once for itself ends with its test
+		r := judge(s, Case{}, func(t testing.TB) {
+			second := newSourceTrial(t, s.h)
+			second.put(1)
+			second.once()
+		})
+		if r.Outcome == Failed {
+			s.Errorf("a second source: %s", r.Detail)
+		}
 	})
 	if !countable {
 		return
@@ -150,4 +151,15 @@ func leaks(s *sourceTrial) {
 		after, _ = descriptors()
 		return after <= before
 	})
+}
+
+// once keeps the source for a moment.
+func (s *sourceTrial) once() {
+	s.Helper()
+	ring, err := source.Keep(s.Context(), s.Source, source.WithLogger(nil))
+	if err != nil {
+		s.Fatalf("Keep: %v", err)
+	}
+	ring.Close()
+	s.close()
 }
