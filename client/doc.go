@@ -24,7 +24,8 @@
 // the keys change under it, when the server drops the old key between the two;
 // one more time if the source came up with a new key after all were refused; and
 // once more with the same key where a clock or nonce was off and its scheme has
-// learnt better. With [WithRetry] that goes for each of the tries. [WithTimeout] bounds all of it together.
+// learnt better. With [WithRetry] that goes for each of the tries. [WithTimeout]
+// bounds all of it together.
 //
 // # Embedding
 //

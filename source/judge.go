@@ -42,7 +42,7 @@ func (r *Ring) other(p *past) *version {
 	// that were refused comes the one that was accepted last, as a third.
 	for _, v := range r.list {
 		if live(v) && !v.marked && !p.has(v) &&
-			(p.n == 1 || p.n == 2 && p.early || p.n == 2 && v == r.good || v.joined > p.tried[0].epoch) {
+			(p.n == 1 || p.n == 2 && (p.early || v == r.good) || v.joined > p.tried[0].epoch) {
 			return v
 		}
 	}

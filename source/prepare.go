@@ -20,8 +20,8 @@ type unfit struct{}
 // that come, before it may be used; [Attempt.Prepared] gives what it made of
 // the attempt's key, under the slot that Prepare returns. prepare must not call
 // the ring; it is called once for each key that joins, and at each reading for one
-// that it refused. A transport calls Prepare once, when it
-// is made; see also [WithPrepare].
+// that it refused. A transport calls Prepare once, when it is made; see also
+// [WithPrepare].
 //
 // A key that prepare refuses is unusable to this ring, and the error is what it
 // said of the current one. But where it refuses every key there is, or the

@@ -87,7 +87,7 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 	s := &snapshot{current: current, use: current, epoch: before.epoch}
 	if i := slices.IndexFunc(live, func(v *version) bool { return !v.marked }); i >= 0 {
 		s.use = live[i]
-		if i > 0 && slices.Contains(live, r.good) {
+		if i > 0 && r.good != nil {
 			s.use = r.good // F68: rather than a newer one that no server took yet
 		}
 	} else if before.current == current && slices.Contains(live, before.use) {

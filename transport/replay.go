@@ -15,13 +15,18 @@ type body struct {
 
 func newBody(req *http.Request) body {
 	b := body{current: req.Body}
-	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil && req.Header["Expect"] != nil {
+	if streamed(req) && req.Header["Expect"] != nil {
 		// F38: a server that refuses before "100 Continue" leaves the body
 		// untouched; it can be sent again although it cannot be had again.
 		b.kept = &keptBody{body: req.Body}
 		b.current = b.kept
 	}
 	return b
+}
+
+// streamed reports whether req has a body that cannot be had again.
+func streamed(req *http.Request) bool {
+	return req.Body != nil && req.Body != http.NoBody && req.GetBody == nil
 }
 
 // renew makes the body ready for another attempt, or reports that it cannot be:
@@ -152,7 +157,7 @@ func (t *Transport) remember(resp *http.Response, v Verdict) {
 // body can be had again, and the replay policy allows it after an answer such as
 // the last refusal. Until there was one, the body alone decides.
 func (t *Transport) repeatable(req *http.Request) bool {
-	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
+	if streamed(req) {
 		return false
 	}
 	r := t.last.Load()
