@@ -65,7 +65,7 @@ func (r *Ring) Attempt(repeatable bool) (a Attempt, err error) {
 			return Attempt{}, r.fail(ErrRefused)
 		}
 	}
-	a.v.figures.sent.add(a.shard)
+	a.v.figures.shards[a.shard].sent.Add(1)
 	return a, nil
 }
 
@@ -83,7 +83,7 @@ func (a *Attempt) Prepared(slot int) any { return (*a.v.prepared.Load())[slot] }
 // Accepted: the server took the key.
 func (a *Attempt) Accepted() {
 	a.ended = true
-	a.v.figures.accepted.add(a.shard)
+	a.v.figures.shards[a.shard].accepted.Add(1)
 	if a.past.n == 0 && a.probe == nil && a.v.settled.Load() {
 		return
 	}
@@ -181,7 +181,7 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) bool {
 		}
 		return false
 	}
-	v.figures.sent.add(a.shard)
+	v.figures.shards[a.shard].sent.Add(1)
 	a.v, a.epoch, a.probe, a.ended = v, r.snap.Load().epoch, nil, false
 	return true
 }
@@ -191,7 +191,7 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) bool {
 func (a *Attempt) Again() {
 	a.Unknown()
 	a.probe, a.ended = nil, false
-	a.v.figures.sent.add(a.shard)
+	a.v.figures.shards[a.shard].sent.Add(1)
 }
 
 // add adds an attempt that was refused, and reports whether the request may be

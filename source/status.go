@@ -133,7 +133,7 @@ func (r *Ring) Status() Status {
 
 func (v *VersionStatus) count(f *figures) {
 	v.InFlight = f.inFlight()
-	v.Requests, v.Accepted, v.Refused = f.sent.sum(), f.accepted.sum(), f.refused.Load()
+	v.Requests, v.Accepted, v.Refused = f.sent(), f.accepted(), f.refused.Load()
 }
 
 // describe says how v stands. The caller holds mu.

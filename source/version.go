@@ -80,10 +80,10 @@ func (v *version) until(overlap time.Duration) time.Time {
 
 // sample notes the times of last use by the counters.
 func (v *version) sample(now time.Time) {
-	if n := v.figures.sent.sum(); n != v.sampledSent {
+	if n := v.figures.sent(); n != v.sampledSent {
 		v.sampledSent, v.lastUsed = n, now
 	}
-	if n := v.figures.accepted.sum(); n != v.sampledAccepted {
+	if n := v.figures.accepted(); n != v.sampledAccepted {
 		v.sampledAccepted, v.lastAccepted = n, now
 	}
 }
