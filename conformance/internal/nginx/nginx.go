@@ -174,7 +174,9 @@ func (n *Server) kill() {
 	workers := n.workers()
 	_ = n.cmd.Process.Kill() // first, or it would start others
 	for _, pid := range workers {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		if worker, err := os.FindProcess(pid); err == nil {
+			_ = worker.Kill()
+		}
 	}
 }
 
