@@ -53,11 +53,11 @@ func WithDecoder(decode source.Decoder) Option {
 	return func(s *Source) { s.all.WithDecoder(decode) }
 }
 
-// WithFields takes the key out of the named fields of a JSON object, the form
+// WithNames takes the key out of the named fields of a JSON object, the form
 // in which the console stores key/value pairs. An empty id or passphrase is not
 // looked for, an empty secret stands for "secret". Only the passphrase may be
 // missing; other fields are ignored.
-func WithFields(id, secret, passphrase string) Option {
+func WithNames(id, secret, passphrase string) Option {
 	return WithDecoder(pair.Names{ID: id, Secret: secret, Passphrase: passphrase}.JSON)
 }
 

@@ -116,7 +116,7 @@ func TestNoticesASecretMadeAnew(t *testing.T) {
 func TestDecodesFieldsDocumentsAndBinary(t *testing.T) {
 	s := newStub(t)
 	s.rotate("v1", `{"api-key":"id-1","api-secret":"sentinel-s-1","word":"sentinel-w-1","port":5432}`)
-	set := read(t, aws.New(s.client(), "prod/key", aws.WithFields("api-key", "api-secret", "word")), "v1")
+	set := read(t, aws.New(s.client(), "prod/key", aws.WithNames("api-key", "api-secret", "word")), "v1")
 	if k := set.Keys[0]; k.ID != "id-1" || k.Secret.Expose() != "sentinel-s-1" || k.Extra["passphrase"].Expose() != "sentinel-w-1" {
 		t.Errorf("fields: %+v", k)
 	}
@@ -126,7 +126,7 @@ func TestDecodesFieldsDocumentsAndBinary(t *testing.T) {
 	} {
 		s := newStub(t)
 		s.rotate("v1", text)
-		if _, err := aws.New(s.client(), "prod/key", aws.WithFields("api-key", "api-secret", "")).Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
+		if _, err := aws.New(s.client(), "prod/key", aws.WithNames("api-key", "api-secret", "")).Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

@@ -2,7 +2,7 @@
 //
 //	cfg, err := config.LoadDefaultConfig(ctx) // github.com/aws/aws-sdk-go-v2/config
 //	client := secretsmanager.NewFromConfig(cfg)
-//	src := aws.New(client, "prod/exchange", aws.WithFields("api-key", "api-secret", "passphrase"))
+//	src := aws.New(client, "prod/exchange", aws.WithNames("api-key", "api-secret", "passphrase"))
 //
 // Hand it to source.Keep. Importing the package also opens source strings:
 //

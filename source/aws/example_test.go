@@ -18,7 +18,7 @@ func ExampleNew() {
 	client := store.client()
 
 	ctx := context.Background()
-	ring, err := source.Keep(ctx, aws.New(client, "prod/key", aws.WithFields("api-key", "api-secret", "")))
+	ring, err := source.Keep(ctx, aws.New(client, "prod/key", aws.WithNames("api-key", "api-secret", "")))
 	if err != nil {
 		log.Fatal(err)
 	}

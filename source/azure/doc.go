@@ -2,7 +2,7 @@
 //
 //	credential, err := azidentity.NewDefaultAzureCredential(nil)
 //	client, err := azsecrets.NewClient("https://acme.vault.azure.net", credential, nil)
-//	src := azure.New(client, "exchange", azure.WithFields("id", "secret", "passphrase"))
+//	src := azure.New(client, "exchange", azure.WithNames("id", "secret", "passphrase"))
 //
 // Hand it to source.Keep. Importing the package also opens source strings:
 //

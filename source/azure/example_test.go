@@ -17,7 +17,7 @@ func ExampleNew() {
 	client := store.client()
 
 	ctx := context.Background()
-	ring, err := source.Keep(ctx, azure.New(client, "key", azure.WithFields("id", "secret", "")))
+	ring, err := source.Keep(ctx, azure.New(client, "key", azure.WithNames("id", "secret", "")))
 	if err != nil {
 		log.Fatal(err)
 	}

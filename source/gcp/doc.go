@@ -1,7 +1,7 @@
 // Package gcp reads keys from Google Cloud's Secret Manager with the official client.
 //
 //	client, err := secretmanager.NewClient(ctx) // cloud.google.com/go/secretmanager/apiv1
-//	src := gcp.New(client, "projects/acme/secrets/exchange", gcp.WithFields("id", "secret", "passphrase"))
+//	src := gcp.New(client, "projects/acme/secrets/exchange", gcp.WithNames("id", "secret", "passphrase"))
 //
 // Hand it to source.Keep. Importing the package also opens source strings:
 //

@@ -18,7 +18,7 @@ func ExampleNew() {
 	client := store.client()
 
 	ctx := context.Background()
-	ring, err := source.Keep(ctx, gcp.New(client, "projects/acme/secrets/key", gcp.WithFields("id", "secret", "")))
+	ring, err := source.Keep(ctx, gcp.New(client, "projects/acme/secrets/key", gcp.WithNames("id", "secret", "")))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -154,7 +154,7 @@ func TestDecodesFieldsAndDocuments(t *testing.T) {
 	s := newStub(t)
 	client := s.client()
 	s.add(`{"user":"id-1","pass":"sentinel-s-1","word":"sentinel-w-1","port":5432}`)
-	key := read(t, gcp.New(client, secret, gcp.WithFields("user", "pass", "word")), 1).Keys[0]
+	key := read(t, gcp.New(client, secret, gcp.WithNames("user", "pass", "word")), 1).Keys[0]
 	if key.ID != "id-1" || key.Secret.Expose() != "sentinel-s-1" || key.Extra["passphrase"].Expose() != "sentinel-w-1" {
 		t.Errorf("fields: %+v", key)
 	}

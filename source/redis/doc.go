@@ -13,7 +13,7 @@
 //	redis://127.0.0.1:6379/0?key=keys:exchange       database 0, one token
 //	rediss://a:6379?key=k                            TLS; also ca_file, cert_file, key_file
 //	redis://a:6379?key=k&format=json                 plain (default), json, pem, dotenv (with prefix)
-//	redis://a:6379?key=k&id=user&secret=pass         a hash: WithFields
+//	redis://a:6379?key=k&id=user&secret=pass         a hash: WithNames
 //	redis://a:6379?key=k&channel=keys-changed        WithChannel
 //	redis://a:6379?key=k&username=bot&password_file=/run/secrets/redis
 //
@@ -23,7 +23,7 @@
 // # What is listed
 //
 // The value of the one Redis key: a string with a token, or whatever the decoder
-// makes of it, or a hash with the fields of a pair ([WithFields]), read by one
+// makes of it, or a hash with the fields of a pair ([WithNames]), read by one
 // command and so never torn. Write a pair by one command as well:
 //
 //	HSET keys:exchange id k-2 secret s-2 passphrase p-2

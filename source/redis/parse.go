@@ -49,7 +49,7 @@ func parse(u *url.URL, query url.Values) (source.Source, error) {
 		return nil, err
 	}
 	if hash {
-		opts = append(opts, WithFields(names.ID, names.Secret, names.Passphrase))
+		opts = append(opts, WithNames(names.ID, names.Secret, names.Passphrase))
 	}
 	decode, err := param.Decoder(query)
 	if err != nil {

@@ -36,10 +36,10 @@ func WithDecoder(decode source.Decoder) Option {
 	}
 }
 
-// WithFields says that the key is a hash, and sets the names of the fields that
+// WithNames says that the key is a hash, and sets the names of the fields that
 // hold the id, the secret and the passphrase. An empty id or passphrase is not
 // looked for, an empty secret means "secret". Only the passphrase may be missing.
-func WithFields(id, secret, passphrase string) Option {
+func WithNames(id, secret, passphrase string) Option {
 	names := &pair.Names{ID: id, Secret: cmp.Or(secret, "secret"), Passphrase: passphrase}
 	return func(s *Source) { s.fields = names }
 }

@@ -2,7 +2,7 @@
 // OpenBao, with the official client.
 //
 //	client, err := api.NewClient(api.DefaultConfig()) // VAULT_ADDR, VAULT_TOKEN ...
-//	src, err := vault.New(client, "secret", "exchange", vault.WithFields("id", "secret", "passphrase"))
+//	src, err := vault.New(client, "secret", "exchange", vault.WithNames("id", "secret", "passphrase"))
 //
 // Hand it to source.Keep. Importing the package also opens source strings:
 //

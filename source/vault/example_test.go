@@ -22,7 +22,7 @@ func ExampleNew() {
 		fmt.Println(err)
 		return
 	}
-	src, err := vault.New(client, "secret", "exchange", vault.WithLogin(login), vault.WithFields("id", "secret", "passphrase"))
+	src, err := vault.New(client, "secret", "exchange", vault.WithLogin(login), vault.WithNames("id", "secret", "passphrase"))
 	if err != nil {
 		fmt.Println(err)
 		return

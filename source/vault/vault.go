@@ -57,15 +57,15 @@ func New(client *api.Client, mount, path string, opts ...Option) (*Source, error
 }
 
 // WithDecoder sets what makes a key of a version's data, which it gets as a JSON
-// object; [source.Document] is for a key document. The default is WithFields("", "secret", "").
+// object; [source.Document] is for a key document. The default is WithNames("", "secret", "").
 func WithDecoder(decode source.Decoder) Option {
 	return func(s *Source) { s.all.WithDecoder(decode) }
 }
 
-// WithFields takes the key out of the named fields of the data. An empty id or
+// WithNames takes the key out of the named fields of the data. An empty id or
 // passphrase is not looked for, an empty secret stands for "secret". Only the
 // passphrase may be missing; other fields are ignored.
-func WithFields(id, secret, passphrase string) Option {
+func WithNames(id, secret, passphrase string) Option {
 	return WithDecoder(pair.Names{ID: id, Secret: secret, Passphrase: passphrase}.JSON)
 }
 

@@ -155,7 +155,7 @@ func TestLeavesOutWhatIsNoKey(t *testing.T) {
 func TestDecodesFieldsAndDocuments(t *testing.T) {
 	s := newStore(t)
 	s.write(map[string]any{"user": "id-1", "pass": "sentinel-s-1", "word": "sentinel-w-1", "port": 5432})
-	key := read(t, s.source(vault.WithFields("user", "pass", "word")), 1).Keys[0]
+	key := read(t, s.source(vault.WithNames("user", "pass", "word")), 1).Keys[0]
 	if key.ID != "id-1" || key.Secret.Expose() != "sentinel-s-1" || key.Extra["passphrase"].Expose() != "sentinel-w-1" {
 		t.Errorf("fields: %+v", key)
 	}

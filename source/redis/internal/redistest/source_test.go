@@ -66,7 +66,7 @@ var forms = map[string]form{
 		},
 	},
 	"Hash": {
-		opts: []rkredis.Option{rkredis.WithFields("id", "secret", "passphrase")}, key: pair,
+		opts: []rkredis.Option{rkredis.WithNames("id", "secret", "passphrase")}, key: pair,
 		put: func(t testing.TB, client *redis.Client, name string, keys ...source.Key) {
 			if len(keys) == 0 {
 				do(t, client, "HSET", name, "id", "", "secret", "")
@@ -222,7 +222,7 @@ func TestKeyExpires(t *testing.T) {
 func TestInvalidValues(t *testing.T) {
 	s := server(t)
 	src := rkredis.New(s.Client, t.Name())
-	hash := rkredis.New(s.Client, t.Name(), rkredis.WithFields("id", "", ""))
+	hash := rkredis.New(s.Client, t.Name(), rkredis.WithNames("id", "", ""))
 	for _, c := range []struct {
 		what string
 		src  source.Source
