@@ -197,7 +197,7 @@ func TestRefusesAndRecovers(t *testing.T) {
 			}
 		}, source.ErrInvalid},
 		"one byte too long": {func(t *testing.T, path string) {
-			write(t, path, strings.Repeat("s", source.MaxSize+1))
+			write(t, path, strings.Repeat("s", 64<<10+1))
 		}, source.ErrInvalid},
 		"parent is a file": {func(t *testing.T, path string) {
 			dir := filepath.Dir(path)
@@ -230,6 +230,13 @@ func TestRefusesAndRecovers(t *testing.T) {
 			wantSecret(t, src, "sentinel-v2")
 		})
 	}
+}
+
+// F21: what is as long as a key may be is read whole; TestRefusesAndRecovers has
+// one byte more.
+func TestReadsTheLongestKey(t *testing.T) {
+	longest := strings.Repeat("s", 64<<10) // 64 KiB are documented, whatever the constant says
+	wantSecret(t, file.New(tempFile(t, longest)), longest)
 }
 
 // F18
