@@ -173,8 +173,8 @@ func TestMAC(t *testing.T) {
 	wg.Wait()
 }
 
-// Attaching a header key costs what a bare copy of the request does, and reading
-// the version nothing.
+// Attaching a header key costs what a bare copy of the request does, a request that
+// falls back what two of them do, and reading the version nothing.
 func TestAllocations(t *testing.T) {
 	ring := keep(t, source.Static(key("v1")))
 	base := stub{&http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}}}
@@ -192,6 +192,15 @@ func TestAllocations(t *testing.T) {
 		if got, least := allocs(rt, req), allocs(bare, req); got > least || least > want {
 			t.Errorf("%d headers: %v allocations, the bare copy %v, want %v", headers, got, least, want)
 		}
+	}
+	two := keep(t, newStore("v2", "v1"))
+	req := benchRequest(5)
+	rt = transport.New(two, transport.Bearer(), transport.WithBase(newStutter()))
+	if got, least := allocs(rt, req), allocs(bare, req); got != 2*least {
+		t.Errorf("a fall-back: %v allocations, two bare copies %v", got, 2*least)
+	}
+	if n := two.Status().Versions[1].Requests; n != 201 { // AllocsPerRun runs it once before
+		t.Errorf("%d of 201 requests fell back", n)
 	}
 	if n := testing.AllocsPerRun(200, func() { _ = ring.Version() }); n != 0 {
 		t.Errorf("reading the version: %v allocations", n)
