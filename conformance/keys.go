@@ -23,6 +23,7 @@ type Keys struct {
 func (k *Keys) Current() source.Key {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.reads++
 	return k.key.Clone()
 }
 
@@ -78,7 +79,7 @@ func (k *Keys) set(key source.Key, quietly bool) {
 	}
 }
 
-// readings counts Reads.
+// readings counts calls of Read and of Current.
 func (k *Keys) readings() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -70,6 +70,15 @@ func oneResult(s *transportTrial) {
 
 // F41
 func cancelBetween(s *transportTrial) {
+	cancelFirst(s)
+	another := func() *transportTrial { return newTransportTrial(s.TB, s.h, s.protocol) }
+	cancelRefused(another())
+	cancelSecond(another())
+	cancelWaiting(another())
+}
+
+// cancelFirst ends the context while the first attempt is out.
+func cancelFirst(s *transportTrial) {
 	s.sourceMoves()
 	req := s.request(http.MethodGet, "/", nil)
 	ctx, cancel := context.WithCancel(req.Context())
@@ -88,6 +97,89 @@ func cancelBetween(s *transportTrial) {
 	s.get("v1") // by now a second attempt would have come
 	if n := s.attempts(); n != 3 {
 		s.Errorf("%d attempts for 3 requests", n)
+	}
+}
+
+// cancelRefused ends the context when the refusal is there, and before it is known.
+func cancelRefused(s *transportTrial) {
+	s.sourceMoves()
+	came, gone := make(chan struct{}), make(chan struct{})
+	s.refusals(func() { close(came); <-gone })
+	s.cancelled("with a refusal", came, func() { close(gone) }, func() {})
+	if n := s.attempts(); n != 2 {
+		s.Errorf("%d attempts, want 1 before and none after the context's end", n-1)
+	}
+}
+
+// cancelSecond ends the context while the second attempt is out.
+func cancelSecond(s *transportTrial) {
+	s.sourceMoves()
+	hold := s.api.Hold("v1")
+	came := make(chan struct{})
+	go func() {
+		if hold.Wait(s.Context(), 1) == nil {
+			close(came)
+		}
+	}()
+	s.cancelled("in its second attempt", came, func() {}, hold.Release)
+}
+
+// cancelWaiting ends the context while the only key is refused and nobody knows
+// another.
+func cancelWaiting(s *transportTrial) {
+	s.get("v1")
+	v2 := s.api.Rotate(0)
+	came := make(chan struct{})
+	s.refusals(func() { close(came) })
+	s.cancelled("with no other key", came, func() {}, func() { s.keys.set(v2, false) })
+}
+
+// refusals calls f as the first refusal from now on passes the base.
+func (s *transportTrial) refusals(f func()) {
+	var once sync.Once
+	s.base.instead(func(req *http.Request) (*http.Response, error) {
+		resp, err := s.base.Transport.RoundTrip(req)
+		if err == nil && resp.StatusCode == http.StatusUnauthorized {
+			once.Do(f)
+		}
+		return resp, err
+	})
+}
+
+// cancelled sends a GET and ends its context once it has come somewhere, if it is
+// not over by then. It wants the context's error, or a refusal, before free lets go
+// of what would end the request otherwise.
+func (s *transportTrial) cancelled(where string, came <-chan struct{}, ended, free func()) {
+	s.Helper()
+	req := s.request(http.MethodGet, "/", nil)
+	ctx, cancel := context.WithCancel(req.Context())
+	defer cancel()
+	done := make(chan struct{})
+	var resp *http.Response
+	var err error
+	go func() {
+		defer close(done)
+		if resp, err = s.trip(req.WithContext(ctx)); err == nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	select {
+	case <-came:
+	case <-done: // who sends nothing again, and waits for nothing
+	case <-req.Context().Done():
+	}
+	cancel()
+	ended()
+	if !within(done, min(patience(s), 3*time.Second)) {
+		s.Errorf("a request %s goes on after its context has ended", where)
+	}
+	free()
+	returns(s, "a request "+where, func() { <-done })
+	switch {
+	case err != nil && !errors.Is(err, context.Canceled):
+		s.Errorf("the error is %v, want the context's", err)
+	case err == nil && resp.StatusCode != http.StatusUnauthorized:
+		s.Errorf("status %d for a request %s whose context has ended", resp.StatusCode, where)
 	}
 }
 

@@ -1,10 +1,12 @@
 package conformance_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,7 +18,7 @@ import (
 )
 
 // beyond are the cases about origins, secrecy and the ring.
-const beyond = "ErrorSecrecy Redirect RedirectBack OtherOrigin Lookalikes PlainHTTP ServerFirst SourceFirst LateRefusal AllRefused ResponseRequest"
+const beyond = "ErrorSecrecy Redirect RedirectBack OtherOrigin Lookalikes PlainHTTP ServerFirst SourceFirst AllRefused ResponseRequest"
 
 // Each fault that is put into a RoundTripper on purpose fails the case that is
 // there for it. The RoundTripper without faults fails those about origins,
@@ -41,6 +43,13 @@ func TestTransportSuiteFindsFaults(t *testing.T) {
 		"no idle":              "CloseIdle",
 		"adds":                 "Stacked",
 		"keeps the first key":  "Switch",
+		"only falls back":      "LateRefusal",
+		"outlives the caller":  "Cancel",
+		"waits for ever":       "Cancel",
+		"keeps the body":       "Streams",
+		"keeps the answer":     "Streams",
+		"one previous key":     "TwoRotations",
+		"asks each time":       "OneReading",
 		"no fall-back":         "SourceFirst SourceFirstPost TwoRotations",
 		"storms":               "AllRefused",
 		"any refusal":          "NotTheKey AppliedOnce",
@@ -65,10 +74,12 @@ func TestTransportSuiteFindsFaults(t *testing.T) {
 			results := conformance.TransportResults(t, conformance.TransportHarness{
 				New: func(_ testing.TB, keys *conformance.Keys, base http.RoundTripper) (http.RoundTripper, func()) {
 					n := &naive{keys: keys, base: base, fault: fault}
+					n.take()
+					refresh := func() { n.take() }
 					if fault == "no idle" {
-						return struct{ http.RoundTripper }{n}, nil
+						return struct{ http.RoundTripper }{n}, refresh
 					}
-					return n, nil
+					return n, refresh
 				},
 				Limit: 3 * time.Second,
 				Skip:  skip,
@@ -97,34 +108,78 @@ func TestTransportSuiteFindsFaults(t *testing.T) {
 	}
 }
 
-// naive puts the key on, and sends a refused request once more with the key
-// before, for every request anew. It has one fault.
+// naive puts the key on, and sends a refused request once more: with a newer key,
+// if the source has one by now, else with those before, for every request anew.
+// It has one fault.
 type naive struct {
 	keys  *conformance.Keys
 	base  http.RoundTripper
 	fault string
 
-	busy          atomic.Int64
-	mu            sync.Mutex
-	key, previous source.Key
+	busy  atomic.Int64
+	mu    sync.Mutex
+	known []source.Key // newest first
 }
 
-func (n *naive) current() (key, previous source.Key) {
+// take makes what the source has the current key, and returns the known ones.
+func (n *naive) take() []source.Key {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	now := n.keys.Current()
-	if n.fault == "only newer" && now.Version < n.key.Version {
-		now = n.key
+	return n.takeLocked()
+}
+
+func (n *naive) takeLocked() []source.Key {
+	key, previous := n.keys.Current(), 2
+	switch {
+	case n.fault == "keeps the first key" && len(n.known) > 0,
+		n.fault == "only newer" && len(n.known) > 0 && key.Version < n.known[0].Version:
+		return n.known
+	case n.fault == "one previous key":
+		previous = 1
 	}
-	keeps := n.fault == "keeps the first key" || n.fault == "a reading each"
-	if now.Version != n.key.Version && (!keeps || n.key.Version == "") {
-		n.key, n.previous = now, n.key
+	list := []source.Key{key}
+	for _, k := range n.known {
+		if k.Version != key.Version && len(list) <= previous {
+			list = append(list, k)
+		}
 	}
-	return n.key, n.previous
+	n.known = list
+	return list
+}
+
+// others returns the keys to try once key was refused. Of many that were refused
+// together, one reads.
+func (n *naive) others(ctx context.Context, key source.Key) []source.Key {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	known := n.known
+	switch n.fault {
+	case "no fall-back", "only newer":
+		return nil
+	case "only falls back":
+		return known[1:]
+	case "a reading each":
+		if set, err := n.keys.Read(ctx); err == nil {
+			known = set.Keys
+		}
+	case "asks each time":
+		known = n.takeLocked()
+	default:
+		if known[0].Version == key.Version {
+			known = n.takeLocked()
+		}
+	}
+	if known[0].Version != key.Version {
+		return known[:1]
+	}
+	if n.fault == "storms" {
+		return slices.Repeat(known[1:], 3)
+	}
+	return known[1:]
 }
 
 func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
-	key, previous := n.current()
+	key := n.take()[0]
 	if n.busy.Add(1) > 1 && n.fault == "one at a time" {
 		n.busy.Add(-1)
 		return nil, errors.New("busy")
@@ -141,20 +196,15 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	refused := resp.StatusCode == http.StatusUnauthorized || n.fault == "any refusal" && resp.StatusCode >= 400
-	tries := 1
-	switch n.fault {
-	case "storms":
-		tries = 3
-	case "no fall-back", "only newer":
-		tries = 0
-	case "a reading each":
-		if refused {
-			if set, err := n.keys.Read(req.Context()); err == nil {
-				previous = set.Keys[0]
-			}
+	var others []source.Key
+	if refused {
+		others = n.others(req.Context(), key)
+		for n.fault == "waits for ever" && len(others) == 0 {
+			<-time.After(time.Millisecond)
+			others = n.others(req.Context(), key)
 		}
 	}
-	for ; refused && tries > 0 && previous.Version != ""; tries-- {
+	for ; refused && len(others) > 0; others = others[1:] {
 		body, again := req.Body, req
 		switch {
 		case body == nil || body == http.NoBody:
@@ -186,11 +236,14 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 			_ = resp.Body.Close()
 		}
-		if n.fault == "another request" {
+		switch n.fault {
+		case "another request":
 			again = req.Clone(req.Context())
 			again.Header.Set("X-Attempt", "2")
+		case "outlives the caller":
+			again = req.WithContext(context.WithoutCancel(req.Context()))
 		}
-		if resp, err = n.send(again, body, previous); err != nil {
+		if resp, err = n.send(again, body, others[0]); err != nil {
 			return nil, err
 		}
 		refused = resp.StatusCode == http.StatusUnauthorized
@@ -204,8 +257,18 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body = io.NopCloser(strings.NewReader(string(text)))
 	case "wraps the answer":
 		resp.Body = struct{ io.ReadCloser }{resp.Body}
+	case "keeps the answer":
+		resp.Body = tee(resp.Body)
 	}
 	return resp, nil
+}
+
+// tee returns body, all of which is kept as it is read.
+func tee(body io.ReadCloser) io.ReadCloser {
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.TeeReader(body, new(bytes.Buffer)), body}
 }
 
 func (n *naive) send(req *http.Request, body io.ReadCloser, key source.Key) (*http.Response, error) {
@@ -239,6 +302,9 @@ func (n *naive) send(req *http.Request, body io.ReadCloser, key source.Key) (*ht
 			return nil, err
 		}
 		out.Body = io.NopCloser(strings.NewReader(string(text)))
+	}
+	if n.fault == "keeps the body" && body != nil {
+		out.Body = tee(body)
 	}
 	value := "Bearer " + key.Secret.Expose()
 	switch {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,115 @@ func streams(s *transportTrial) {
 	_, _ = w.Write([]byte(" and the end"))
 	_ = w.Close()
 	returns(s, "the request", func() { <-done })
+	if !s.Failed() {
+		keepsNothing(s)
+	}
+}
+
+// F33: of what has gone by, nothing is found in memory.
+func keepsNothing(s *transportTrial) {
+	measuring.Lock()
+	defer measuring.Unlock()
+	for _, length := range []int64{bulk, -1} {
+		if s.Failed() {
+			return
+		}
+		sent, received := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		arrived := make(chan struct{})
+		s.api.Intercept(func(w http.ResponseWriter, r *http.Request, _ mockapi.Attempt) bool {
+			_, _ = io.CopyN(io.Discard, r.Body, bulk-1)
+			once.Do(func() { close(arrived) })
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = io.CopyN(w, zeros{}, bulk-1)
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-received:
+			case <-r.Context().Done():
+			}
+			_, _ = w.Write([]byte("x"))
+			return true
+		})
+		before := live()
+		req := s.request(http.MethodPut, "/", io.MultiReader(io.LimitReader(zeros{}, bulk-1), &last{sent: sent}))
+		req.ContentLength = length
+		done := make(chan struct{})
+		var resp *http.Response
+		go func() {
+			defer close(done)
+			resp, _ = s.trip(req)
+		}()
+		if !within(arrived, patience(s)) {
+			s.Error("the body does not arrive while its last byte is not there")
+		} else {
+			s.free("a body", before)
+		}
+		close(sent)
+		returns(s, "the request", func() { <-done })
+		if resp == nil {
+			s.Fatal("the request failed")
+		}
+		n, err := io.CopyN(io.Discard, resp.Body, bulk-1)
+		if err == nil {
+			s.free("an answer", before)
+		}
+		close(received)
+		rest, _ := io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		if n+rest != bulk {
+			s.Errorf("%d bytes of the answer, want %d", n+rest, bulk)
+		}
+	}
+}
+
+// bulk is how much goes by where a case looks for it in memory: 32 MiB.
+const bulk = 32 << 20
+
+// measuring lets one case at a time look at the heap, which all share.
+var measuring sync.Mutex
+
+// live returns how much of the heap is in use.
+func live() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// free waits until a quarter of bulk is not in use that was not before: what other
+// tests have in use goes again, what is kept of the body stays.
+func (s *transportTrial) free(what string, before uint64) {
+	s.Helper()
+	for end := time.Now().Add(patience(s)); live() > before+bulk/4; within(s.Context().Done(), 50*time.Millisecond) {
+		if time.Now().After(end) {
+			s.Errorf("%s is held in memory", what)
+			return
+		}
+	}
+}
+
+// zeros has no end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// last is a byte that is there once sent is closed.
+type last struct {
+	sent <-chan struct{}
+	done bool
+}
+
+func (l *last) Read(p []byte) (int, error) {
+	<-l.sent
+	if l.done || len(p) == 0 {
+		return 0, io.EOF
+	}
+	l.done = true
+	p[0] = 'x'
+	return 1, nil
 }
 
 // trailing sets its request's trailer at the body's end, as the documentation of
