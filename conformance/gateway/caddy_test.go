@@ -9,9 +9,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -41,38 +45,80 @@ func TestCaddyAPI(t *testing.T) {
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out
 	start(t, cmd, address)
-	base := &http.Transport{MaxIdleConnsPerHost: 16}
-	t.Cleanup(base.CloseIdleConnections)
+	keeping, fresh := &http.Transport{MaxIdleConnsPerHost: 16}, &http.Transport{DisableKeepAlives: true}
+	t.Cleanup(keeping.CloseIdleConnections)
 	conformance.TestAPI(t, "http://"+address, conformance.APIAdmin{
 		Accept: func(ctx context.Context, keys ...source.Key) error {
 			// Caddy closes the idle connections of the configuration before, and may
 			// close one as a request comes that it still notes in its log.
-			defer base.CloseIdleConnections()
+			defer keeping.CloseIdleConnections()
 			return c.accept(ctx, keys...)
 		},
-		Logged: c.logged, Client: &http.Client{Transport: dialAgain{base}},
+		Logged: c.logged, Client: &http.Client{Transport: dialAgain{keeping, fresh}},
 	})
+	orders, err := c.noted(func(e entry) bool { return e.Request.Method == http.MethodPost && e.version() != "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[string]bool)
+	for _, e := range orders {
+		if seen[e.id()] {
+			t.Errorf("the order %s was carried out twice", e.id())
+		}
+		seen[e.id()] = true
+	}
+	if len(orders) == 0 {
+		t.Error("no order is in the log")
+	}
 }
 
-// dialAgain sends again what got no answer at all. Caddy opens a socket of its
-// own for each configuration, and with the old one the system resets the
-// connections that wait there to be accepted: no matter of keys, and nothing of
-// such a request has been read. What the server did answer goes back as it is.
-type dialAgain struct{ base *http.Transport }
+// dialAgain sends again what no server has read. Caddy opens a socket of its own
+// for each configuration, and with the old one the system resets the connections
+// that wait there to be accepted: no matter of keys. Such a connection is new, and
+// a POST has none but a new one, where net/http sends nothing again by itself.
+type dialAgain struct{ keeping, fresh *http.Transport }
 
 func (d dialAgain) RoundTrip(req *http.Request) (*http.Response, error) {
+	base := d.keeping
+	if req.Method == http.MethodPost {
+		base = d.fresh
+	}
 	for tries := 1; ; tries++ {
-		resp, err := d.base.RoundTrip(req)
-		if err == nil || tries == 5 || !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
-			return resp, err
-		}
-		again := *req
-		if req.GetBody != nil {
+		reused := false
+		again := req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+			GotConn: func(c httptrace.GotConnInfo) { reused = c.Reused },
+		}))
+		if tries > 1 && req.GetBody != nil {
+			var err error
 			if again.Body, err = req.GetBody(); err != nil {
 				return nil, err
 			}
 		}
-		req = &again
+		resp, err := base.RoundTrip(again)
+		if err == nil || tries == 5 || reused || !errors.Is(err, syscall.ECONNRESET) {
+			return resp, err
+		}
+	}
+}
+
+// F67: what a server has read, and may have carried out, is not sent again.
+func TestDialAgainSendsNoOrderTwice(t *testing.T) {
+	var orders atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		orders.Add(1)
+		panic(http.ErrAbortHandler) // the answer is lost
+	}))
+	defer srv.Close()
+	keeping, fresh := &http.Transport{}, &http.Transport{DisableKeepAlives: true}
+	defer keeping.CloseIdleConnections()
+	client := &http.Client{Transport: dialAgain{keeping, fresh}}
+	if resp, err := client.Post(srv.URL, "text/plain", strings.NewReader("order")); err == nil {
+		_ = resp.Body.Close()
+		t.Errorf("status %d though the answer was lost", resp.StatusCode)
+	}
+	if n := orders.Load(); n != 1 {
+		t.Errorf("the order is carried out %d times", n)
 	}
 }
 
@@ -149,28 +195,46 @@ func (c *caddy) accept(ctx context.Context, keys ...source.Key) error {
 
 func (c *caddy) logged(ctx context.Context, id string) ([]string, error) {
 	for ctx.Err() == nil {
-		f, err := os.Open(c.log)
+		entries, err := c.noted(func(e entry) bool { return e.id() == id })
 		if err != nil {
 			return nil, err
 		}
 		var list []string
-		for scan := bufio.NewScanner(f); scan.Scan(); {
-			var entry struct {
-				Request struct {
-					Headers http.Header `json:"headers"`
-				} `json:"request"`
-				Answer http.Header `json:"resp_headers"`
-			}
-			if json.Unmarshal(scan.Bytes(), &entry) == nil && entry.Request.Headers.Get("X-Request-Id") == id {
-				list = append(list, entry.Answer.Get("Key-Version"))
-			}
-		}
-		if err := f.Close(); err != nil {
-			return nil, err
+		for _, e := range entries {
+			list = append(list, e.version())
 		}
 		if len(list) > 0 {
 			return list, nil
 		}
 	}
 	return nil, ctx.Err()
+}
+
+// An entry is what Caddy's log says of a request.
+type entry struct {
+	Request struct {
+		Method  string      `json:"method"`
+		Headers http.Header `json:"headers"`
+	} `json:"request"`
+	Answer http.Header `json:"resp_headers"`
+}
+
+func (e entry) id() string      { return e.Request.Headers.Get("X-Request-Id") }
+func (e entry) version() string { return e.Answer.Get("Key-Version") }
+
+// noted returns the log's entries that are wanted.
+func (c *caddy) noted(wanted func(entry) bool) ([]entry, error) {
+	f, err := os.Open(c.log)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var list []entry
+	for scan := bufio.NewScanner(f); scan.Scan(); {
+		var e entry
+		if json.Unmarshal(scan.Bytes(), &e) == nil && wanted(e) {
+			list = append(list, e)
+		}
+	}
+	return list, nil
 }
