@@ -7,8 +7,10 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 )
 
+// F103
 func TestParse(t *testing.T) {
 	s := newStub(t)
 	s.rotate("v1", `{"user":"id-1","pass":"sentinel-s-1"}`)
@@ -20,38 +22,21 @@ func TestParse(t *testing.T) {
 		"aws://eu-central-1/prod/key?id=user&secret=pass": "aws://eu-central-1/prod/key",
 		"aws:///prod/key?secret=pass&poll=1m":             "aws://eu-west-1/prod/key",
 	} {
-		src, _, err := source.Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := src.(interface{ String() string }).String(); got != name {
-			t.Errorf("%s is called %s, want %s", text, got, name)
-		}
-		if set := read(t, src, "v1"); set.Keys[0].Secret.Expose() != "sentinel-s-1" {
+		if set := read(t, storetest.Open(t, text, name), "v1"); set.Keys[0].Secret.Expose() != "sentinel-s-1" {
 			t.Errorf("%s does not read the field", text)
 		}
 	}
 
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
-	src, _, err := source.Parse("aws:///prod/key")
-	if err != nil {
-		t.Fatal(err)
-	}
+	src := storetest.Open(t, "aws:///prod/key", "aws://eu-west-1/prod/key")
 	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrDenied) || !strings.Contains(err.Error(), "AWS_ACCESS_KEY_ID") {
 		t.Errorf("without credentials: %v", err)
 	}
 
-	for _, text := range []string{
+	storetest.Invalid(t,
 		"aws://eu-central-1", "aws://eu-central-1/", "aws://eu-central-1/x?format=yaml", "aws://eu-central-1/x?format=json&id=a",
-		"aws://eu-central-1/x?id=a&id=b", "aws://eu-central-1/x?token=" + conformance.Sentinel, "aws://u:p@eu-central-1/x",
-	} {
-		_, _, err := source.Parse(text)
-		if !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), conformance.Sentinel) {
-			t.Errorf("%s: %v", text, err)
-		}
-	}
+		"aws://eu-central-1/x?id=a&id=b", "aws://eu-central-1/x?token="+conformance.Sentinel, "aws://u:p@eu-central-1/x",
+	)
 	t.Setenv("AWS_REGION", "")
-	if _, _, err := source.Parse("aws:///prod/key"); !errors.Is(err, source.ErrInvalid) {
-		t.Errorf("no region: %v", err)
-	}
+	storetest.Invalid(t, "aws:///prod/key")
 }

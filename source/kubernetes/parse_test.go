@@ -2,7 +2,6 @@ package kubernetes_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,41 +11,33 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // F103
 func TestParse(t *testing.T) {
-	for _, c := range []struct {
-		text string
-		ok   bool
-	}{
-		{"kubernetes:///default/exchange", true},
-		{"kubernetes:///default/exchange?field=token&overlap=1h", true},
-		{"kubernetes:///default/exchange?field=keys&format=json", true},
-		{"kubernetes:///default/exchange?id=user&secret=pass&passphrase=", true},
-		{"kubernetes:///default/exchange?kubeconfig=/k&context=prod", true},
-		{"kubernetes:///exchange", false},
-		{"kubernetes://default/exchange", false},
-		{"kubernetes:///default/exchange/token", false},
-		{"kubernetes:///default/exchange?format=json", false},
-		{"kubernetes:///default/exchange?field=f&format=xml", false},
-		{"kubernetes:///default/exchange?field=f&id=user", false},
-		{"kubernetes:///default/exchange?context=prod", false},
-		{"kubernetes:///default/exchange?token=rksentinel_", false},
-		{"kubernetes://rksentinel_@/default/exchange", false},
+	for _, text := range []string{
+		"kubernetes:///default/exchange",
+		"kubernetes:///default/exchange?field=token&overlap=1h",
+		"kubernetes:///default/exchange?field=keys&format=json",
+		"kubernetes:///default/exchange?id=user&secret=pass&passphrase=",
+		"kubernetes:///default/exchange?kubeconfig=/k&context=prod",
 	} {
-		src, _, err := source.Parse(c.text)
-		switch {
-		case c.ok && err != nil:
-			t.Errorf("%s: %v", c.text, err)
-		case c.ok && fmt.Sprint(src) != "kubernetes:///default/exchange":
-			t.Errorf("%s calls itself %s", c.text, src)
-		case !c.ok && (!errors.Is(err, source.ErrInvalid) || strings.Contains(fmt.Sprint(err), "rksentinel_")):
-			t.Errorf("%s: %v", c.text, err)
-		}
+		storetest.Open(t, text, "kubernetes:///default/exchange")
 	}
+	storetest.Invalid(t,
+		"kubernetes:///exchange",
+		"kubernetes://default/exchange",
+		"kubernetes:///default/exchange/token",
+		"kubernetes:///default/exchange?format=json",
+		"kubernetes:///default/exchange?field=f&format=xml",
+		"kubernetes:///default/exchange?field=f&id=user",
+		"kubernetes:///default/exchange?context=prod",
+		"kubernetes:///default/exchange?token="+conformance.Sentinel,
+		"kubernetes://"+conformance.Sentinel+"@/default/exchange",
+	)
 }
 
 // F75, F95: neither in a cluster nor with a kubeconfig that can be used. The error

@@ -1,16 +1,16 @@
 package vault_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/conformance"
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 )
 
+// F103
 func TestParse(t *testing.T) {
 	s := newStore(t)
 	s.write(map[string]any{"user": "id-1", "pass": "sentinel-s-1"})
@@ -29,28 +29,15 @@ func TestParse(t *testing.T) {
 	} {
 		t.Setenv("VAULT_TOKEN", tc.token)
 		t.Setenv("VAULT_SECRET_ID", tc.secretID)
-		src, _, err := source.Parse(tc.text)
-		s.must(err)
-		if got, want := src.(interface{ String() string }).String(), strings.Replace(s.Address, "http", "vault", 1)+"/secret/key"; got != want {
-			t.Errorf("%s is called %s, want %s", tc.text, got, want)
-		}
+		src := storetest.Open(t, tc.text, strings.Replace(s.Address, "http", "vault", 1)+"/secret/key")
 		if set := read(t, src, 1); set.Keys[0].Secret.Expose() != "sentinel-s-1" {
 			t.Errorf("%s does not read the field", tc.text)
 		}
 	}
-	for _, text := range []string{
+	storetest.Invalid(t,
 		"vault:///secret", "vault:///", "vault:///secret/key?mount=other", "vault:///s/k?format=plain", "vault:///s/k?format=json&id=a",
-		"vault:///s/k?id=a&id=b", "vault:///s/k?token=" + conformance.Sentinel, "vault:///s/k?secret_id_file=/x",
+		"vault:///s/k?id=a&id=b", "vault:///s/k?token="+conformance.Sentinel, "vault:///s/k?secret_id_file=/x",
 		"vault:///s/k?token_file=/x&role_id=r", "vault://u:p@h/s/k",
-	} {
-		_, _, err := source.Parse(text)
-		if !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), conformance.Sentinel) {
-			t.Errorf("%s: %v", text, err)
-		}
-	}
-	src, _, err := source.Parse("vault://vault.example.com:8200/team/kv/key?mount=team/kv")
-	s.must(err)
-	if got := src.(interface{ String() string }).String(); got != "vault://vault.example.com:8200/team/kv/key" {
-		t.Errorf("it is called %s", got)
-	}
+	)
+	storetest.Open(t, "vault://vault.example.com:8200/team/kv/key?mount=team/kv", "vault://vault.example.com:8200/team/kv/key")
 }
