@@ -267,6 +267,7 @@ func (r *Ring) turn() time.Duration {
 	}
 	if due {
 		r.recompute(now)
+		next = now // once more, for what is current now
 	} else if r.ctx.Err() == nil {
 		r.watchAge(now)
 	}

@@ -106,6 +106,21 @@ func TestAsksAMinuteAhead(t *testing.T) {
 	})
 }
 
+// So is a key that becomes current by the clock, shortly before that minute.
+func TestAsksAMinuteAheadOfAShortLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		set := listed("v2", "v1")
+		set.Keys[0].NotBefore, set.Keys[0].ExpiresAt = now.Add(30*time.Second), now.Add(95*time.Second)
+		s := &store{set: set}
+		r, _ := keep(t, s, source.WithPoll(1000*time.Hour))
+		time.Sleep(40 * time.Second)
+		s.put(listed("v3"), nil)
+		time.Sleep(time.Second)
+		accepted(t, r, "v3")
+	})
+}
+
 // A source such as x/oauth2's has the next token 10 s before the old one's end
 // only, and a poll interval may be longer than a token lives.
 //
