@@ -25,7 +25,7 @@ func (r *Ring) other(p *past) *version {
 		if v.dated() {
 			at = now()
 		}
-		return v.usable(at, r.cfg.overlap)
+		return slices.Contains(r.list, v) && v.usable(at, r.cfg.overlap)
 	}
 	if p.tried[p.n-1].doubtful && now().Before(r.doubtUntil) {
 		return nil
@@ -64,7 +64,7 @@ func (r *Ring) other(p *past) *version {
 				return v
 			}
 		}
-	case p.n == 2 && !p.tried[1].doubtful && (p.tried[0].v.accepted || p.tried[1].v.accepted) && live(p.tried[0].v) && slices.Contains(r.list, p.tried[0].v):
+	case p.n == 2 && p.tried[0].v != p.tried[1].v && !p.tried[1].doubtful && (p.tried[0].v.accepted || p.tried[1].v.accepted) && live(p.tried[0].v):
 		// One of the two was good until now: the server went from one to the other
 		// between the attempts, without an overlap, or its replicas are at it. A
 		// doubtful refusal gets one try: it may not be about the keys at all (F65).

@@ -145,3 +145,35 @@ func TestNotSentAgainAfterTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// F63: a request whose only key was taken up meanwhile, and that is refused with it
+// again all the same, does not get it a third time.
+func TestTakenUpAMomentLaterAndRefusedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v1")}, source.WithRefusalWait(0))
+		early := attempt(t, r, "v1") // its refusal is on the way
+		accepted(t, r, "v1")
+		b := next(t, &early, "v1")
+		next(t, &b, "")
+	})
+}
+
+// A key that the source has dropped is not sent again, though it was taken up since
+// the request left and no other is left.
+//
+// F63
+func TestTakenUpAndDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v2", "v1")}
+		r, _ := keep(t, s, source.WithRefusalWait(0))
+		early := attempt(t, r, "v2")
+		accepted(t, r, "v2")
+		set := listed("v1")
+		s.put(set, nil)
+		refresh(t, r)
+		set.Revoked = []string{"v1"}
+		s.put(set, nil)
+		refresh(t, r)
+		next(t, &early, "")
+	})
+}
