@@ -232,3 +232,23 @@ func TestCurrentAgainIsACleanSlate(t *testing.T) {
 		}
 	})
 }
+
+// F60: while a probe is out, a refusal of the key in place of the current one does not
+// send another after it.
+func TestNoSecondProbeOnARefusalOfTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v2", "v1")}, source.WithRefusalWait(0))
+		fallsBack(t, r, "v2", "v1")
+		time.Sleep(1200 * time.Millisecond)
+		stream, err := r.Attempt(false)
+		if err != nil || stream.Version() != "v1" {
+			t.Fatalf("%q, %v", stream.Version(), err)
+		}
+		probe := attempt(t, r, "v2")
+		stream.Refused()
+		other := attempt(t, r, "v1")
+		other.Accepted()
+		probe.Accepted()
+		accepted(t, r, "v2")
+	})
+}

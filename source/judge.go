@@ -136,7 +136,7 @@ func (r *Ring) exhausted(p *past, asked bool) {
 			moved = true
 		}
 	}
-	if c := r.snap.Load().current; moved && c != nil && c.marked && !p.has(c) {
+	if c := r.snap.Load().current; moved && c != nil && c.marked && !p.has(c) && now.Before(c.holdUntil) {
 		c.holdUntil = now // the key in its place is refused as well: its time may have come
 	}
 	if moved {
