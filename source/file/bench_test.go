@@ -1,70 +1,114 @@
 package file_test
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// BenchmarkReplacedToRead measures from the moment that a key is replaced to the
-// one at which Read has returned the new one, and reports the median and the
-// 99th percentile. Nothing but notices leads to a reading.
-func BenchmarkReplacedToRead(b *testing.B) {
+// BenchmarkReplacedToRequest measures from the moment that a key is replaced to
+// the first request that carries the new one, sent one after the other meanwhile.
+// It reports the median and the 99th percentile, how many replacements no request
+// ever carried, and how many requests carried what nobody wrote. Nothing but
+// notices leads to a reading.
+func BenchmarkReplacedToRequest(b *testing.B) {
+	const token = ":%s"
 	b.Run("rename", func(b *testing.B) {
-		path := tempFile(b, "v")
-		measure(b, file.New(path), func(text string) time.Time {
+		path := tempFile(b, "sentinel-v")
+		measure(b, file.New(path), token, func(text string) time.Time {
 			write(b, path+".new", text)
 			start := time.Now()
 			if err := os.Rename(path+".new", path); err != nil {
-				b.Fatal(err)
+				b.Error(err)
 			}
 			return start
 		})
 	})
 	b.Run("in_place", func(b *testing.B) {
-		path := tempFile(b, "v")
-		measure(b, file.New(path), func(text string) time.Time {
+		path := tempFile(b, "sentinel-v")
+		measure(b, file.New(path), token, func(text string) time.Time {
+			f, err := os.Create(path)
+			if err != nil {
+				b.Error(err)
+				return time.Now()
+			}
+			_, err = io.WriteString(f, text[:len(text)/2])
+			time.Sleep(time.Millisecond) // in which half of it can be read
 			start := time.Now()
-			write(b, path, text)
+			_, rest := io.WriteString(f, text[len(text)/2:])
+			if err := errors.Join(err, rest, f.Close()); err != nil {
+				b.Error(err)
+			}
 			return start
 		})
 	})
 	for _, keep := range []bool{false, true} {
 		b.Run(fmt.Sprintf("kubelet/keep=%v", keep), func(b *testing.B) {
-			v := newVolume(b, map[string]string{"key": "v"})
+			v := newVolume(b, map[string]string{"key": "sentinel-v"})
 			v.keep = keep
-			measure(b, file.New(filepath.Join(v.dir, "key")), func(text string) time.Time {
+			measure(b, file.New(filepath.Join(v.dir, "key")), token, func(text string) time.Time {
 				v.swap(map[string]string{"key": text})
 				return v.switched
 			})
 		})
 	}
 	b.Run("kubelet/bundle", func(b *testing.B) {
-		v := newVolume(b, bundle(0))
-		measure(b, file.Dir(v.dir), func(text string) time.Time {
+		v := newVolume(b, map[string]string{"api-key": "id-sentinel-v", "api-secret": "sentinel-v"})
+		measure(b, file.Dir(v.dir), "id-%[1]s:%[1]s", func(text string) time.Time {
 			v.swap(map[string]string{"api-key": "id-" + text, "api-secret": text})
 			return v.switched
 		})
 	})
 }
 
-func measure(b *testing.B, src *file.Source, replace func(text string) time.Time) {
-	changed := watching(b, src)
+func measure(b *testing.B, src source.Source, form string, replace func(text string) time.Time) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, secret, _ := r.BasicAuth()
+		w.Header().Set("Carried", id+":"+secret)
+	}))
+	defer srv.Close()
+	ring, err := source.Keep(b.Context(), src, source.WithPoll(time.Hour), source.WithLogger(nil))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ring.Close()
+	base := &http.Transport{}
+	defer base.CloseIdleConnections()
+	client := &http.Client{Transport: transport.New(ring, transport.Basic(), transport.WithBase(base))}
 	var took []time.Duration
+	missed, torn := 0, 0
+	written := map[string]bool{fmt.Sprintf(form, "sentinel-v"): true}
 	for i := 0; b.Loop(); i++ {
-		text := fmt.Sprintf("sentinel-v%d", i)
+		time.Sleep(5 * time.Millisecond) // a ring slows down a source that cries wolf
+		text := fmt.Sprintf("sentinel-%[1]d-sentinel-%[1]d", i)
+		after := fmt.Sprintf(form, text)
+		written[after] = true
 		start := make(chan time.Time, 1)
-		go func() { start <- replace(text) }()
-		// The reader runs beside the writer, as in life.
-		for read := false; !read; {
-			<-changed
-			set, err := src.Read(b.Context())
-			read = err == nil && set.Keys[0].Secret.Expose() == text
+		go func() { start <- replace(text) }() // beside the requests, as in life
+		for carried, end := "", time.Now().Add(limit); carried != after; {
+			if time.Now().After(end) {
+				missed++
+				break
+			}
+			resp, err := client.Get(srv.URL)
+			if err != nil {
+				b.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if carried = resp.Header.Get("Carried"); !written[carried] {
+				torn++
+			}
 		}
 		end := time.Now()
 		took = append(took, end.Sub(<-start))
@@ -72,4 +116,6 @@ func measure(b *testing.B, src *file.Source, replace func(text string) time.Time
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-us")
+	b.ReportMetric(float64(missed), "missed")
+	b.ReportMetric(float64(torn), "torn")
 }
