@@ -10,7 +10,7 @@ import (
 
 // An APIAdmin says how [TestAPI] drives a server with a key life.
 type APIAdmin struct {
-	// Accept makes the server accept these keys and no others, as
+	// Accept makes the server accept these keys and no others, none if there are none, as
 	// "Authorization: Bearer SECRET". When it returns, the change is in force for
 	// every request that begins from then on.
 	Accept func(ctx context.Context, keys ...source.Key) error

@@ -30,6 +30,8 @@ func TestAPISuiteFindsFaults(t *testing.T) {
 		"never takes back":          "Return",
 		"refuses during a change":   "Undisturbed",
 		"cuts during a change":      "Undisturbed",
+		"refuses orders meanwhile":  "Undisturbed",
+		"open without keys":         "Drop",
 		"shows the key":             "NoEcho",
 		"logs the newest":           "Log",
 		"logs refusals as accepted": "Log",
@@ -142,7 +144,7 @@ func (g *gate) version(credential, connection string) (version string, ok bool) 
 			return key.Version, true
 		}
 	}
-	return "", false
+	return "", g.fault == "open without keys" && len(g.keys) == 0
 }
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -169,6 +171,8 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		switch g.fault {
 		case "refuses during a change":
 			ok = false
+		case "refuses orders meanwhile":
+			ok = r.Method == http.MethodGet
 		case "answers 503":
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return

@@ -178,6 +178,8 @@ func apiDrop(s *apiTrial) {
 		s.want(NewKey(1), http.StatusUnauthorized)
 		s.want(NewKey(2), http.StatusOK)
 	}
+	s.accept() // the last one too
+	s.want(NewKey(2), http.StatusUnauthorized)
 }
 
 func apiReturn(s *apiTrial) {
@@ -191,7 +193,7 @@ func apiReturn(s *apiTrial) {
 
 func apiUndisturbed(s *apiTrial) {
 	s.accept(NewKey(1))
-	more, stop := s.traffic("Bearer "+NewKey(1).Secret.Expose(), http.MethodGet)
+	more, stop := s.traffic("Bearer "+NewKey(1).Secret.Expose(), http.MethodGet, http.MethodPost)
 	defer stop()
 	for n := 2; n <= 6 && !s.Failed(); n++ {
 		s.accept(NewKey(n), NewKey(1))

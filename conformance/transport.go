@@ -141,5 +141,5 @@ var transportCases = []transportCase{
 	transports("Rollback", "Going back to the key before fails no request.", rollsBack),
 	transports("AllRefused", "With every key refused the answers go back, and requests are not multiplied.", allRefused),
 	transports("NotTheKey", "An answer that is not about the key goes back as it is, and the request is sent once.", notTheKey),
-	transports("AppliedOnce", "A POST that was applied and then refused is not applied again.", appliedOnce),
+	transports("AppliedOnce", "A POST that was applied, and refused or its answer lost, is not applied again.", appliedOnce),
 }

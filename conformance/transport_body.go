@@ -26,6 +26,9 @@ type counted struct {
 
 func (c *counted) Close() error {
 	c.once.Do(func() { c.open.Add(-1) })
+	if under, ok := c.Reader.(io.Closer); ok {
+		return under.Close()
+	}
 	return nil
 }
 
@@ -63,6 +66,15 @@ func closesBody(s *transportTrial) {
 	s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
 	_, _, _ = s.send(post())
 	closed("a refusal")
+
+	s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
+	ending := post()
+	ctx, cancel = context.WithCancel(ending.Context())
+	defer cancel()
+	s.refusals(cancel)
+	_, _, _ = s.send(ending.WithContext(ctx))
+	closed("a refusal whose request's context has ended")
+	s.base.instead(nil)
 
 	elsewhere := post()
 	elsewhere.URL.Scheme = "gopher"
@@ -108,6 +120,15 @@ func reuse(s *transportTrial) {
 // F32
 func endlessRefusal(s *transportTrial) {
 	s.get("v1")
+	var open atomic.Int64
+	s.base.instead(func(req *http.Request) (*http.Response, error) {
+		resp, err := s.base.Transport.RoundTrip(req)
+		if err == nil {
+			open.Add(1)
+			resp.Body = &counted{Reader: resp.Body, open: &open}
+		}
+		return resp, err
+	})
 	for _, refusal := range []mockapi.Refusal{
 		{Endless: true},
 		{Endless: true, Drip: 10 * time.Millisecond},
@@ -122,6 +143,7 @@ func endlessRefusal(s *transportTrial) {
 			}
 			_ = resp.Body.Close()
 		})
+		eventually(s, "the end of every answer", func() bool { return open.Load() == 0 })
 	}
 }
 

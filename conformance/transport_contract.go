@@ -185,15 +185,20 @@ func (s *transportTrial) cancelled(where string, came <-chan struct{}, ended, fr
 
 // F43
 func responseRequest(s *transportTrial) {
-	req := s.request(http.MethodGet, "/", nil)
-	resp, _, err := s.send(req)
-	if err != nil {
-		s.Fatal(err)
+	look := func() {
+		s.Helper()
+		resp, _, err := s.send(s.request(http.MethodGet, "/", nil))
+		if err != nil {
+			s.Fatal(err)
+		}
+		if resp.Request == nil {
+			s.Fatal("resp.Request is nil")
+		}
+		noSecret(s, "resp.Request", fmt.Sprintf("%v %v", resp.Request.Header, resp.Request.URL))
 	}
-	if resp.Request == nil {
-		s.Fatal("resp.Request is nil")
-	}
-	noSecret(s, "resp.Request", fmt.Sprintf("%v %v", resp.Request.Header, resp.Request.URL))
+	look()
+	s.sourceMoves()
+	look() // of a second attempt too
 }
 
 // F44
@@ -264,10 +269,15 @@ func early(s *transportTrial) {
 
 // F57, F95
 func errorSecrecy(s *transportTrial) {
-	s.base.instead(func(req *http.Request) (*http.Response, error) {
+	quote := func(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("proxy: cannot send %v to %s", req.Header, req.URL)
-	})
+	}
+	s.base.instead(quote)
 	if _, _, err := s.send(s.request(http.MethodGet, "/", nil)); err == nil { // send looks for the secret
 		s.Error("no error")
 	}
+	s.base.instead(nil)
+	s.sourceMoves()
+	s.refusals(func() { s.base.instead(quote) }) // of a second attempt
+	_, _, _ = s.send(s.request(http.MethodGet, "/", nil))
 }

@@ -17,12 +17,12 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// beyond are the cases about origins, secrecy and the ring.
-const beyond = "ErrorSecrecy Redirect RedirectBack OtherOrigin Lookalikes PlainHTTP ServerFirst SourceFirst AllRefused ResponseRequest"
+// beyond are the cases about origins and the ring.
+const beyond = "Redirect RedirectBack OtherOrigin Lookalikes PlainHTTP ServerFirst SourceFirst AllRefused"
 
 // Each fault that is put into a RoundTripper on purpose fails the case that is
-// there for it. The RoundTripper without faults fails those about origins,
-// secrecy and the ring, of which it knows nothing, and no other.
+// there for it. The RoundTripper without faults fails those about origins
+// and the ring, of which it knows nothing, and no other.
 func TestTransportSuiteFindsFaults(t *testing.T) {
 	faults := map[string]string{
 		"":                     "",
@@ -46,6 +46,13 @@ func TestTransportSuiteFindsFaults(t *testing.T) {
 		"only falls back":      "LateRefusal",
 		"outlives the caller":  "Cancel",
 		"waits for ever":       "Cancel",
+		"second body open":     "ClosesBody",
+		"endless left open":    "EndlessRefusal",
+		"names its own":        "ResponseRequest",
+		"names its second":     "ResponseRequest",
+		"quotes its request":   "ErrorSecrecy",
+		"hides the newest":     "ErrorSecrecy",
+		"any error":            "AppliedOnce",
 		"keeps the body":       "Streams",
 		"keeps the answer":     "Streams",
 		"one previous key":     "TwoRotations",
@@ -189,6 +196,13 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, req.Context().Err()
 	}
 	resp, err := n.send(req, req.Body, key)
+	if n.fault == "any error" && err != nil {
+		body := req.Body
+		if req.GetBody != nil {
+			body, _ = req.GetBody()
+		}
+		resp, err = n.send(req, body, key)
+	}
 	if err != nil {
 		if n.fault == "both" {
 			return &http.Response{StatusCode: http.StatusBadGateway, Body: http.NoBody}, err
@@ -224,9 +238,20 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 				}
 				return resp, nil
 			}
+			if err := req.Context().Err(); err != nil {
+				if n.fault != "second body open" {
+					_ = body.Close()
+				}
+				_ = resp.Body.Close()
+				return nil, err
+			}
 		}
 		switch n.fault {
 		case "refusal left open":
+		case "endless left open":
+			if resp.ContentLength >= 0 {
+				_ = resp.Body.Close()
+			}
 		case "drains to the end":
 			_, _ = io.Copy(io.Discard, resp.Body)
 			_ = resp.Body.Close()
@@ -315,10 +340,32 @@ func (n *naive) send(req *http.Request, body io.ReadCloser, key source.Key) (*ht
 		out.Header.Set("Authorization", value)
 	}
 	resp, err := n.base.RoundTrip(out)
-	if n.fault == "own error" && err != nil {
+	n.mu.Lock()
+	newest := n.known[0].Version == key.Version
+	n.mu.Unlock()
+	switch {
+	case err == nil:
+		if n.fault != "names its own" && (n.fault != "names its second" || newest) {
+			resp.Request = req
+		}
+	case n.fault == "own error":
 		return nil, errors.New("failed")
+	case n.fault == "quotes its request", n.fault == "hides the newest" && !newest:
+	default:
+		err = hidden{err, key}
 	}
 	return resp, err
+}
+
+// hidden is an error whose text is without the key.
+type hidden struct {
+	error
+	key source.Key
+}
+
+func (h hidden) Unwrap() error { return h.error }
+func (h hidden) Error() string {
+	return strings.ReplaceAll(h.error.Error(), h.key.Secret.Expose(), "[the key]")
 }
 
 func (n *naive) CloseIdleConnections() {

@@ -256,12 +256,25 @@ func notTheKey(s *transportTrial) {
 
 // F67
 func appliedOnce(s *transportTrial) {
+	s.get("v1")
+	s.base.instead(func(req *http.Request) (*http.Response, error) {
+		resp, err := s.base.Transport.RoundTrip(req)
+		if err == nil {
+			_ = resp.Body.Close() // the answer is lost
+		}
+		return nil, errBase
+	})
+	_, _, _ = s.send(s.request(http.MethodPost, "/orders", strings.NewReader("order")))
+	s.base.instead(nil)
+	if n := len(s.api.Orders()); n != 1 {
+		s.Errorf("the order whose answer is lost is applied %d times", n)
+	}
 	s.api.SetRefusal(mockapi.Refusal{Status: http.StatusForbidden, Applied: true})
 	s.sourceMoves()
 	if _, _, err := s.send(s.request(http.MethodPost, "/orders", strings.NewReader("order"))); err != nil {
 		s.Fatal(err)
 	}
-	if n := len(s.api.Orders()); n != 1 {
-		s.Errorf("the order is applied %d times", n)
+	if n := len(s.api.Orders()); n != 2 {
+		s.Errorf("the order that was refused is applied %d times", n-1)
 	}
 }
