@@ -3,7 +3,6 @@ package aws_test
 import (
 	"errors"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -38,11 +37,11 @@ func TestFetchesEachVersionOnce(t *testing.T) {
 	s := newStub(t)
 	src := aws.New(s.client(), "prod/key")
 	s.rotate("v1", "sentinel-token-1")
-	read(t, src, "v1")
-	read(t, src, "v1")
+	storetest.Read(t, src, "v1")
+	storetest.Read(t, src, "v1")
 	s.rotate("v2", "sentinel-token-2")
-	read(t, src, "v2", "v1")
-	set := read(t, src, "v2", "v1")
+	storetest.Read(t, src, "v2", "v1")
+	set := storetest.Read(t, src, "v2", "v1")
 	if d, g := s.count("DescribeSecret"), s.count("GetSecretValue"); d != 4 || g != 2 {
 		t.Errorf("%d DescribeSecret, %d GetSecretValue, want 4 and 2", d, g)
 	}
@@ -50,9 +49,9 @@ func TestFetchesEachVersionOnce(t *testing.T) {
 		t.Errorf("created %v apart, want 1h", age)
 	}
 	s.rotate("v3", "sentinel-token-3")
-	read(t, src, "v3", "v2")
+	storetest.Read(t, src, "v3", "v2")
 	s.rotate("v1", "") // a rollback to what was dropped is fetched anew (F102)
-	read(t, src, "v1", "v3")
+	storetest.Read(t, src, "v1", "v3")
 	if g := s.count("GetSecretValue"); g != 4 {
 		t.Errorf("%d GetSecretValue, want 4", g)
 	}
@@ -69,13 +68,13 @@ func TestServesNoPendingVersion(t *testing.T) {
 	s.rotate("v1", "")
 	s.put("AWSPENDING", "v2", "sentinel-token-2")
 	s.put("custom", "v0", "sentinel-token-0")
-	read(t, src, "v1")
+	storetest.Read(t, src, "v1")
 	s.rotate("v2", "") // AWSPENDING stays on it for a while
-	read(t, src, "v2", "v1")
+	storetest.Read(t, src, "v2", "v1")
 	s.put("AWSPENDING", "v3", "")
-	read(t, src, "v2", "v1")
+	storetest.Read(t, src, "v2", "v1")
 	s.put("AWSPREVIOUS", "", "")
-	read(t, src, "v2")
+	storetest.Read(t, src, "v2")
 }
 
 // F83, F92: a version whose value is no key is left out, and those behind it stay.
@@ -84,11 +83,11 @@ func TestLeavesOutWhatIsNoKey(t *testing.T) {
 	src := aws.New(s.client(), "prod/key")
 	s.rotate("v1", "sentinel-token-1")
 	s.rotate("v2", "")
-	set := read(t, src, "v1")
+	set := storetest.Read(t, src, "v1")
 	if len(set.Warnings) != 1 || !errors.Is(set.Warnings[0], source.ErrInvalid) {
 		t.Errorf("warnings: %v", set.Warnings)
 	}
-	read(t, src, "v1")
+	storetest.Read(t, src, "v1")
 	if g := s.count("GetSecretValue"); g != 2 {
 		t.Errorf("%d GetSecretValue, want 2", g)
 	}
@@ -103,12 +102,12 @@ func TestNoticesASecretMadeAnew(t *testing.T) {
 	s := newStub(t)
 	src := aws.New(s.client(), "prod/key")
 	s.rotate("v1", "sentinel-token-1")
-	read(t, src, "v1")
+	storetest.Read(t, src, "v1")
 	s.mu.Lock()
 	s.created = s.created.Add(time.Hour)
 	s.versions["v1"] = secretVersion{text: "sentinel-token-other"}
 	s.mu.Unlock()
-	if set := read(t, src, "v1"); set.Keys[0].Secret.Expose() != "sentinel-token-other" {
+	if set := storetest.Read(t, src, "v1"); set.Keys[0].Secret.Expose() != "sentinel-token-other" {
 		t.Error("the old secret's value is served")
 	}
 }
@@ -116,7 +115,7 @@ func TestNoticesASecretMadeAnew(t *testing.T) {
 func TestDecodesFieldsDocumentsAndBinary(t *testing.T) {
 	s := newStub(t)
 	s.rotate("v1", `{"api-key":"id-1","api-secret":"sentinel-s-1","word":"sentinel-w-1","port":5432}`)
-	set := read(t, aws.New(s.client(), "prod/key", aws.WithNames("api-key", "api-secret", "word")), "v1")
+	set := storetest.Read(t, aws.New(s.client(), "prod/key", aws.WithNames("api-key", "api-secret", "word")), "v1")
 	if k := set.Keys[0]; k.ID != "id-1" || k.Secret.Expose() != "sentinel-s-1" || k.Extra["passphrase"].Expose() != "sentinel-w-1" {
 		t.Errorf("fields: %+v", k)
 	}
@@ -135,9 +134,9 @@ func TestDecodesFieldsDocumentsAndBinary(t *testing.T) {
 	// adds nothing and never stands in for it (F90).
 	document := aws.New(s.client(), "prod/key", aws.WithDecoder(source.Document))
 	s.rotate("v2", `{"keys":[{"version":"b","secret":"sentinel-s"},{"version":"a","secret":"sentinel-r"}]}`)
-	read(t, document, "b", "a")
+	storetest.Read(t, document, "b", "a")
 	s.rotate("v3", `{"keys":[{"version":"b","secret":"sentinel-s"}]}`)
-	read(t, document, "b")
+	storetest.Read(t, document, "b")
 	s.rotate("v4", `{"keys":[`)
 	if _, err := document.Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
 		t.Errorf("a torn document: %v", err)
@@ -148,7 +147,7 @@ func TestDecodesFieldsDocumentsAndBinary(t *testing.T) {
 	s.mu.Unlock()
 	s.rotate("v5", "")
 	s.put("AWSPREVIOUS", "", "")
-	if set := read(t, aws.New(s.client(), "prod/key"), "v5"); set.Keys[0].Secret.Expose() != "sentinel-token-5" {
+	if set := storetest.Read(t, aws.New(s.client(), "prod/key"), "v5"); set.Keys[0].Secret.Expose() != "sentinel-token-5" {
 		t.Error("SecretBinary is not what was put")
 	}
 }
@@ -221,20 +220,4 @@ func page(status int) func(http.ResponseWriter) bool {
 		_, _ = w.Write([]byte("<html>" + conformance.Sentinel))
 		return true
 	}
-}
-
-func read(t *testing.T, src source.Source, versions ...string) source.Set {
-	t.Helper()
-	set, err := src.Read(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, k := range set.Keys {
-		got = append(got, k.Version)
-	}
-	if strings.Join(got, " ") != strings.Join(versions, " ") || !set.Complete {
-		t.Fatalf("versions %v, want %v, complete: %v", got, versions, set.Complete)
-	}
-	return set
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 )
 
 // F88: credentials from a container's endpoint, as ECS and EKS Pod Identity have
@@ -49,9 +50,9 @@ func TestContainerCredentials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read(t, src, "v1")
+	storetest.Read(t, src, "v1")
 	before := asked.Load()
-	read(t, src, "v1")
+	storetest.Read(t, src, "v1")
 	if before == 0 || asked.Load() <= before {
 		t.Errorf("asked %d times, then %d", before, asked.Load())
 	}
@@ -69,7 +70,7 @@ func TestContainerCredentials(t *testing.T) {
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE") // keys of the environment go first
 	t.Setenv("AWS_SECRET_ACCESS_KEY", conformance.Sentinel)
-	read(t, src, "v1")
+	storetest.Read(t, src, "v1")
 }
 
 func TestContainerEndpointStaysOnTheHost(t *testing.T) {

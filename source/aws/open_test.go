@@ -22,7 +22,7 @@ func TestParse(t *testing.T) {
 		"aws://eu-central-1/prod/key?id=user&secret=pass": "aws://eu-central-1/prod/key",
 		"aws:///prod/key?secret=pass&poll=1m":             "aws://eu-west-1/prod/key",
 	} {
-		if set := read(t, storetest.Open(t, text, name), "v1"); set.Keys[0].Secret.Expose() != "sentinel-s-1" {
+		if set := storetest.Read(t, storetest.Open(t, text, name), "v1"); set.Keys[0].Secret.Expose() != "sentinel-s-1" {
 			t.Errorf("%s does not read the field", text)
 		}
 	}

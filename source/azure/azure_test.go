@@ -297,19 +297,9 @@ func answers(status int, retryAfter string) func(*http.Request) (*http.Response,
 
 func read(t testing.TB, src source.Source, versions ...int) source.Set {
 	t.Helper()
-	set, err := src.Read(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got, want []string
-	for _, k := range set.Keys {
-		got = append(got, k.Version)
-	}
+	var names []string
 	for _, v := range versions {
-		want = append(want, name(v))
+		names = append(names, name(v))
 	}
-	if fmt.Sprint(got) != fmt.Sprint(want) || !set.Complete {
-		t.Fatalf("versions %v, want %v, complete: %v", got, want, set.Complete)
-	}
-	return set
+	return storetest.Read(t, src, names...)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +46,7 @@ func TestServesEnabledVersionsOnly(t *testing.T) {
 	for n := range 14 {
 		s.add(fmt.Sprint("sentinel-token-", n+1))
 	}
-	set := read(t, src, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5)
+	set := storetest.Read(t, src, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5)
 	if age := set.Keys[0].CreatedAt.Sub(set.Keys[1].CreatedAt); age != time.Minute {
 		t.Errorf("created %v apart, want 1m", age)
 	}
@@ -55,9 +54,9 @@ func TestServesEnabledVersionsOnly(t *testing.T) {
 		s.state(n, secretmanagerpb.SecretVersion_DESTROYED)
 	}
 	s.state(14, secretmanagerpb.SecretVersion_DISABLED)
-	read(t, src, 13, 4, 3, 2, 1)
+	storetest.Read(t, src, 13, 4, 3, 2, 1)
 	s.state(14, secretmanagerpb.SecretVersion_ENABLED)
-	read(t, src, 14, 13, 4, 3, 2, 1)
+	storetest.Read(t, src, 14, 13, 4, 3, 2, 1)
 	if l, a := s.count("list"), s.count("access"); l != 3 || a != 15 {
 		t.Errorf("%d lists, %d accesses, want 3 and 15: each version once, and once more what was away", l, a)
 	}
@@ -77,7 +76,7 @@ func TestVersionDisabledMeanwhile(t *testing.T) {
 		}
 		return nil
 	})
-	read(t, src, 1)
+	storetest.Read(t, src, 1)
 }
 
 // F17, F92: the key that encrypts the newest version is disabled. That is an error,
@@ -101,7 +100,7 @@ func TestVersionThatCannotBeDecrypted(t *testing.T) {
 		t.Errorf("%q is in use", v)
 	}
 	s.state(2, secretmanagerpb.SecretVersion_DISABLED)
-	read(t, src, 1)
+	storetest.Read(t, src, 1)
 	s.state(2, secretmanagerpb.SecretVersion_ENABLED)
 	s.lock(2, false)
 	if err := ring.Refresh(t.Context()); err != nil || ring.Version() != "2" {
@@ -114,10 +113,10 @@ func TestNoticesASecretMadeAnew(t *testing.T) {
 	s := newStub(t)
 	src := gcp.New(s.client(), secret)
 	s.add("sentinel-token-1")
-	read(t, src, 1)
+	storetest.Read(t, src, 1)
 	s.delete()
 	s.add("sentinel-token-other")
-	if set := read(t, src, 1); set.Keys[0].Secret.Expose() != "sentinel-token-other" {
+	if set := storetest.Read(t, src, 1); set.Keys[0].Secret.Expose() != "sentinel-token-other" {
 		t.Error("the old secret's value is served")
 	}
 }
@@ -129,7 +128,7 @@ func TestLeavesOutWhatIsNoKey(t *testing.T) {
 	s.add("sentinel-token-1")
 	s.add("")
 	s.add("two words")
-	if set := read(t, src, 1); len(set.Warnings) != 2 || !errors.Is(set.Warnings[0], source.ErrInvalid) {
+	if set := storetest.Read(t, src, 1); len(set.Warnings) != 2 || !errors.Is(set.Warnings[0], source.ErrInvalid) {
 		t.Errorf("warnings: %v", set.Warnings)
 	}
 	s.state(1, secretmanagerpb.SecretVersion_DISABLED)
@@ -154,13 +153,13 @@ func TestDecodesFieldsAndDocuments(t *testing.T) {
 	s := newStub(t)
 	client := s.client()
 	s.add(`{"user":"id-1","pass":"sentinel-s-1","word":"sentinel-w-1","port":5432}`)
-	key := read(t, gcp.New(client, secret, gcp.WithNames("user", "pass", "word")), 1).Keys[0]
+	key := storetest.Read(t, gcp.New(client, secret, gcp.WithNames("user", "pass", "word")), 1).Keys[0]
 	if key.ID != "id-1" || key.Secret.Expose() != "sentinel-s-1" || key.Extra["passphrase"].Expose() != "sentinel-w-1" {
 		t.Errorf("fields: %+v", key)
 	}
 	s.add(`{"keys":[{"version":"8","secret":"sentinel-s-8"},{"version":"7","secret":"sentinel-s-7"}]}`)
 	document := gcp.New(client, secret, gcp.WithDecoder(source.Document))
-	read(t, document, 8, 7)
+	storetest.Read(t, document, 8, 7)
 	s.add(`{"keys":[{"version":"9","sec`) // F90: the older document does not stand in for it
 	if _, err := document.Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
 		t.Errorf("a torn document: %v", err)
@@ -256,23 +255,4 @@ func TestPassesRetryInfoOn(t *testing.T) {
 	if typed := (*source.Error)(nil); !errors.As(err, &typed) || typed.RetryAfter != 2*time.Second {
 		t.Errorf("%+v", typed)
 	}
-}
-
-func read(t testing.TB, src source.Source, versions ...int) source.Set {
-	t.Helper()
-	set, err := src.Read(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got, want []string
-	for _, k := range set.Keys {
-		got = append(got, k.Version)
-	}
-	for _, v := range versions {
-		want = append(want, strconv.Itoa(v))
-	}
-	if fmt.Sprint(got) != fmt.Sprint(want) || !set.Complete {
-		t.Fatalf("versions %v, want %v, complete: %v", got, want, set.Complete)
-	}
-	return set
 }

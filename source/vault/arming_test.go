@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 	"github.com/rollingkeys/rollingkeys/source/vault"
 	"github.com/rollingkeys/rollingkeys/source/vault/internal/vaulttest"
 )
@@ -199,7 +200,7 @@ func TestReadsWhileNotifyHangs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		read(t, src, 1)
+		storetest.Read(t, src, 1)
 		ended := make(chan error)
 		go func() { ended <- src.Notify(t.Context(), func() {}) }()
 		synctest.Wait()

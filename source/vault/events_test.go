@@ -181,7 +181,7 @@ func TestSubscribesWithANewToken(t *testing.T) {
 	_, _, method := s.appRole("1h", "2h")
 	src, err := vault.New(g.client(), "secret", "key", vault.WithLogin(method))
 	s.must(err)
-	read(t, src, 1)
+	storetest.Read(t, src, 1)
 	_, err = s.root.Logical().Write("sys/leases/revoke-prefix/auth/approle/login", nil)
 	s.must(err)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -30,7 +30,7 @@ func TestParse(t *testing.T) {
 		t.Setenv("VAULT_TOKEN", tc.token)
 		t.Setenv("VAULT_SECRET_ID", tc.secretID)
 		src := storetest.Open(t, tc.text, strings.Replace(s.Address, "http", "vault", 1)+"/secret/key")
-		if set := read(t, src, 1); set.Keys[0].Secret.Expose() != "sentinel-s-1" {
+		if set := storetest.Read(t, src, 1); set.Keys[0].Secret.Expose() != "sentinel-s-1" {
 			t.Errorf("%s does not read the field", tc.text)
 		}
 	}

@@ -47,8 +47,8 @@ func TestLogsInAgainWhenTheTokenIsGone(t *testing.T) { // F88
 	_, secretFile, method := s.appRole("1h", "2h")
 	src, err := vault.New(g.client(), "secret", "key", vault.WithLogin(method))
 	s.must(err)
-	read(t, src, 1)
-	read(t, src, 1)
+	storetest.Read(t, src, 1)
+	storetest.Read(t, src, 1)
 	if n := g.count(login); n != 1 {
 		t.Fatalf("%d logins, want 1", n)
 	}
@@ -58,7 +58,7 @@ func TestLogsInAgainWhenTheTokenIsGone(t *testing.T) { // F88
 	}
 	revoke()
 	s.write(token("2"))
-	read(t, src, 2, 1)
+	storetest.Read(t, src, 2, 1)
 	if n := g.count(login); n != 2 {
 		t.Fatalf("%d logins, want 2", n)
 	}
@@ -74,7 +74,7 @@ func TestLogsInAgainWhenTheTokenIsGone(t *testing.T) { // F88
 		t.Errorf("%d logins, want 2", n)
 	}
 	s.allow(reader)
-	read(t, src, 2, 1)
+	storetest.Read(t, src, 2, 1)
 
 	revoke()
 	s.must(os.WriteFile(secretFile, []byte("another"), 0o600))
@@ -95,7 +95,7 @@ func TestRenewsItsToken(t *testing.T) {
 	s.write(token("1"))
 	src, err := vault.New(g.client(), "secret", "key")
 	s.must(err)
-	if set := read(t, src, 1); set.FreshFor <= 0 || set.FreshFor > time.Second {
+	if set := storetest.Read(t, src, 1); set.FreshFor <= 0 || set.FreshFor > time.Second {
 		t.Errorf("FreshFor is %v with a lease of 3 s", set.FreshFor)
 	}
 	ring, err := source.Keep(t.Context(), src, source.WithLogger(nil))
@@ -208,7 +208,7 @@ func TestLoginThatHangs(t *testing.T) { // F87
 	}
 	wg.Wait()
 	g.release()
-	read(t, src, 1)
+	storetest.Read(t, src, 1)
 }
 
 // The caller's client stays as it is.
@@ -217,7 +217,7 @@ func TestLeavesTheClientAlone(t *testing.T) {
 	s.write(token("1"))
 	_, _, method := s.appRole("1h", "2h")
 	before, retries := s.client.Token(), s.client.MaxRetries()
-	read(t, s.source(vault.WithLogin(method)), 1)
+	storetest.Read(t, s.source(vault.WithLogin(method)), 1)
 	if s.client.Token() != before || s.client.MaxRetries() != retries {
 		t.Error("the client has another token, or other retries")
 	}

@@ -2,10 +2,8 @@ package vault_test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/hashicorp/vault/api"
@@ -120,25 +118,6 @@ func (s *store) delete() {
 func (s *store) custom(values map[string]any) {
 	s.Helper()
 	s.must(s.kv.PutMetadata(context.Background(), "key", api.KVMetadataPutInput{CustomMetadata: values}))
-}
-
-func read(t testing.TB, src source.Source, versions ...int) source.Set {
-	t.Helper()
-	set, err := src.Read(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got, want []string
-	for _, k := range set.Keys {
-		got = append(got, k.Version)
-	}
-	for _, v := range versions {
-		want = append(want, strconv.Itoa(v))
-	}
-	if fmt.Sprint(got) != fmt.Sprint(want) || !set.Complete {
-		t.Fatalf("versions %v, want %v, complete: %v", got, want, set.Complete)
-	}
-	return set
 }
 
 // F75, F78, F92, F95, F102-F106: the contract of every source, with a real server.

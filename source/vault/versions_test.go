@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 	"github.com/rollingkeys/rollingkeys/source/vault"
 )
 
@@ -23,17 +24,17 @@ func TestServesLiveVersionsOnly(t *testing.T) {
 	for n := range 12 {
 		s.write(token(string(rune('a' + n))))
 	}
-	read(t, src, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3) // KV keeps ten by default, and so do we
+	storetest.Read(t, src, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3) // KV keeps ten by default, and so do we
 	s.must(s.kv.DeleteVersions(t.Context(), "key", []int{3, 4, 5, 6, 7, 8, 11}))
-	read(t, src, 12, 10, 9)
+	storetest.Read(t, src, 12, 10, 9)
 	s.must(s.kv.Destroy(t.Context(), "key", []int{12}))
-	read(t, src, 10, 9)
+	storetest.Read(t, src, 10, 9)
 	s.must(s.kv.Undelete(t.Context(), "key", []int{11}))
-	read(t, src, 11, 10, 9)
+	storetest.Read(t, src, 11, 10, 9)
 	if _, err := s.kv.Rollback(t.Context(), "key", 9); err != nil { // writes it anew
 		t.Fatal(err)
 	}
-	set := read(t, src, 13, 11, 10, 9)
+	set := storetest.Read(t, src, 13, 11, 10, 9)
 	if !set.Keys[0].SameContent(set.Keys[3]) || !set.Keys[0].CreatedAt.After(set.Keys[1].CreatedAt) {
 		t.Error("version 13 is not version 9 again")
 	}
@@ -53,7 +54,7 @@ func TestTakesDatesAndScopesFromMetadata(t *testing.T) {
 	})
 	s.write(token("1"))
 	s.write(token("2"))
-	set := read(t, src, 2, 1)
+	set := storetest.Read(t, src, 2, 1)
 	next, now := set.Keys[0], set.Keys[1]
 	if !next.NotBefore.Equal(at) || !next.ExpiresAt.IsZero() || !slices.Equal(next.Scopes, []string{"read", "trade"}) {
 		t.Errorf("version 2: %+v", next)
@@ -75,7 +76,7 @@ func TestTakesDatesAndScopesFromMetadata(t *testing.T) {
 	}
 
 	s.custom(map[string]any{"v2.not_before": "tomorrow"})
-	set = read(t, src, 1)
+	set = storetest.Read(t, src, 1)
 	if len(set.Warnings) != 1 || !errors.Is(set.Warnings[0], source.ErrInvalid) || strings.Contains(set.Warnings[0].Error(), "tomorrow") {
 		t.Errorf("warnings: %v", set.Warnings)
 	}
@@ -91,7 +92,7 @@ func TestDeleteVersionAfterIsExpiry(t *testing.T) {
 	src := s.source()
 	s.must(s.kv.PutMetadata(t.Context(), "key", api.KVMetadataPutInput{DeleteVersionAfter: time.Hour}))
 	s.write(token("1"))
-	key := read(t, src, 1).Keys[0]
+	key := storetest.Read(t, src, 1).Keys[0]
 	if age := key.ExpiresAt.Sub(key.CreatedAt); age != time.Hour {
 		t.Errorf("expires after %v", age)
 	}
@@ -99,7 +100,7 @@ func TestDeleteVersionAfterIsExpiry(t *testing.T) {
 	s.must(s.kv.PutMetadata(t.Context(), "key", api.KVMetadataPutInput{
 		DeleteVersionAfter: time.Hour, CustomMetadata: map[string]any{"v1.expires_at": at.Format(time.RFC3339)},
 	}))
-	if key := read(t, src, 1).Keys[0]; !key.ExpiresAt.Equal(at) {
+	if key := storetest.Read(t, src, 1).Keys[0]; !key.ExpiresAt.Equal(at) {
 		t.Errorf("expires at %v, want the earlier of the two, %v", key.ExpiresAt, at)
 	}
 }
@@ -111,11 +112,11 @@ func TestReadsEachVersionOnce(t *testing.T) {
 	src, err := vault.New(g.client(), "secret", "key")
 	s.must(err)
 	s.write(token("1"))
-	read(t, src, 1)
-	read(t, src, 1)
+	storetest.Read(t, src, 1)
+	storetest.Read(t, src, 1)
 	s.write(token("2"))
-	read(t, src, 2, 1)
-	read(t, src, 2, 1)
+	storetest.Read(t, src, 2, 1)
+	storetest.Read(t, src, 2, 1)
 	if m, d := g.count("/v1/secret/metadata/key"), g.count("/v1/secret/data/key"); m != 4 || d != 2 {
 		t.Errorf("%d metadata, %d data, want 4 and 2", m, d)
 	}
@@ -126,10 +127,10 @@ func TestNoticesASecretMadeAnew(t *testing.T) {
 	s := newStore(t)
 	src := s.source()
 	s.write(token("1"))
-	read(t, src, 1)
+	storetest.Read(t, src, 1)
 	s.delete()
 	s.write(token("other"))
-	if set := read(t, src, 1); set.Keys[0].Secret.Expose() != conformance.Sentinel+"other" {
+	if set := storetest.Read(t, src, 1); set.Keys[0].Secret.Expose() != conformance.Sentinel+"other" {
 		t.Error("the old secret's value is served")
 	}
 }
@@ -141,7 +142,7 @@ func TestLeavesOutWhatIsNoKey(t *testing.T) {
 	s.write(token("1"))
 	for i, data := range []map[string]any{{}, {"secret": ""}, {"secret": 5}, {"other": "x"}, {"secret": "two words"}} {
 		s.write(data)
-		set := read(t, src, 1)
+		set := storetest.Read(t, src, 1)
 		if len(set.Warnings) != i+1 || !errors.Is(set.Warnings[0], source.ErrInvalid) {
 			t.Errorf("%v: warnings: %v", data, set.Warnings)
 		}
@@ -155,7 +156,7 @@ func TestLeavesOutWhatIsNoKey(t *testing.T) {
 func TestDecodesFieldsAndDocuments(t *testing.T) {
 	s := newStore(t)
 	s.write(map[string]any{"user": "id-1", "pass": "sentinel-s-1", "word": "sentinel-w-1", "port": 5432})
-	key := read(t, s.source(vault.WithNames("user", "pass", "word")), 1).Keys[0]
+	key := storetest.Read(t, s.source(vault.WithNames("user", "pass", "word")), 1).Keys[0]
 	if key.ID != "id-1" || key.Secret.Expose() != "sentinel-s-1" || key.Extra["passphrase"].Expose() != "sentinel-w-1" {
 		t.Errorf("fields: %+v", key)
 	}
@@ -163,7 +164,7 @@ func TestDecodesFieldsAndDocuments(t *testing.T) {
 		map[string]any{"version": "8", "secret": "sentinel-s-8"}, map[string]any{"version": "7", "secret": "sentinel-s-7"},
 	}})
 	document := s.source(vault.WithDecoder(source.Document))
-	read(t, document, 8, 7)
+	storetest.Read(t, document, 8, 7)
 	s.write(map[string]any{"keys": "torn"}) // F90: the older document does not stand in for it
 	if _, err := document.Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
 		t.Errorf("a bad document: %v", err)
