@@ -252,3 +252,23 @@ func TestNoSecondProbeOnARefusalOfTheOther(t *testing.T) {
 		accepted(t, r, "v2")
 	})
 }
+
+// F60: nor does a hold-off that another request began while the probe was out.
+func TestNoSecondProbeAfterAnotherHoldOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v3", "v2", "v1")}, source.WithPoll(time.Hour), source.WithRefusalWait(0))
+		fallsBack(t, r, "v3", "v2")
+		time.Sleep(1200 * time.Millisecond)
+		probe := attempt(t, r, "v3")
+		a := attempt(t, r, "v2")
+		b := next(t, &a, "v3") // it may have been taken up
+		b = next(t, &b, "v1")
+		b.Accepted()
+		time.Sleep(5 * time.Second)
+		accepted(t, r, "v1")
+		probe.Unknown()
+		if _, d := probed(t, r, "v3"); !about(d, 2*time.Second) {
+			t.Errorf("held off for %v after the probe", d)
+		}
+	})
+}

@@ -150,6 +150,9 @@ func (r *Ring) endProbe(a *Attempt, refused bool) {
 	if a.probe == nil || !a.v.marked {
 		return
 	}
+	if p := r.snap.Load().probe; p != nil {
+		p.taken.Store(0) // a hold-off that began meanwhile has it from this one
+	}
 	now := r.cfg.now()
 	if refused {
 		r.mark(a.v, now)

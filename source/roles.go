@@ -103,8 +103,11 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 	}
 	if s.err == nil && (s.use != current || allRefused && r.cfg.lockout) {
 		s.probe = &probe{at: current.holdUntil}
-		if before.probe != nil && before.current == current && before.probe.at.Equal(current.holdUntil) {
-			s.probe = before.probe
+		if p := before.probe; p != nil && before.current == current {
+			s.probe.taken.Store(p.taken.Load()) // one is out at a time
+			if p.at.Equal(current.holdUntil) {
+				s.probe = p
+			}
 		}
 		s.refused, s.lockout = allRefused, allRefused && r.cfg.lockout
 	}
