@@ -114,9 +114,9 @@ func TestAsksAMinuteAheadOfAShortLife(t *testing.T) {
 		set.Keys[0].NotBefore, set.Keys[0].ExpiresAt = now.Add(30*time.Second), now.Add(95*time.Second)
 		s := &store{set: set}
 		r, _ := keep(t, s, source.WithPoll(1000*time.Hour))
-		time.Sleep(40 * time.Second)
+		time.Sleep(41 * time.Second)
 		s.put(listed("v3"), nil)
-		time.Sleep(time.Second)
+		time.Sleep(5 * time.Second)
 		accepted(t, r, "v3")
 	})
 }
