@@ -35,6 +35,20 @@ func TestRetryLeavesOrdersAlone(t *testing.T) {
 	}
 }
 
+// panics is Bearer with a method that panics.
+type panics struct{ transport.Scheme }
+
+func (panics) Once(*http.Request) bool { panic("once") }
+
+// F97
+func TestRetryOverASchemeThatPanics(t *testing.T) {
+	api := mockapi.New(t)
+	c := newClient(t, source.Static(api.Issue(mockapi.Spec{})), client.WithRetry(1), client.WithScheme(panics{transport.Bearer()}))
+	if _, err := c.Get(api.URL()); !errors.Is(err, source.ErrUnusable) {
+		t.Errorf("error %v", err)
+	}
+}
+
 // An origin that is named after the provider takes the place of the provider's:
 // a test network's key must not go to the real one.
 //

@@ -59,7 +59,7 @@ func (r *retry) retrying() *retryablehttp.Client {
 				return false, err
 			}
 			if again && resp != nil {
-				discard(resp.Body) // go-retryablehttp would drain it without a limit in time
+				discard(resp) // go-retryablehttp would drain it without a limit in time
 			}
 			return again, err
 		},
@@ -107,13 +107,22 @@ func retryAfter(h http.Header) time.Duration {
 	return 0
 }
 
-// discard reads a little of body, so that the connection can be used again, and
-// closes it; a long or slow body costs its connection instead (F32).
-func discard(body io.ReadCloser) {
-	stop := time.AfterFunc(drainTime, func() { _ = body.Close() })
-	defer stop.Stop()
-	_, _ = io.CopyN(io.Discard, body, drainBytes)
-	_ = body.Close()
+// discard reads a little of the body, so that the connection can be used again,
+// closes it, and leaves none; a long or slow body costs its connection instead (F32).
+func discard(resp *http.Response) {
+	body := resp.Body
+	resp.Body = http.NoBody
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer func() { _ = recover() }() // of a broken body, which nobody wants (F97)
+		_, _ = io.CopyN(io.Discard, body, drainBytes)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(drainTime):
+	}
+	_ = body.Close() // which need not end a Read
 }
 
 // ours reports whether err is this library's own word, which repeating will not change.
@@ -131,7 +140,7 @@ func ours(err error) bool {
 
 // RoundTrip sends req, several times if need be.
 func (r *retry) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !repeatable(req) || r.once != nil && r.once(req) {
+	if !r.repeatable(req) {
 		return r.next.RoundTrip(req)
 	}
 	// retryablehttp changes the request that it is given and reads bodies into
@@ -168,9 +177,15 @@ func (r *retry) CloseIdleConnections() {
 }
 
 // repeatable reports whether doing the request twice is doing it once (RFC 9110
-// section 9.2.2), and its body can be had twice.
-func repeatable(req *http.Request) bool {
-	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
+// section 9.2.2), and its body can be had twice. A scheme that panics when it is
+// asked leaves the rest to the transport (F97).
+func (r *retry) repeatable(req *http.Request) (yes bool) {
+	defer func() {
+		if recover() != nil {
+			yes = false
+		}
+	}()
+	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil || r.once != nil && r.once(req) {
 		return false
 	}
 	switch req.Method {

@@ -110,6 +110,48 @@ func TestRetryDrainsWithinBounds(t *testing.T) {
 	})
 }
 
+// Nor does one whose reading not even Close ends, or panics.
+//
+// F32, F97
+func TestRetryDrainsWhatCannotBeRead(t *testing.T) {
+	for name, read := range map[string]func([]byte) (int, error){
+		"hangs":  func([]byte) (int, error) { time.Sleep(time.Hour); return 0, io.EOF },
+		"panics": func([]byte) (int, error) { panic("body") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tries := 0
+				base := baseFunc(func(*http.Request) (*http.Response, error) {
+					if tries++; tries > 1 {
+						return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody}, nil
+					}
+					return &http.Response{
+						StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: io.NopCloser(readFunc(read)), ContentLength: -1,
+					}, nil
+				})
+				c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("sentinel")}), client.WithBase(base), client.WithRetry(1))
+				defer c.Close()
+				start := time.Now()
+				if code := get(t, c, "https://api.example.com"); code != http.StatusOK {
+					t.Errorf("status %d", code)
+				}
+				if d := time.Since(start); d > time.Second { // 100 ms, and a pause of 200 to 300
+					t.Errorf("it took %v", d)
+				}
+				time.Sleep(time.Hour) // for the Read to end
+			})
+		})
+	}
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
+
+type baseFunc func(*http.Request) (*http.Response, error)
+
+func (f baseFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
 // The last failure goes back as it came, and the connections are left alone.
 //
 // F44

@@ -275,6 +275,16 @@ func TestCallersOwnKeyWins(t *testing.T) {
 	}
 }
 
+// F47, F48: stacked twice, what the transport leaves alone is still one attempt.
+func TestStackedOverCallersOwnKey(t *testing.T) {
+	ring := keep(t, newStore("v1"))
+	base := transport.New(ring, transport.Bearer(), transport.WithBase(takes("mine")))
+	rt := transport.New(ring, transport.Bearer(), transport.WithBase(base))
+	req := get(t, "https://api.example.com")
+	req.Header.Set("Authorization", "Bearer "+sentinel+"mine")
+	send(t, rt, req).want(t, http.StatusOK, transport.CallersKey, 1)
+}
+
 // F48: stacked twice, the key is there once, and refusals are still read once.
 func TestStackedTwice(t *testing.T) {
 	for name, scheme := range map[string]transport.Scheme{"bearer": transport.Bearer(), "query": transport.Query("key")} {

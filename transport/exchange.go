@@ -169,10 +169,11 @@ func (t *Transport) name(resp *http.Response, a *source.Attempt) {
 // it is not, the attempt has been told its outcome, and resp is untouched.
 func (x *exchange) again(resp *http.Response, v Verdict) bool {
 	t, ctx := x.t, x.req.Context()
-	may := t.mayReplay(x.req, resp, v)
+	r := refusal{resp.StatusCode, v}
+	may := t.mayReplay(x.req, resp, r)
 	if v == Clock {
 		learnt := t.resyncer != nil && t.resync(resp)
-		if learnt && may && !x.resynced && x.body.renew(x.req) {
+		if learnt && may && !x.resynced && ctx.Err() == nil && x.body.renew(x.req) {
 			x.a.Again()
 			x.resynced = true
 			return true
@@ -180,7 +181,7 @@ func (x *exchange) again(resp *http.Response, v Verdict) bool {
 		x.a.Unknown()
 		return false
 	}
-	t.remember(resp, v)
+	t.remember(r)
 	// F31: the body is had before the refusal is drained; if it cannot be had,
 	// the refusal goes back unread.
 	if !may || ctx.Err() != nil || !x.body.renew(x.req) {

@@ -65,11 +65,6 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 	if s, ok := scheme.(interface{ Once(*http.Request) bool }); ok {
 		t.once = s.Once
 	}
-	if t.replay == nil {
-		t.replay = func(req *http.Request, resp *http.Response, v Verdict) bool {
-			return replayable(req, resp, v, t.once)
-		}
-	}
 	if s, ok := scheme.(interface{ Serial(*http.Request) bool }); ok {
 		t.serial, t.turn = s.Serial, make(chan struct{}, 1)
 	}

@@ -6,11 +6,12 @@ import (
 )
 
 // sendOnce keeps net/http from sending out again when its connection is lost
-// with the request already written, which it does where the method is safe and
-// the body can be had again (net/http.Transport, "network error"). A body that
-// cannot be had again stops it, even an empty one.
+// with the request already written, which it does where the method is safe, or the
+// request has a key for it, and the body can be had again (net/http.Transport,
+// "network error"). A body that cannot be had again stops it, even an empty one;
+// other requests go without, since a POST would get a transfer encoding for it.
 func sendOnce(out *http.Request) {
-	if out.Body == nil || out.Body == http.NoBody {
+	if (out.Body == nil || out.Body == http.NoBody) && (safe(out) || keyed(out)) {
 		out.Body = empty{}
 	}
 	out.GetBody = nil

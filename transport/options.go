@@ -36,10 +36,10 @@ func WithClassifier(c Classifier) Option { return func(o *options) { o.classifie
 
 // WithReplay sets whether a refused request may be sent again with another key,
 // given that its body can be had again. Default [Replayable]. It decides alone,
-// also for requests that the scheme's Once method names. Once a key was refused it
-// is asked ahead of each request, too, with the status of the last refusal and no
-// header: only one that may be sent again is used to find out whether a refused key
-// is good by now.
+// also for requests that the scheme's Once method names. It is
+// asked ahead of requests, too, with the status of a refusal that is to be expected,
+// and no header: only one that may be sent again is used to find out whether a
+// refused key is good by now.
 func WithReplay(may func(req *http.Request, resp *http.Response, v Verdict) bool) Option {
 	return func(o *options) { o.replay = may }
 }

@@ -3,6 +3,7 @@ package transport_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -116,5 +117,41 @@ func TestPanicsInTheSchemesMethods(t *testing.T) {
 			scheme.needs, scheme.once, scheme.serial = nil, nil, nil
 			send(t, rt, get(t, "https://api.example.com")).want(t, http.StatusOK, "v1", 1)
 		})
+	}
+}
+
+// panickingBody is what a broken base may give.
+type panickingBody struct{}
+
+func (panickingBody) Read([]byte) (int, error) { panic("body") }
+func (panickingBody) Close() error             { return nil }
+
+// Reading an answer that panics ends neither the program, where it is done on a
+// goroutine that nobody else can guard, nor the request that needs none of it.
+//
+// F97
+func TestPanicsInBodies(t *testing.T) {
+	base := roundTripper(func(req *http.Request) (*http.Response, error) {
+		resp, err := takes("v1")(req)
+		resp.Body, resp.ContentLength = panickingBody{}, -1
+		return resp, err
+	})
+	for name, opts := range map[string][]transport.Option{
+		"drained": nil,
+		"peeked": {transport.WithClassifier(func(a *transport.Answer) transport.Verdict {
+			_ = a.Body()
+			return transport.RFC6750(a)
+		})},
+	} {
+		rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), append(opts, transport.WithBase(base))...)
+		resp, err := rt.RoundTrip(get(t, "https://api.example.com"))
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %v, %v", name, resp, err)
+		}
+		if name == "peeked" {
+			if _, err := io.ReadAll(resp.Body); err == nil {
+				t.Error("no error for what could not be read")
+			}
+		}
 	}
 }

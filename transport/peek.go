@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -90,7 +91,7 @@ func (p *peekedBody) fill() {
 		if len(head) == cap(head) {
 			head = append(head, 0)[:len(head)]
 		}
-		n, err := p.body.Read(head[len(head):min(cap(head), MaxPeek)])
+		n, err := readGuarded(p.body, head[len(head):min(cap(head), MaxPeek)])
 		head = head[:len(head)+n]
 		p.mu.Lock()
 		p.head, p.err = head, err
@@ -185,5 +186,16 @@ func (d *drainedBody) Read(p []byte) (int, error) {
 	if d.over.Load() {
 		return 0, io.EOF
 	}
-	return d.Reader.Read(p)
+	return readGuarded(d.Reader, p)
+}
+
+// readGuarded reads from r, and makes an error of a panic, which would end the
+// program where it is met on a goroutine of ours (F97).
+func readGuarded(r io.Reader, p []byte) (n int, err error) {
+	defer func() {
+		if recover() != nil {
+			n, err = 0, errors.New("transport: reading the response panicked")
+		}
+	}()
+	return r.Read(p)
 }

@@ -127,41 +127,55 @@ func (k *keptBody) take() *keptBody {
 	return &keptBody{body: k.body}
 }
 
-// mayReplay asks the replay policy. One that panics has said no (F97).
-func (t *Transport) mayReplay(req *http.Request, resp *http.Response, v Verdict) (may bool) {
+// A refusal is an answer that refused a key, reduced to what a replay policy needs.
+type refusal struct {
+	status  int
+	verdict Verdict
+}
+
+// applied reports whether the refused request may have been carried out.
+func (r refusal) applied() bool { return r.status != http.StatusUnauthorized && r.verdict == Refused }
+
+// mayReplay asks the replay policy about a refusal, or, without resp, about one
+// that is to be expected. A policy that panics has said no (F97).
+func (t *Transport) mayReplay(req *http.Request, resp *http.Response, r refusal) (may bool) {
 	defer func() {
 		if recover() != nil {
 			may = false
 		}
 	}()
-	return t.replay(req, resp, v)
-}
-
-// A refusal is an answer that refused a key, reduced to its status.
-type refusal struct {
-	resp    *http.Response
-	verdict Verdict
-}
-
-// remember keeps what kind of refusal it was, for repeatable.
-func (t *Transport) remember(resp *http.Response, v Verdict) {
-	if r := t.last.Load(); r != nil && r.resp.StatusCode == resp.StatusCode && r.verdict == v {
-		return
+	if t.replay == nil {
+		return replayable(req, r, t.once)
 	}
-	t.last.Store(&refusal{&http.Response{
-		Status: resp.Status, StatusCode: resp.StatusCode, Header: http.Header{}, Body: http.NoBody,
-	}, v})
+	if resp == nil {
+		resp = &http.Response{StatusCode: r.status, Header: http.Header{}, Body: http.NoBody, Request: req}
+	}
+	return t.replay(req, resp, r.verdict)
+}
+
+// remember keeps what kind of refusals there are, for repeatable: if several, one
+// after which an order is not sent again.
+func (t *Transport) remember(r refusal) {
+	if last := t.last.Load(); last == nil || *last != r && (r.applied() || !last.applied()) {
+		kept := r // and r stays on the stack
+		t.last.Store(&kept)
+	}
 }
 
 // repeatable reports whether req could be sent again if its key were refused: its
-// body can be had again, and the replay policy allows it after an answer such as
-// the last refusal. Until there was one, the body alone decides.
+// body can be had again, and the replay policy allows it after the refusal that is
+// to be expected.
 func (t *Transport) repeatable(req *http.Request) bool {
 	if streamed(req) {
 		return false
 	}
-	r := t.last.Load()
-	return r == nil || t.mayReplay(req, r.resp, r.verdict)
+	switch last := t.last.Load(); {
+	case last != nil:
+		return t.mayReplay(req, nil, *last)
+	case t.classifier != nil:
+		return t.mayReplay(req, nil, refusal{http.StatusForbidden, Refused}) // it may come to that
+	}
+	return true // RFC6750 knows 401s only
 }
 
 // Replayable is the default replay policy. A 401 says that the request was not
@@ -172,18 +186,21 @@ func (t *Transport) repeatable(req *http.Request) bool {
 // scheme's Once method names for one of no safe method; a policy of the caller's
 // that calls it has to see to that itself.
 func Replayable(req *http.Request, resp *http.Response, v Verdict) bool {
-	return replayable(req, resp, v, nil)
+	return replayable(req, refusal{resp.StatusCode, v}, nil)
 }
 
-func replayable(req *http.Request, resp *http.Response, v Verdict, once func(*http.Request) bool) bool {
-	if resp.StatusCode == http.StatusUnauthorized || v != Refused {
-		return true
-	}
+func replayable(req *http.Request, r refusal, once func(*http.Request) bool) bool {
+	return !r.applied() || safe(req) && (once == nil || !once(req)) || keyed(req)
+}
+
+func safe(req *http.Request) bool {
 	switch req.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		if once == nil || !once(req) {
-			return true
-		}
+		return true
 	}
+	return false
+}
+
+func keyed(req *http.Request) bool {
 	return req.Header.Get("Idempotency-Key") != "" || req.Header.Get("X-Idempotency-Key") != ""
 }

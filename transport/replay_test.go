@@ -92,6 +92,38 @@ func TestOrderIsNotPlacedTwice(t *testing.T) {
 	}
 }
 
+// refusing answers as accept says now, but refuses with that status.
+func refusing(status int, accept func() roundTripper) roundTripper {
+	return func(req *http.Request) (*http.Response, error) {
+		resp, err := accept()(req)
+		if resp.StatusCode != http.StatusOK {
+			resp.StatusCode = status
+		}
+		return resp, err
+	}
+}
+
+// A replay policy sees the request in the answer as well, where it is asked ahead of
+// an attempt, too.
+//
+// F60
+func TestReplayPolicyOfTheAnswersRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		accept := takes("v1")
+		base := roundTripper(func(req *http.Request) (*http.Response, error) { return accept(req) })
+		ring := quiet(t, newStore("v2", "v1"))
+		rt := transport.New(ring, transport.Bearer(), transport.WithBase(base),
+			transport.WithReplay(func(_ *http.Request, resp *http.Response, _ transport.Verdict) bool {
+				return resp.Request.URL.Path != "/orders"
+			}))
+		send(t, rt, get(t, "https://api.example.com/things")).want(t, http.StatusOK, "v1", 2)
+		accept = takes("v1", "v2")
+		time.Sleep(time.Hour)
+		send(t, rt, get(t, "https://api.example.com/orders")).want(t, http.StatusOK, "v1", 1)
+		send(t, rt, get(t, "https://api.example.com/things")).want(t, http.StatusOK, "v2", 1)
+	})
+}
+
 // A request that may not be sent again after a refusal is not used to find out
 // whether a refused key is good by now: not an order where refusals are 403s. It
 // is where they are 401s: a client that only ever posts must find its way to the
@@ -99,17 +131,22 @@ func TestOrderIsNotPlacedTwice(t *testing.T) {
 //
 // F60, F67
 func TestOrderDoesNotProbe(t *testing.T) {
+	t.Run("refused elsewhere", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			base := refusing(http.StatusForbidden, func() roundTripper { return takes("v1") })
+			ring := quiet(t, newStore("v2", "v1"))
+			opts := []transport.Option{transport.WithBase(base), transport.WithClassifier(transport.Statuses(http.StatusForbidden))}
+			data, orders := transport.New(ring, transport.Bearer(), opts...), transport.New(ring, transport.Bearer(), opts...)
+			send(t, data, get(t, "https://api.example.com")).want(t, http.StatusOK, "v1", 2)
+			time.Sleep(time.Hour)
+			send(t, orders, request(t, http.MethodPost, "https://api.example.com", strings.NewReader("order"))).want(t, http.StatusOK, "v1", 1)
+		})
+	})
 	for code, good := range map[int]string{http.StatusForbidden: "v1", http.StatusUnauthorized: "v2"} {
 		t.Run(http.StatusText(code), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				accept := takes("v1")
-				base := roundTripper(func(req *http.Request) (*http.Response, error) {
-					resp, err := accept(req)
-					if resp.StatusCode != http.StatusOK {
-						resp.StatusCode = code
-					}
-					return resp, err
-				})
+				base := refusing(code, func() roundTripper { return accept })
 				ring := quiet(t, newStore("v2", "v1"))
 				rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithClassifier(transport.Statuses(http.StatusForbidden)))
 				order := func(header string) {

@@ -242,6 +242,21 @@ func TestCancelBetweenAttempts(t *testing.T) {
 		}
 		g.wantVersions(t, "v2")
 	})
+
+	// And where the answer brings the server's clock.
+	ctx, cancel := context.WithCancel(t.Context())
+	sent := 0
+	base := roundTripper(func(*http.Request) (*http.Response, error) {
+		sent++
+		cancel()
+		return status(http.StatusBadRequest), nil
+	})
+	rt := transport.New(keep(t, newStore("v1")), resyncing{transport.Bearer()}, transport.WithBase(base),
+		transport.WithClassifier(func(*transport.Answer) transport.Verdict { return transport.Clock }))
+	resp, err := rt.RoundTrip(get(t, "https://api.example.com").WithContext(ctx))
+	if resp != nil || !errors.Is(err, context.Canceled) || sent != 1 {
+		t.Errorf("%v, error %v, %d attempts", resp, err, sent)
+	}
 }
 
 // Client.Timeout is one budget for all attempts: a slow refusal and a slow

@@ -30,10 +30,10 @@ type Transport struct {
 	serial     func(*http.Request) bool // nil: none is
 	turn       chan struct{}            // whose of the serial requests it is
 	resyncer   Resyncer
-	classifier Classifier // nil: RFC6750
-	replay     func(*http.Request, *http.Response, Verdict) bool
-	last       atomic.Pointer[refusal] // of a key; nil: none yet
-	header     string                  // for the version, on responses
+	classifier Classifier                                        // nil: RFC6750
+	replay     func(*http.Request, *http.Response, Verdict) bool // nil: replayable
+	last       atomic.Pointer[refusal]                           // nil: none yet
+	header     string                                            // for the version, on responses
 	origins    *origins
 	warned     atomic.Bool // of callers' own keys
 }
@@ -71,19 +71,13 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	obs := observed(req.Context())
 	if !bound {
-		if obs != nil {
-			obs.note("", false)
-		}
-		return t.base.RoundTrip(req) // F53: a redirect elsewhere goes without the key
+		return t.pass(req, obs, "") // F53: a redirect elsewhere goes without the key
 	}
 	if t.own(req) { // F47
-		if obs != nil {
-			obs.note(CallersKey, false)
-		}
 		if !t.warned.Swap(true) {
 			slog.WarnContext(req.Context(), "rollingkeys: a request comes with credentials of its own; it is sent as it is, without the ring's key")
 		}
-		return t.base.RoundTrip(req)
+		return t.pass(req, obs, CallersKey)
 	}
 	serial := false
 	if t.serial != nil {
@@ -104,6 +98,19 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	return t.exchange(req, obs)
+}
+
+// pass sends req as it is, without a key of the ring's.
+func (t *Transport) pass(req *http.Request, obs *Observation, version string) (*http.Response, error) {
+	if obs == nil {
+		return t.base.RoundTrip(req)
+	}
+	obs.note(version, false)
+	resp, err := t.base.RoundTrip(unobserved(req))
+	if resp != nil {
+		resp.Request = req
+	}
+	return resp, err
 }
 
 // ask calls a method of the scheme's. One that panics fails the request (F97).

@@ -100,14 +100,24 @@ func TestOrderByGetIsSentOnce(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	}))
 	rt := transport.New(keep(t, newStore("v1")), onceScheme{transport.Bearer()}, transport.WithBase(srv.base(t)))
-	for path, times := range map[string]int64{"/order": 1, "/data": 2} {
+	for _, c := range []struct {
+		method, path, header string
+		times                int64
+	}{
+		{http.MethodGet, "/order", "", 1}, {http.MethodGet, "/data", "", 2},
+		{http.MethodPost, "/order", "", 1}, {http.MethodPost, "/data", "Idempotency-Key", 2},
+	} {
 		send(t, rt, get(t, srv.URL+"/warm")).want(t, http.StatusOK, "v1", 1)
 		arrived.Store(0)
-		if _, err := try(rt, get(t, srv.URL+path)); err == nil {
-			t.Errorf("%s: no error", path)
+		req := request(t, c.method, srv.URL+c.path, nil)
+		if c.header != "" {
+			req.Header.Set(c.header, "1")
 		}
-		if n := arrived.Load(); n != times {
-			t.Errorf("%s arrived %d times, want %d", path, n, times)
+		if _, err := try(rt, req); err == nil {
+			t.Errorf("%s %s: no error", c.method, c.path)
+		}
+		if n := arrived.Load(); n != c.times {
+			t.Errorf("%s %s arrived %d times, want %d", c.method, c.path, n, c.times)
 		}
 	}
 }
