@@ -207,6 +207,27 @@ func TestRefusedPreviousIsTriedOnce(t *testing.T) {
 	})
 }
 
+// F70: nor when every key is refused: then it is the current one that is sent.
+func TestRefusedPreviousIsNotUsedWhenAllAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, source.WithPoll(time.Hour), source.WithRefusalWait(0))
+		old := attempt(t, r, "v1")
+		s.put(listed("v2", "v1"), nil)
+		refresh(t, r)
+		old = next(t, &old, "v2") // its answer takes a while
+		s.put(listed("v3", "v2", "v1"), nil)
+		refresh(t, r)
+		fallsBack(t, r, "v3", "v2")
+		if err := r.Revoke("v2"); err != nil {
+			t.Fatal(err)
+		}
+		old.Accepted()
+		a := attempt(t, r, "v3")
+		next(t, &a, "")
+	})
+}
+
 // A newer key that is refused where an older one is accepted is not given up for
 // good: it may be on its way. When everything else fails it is tried.
 //

@@ -90,7 +90,7 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 		if i > 0 && r.good != nil {
 			s.use = r.good // F68: rather than a newer one that no server took yet
 		}
-	} else if before.current == current && slices.Contains(live, before.use) {
+	} else if before.current == current && slices.Contains(live, before.use) && !before.use.dead {
 		s.use = before.use // everything is refused: what served last is the best guess
 	}
 	allRefused := current != nil && s.use.marked
