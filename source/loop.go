@@ -23,9 +23,11 @@ func (r *Ring) loop() {
 	last := r.cfg.now()
 	for {
 		turn.Reset(min(r.turn(), time.Minute))
-		var done chan struct{}
+		// While a reading is out, what the source says waits: it is read for
+		// afterwards, once it is known whether this one brought anything.
+		done, kicks := (chan struct{})(nil), r.kicks
 		if reading != nil {
-			done = reading.done
+			done, kicks = reading.done, nil
 		}
 		select {
 		case <-r.ctx.Done():
@@ -39,7 +41,7 @@ func (r *Ring) loop() {
 			if reading == nil {
 				reading = r.read()
 			}
-		case <-r.kicks:
+		case <-kicks:
 			if !quiet.wait(r.ctx) {
 				return
 			}

@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -35,6 +36,41 @@ func TestNotifierThatCriesWolf(t *testing.T) {
 		s.put(listed("v2"), nil)
 		time.Sleep(100 * time.Millisecond)
 		accepted(t, r, "v2")
+	})
+}
+
+// chatty is a store that is read in a millisecond, and tells of each change twice:
+// as it begins and while it is read.
+type chatty struct{ store }
+
+func (s *chatty) Read(ctx context.Context) (source.Set, error) {
+	time.Sleep(time.Millisecond)
+	return s.store.Read(ctx)
+}
+
+func (s *chatty) Notify(ctx context.Context, changed func()) error {
+	return (&pushing{store{kick: s.kick}}).Notify(ctx, func() {
+		changed()
+		time.AfterFunc(time.Millisecond/2, changed)
+	})
+}
+
+// A source that says more than once what is true does not cry wolf: one change after
+// another is read at once.
+func TestNotifierThatRepeatsItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &chatty{store{set: listed("v1"), kick: make(chan struct{})}}
+		r, _ := keep(t, s, source.WithPoll(time.Hour))
+		time.Sleep(time.Second)
+		for n := range 200 {
+			v := fmt.Sprint("v", n+2)
+			s.put(listed(v), nil)
+			s.kick <- struct{}{}
+			time.Sleep(3 * time.Millisecond) // two readings, and not a pause
+			if got := r.Version(); got != v {
+				t.Fatalf("change %d: %s in use, want %s", n, got, v)
+			}
+		}
 	})
 }
 

@@ -97,7 +97,9 @@ func (r *Ring) identity(salt []byte) []byte {
 		return nil
 	}
 	mac := hmac.New(sha256.New, salt)
-	_, _ = io.WriteString(mac, s.Identity().Expose())
+	if r.guard(func() error { _, err := io.WriteString(mac, s.Identity().Expose()); return err }) != nil {
+		return newSalt() // one that is never met again
+	}
 	return mac.Sum(nil)
 }
 
