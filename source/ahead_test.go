@@ -75,3 +75,25 @@ func TestFallsBackToWhatWasAcceptedLast(t *testing.T) {
 		})
 	}
 }
+
+// F59, F68: nor does a late acceptance of the previous key make it the one to fall
+// back to, when the current one has served since.
+func TestFallsBackToWhatWasAcceptedSince(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v2", "v1")}
+		r, _ := keep(t, s, source.WithPoll(time.Hour), source.WithRefusalWait(0))
+		a := attempt(t, r, "v2")
+		fallsBack(t, r, "v2", "v1")
+		late := next(t, &a, "v1")
+		time.Sleep(2 * time.Second)
+		accepted(t, r, "v2")
+		late.Accepted()
+		accepted(t, r, "v2")
+		s.put(listed("v4", "v3", "v2"), nil)
+		refresh(t, r)
+		a = attempt(t, r, "v4")
+		b := next(t, &a, "v3")
+		c := next(t, &b, "v2")
+		c.Accepted()
+	})
+}

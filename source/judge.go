@@ -102,6 +102,9 @@ func (r *Ring) accept(a *Attempt) {
 	if v.marked {
 		v.standing = StateRefused
 	} else {
+		if r.good != nil && r.good != v {
+			r.good.settled.Store(false) // its next acceptance counts again
+		}
 		r.good = v
 	}
 	v.settled.Store(!v.marked)
