@@ -150,7 +150,12 @@ func (p *pipeline) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	runtime.SkipBodyDownload(again)
-	return p.pl.Do(again)
+	resp, err := p.pl.Do(again)
+	if err != nil && resp != nil { // both, if the context has ended; no pipeline promised otherwise
+		_ = resp.Body.Close()
+		return nil, err
+	}
+	return resp, err
 }
 
 // A retry library sends a refused request once more, after a pause in which the
