@@ -1,9 +1,11 @@
 package source_test
 
 import (
-	"errors"
+	"context"
+	"flag"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,193 +15,372 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// model is what a ring over a source that lists one key at a time must be seen
-// to do, in as few words as possible.
-type model struct {
-	current string
-	ends    map[string]time.Time // previous version -> end of its overlap
-	order   []string             // previous versions, newest first
-	revoked map[string]bool
-	served  string // the last request, by a server that has taken it ever since
-}
+// More checks than rapid's own default; the flag sets another number.
+func init() { _ = flag.Set("rapid.checks", "300") }
 
-func (m *model) usable(now time.Time) []string {
-	var list []string
-	if m.current != "" && !m.revoked[m.current] {
-		list = append(list, m.current)
-	}
-	for _, v := range m.order {
-		if now.Before(m.ends[v]) && !m.revoked[v] {
-			list = append(list, v)
-		}
-	}
-	return list
-}
-
-// rotate makes v current.
-func (m *model) rotate(v string, now time.Time, overlap time.Duration) {
-	if v == m.current {
-		return
-	}
-	m.order = slices.DeleteFunc(m.order, func(o string) bool { return o == v || !now.Before(m.ends[o]) || m.revoked[o] })
-	if !m.revoked[m.current] {
-		m.order = slices.Insert(m.order, 0, m.current)
-		m.ends[m.current] = now.Add(overlap)
-	}
-	delete(m.revoked, m.current) // the source has stopped listing it
-	delete(m.ends, v)
-	m.current = v
-	m.order = m.order[:min(len(m.order), 8)]
-}
-
-// A ring that is driven at random agrees with the model: it sends only versions
-// that are usable, the current one unless the server refused it, never twice the
-// same in one request, at most three times; and a request fails only if the
-// server took none of them, and never while it takes the key that it took last.
+// A ring that is driven at random, one request at a time, agrees with the model, and
+// a request fails only if the server took none of the versions that it was sent
+// with, and never while it takes the key that it took last.
 func TestRingAgainstModel(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		overlap := rapid.SampledFrom([]time.Duration{0, time.Minute, time.Hour}).Draw(rt, "overlap")
-		actions := rapid.SliceOfN(rapid.SampledFrom([]string{
-			"rotate", "rotate", "rollback", "revoke", "request", "request", "request", "server", "server", "wait", "long", "same", "fail",
-		}), 1, 60).Draw(rt, "actions")
-		picks := rapid.SliceOfN(rapid.IntRange(0, 1<<20), len(actions), len(actions)).Draw(rt, "picks")
-		synctest.Test(t, func(t *testing.T) {
-			if problem := drive(t, overlap, actions, picks); problem != "" {
-				rt.Error(problem)
-			}
+	rapid.Check(t, func(t *rapid.T) {
+		rapid.SyncTest(t, func(t *rapid.T) {
+			w := newWorld(t)
+			actions := w.actions()
+			actions["request"] = func(*rapid.T) { w.request(w.pick("repeatable", 4) > 0) }
+			actions["server first"] = func(*rapid.T) { w.serverFirst() }
+			t.Repeat(actions)
+			w.recovers()
 		})
 	})
 }
 
-func drive(t *testing.T, overlap time.Duration, actions []string, picks []int) (problem string) {
-	names := 1
-	// The source names its versions, so that the model need not guess.
-	one := func(v string) source.Set { return source.Set{Keys: []source.Key{key(v)}} }
-	s := &store{set: one("v1")}
-	r, _ := keep(t, s, source.WithOverlap(overlap), source.WithRefusalWait(0), source.WithPoll(time.Hour), source.WithStaleAfter(1000*time.Hour))
-	defer r.Close()
-	m := &model{current: "v1", ends: map[string]time.Time{}, revoked: map[string]bool{}}
-	taken := map[string]bool{"v1": true} // by the server
-	put := func(v string) {
-		s.put(one(v), nil)
-		if err := r.Refresh(t.Context()); err != nil {
-			problem = fmt.Sprintf("refresh: %v", err)
-		}
-		m.rotate(v, time.Now(), overlap)
-	}
-	for i, action := range actions {
-		pick := picks[i]
-		switch action {
-		case "rotate":
-			names++
-			v := fmt.Sprintf("v%d", names)
-			taken[v] = pick%3 > 0
-			put(v)
-		case "rollback":
-			if usable := m.usable(time.Now()); len(usable) > 1 && usable[0] == m.current {
-				put(usable[1])
-			}
-		case "same":
-			put(m.current)
-		case "fail":
-			s.put(source.Set{}, source.ErrUnavailable)
-			if r.Refresh(t.Context()) == nil {
-				return "a failed reading is no error"
-			}
-			s.put(one(m.current), nil)
-		case "revoke":
-			usable := m.usable(time.Now())
-			if len(usable) < 2 {
-				continue
-			}
-			v := usable[pick%len(usable)]
-			if err := r.Revoke(v); err != nil {
-				return fmt.Sprintf("revoke %s: %v", v, err)
-			}
-			m.revoked[v] = true
-		case "server":
-			if usable := m.usable(time.Now()); len(usable) > 0 {
-				v := usable[pick%len(usable)]
-				taken[v] = !taken[v]
-				if v == m.served {
-					m.served = ""
-				}
-			}
-		case "wait":
-			time.Sleep(time.Duration(pick%2000) * time.Millisecond)
-		case "long":
-			time.Sleep(time.Duration(pick%120) * time.Second)
-		case "request":
-			if problem := request(t, r, m, taken, true); problem != "" {
-				return fmt.Sprintf("action %d: %s", i, problem)
-			}
-		}
-		synctest.Wait()
-		if problem != "" {
-			return problem
-		}
-		if usable := m.usable(time.Now()); len(usable) > 0 && !slices.Contains(usable, r.Version()) {
-			return fmt.Sprintf("action %d, %s: in use %q, usable %q", i, action, r.Version(), usable)
-		}
-	}
-	// Once the server takes the current key and nothing else, the ring comes back
-	// to it within the longest hold-off.
-	if m.revoked[m.current] {
-		return ""
-	}
-	taken = map[string]bool{m.current: true}
-	time.Sleep(70 * time.Second)
-	for range 3 {
-		if problem := request(t, r, m, taken, true); problem != "" {
-			return "at the end: " + problem
-		}
-	}
-	if v := r.Version(); v != m.current {
-		return fmt.Sprintf("at the end %q is in use, not %q", v, m.current)
-	}
-	return ""
+// world is a ring with its source, its server, and the model, which learns what the
+// source lists when the ring does.
+type world struct {
+	*rapid.T
+	model
+	ring  *source.Ring
+	wait  time.Duration   // for the source, on a refusal
+	names int             // v1, v2, ...
+	taken map[string]bool // by the server
+	last  *entry          // what the server took last, and has ever since; nil if it went out of use
+
+	mu    sync.Mutex
+	set   source.Set
+	err   error
+	ok    bool // the model took the set
+	reads int
+
+	open   []*request // no more than four
+	atWill bool       // what becomes of them is not the server's affair
 }
 
-// request sends one request as a transport does.
-func request(t *testing.T, r *source.Ring, m *model, taken map[string]bool, hasty bool) string {
-	usable := m.usable(time.Now())
-	a, err := r.Attempt(true)
+func newWorld(t *rapid.T) *world {
+	overlaps := []time.Duration{0, time.Minute, time.Hour}
+	waits := []time.Duration{0, 0, time.Second, 3 * time.Second}
+	w := &world{
+		T: t, names: 1, taken: map[string]bool{"v1": true},
+		model: model{overlap: rapid.SampledFrom(overlaps).Draw(t, "overlap"), revoked: map[string]bool{}},
+		wait:  rapid.SampledFrom(waits).Draw(t, "wait"),
+		set:   source.Set{Keys: []source.Key{key("v1")}, Complete: rapid.Bool().Draw(t, "complete")},
+	}
+	r, err := source.Keep(t.Context(), w, source.WithLogger(nil), source.WithOverlap(w.overlap), source.WithRefusalWait(w.wait),
+		source.WithPoll(time.Hour), source.WithStaleAfter(1000*time.Hour))
 	if err != nil {
-		if len(usable) == 0 && errors.Is(err, source.ErrNoKey) {
-			return ""
-		}
-		return fmt.Sprintf("no attempt: %v, usable %q", err, usable)
+		t.Fatal(err)
 	}
-	var sent []string
-	for {
-		v := a.Version()
-		if !slices.Contains(usable, v) {
-			return fmt.Sprintf("sent %q, usable are %q", v, usable)
+	t.Cleanup(func() { r.Close() })
+	w.ring = r
+	return w
+}
+
+// Read is the source's.
+func (w *world) Read(context.Context) (source.Set, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reads++
+	if w.err != nil {
+		return source.Set{}, w.err
+	}
+	w.ok = w.put(w.set, time.Now())
+	return w.set, nil
+}
+
+// tick begins a step. The lock tells the race detector that the readings of the
+// source, in the time to come, are after what was done before.
+func (w *world) tick() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.step++
+}
+
+// settled waits until the ring has done what it does now, and has the model do it.
+func (w *world) settled() {
+	synctest.Wait()
+	w.turn(time.Now())
+	if w.last != nil && !w.live(w.last) {
+		w.last = nil
+	}
+	if c := w.current; c != nil && w.inUse != (w.ring.Version() == c.name()) {
+		w.inUse, w.turned, c.hold = !w.inUse, w.step, holdOff{over: w.at.Add(66 * time.Second)}
+	}
+}
+
+func (w *world) pick(what string, n int) int { return rapid.IntRange(0, n-1).Draw(w.T, what) }
+
+// request sends one request as a transport does, and returns it once it is served,
+// or refused; nil if there is no key.
+func (w *world) request(repeatable bool) *request {
+	q := w.begin(repeatable)
+	for open := q != nil; open; {
+		e, sent := q.last().entry, q.sent()
+		// A third attempt is for keys that change under the request. Only what joins
+		// meanwhile may come as a fourth.
+		if n := len(sent); n == 2 && sent[1] == sent[0] || n > 3 && e.joined < q.trials[0].step {
+			w.Fatalf("sent with %q", sent)
 		}
-		// No version joins meanwhile. A third attempt is for keys that change under
-		// the request: never more, and never the same twice in a row.
-		if len(sent) == 3 || len(sent) > 0 && v == sent[len(sent)-1] || len(sent) == 1 && v == sent[0] {
-			return fmt.Sprintf("sent %q after %q", v, sent)
-		}
-		sent = append(sent, v)
-		if taken[v] {
-			a.Accepted()
-			m.served = v
-			return ""
-		}
-		if !a.Next(t.Context(), false) {
-			break
+		switch {
+		case w.taken[e.name()]:
+			c := w.current
+			w.accept(q)
+			if v := w.ring.Version(); v != e.name() && c == w.current && !w.atWill {
+				w.Fatalf("%s served, and %s is in use", e.name(), v)
+			}
+			q.served, w.last = e, e
+			return q
+		case !repeatable:
+			w.refuse(q)
+			return q
+		default:
+			open = w.next(q, false)
 		}
 	}
-	if slices.Contains(usable, m.served) {
-		return fmt.Sprintf("gave up after %q, although the server takes %q", sent, m.served)
+	if q != nil && w.last != nil {
+		w.Fatalf("gave up after %q, although the server takes %q", q.sent(), w.last.name())
 	}
-	if len(usable) < 2 || len(sent) > 1 || !r.Status().Healthy {
-		return ""
+	return q
+}
+
+// recovers: once the server takes the current key and nothing else, the ring is
+// back at it within the longest hold-off and one request.
+func (w *world) recovers() {
+	w.tick()
+	time.Sleep(67 * time.Second)
+	w.settled()
+	c := w.current
+	if c == nil {
+		return
 	}
-	if hasty { // within a hold-off nothing is learnt
-		time.Sleep(2 * time.Second)
-		return request(t, r, m, taken, false)
+	w.taken, w.last = map[string]bool{c.name(): true}, nil
+	if q := w.request(true); q.served != c {
+		w.Fatalf("%s did not serve, sent with %q", c.name(), q.sent())
 	}
-	return fmt.Sprintf("gave up after %q, usable are %q, and calls itself healthy", sent, usable)
+	w.check()
+}
+
+// serverFirst: the server goes over to a key that the source has a moment later.
+//
+// F61
+func (w *world) serverFirst() {
+	w.recovers() // nothing was asked for in vain a moment ago
+	if w.current == nil {
+		return
+	}
+	w.names++
+	v := fmt.Sprintf("v%d", w.names)
+	w.taken, w.last = map[string]bool{v: true}, nil
+	quarters := w.pick("quarters of the wait", 4)
+	time.AfterFunc(w.wait*time.Duration(quarters)/4, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.set = w.first(key(v))
+	})
+	synctest.Wait()
+	// If the source comes up with others first, that may take all attempts.
+	if q := w.request(true); q.last().name() != v && len(q.trials) < 4 {
+		w.Fatalf("sent with %q, the source had %s in time", q.sent(), v)
+	}
+}
+
+// actions are what happens at the source, at the server, and to the time.
+func (w *world) actions() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"": func(*rapid.T) { w.check() },
+		"rotate": func(*rapid.T) {
+			w.names++
+			v := fmt.Sprintf("v%d", w.names)
+			w.taken[v] = w.pick("taken", 3) > 0
+			w.lists(w.dated(v))
+		},
+		"roll back": func(*rapid.T) {
+			v := fmt.Sprintf("v%d", 1+w.pick("version", w.names))
+			if w.current != nil && w.pick("any", 4) > 0 { // else one that may be long gone
+				v = w.model.list[w.pick("version in the list", len(w.model.list))].name()
+			}
+			w.lists(w.dated(v))
+		},
+		"source": func(*rapid.T) {
+			switch n := len(w.set.Keys); rapid.SampledFrom([]string{"same", "fails", "drops", "revokes"}).Draw(w.T, "what") {
+			case "same":
+				w.refresh()
+			case "fails":
+				w.err = source.ErrUnavailable
+				if w.ring.Refresh(w.Context()) == nil {
+					w.Fatal("a failed reading is no error")
+				}
+				w.settled()
+				w.err = nil
+			case "drops":
+				if i := w.pick("dropped", n); n > 1 {
+					w.set.Keys = append(slices.Clone(w.set.Keys[:i]), w.set.Keys[i+1:]...)
+					w.refresh()
+				}
+			case "revokes":
+				w.set.Revoked = append(slices.Clone(w.set.Revoked), fmt.Sprintf("v%d", 1+w.pick("revoked", w.names)))
+				w.refresh()
+			}
+		},
+		"revoke": func(*rapid.T) {
+			if n := len(w.model.list); n > 1 {
+				v := w.model.list[w.pick("revoked", n)].name()
+				w.tick()
+				w.revoked[v] = true
+				if err := w.ring.Revoke(v); err != nil {
+					w.Fatal(err)
+				}
+			}
+		},
+		"server": func(*rapid.T) {
+			if n := len(w.model.list); n > 0 {
+				v := w.model.list[w.pick("version", n)].name()
+				w.server(v, !w.taken[v])
+			}
+		},
+		"wait": func(*rapid.T) {
+			units := []time.Duration{time.Millisecond, time.Millisecond, 60 * time.Millisecond}
+			d := time.Duration(w.pick("time", 2000)) * rapid.SampledFrom(units).Draw(w.T, "unit")
+			w.tick()
+			time.Sleep(d)
+		},
+		"traffic": func(*rapid.T) {
+			if c := w.current; c != nil && w.pick("heals", 2) > 0 {
+				w.server(c.name(), true)
+			}
+			pause, repeatable := time.Duration(w.pick("pause", 1500))*time.Millisecond, w.pick("repeatable", 3) > 0
+			began, reads := w.at, w.reads
+			for range w.pick("requests", 20) {
+				w.request(repeatable)
+				w.tick()
+				time.Sleep(pause)
+				w.check()
+			}
+			if n, most := w.reads-reads, 5+2*int(w.at.Sub(began)/time.Second); w.wait == 0 && n > most { // F58
+				w.Fatalf("%d readings, want %d at most", n, most)
+			}
+		},
+		"falls back": func(*rapid.T) {
+			if c := w.current; c != nil {
+				w.server(w.model.list[w.pick("to", len(w.model.list))].name(), true)
+				w.server(c.name(), false)
+				w.request(true)
+			}
+		},
+		"recover": func(*rapid.T) { w.recovers() },
+	}
+}
+
+// server has the server take a version from now on, or refuse it.
+func (w *world) server(version string, takes bool) {
+	w.taken[version] = takes
+	if w.last != nil && w.last.name() == version {
+		w.last = nil
+	}
+}
+
+// dated makes a key that may lie in the future, or end soon.
+func (w *world) dated(version string) source.Key {
+	k, now := key(version), time.Now()
+	if d := rapid.SampledFrom([]time.Duration{0, 0, 0, 30 * time.Second, 2 * time.Minute}).Draw(w.T, "not before"); d > 0 {
+		k.NotBefore = now.Add(d)
+	}
+	if d := rapid.SampledFrom([]time.Duration{0, 0, 0, 0, 90 * time.Second, 5 * time.Minute}).Draw(w.T, "expires"); d > 0 {
+		k.ExpiresAt = now.Add(d)
+	}
+	return k
+}
+
+// first returns the source's set with k at its head, up to four if it lists all.
+func (w *world) first(k source.Key) source.Set {
+	set := w.set
+	set.Keys = []source.Key{k}
+	for _, o := range w.set.Keys {
+		if set.Complete && o.Version != k.Version && len(set.Keys) < 4 {
+			set.Keys = append(set.Keys, o)
+		}
+	}
+	return set
+}
+
+// lists has the source list k first.
+func (w *world) lists(k source.Key) {
+	w.set = w.first(k)
+	w.refresh()
+}
+
+func (w *world) refresh() {
+	w.tick()
+	err := w.ring.Refresh(w.Context())
+	w.settled()
+	if (err == nil) != w.ok {
+		w.Fatalf("refresh: %v, the model takes it: %t", err, w.ok)
+	}
+}
+
+// check compares what the ring says of itself with the model.
+func (w *world) check() {
+	w.settled()
+	st := w.ring.Status()
+	var live []source.VersionStatus
+	var got, want []string
+	tell := func(version string, role source.Role, until time.Time) string {
+		return fmt.Sprintf("%s %s until %v", version, role, until.UTC().Round(10*time.Millisecond)) // the ring is 1 ms late at most
+	}
+	var out uint64
+	for _, v := range st.Versions {
+		out += v.InFlight
+		if v.Role != source.RoleRetired {
+			live = append(live, v)
+			got = append(got, tell(v.Version, v.Role, v.Until))
+		} else if v.SafeToRevoke != (v.InFlight == 0) {
+			w.Fatalf("%s is retired: %+v", v.Version, v)
+		}
+	}
+	var entries []*entry
+	for _, e := range w.list {
+		if role := w.role(e); role != source.RoleRetired {
+			entries = append(entries, e)
+			want = append(want, tell(e.name(), role, w.until(e)))
+		}
+	}
+	if !slices.Equal(got, want) {
+		w.Fatalf("the ring has %q, want %q", got, want)
+	}
+	if out > uint64(len(w.open)) {
+		w.Fatalf("%d requests are out, of %d: %+v", out, len(w.open), st.Versions)
+	}
+	use := w.find(w.ring.Version())
+	c := w.current
+	switch {
+	case st.InUse != w.ring.Version():
+		w.Fatalf("status says %q is in use, not %q", st.InUse, w.ring.Version())
+	case c == nil:
+		if use != nil || st.Current.Version != "" || st.Healthy {
+			w.Fatalf("no key is usable: %+v", st)
+		}
+		return
+	case st.Current.Version != c.name() || use == nil || !w.live(use):
+		w.Fatalf("%q is current and %q in use, want %q", st.Current.Version, st.InUse, c.name())
+	case !c.doubted && (use != c || !st.Healthy):
+		w.Fatalf("%q is in use, healthy %t; the current %q was not refused", st.InUse, st.Healthy, c.name())
+	}
+	for i, e := range entries {
+		v := live[i]
+		if v.Requests != e.sent || v.Accepted != e.accepted || v.Refused != e.refused || v.InFlight != e.out || (v.State == source.StateUnused) != (e.sent == 0) {
+			w.Fatalf("%+v, want %+v", v, e)
+		}
+		w.checkSafe(v, e, use)
+	}
+}
+
+// checkSafe: what the source or the server may still need is not safe to revoke.
+func (w *world) checkSafe(v source.VersionStatus, e, use *entry) {
+	c := w.current
+	free := e != c && use == c && c.good && e.out == 0 && v.Role == source.RolePrevious
+	quiet := w.at.Sub(c.since) >= time.Minute && (e.sent == 0 || w.at.Sub(e.lastSent) >= time.Minute)
+	if v.SafeToRevoke && (!free || !quiet && e.refused == 0) {
+		w.Fatalf("safe to revoke: %+v", v)
+	}
+	if !v.SafeToRevoke && free && quiet && !c.doubted && w.wait == 0 {
+		w.Fatalf("not safe to revoke: %+v", v)
+	}
 }
