@@ -97,7 +97,11 @@ func (r *Ring) identity(salt []byte) []byte {
 		return nil
 	}
 	mac := hmac.New(sha256.New, salt)
-	if r.guard(func() error { _, err := io.WriteString(mac, s.Identity().Expose()); return err }) != nil {
+	err := r.guard(func() error {
+		_, err := io.WriteString(mac, s.Identity().Expose())
+		return err
+	})
+	if err != nil {
 		return newSalt() // one that is never met again
 	}
 	return mac.Sum(nil)

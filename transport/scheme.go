@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/internal/mac"
 )
 
 // A Scheme says how a key goes onto a request. Implementations are safe for
@@ -142,11 +143,11 @@ func (s queryScheme) Prepare(key source.Key) (Signer, error) {
 func HMAC(newHash func() hash.Hash, decode func(string) ([]byte, error),
 	sign func(req *http.Request, key source.Key, mac func(parts ...[]byte) []byte) error) Scheme {
 	return SchemeFunc(func(key source.Key) (Signer, error) {
-		mac, err := NewMAC(newHash, decode, key.Secret)
+		m, err := mac.New(newHash, decode, key.Secret)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("transport: %w", err)
 		}
-		sum := func(parts ...[]byte) []byte { return mac.Append(nil, parts...) }
+		sum := func(parts ...[]byte) []byte { return m.Append(nil, parts...) }
 		return SignerFunc(func(req *http.Request) error { return sign(req, key, sum) }), nil
 	})
 }

@@ -149,30 +149,6 @@ func TestEveryAttemptIsSignedAnew(t *testing.T) {
 	})
 }
 
-// MAC is safe for concurrent use, and computes what crypto/hmac does.
-func TestMAC(t *testing.T) {
-	secret := base64.StdEncoding.EncodeToString([]byte("key"))
-	mac, err := transport.NewMAC(sha256.New, base64.StdEncoding.DecodeString, source.NewSecret(secret))
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := hmac.New(sha256.New, []byte("key"))
-	h.Write([]byte("one two"))
-	want := h.Sum(nil)
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for range 100 {
-				if !hmac.Equal(mac.Append(nil, []byte("one "), []byte("two")), want) {
-					t.Error("another MAC")
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-}
-
 // Attaching a header key costs what a bare copy of the request does, a request that
 // falls back what two of them do, and reading the version nothing.
 func TestAllocations(t *testing.T) {

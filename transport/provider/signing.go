@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/internal/mac"
 )
 
 // A Signing describes how an API wants its requests signed: a message made of
@@ -171,11 +172,11 @@ func (d *scheme) prepare(key source.Key) (*signer, error) {
 	if d.Hash == nil || d.Encode == nil {
 		return unusable("its scheme has no hash, or no encoding, for a shared secret")
 	}
-	mac, err := transport.NewMAC(d.Hash, d.Decode, key.Secret)
+	m, err := mac.New(d.Hash, d.Decode, key.Secret)
 	if err != nil {
 		return nil, fmt.Errorf("provider: %s: %w", d.Name, err)
 	}
-	s.compute = func(dst, message []byte) ([]byte, error) { return mac.Append(dst, message), nil }
+	s.compute = func(dst, message []byte) ([]byte, error) { return m.Append(dst, message), nil }
 	return s, nil
 }
 

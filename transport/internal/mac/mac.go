@@ -1,4 +1,5 @@
-package transport
+// Package mac computes HMACs for schemes.
+package mac
 
 import (
 	"crypto/hmac"
@@ -13,19 +14,19 @@ import (
 // the keyed state, so that a signature costs the hashing of its message only.
 type MAC struct{ pool sync.Pool }
 
-// NewMAC returns the MAC for secret as decode gives it (nil: its bytes as they
+// New returns the MAC for secret as decode gives it (nil: its bytes as they
 // are). The error wraps [source.ErrUnusable].
-func NewMAC(newHash func() hash.Hash, decode func(string) ([]byte, error), secret source.Secret) (*MAC, error) {
+func New(newHash func() hash.Hash, decode func(string) ([]byte, error), secret source.Secret) (*MAC, error) {
 	key := []byte(secret.Expose())
 	if decode != nil {
 		var err error
 		if key, err = decode(secret.Expose()); err != nil {
 			// The decoder's own words may quote the secret.
-			return nil, fmt.Errorf("transport: %w: its secret is not encoded as the scheme expects", source.ErrUnusable)
+			return nil, fmt.Errorf("%w: its secret is not encoded as the scheme expects", source.ErrUnusable)
 		}
 	}
 	if len(key) == 0 {
-		return nil, fmt.Errorf("transport: %w: empty secret", source.ErrUnusable)
+		return nil, fmt.Errorf("%w: empty secret", source.ErrUnusable)
 	}
 	m := &MAC{}
 	m.pool.New = func() any { return hmac.New(newHash, key) }
