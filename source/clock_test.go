@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -248,7 +249,7 @@ func TestReadingTheVersionAllocatesNothing(t *testing.T) {
 // F72
 func TestHungProbeAndAClockSetBack(t *testing.T) {
 	start := time.Now()
-	p := &probe{at: start}
+	p := &probe{at: start, taken: new(atomic.Int64)}
 	if !p.take(start) || p.take(start.Add(time.Second)) {
 		t.Error("not one probe at a time")
 	}

@@ -153,9 +153,11 @@ func (r *Ring) endProbe(a *Attempt, refused bool) {
 	if a.probe == nil || !a.v.marked {
 		return
 	}
-	if p := r.snap.Load().probe; p != nil {
-		p.taken.Store(0) // a hold-off that began meanwhile has it from this one
+	p := r.snap.Load().probe
+	if p == nil || p.taken != a.probe.taken {
+		return // F59: it is of a fall-back before this one
 	}
+	p.taken.Store(0)
 	now := r.cfg.now()
 	if refused {
 		r.mark(a.v, now)

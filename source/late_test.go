@@ -177,3 +177,24 @@ func TestTakenUpAndDropped(t *testing.T) {
 		next(t, &early, "")
 	})
 }
+
+// F59: a probe that comes back after the key was in use again, and was refused again,
+// says nothing of the one that is out.
+func TestLateProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v2", "v1")}, source.WithPoll(time.Hour), source.WithRefusalWait(0))
+		fallsBack(t, r, "v2", "v1")
+		time.Sleep(1200 * time.Millisecond)
+		late := attempt(t, r, "v2")
+		time.Sleep(67 * time.Second)
+		accepted(t, r, "v2")
+		fallsBack(t, r, "v2", "v1")
+		time.Sleep(1200 * time.Millisecond)
+		probe := attempt(t, r, "v2")
+		late.Unknown()
+		time.Sleep(5 * time.Second)
+		accepted(t, r, "v1")
+		probe.Accepted()
+		accepted(t, r, "v2")
+	})
+}

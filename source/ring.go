@@ -76,7 +76,7 @@ type snapshot struct {
 // probe lets one request at a time through to a refused version.
 type probe struct {
 	at    time.Time
-	taken atomic.Int64 // when one took it, in Unix nanoseconds; 0: nobody has
+	taken *atomic.Int64 // when one took it, in Unix nanoseconds; 0: nobody has
 }
 
 // take reports whether this request may probe now. One that hangs keeps the

@@ -3,6 +3,7 @@ package source
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -102,9 +103,9 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 		s.err = r.fail(fmt.Errorf("%w: last read %v ago", ErrStale, age.Round(time.Second)))
 	}
 	if s.err == nil && (s.use != current || allRefused && r.cfg.lockout) {
-		s.probe = &probe{at: current.holdUntil}
+		s.probe = &probe{at: current.holdUntil, taken: new(atomic.Int64)}
 		if p := before.probe; p != nil && before.current == current {
-			s.probe.taken.Store(p.taken.Load()) // one is out at a time
+			s.probe.taken = p.taken // one is out at a time, whatever began meanwhile
 			if p.at.Equal(current.holdUntil) {
 				s.probe = p
 			}
