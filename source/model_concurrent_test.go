@@ -29,6 +29,13 @@ func TestRingAgainstModelConcurrently(t *testing.T) {
 					}
 				}
 			}
+			actions["probe"] = func(t *rapid.T) {
+				actions["falls back"](t)
+				w.tick()
+				time.Sleep(1200 * time.Millisecond)
+				w.settled()
+				actions["begin"](t)
+			}
 			for name, outcome := range map[string]func(*request) (open bool){
 				"accept":  func(q *request) bool { w.accept(q); return false },
 				"refuse":  func(q *request) bool { w.refuse(q); return false },
@@ -250,7 +257,7 @@ func (w *world) probed(q *request, refused bool) {
 		e.told = w.step // it counts at once, and not again when the request ends
 	}
 	switch {
-	case e != w.current || w.inUse:
+	case e != w.current || w.inUse || q.last().step < w.turned: // of a fall-back before this one
 	case refused:
 		e.hold.refused(w.at)
 	default:
