@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -31,42 +32,88 @@ type trial struct {
 	v        *version
 	epoch    uint64
 	doubtful bool
+	probe    bool
 }
 
 // maxAttempts is how often one request is sent at the very most. The rule is
 // twice. A third time comes where the keys are changing under the request: with
 // an older version, if the second was the current one before its hold-off was
-// over; else with the first again, if one of the two had been accepted. And if
-// the source comes up with a new version after all these, so does that.
+// over; with the version that was accepted last, if that was neither; else with the
+// first again, if one of the two had been accepted. And if the source comes up with
+// a new version after all these, so does that.
 const maxAttempts = 4
 
 // Attempt begins the first attempt of a request: with the current key, or with
 // a previous one while the server refuses the current. repeatable says that the
 // request can be sent again after a refusal: while another key is accepted, only
-// such a one is used to find out whether a refused key is good by now. The error
-// wraps [ErrNoKey], [ErrStale], [ErrRefused] or [ErrClosed]. It does not block.
-func (r *Ring) Attempt(repeatable bool) (a Attempt, err error) {
+// such a one is used to find out whether a refused key is good by now. While none
+// is, each gets its turn. The error wraps [ErrNoKey], [ErrStale], [ErrRefused] or
+// [ErrClosed], or is ctx's.
+//
+// It blocks only with [WithLockout]: where every key is refused, and the source is
+// asked for another at this moment, it waits for that, within ctx.
+func (r *Ring) Attempt(ctx context.Context, repeatable bool) (a Attempt, err error) {
 	if r == nil {
 		return a, fmt.Errorf("source: %w: no ring", ErrNoKey)
 	}
-	s := r.snap.Load()
-	if s == nil {
-		return a, fmt.Errorf("source: %w: the ring was not made by Keep", ErrNoKey)
-	}
-	if s.err != nil {
-		return a, s.err
-	}
-	a.ring, a.v, a.epoch, a.shard = r, s.use, s.epoch, shard()
-	if p := s.probe; p != nil {
-		switch {
-		case (repeatable || s.refused) && p.take(r.cfg.now()):
-			a.v, a.probe = s.current, p
-		case s.lockout:
+	for waited := false; ; waited = true {
+		s := r.snap.Load()
+		if s == nil {
+			return a, fmt.Errorf("source: %w: the ring was not made by Keep", ErrNoKey)
+		}
+		if s.err != nil {
+			return a, s.err
+		}
+		a.v, a.epoch = s.use, s.epoch
+		if p := s.probe; p != nil && (repeatable || s.refused) && p.take(r.cfg.now()) {
+			a.v, a.probe = p.v, p
+			break
+		}
+		if !s.refused {
+			break
+		}
+		if !s.lockout {
+			if !repeatable { // there is no second attempt to try the others with
+				a.v = r.instead(s)
+			}
+			break
+		}
+		if waited {
 			return Attempt{}, r.fail(ErrRefused)
 		}
+		if err := r.locked(ctx, s); err != nil {
+			return Attempt{}, err
+		}
 	}
+	a.ring, a.shard = r, shard()
 	a.v.figures.shards[a.shard].sent.Add(1)
 	return a, nil
+}
+
+// locked waits while the source is asked for another key than those of s, which are
+// all refused.
+func (r *Ring) locked(ctx context.Context, s *snapshot) error {
+	r.mu.Lock()
+	w := r.window
+	r.unlock()
+	if w == nil {
+		return r.fail(ErrRefused)
+	}
+	select {
+	case <-w.done:
+	case <-s.unlock:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// instead returns the version to be sent in place of the one in use, if it is the
+// turn of another but the current, which is probed.
+func (r *Ring) instead(s *snapshot) *version {
+	r.mu.Lock()
+	defer r.unlock()
+	return cmp.Or(r.due(r.cfg.now(), &past{n: 2, tried: [maxAttempts]trial{{v: s.use}, {v: s.current}}}), s.use)
 }
 
 // Version names the key that the attempt carries.
@@ -197,7 +244,7 @@ func (a *Attempt) Again() {
 // add adds an attempt that was refused, and reports whether the request may be
 // sent again.
 func (p *past) add(a *Attempt, doubtful bool) bool {
-	p.tried[p.n] = trial{a.v, a.epoch, doubtful}
+	p.tried[p.n] = trial{a.v, a.epoch, doubtful, a.probe != nil}
 	p.n++
 	return p.n < maxAttempts
 }

@@ -207,7 +207,7 @@ func TestOldKeyIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if a, err := r.Attempt(true); err != nil {
+	if a, err := r.Attempt(t.Context(), true); err != nil {
 		t.Fatal(err)
 	} else {
 		a.Accepted()
@@ -239,7 +239,7 @@ func TestReadingTheVersionAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { _ = r.Version() }); n != 0 {
 		t.Errorf("Version: %v allocations", n)
 	}
-	if n := testing.AllocsPerRun(100, func() { a, _ := r.Attempt(true); a.Accepted() }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { a, _ := r.Attempt(t.Context(), true); a.Accepted() }); n != 0 {
 		t.Errorf("Attempt: %v allocations", n)
 	}
 }

@@ -31,7 +31,7 @@ func TestClose(t *testing.T) {
 		if err := r.Refresh(t.Context()); !errors.Is(err, source.ErrClosed) {
 			t.Errorf("error %v", err)
 		}
-		if a, err := r.Attempt(true); !errors.Is(err, source.ErrClosed) {
+		if a, err := r.Attempt(t.Context(), true); !errors.Is(err, source.ErrClosed) {
 			t.Errorf("%v, error %v", a, err)
 		}
 	})
@@ -56,7 +56,7 @@ func TestCloseIsBounded(t *testing.T) {
 		}
 		release()
 		synctest.Wait()
-		if _, err := r.Attempt(true); !errors.Is(err, source.ErrClosed) {
+		if _, err := r.Attempt(t.Context(), true); !errors.Is(err, source.ErrClosed) {
 			t.Errorf("error %v", err)
 		}
 		if err := r.Refresh(t.Context()); !errors.Is(err, source.ErrClosed) {

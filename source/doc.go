@@ -38,8 +38,8 @@
 //
 // A transport tells the ring what became of each [Attempt]. A current key that is
 // refused while a previous one is accepted is held off: requests get the previous
-// one, and one request at a time tries the current again after a pause of 1 s
-// that doubles up to 1 min. When nothing is accepted, the source is read for all
+// one, and one request at a time, of those that can be sent again, tries the current
+// again after a pause of 1 s that doubles up to 1 min. When nothing is accepted, the source is read for all
 // who wait together, again and again for [WithRefusalWait] at most, and then no
 // more than once a second.
 //

@@ -14,7 +14,7 @@ import (
 // returns the versions that it was sent with.
 func doubt(t *testing.T, r *source.Ring, accepted string) (tried []string) {
 	t.Helper()
-	a, err := r.Attempt(true)
+	a, err := r.Attempt(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestDoubtfulRefusalsAreNotDoubled(t *testing.T) {
 			r, _ := keep(t, s, opts...)
 			sent := 0
 			for range 1000 {
-				a, err := r.Attempt(true)
+				a, err := r.Attempt(t.Context(), true)
 				if err != nil {
 					continue
 				}
@@ -135,14 +135,14 @@ func TestDoubtfulAndPlainRefusalAtOnce(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := &store{set: listed("v1")}
 			r, _ := keep(t, s, source.WithPoll(time.Hour))
-			a, _ := r.Attempt(true)
+			a, _ := r.Attempt(t.Context(), true)
 			a.Accepted()
 			start := time.Now()
 			took := make(map[bool]time.Duration)
 			var mu sync.Mutex
 			var wg sync.WaitGroup
 			refused := func(doubtful bool) {
-				a, _ := r.Attempt(true)
+				a, _ := r.Attempt(t.Context(), true)
 				ok := a.Next(t.Context(), doubtful)
 				if ok {
 					a.Accepted()
@@ -168,4 +168,25 @@ func TestDoubtfulAndPlainRefusalAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A doubtful refusal that another key settles is held off as any other, for longer
+// each time.
+//
+// F60, F65
+func TestDoubtfulProbesAreHeldOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v2", "v1")}, source.WithPoll(time.Hour))
+		sent := 0
+		for start := time.Now(); time.Since(start) < 10*time.Minute; time.Sleep(100 * time.Millisecond) {
+			if tried := doubt(t, r, "v1"); tried[len(tried)-1] != "v1" {
+				t.Fatalf("sent with %q", tried)
+			} else if len(tried) > 1 {
+				sent++
+			}
+		}
+		if sent < 10 || sent > 20 { // after 1, 2, 4 s and so on, and then each minute
+			t.Errorf("the refused key went out %d times in ten minutes", sent)
+		}
+	})
 }

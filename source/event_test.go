@@ -52,7 +52,7 @@ func TestObservers(t *testing.T) {
 		s.put(listed("last"), nil)
 		refresh(t, r)
 		synctest.Wait()
-		if _, err := r.Attempt(true); !errors.Is(err, source.ErrClosed) {
+		if _, err := r.Attempt(t.Context(), true); !errors.Is(err, source.ErrClosed) {
 			t.Errorf("error %v", err)
 		}
 	})

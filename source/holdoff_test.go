@@ -13,7 +13,7 @@ import (
 func probed(t *testing.T, r *source.Ring, v string) (source.Attempt, time.Duration) {
 	t.Helper()
 	for start := time.Now(); time.Since(start) < time.Hour; time.Sleep(100 * time.Millisecond) {
-		a, err := r.Attempt(true)
+		a, err := r.Attempt(t.Context(), true)
 		if err != nil {
 			continue // locked out
 		}
@@ -96,7 +96,7 @@ func TestHungProbeDoesNotEndProbing(t *testing.T) {
 		_ = p
 		probes := 0
 		for range 24 * 60 {
-			a, _ := r.Attempt(true)
+			a, _ := r.Attempt(t.Context(), true)
 			if a.Version() == "v2" {
 				probes++
 			}
@@ -119,7 +119,7 @@ func TestProbesAreRepeatable(t *testing.T) {
 		b.Accepted()
 		for range 10 {
 			time.Sleep(1200 * time.Millisecond)
-			stream, err := r.Attempt(false)
+			stream, err := r.Attempt(t.Context(), false)
 			if err != nil || stream.Version() != "v1" {
 				t.Fatalf("a stream probes: %q, %v", stream.Version(), err)
 			}
@@ -149,12 +149,12 @@ func TestStreamsFindTheWayForward(t *testing.T) {
 				b = next(t, &a, "v1")
 				b.Accepted()
 			}
-			stream, err := r.Attempt(false)
+			stream, err := r.Attempt(t.Context(), false)
 			if err != nil || stream.Version() != "v1" {
 				t.Fatalf("%q, %v", stream.Version(), err)
 			}
 			stream.Refused()
-			a, err = r.Attempt(repeatable)
+			a, err = r.Attempt(t.Context(), repeatable)
 			if err != nil || a.Version() != "v2" {
 				t.Fatalf("%q, %v", a.Version(), err)
 			}
@@ -174,7 +174,7 @@ func TestOthersAreTriedNowAndThen(t *testing.T) {
 		r, _ := keep(t, &store{set: listed("v2", "v1")}, source.WithPoll(time.Hour), source.WithRefusalWait(0))
 		tries := 0
 		for range 6000 { // ten minutes, ten a second
-			a, err := r.Attempt(true)
+			a, err := r.Attempt(t.Context(), true)
 			for ok := err == nil; ok; {
 				tries++
 				ok = a.Next(t.Context(), false)
@@ -240,7 +240,7 @@ func TestNoSecondProbeOnARefusalOfTheOther(t *testing.T) {
 		r, _ := keep(t, &store{set: listed("v2", "v1")}, source.WithRefusalWait(0))
 		fallsBack(t, r, "v2", "v1")
 		time.Sleep(1200 * time.Millisecond)
-		stream, err := r.Attempt(false)
+		stream, err := r.Attempt(t.Context(), false)
 		if err != nil || stream.Version() != "v1" {
 			t.Fatalf("%q, %v", stream.Version(), err)
 		}

@@ -65,14 +65,14 @@ func TestSameContentIsOneKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{set: called("9=a")}
 		r, ev := keep(t, s)
-		a, _ := r.Attempt(true)
+		a, _ := r.Attempt(t.Context(), true)
 		a.Accepted()
 		s.put(called("11=b", "9=a"), nil)
 		refresh(t, r)
 		s.put(called("13=a", "11=b", "9=a"), nil)
 		refresh(t, r)
 		for range 3 {
-			a, _ := r.Attempt(true)
+			a, _ := r.Attempt(t.Context(), true)
 			a.Accepted()
 		}
 		time.Sleep(10 * time.Minute)
@@ -171,7 +171,7 @@ func TestSecondSchemeCannotHarmTheFirst(t *testing.T) {
 	}
 	s.put(listed("v2", "v1"), nil)
 	refresh(t, r)
-	if a, err := r.Attempt(true); err != nil || a.Version() != "v2" || a.Prepared(0) != "v2" {
+	if a, err := r.Attempt(t.Context(), true); err != nil || a.Version() != "v2" || a.Prepared(0) != "v2" {
 		t.Errorf("%v, %v", a, err)
 	} else {
 		a.Accepted()
@@ -191,7 +191,7 @@ func TestSecondSchemeCannotHarmTheFirst(t *testing.T) {
 	}
 	s.put(listed("v3", "v2"), nil)
 	refresh(t, r)
-	if a, err := r.Attempt(true); err != nil || a.Prepared(2) != "second v2" {
+	if a, err := r.Attempt(t.Context(), true); err != nil || a.Prepared(2) != "second v2" {
 		t.Errorf("%v", err)
 	} else {
 		a.Accepted()
@@ -216,7 +216,7 @@ func TestRotationDuringPrepare(t *testing.T) {
 	if !errors.Is(err, source.ErrUnusable) || r.Version() != "v2" {
 		t.Errorf("%v, %q in use", err, r.Version())
 	}
-	if a, err := r.Attempt(true); err != nil || a.Prepared(0) != "v2" {
+	if a, err := r.Attempt(t.Context(), true); err != nil || a.Prepared(0) != "v2" {
 		t.Errorf("%v", err)
 	} else {
 		a.Accepted()
@@ -243,7 +243,7 @@ func TestFirstSchemeThatCannot(t *testing.T) {
 		if _, err := r.Prepare(func(k source.Key) (any, error) { return "any " + k.Version, nil }); err != nil {
 			t.Error(err)
 		}
-		if a, err := r.Attempt(true); err != nil || a.Prepared(1) != "any bad" {
+		if a, err := r.Attempt(t.Context(), true); err != nil || a.Prepared(1) != "any bad" {
 			t.Errorf("%v", err)
 		} else {
 			a.Accepted()
@@ -252,7 +252,7 @@ func TestFirstSchemeThatCannot(t *testing.T) {
 		refresh(t, r)
 		s.put(listed("bad2", "v1"), nil)
 		refresh(t, r)
-		if a, err := r.Attempt(true); err != nil || a.Prepared(0) != "choosy v1" || a.Prepared(1) != "any v1" {
+		if a, err := r.Attempt(t.Context(), true); err != nil || a.Prepared(0) != "choosy v1" || a.Prepared(1) != "any v1" {
 			t.Errorf("%v", err)
 		} else {
 			a.Accepted()

@@ -27,7 +27,7 @@ func (r *Ring) other(p *past) *version {
 		}
 		return slices.Contains(r.list, v) && v.usable(at, r.cfg.overlap)
 	}
-	if p.tried[p.n-1].doubtful && now().Before(r.doubtUntil) {
+	if t := p.tried[p.n-1]; t.doubtful && !t.probe && now().Before(r.doubtUntil) {
 		return nil
 	}
 	s := r.snap.Load()
@@ -40,7 +40,11 @@ func (r *Ring) other(p *past) *version {
 	}
 	// F68: the source may be ahead of the server by two rotations and more. After two
 	// that were refused comes the one that was accepted last, as a third.
-	for _, v := range r.list {
+	list := r.list
+	if i := slices.Index(list, r.vain); p.n == 1 && p.tried[0].doubtful && i >= 0 {
+		list = slices.Concat(list[i+1:], list[:i+1]) // nothing is marked for a doubt: each gets its turn
+	}
+	for _, v := range list {
 		if live(v) && !v.marked && !p.has(v) &&
 			(p.n == 1 || p.n == 2 && (p.early || v == r.good) || v.joined > p.tried[0].epoch) {
 			return v
@@ -55,20 +59,25 @@ func (r *Ring) other(p *past) *version {
 	case p.n == 1 && use != nil && use != current && live(use) && !p.has(use):
 		return use // a probe was refused while everything is
 	case p.n == 1:
-		// Everything is refused. Since that may have been the server's lapse, each
-		// version gets a try when its hold-off is over.
-		for _, v := range r.list {
-			if live(v) && v.marked && !v.dead && !now().Before(v.holdUntil) && !p.has(v) {
-				v.holdUntil = now().Add(r.holdOff(v.level))
-				v.level++
-				return v
-			}
-		}
+		return r.due(now(), p)
 	case p.n == 2 && p.tried[0].v != p.tried[1].v && !p.tried[1].doubtful && (p.tried[0].v.accepted || p.tried[1].v.accepted) && live(p.tried[0].v):
 		// One of the two was good until now: the server went from one to the other
-		// between the attempts, without an overlap, or its replicas are at it. A
-		// doubtful refusal gets one try: it may not be about the keys at all (F65).
+		// between the attempts, without an overlap, or its replicas are at it. Not for
+		// a doubtful refusal, which may not be about the keys at all (F65).
 		return p.tried[0].v
+	}
+	return nil
+}
+
+// due returns, where everything is refused, another version whose hold-off is over:
+// since that may have been the server's lapse, each gets a try then. The caller holds mu.
+func (r *Ring) due(now time.Time, p *past) *version {
+	for _, v := range r.list {
+		if v.usable(now, r.cfg.overlap) && v.marked && !v.dead && !now.Before(v.holdUntil) && !p.has(v) {
+			v.holdUntil = now.Add(r.holdOff(v.level))
+			v.level++
+			return v
+		}
 	}
 	return nil
 }
@@ -83,6 +92,9 @@ func (r *Ring) accept(a *Attempt) {
 		r.doubts = 0
 		if t.v.epoch > t.epoch || t.v == v {
 			continue // F59: it left before the version's standing changed
+		}
+		if t.probe && t.doubtful {
+			t.v.holdUntil = time.Time{} // which was put off by endProbe, and is a refusal by now
 		}
 		r.mark(t.v, r.cfg.now())
 		if i := slices.Index(r.list, v); i >= 0 {
@@ -123,6 +135,7 @@ func (r *Ring) exhausted(p *past, asked bool) {
 		doubt = doubt && t.doubtful
 	}
 	if doubt { // in vain
+		r.vain = p.tried[p.n-1].v
 		if now.Sub(r.doubtUntil) > maxHoldOff {
 			r.doubts = 0
 		}
@@ -140,7 +153,7 @@ func (r *Ring) exhausted(p *past, asked bool) {
 		}
 	}
 	if c := r.snap.Load().current; moved && c != nil && c.marked && !p.has(c) && now.Before(c.holdUntil) {
-		c.holdUntil = now // the key in its place is refused as well: its time may have come
+		c.holdUntil = time.Time{} // the key in its place is refused as well: its time may have come
 	}
 	if moved {
 		r.recompute(now)
@@ -159,7 +172,7 @@ func (r *Ring) endProbe(a *Attempt, refused bool) {
 	}
 	p.taken.Store(0)
 	now := r.cfg.now()
-	if refused {
+	if refused || r.cfg.lockout {
 		r.mark(a.v, now)
 	} else {
 		a.v.holdUntil = now.Add(r.holdOff(max(a.v.level-1, 0)))
@@ -200,9 +213,17 @@ func (r *Ring) mark(v *version, now time.Time) {
 	if r.cfg.lockout && v.proved {
 		// Where the hold-off begins at 20 s, one odd answer must not stop a client
 		// whose key was good: it is asked about once more, at once.
-		v.proved, v.holdUntil = false, now
+		v.proved, v.holdUntil = false, time.Time{}
 		return
 	}
 	v.holdUntil = now.Add(r.holdOff(v.level))
 	v.level++
+	if !r.cfg.lockout {
+		return
+	}
+	for _, o := range r.list { // and a bad key more must not go out before, but for such a question
+		if o.marked && !o.holdUntil.IsZero() && o.holdUntil.Before(v.holdUntil) {
+			o.holdUntil = v.holdUntil
+		}
+	}
 }

@@ -16,7 +16,7 @@ func TestZeroValues(t *testing.T) {
 		t.Errorf("nil source: %v", err)
 	}
 	for _, r := range []*source.Ring{nil, {}} {
-		if _, err := r.Attempt(true); !errors.Is(err, source.ErrNoKey) {
+		if _, err := r.Attempt(t.Context(), true); !errors.Is(err, source.ErrNoKey) {
 			t.Errorf("Attempt: %v", err)
 		}
 		if _, err := r.InUse(); !errors.Is(err, source.ErrNoKey) {

@@ -1,8 +1,12 @@
 package source_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,14 +14,17 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Where bad keys lock out, requests are answered here while every key is refused.
+// Where bad keys lock out, requests are answered here while every key is refused, and
+// each key is tried now and then.
+//
+// F58
 func TestLockout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{set: listed("v2", "v1")}
 		r, _ := keep(t, s, source.WithLockout(), source.WithPoll(time.Hour))
 		sent, local := 0, 0
 		for range 600 { // one minute
-			a, err := r.Attempt(true)
+			a, err := r.Attempt(t.Context(), true)
 			if err != nil {
 				if !errors.Is(err, source.ErrRefused) {
 					t.Fatal(err)
@@ -35,11 +42,24 @@ func TestLockout(t *testing.T) {
 		if sent > 5 || local == 0 {
 			t.Errorf("%d bad-key attempts reached the server in a minute, %d were answered here", sent, local)
 		}
+		tried := make(map[string]bool) // each in its turn, until one is good again
+		for !tried["v2"] || !tried["v1"] {
+			if a, err := r.Attempt(t.Context(), true); err == nil {
+				tried[a.Version()] = true
+				a.Next(t.Context(), false)
+			}
+			if sent++; sent > 400 {
+				t.Fatalf("tried in four minutes: %v", tried)
+			}
+			time.Sleep(time.Second)
+		}
 		time.Sleep(2 * time.Minute)
-		a := attempt(t, r, "v2")
+		a, err := r.Attempt(t.Context(), true)
+		if err != nil {
+			t.Fatal(err)
+		}
 		a.Accepted()
-		a = attempt(t, r, "v2")
-		a.Accepted()
+		accepted(t, r, a.Version())
 	})
 }
 
@@ -78,7 +98,7 @@ func TestOneOddRefusalDoesNotStopTheClient(t *testing.T) {
 		a.Next(t.Context(), false) // one path refuses
 		failed := 0
 		for range 100 {
-			a, err := r.Attempt(true)
+			a, err := r.Attempt(t.Context(), true)
 			if err != nil {
 				failed++
 			} else {
@@ -105,7 +125,7 @@ func TestLockoutSpendsOneKeyAHoldOff(t *testing.T) {
 		next(t, &b, "") // not v1 as well
 		sent := 0
 		for start := time.Now(); time.Since(start) < 10*time.Minute; time.Sleep(100 * time.Millisecond) {
-			a, err := r.Attempt(true)
+			a, err := r.Attempt(t.Context(), true)
 			for ok := err == nil; ok; {
 				sent++
 				ok = a.Next(t.Context(), false)
@@ -114,6 +134,109 @@ func TestLockoutSpendsOneKeyAHoldOff(t *testing.T) {
 		// v1, and v3 after 20 s, 40 s and then each minute.
 		if sent < 8 || sent > 15 {
 			t.Errorf("%d bad keys in ten minutes", sent)
+		}
+	})
+}
+
+// While the source is asked for another key, those who come do not send the one that
+// was refused, and wait. A key that comes in time serves them all, and is no alarm.
+//
+// F58, F61
+func TestLockoutWaitsForTheSource(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		t.Run(fmt.Sprint("late=", late), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &store{set: listed("v1")}
+				r, ev := keep(t, s, source.WithLockout(), source.WithPoll(time.Hour))
+				accepted(t, r, "v1")
+				if !late {
+					time.AfterFunc(time.Second, func() { s.put(listed("v2"), nil) })
+				}
+				var bad, served, local atomic.Int64
+				var wg sync.WaitGroup
+				for range 200 {
+					wg.Go(func() {
+						a, err := r.Attempt(t.Context(), true)
+						if errors.Is(err, source.ErrRefused) {
+							local.Add(1)
+						}
+						for ok := err == nil; ok; {
+							if a.Version() == "v2" {
+								a.Accepted()
+								served.Add(1)
+								return
+							}
+							bad.Add(1)
+							ok = a.Next(t.Context(), false)
+						}
+					})
+					time.Sleep(10 * time.Millisecond)
+				}
+				impatient, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+				defer cancel()
+				if a, err := r.Attempt(impatient, true); late && !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("a context that ended: %v", err)
+				} else if err == nil {
+					a.Unknown()
+				}
+				wg.Wait()
+				if n := bad.Load(); n > 2 { // and once more, should it have been one odd answer
+					t.Errorf("a bad key was sent %d times", n)
+				}
+				if n, m := served.Load(), local.Load(); late != (n == 0) || late != (m > 0) {
+					t.Errorf("%d served, %d answered here", n, m)
+				}
+				synctest.Wait()
+				if n := ev.count(source.AllRefused); (n > 0) != late {
+					t.Errorf("events %q", ev.kinds())
+				}
+			})
+		})
+	}
+}
+
+// A key that is good again ends the waiting for the source.
+//
+// F58
+func TestLockoutEndsWithAnAcceptance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v1")}, source.WithLockout(), source.WithPoll(time.Hour))
+		accepted(t, r, "v1")
+		a := attempt(t, r, "v1")
+		go a.Next(t.Context(), false) // waits for 3 s
+		synctest.Wait()
+		b := attempt(t, r, "v1") // asks once more
+		time.AfterFunc(time.Second, b.Accepted)
+		start := time.Now()
+		accepted(t, r, "v1")
+		if d := time.Since(start); d != time.Second {
+			t.Errorf("waited for %v", d)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// The caller's time is shorter than the source's: bad keys are held off all the same.
+//
+// F58
+func TestLockoutLearnsFromTheImpatient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, source.WithLockout(), source.WithPoll(time.Hour))
+		accepted(t, r, "v1")
+		release := s.hold()
+		defer release()
+		bad := 0
+		for start := time.Now(); time.Since(start) < time.Minute; time.Sleep(100 * time.Millisecond) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if a, err := r.Attempt(ctx, true); err == nil {
+				bad++
+				a.Next(ctx, false)
+			}
+			cancel()
+		}
+		if bad > 4 { // and once more at once, after 20 s, after 40 s
+			t.Errorf("%d bad keys in a minute", bad)
 		}
 	})
 }

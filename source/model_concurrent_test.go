@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -112,7 +113,7 @@ func (h *holdOff) again(now time.Time) {
 func (w *world) begin(repeatable bool) *request {
 	w.tick()
 	use, healthy := w.ring.Version(), w.ring.Status().Healthy
-	a, err := w.ring.Attempt(repeatable)
+	a, err := w.ring.Attempt(context.Background(), repeatable)
 	c := w.current
 	if err != nil || c == nil {
 		if !errors.Is(err, source.ErrNoKey) || c != nil {
@@ -122,6 +123,9 @@ func (w *world) begin(repeatable bool) *request {
 	}
 	q := &request{Attempt: a, probe: a.Version() != use}
 	w.sent(q)
+	if q.last().entry != c && !repeatable && !healthy {
+		q.probe = false // all are refused, and each is tried now and then
+	}
 	if !q.probe {
 		return q
 	}

@@ -102,7 +102,8 @@ func WithoutRollback() Option { return func(c *config) { c.noRollback = true } }
 
 // WithLockout is for servers that lock a client out after repeated bad keys:
 // while every key is refused, requests fail with [ErrRefused] before they are
-// sent, but for one each hold-off, which is 20 s doubling to 1 min.
+// sent, but for one each hold-off, which is 20 s doubling to 1 min. Those that come
+// while the source is asked for another key wait for that: see [WithRefusalWait].
 func WithLockout() Option { return func(c *config) { c.lockout = true } }
 
 // WithPrepare is [Ring.Prepare] ahead of the first set: a key that its scheme

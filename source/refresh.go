@@ -147,7 +147,7 @@ type window struct {
 // looks whenever one has come, until a window is over in vain, the time for one
 // has passed, or ctx ends. waited reports whether it waited in vain.
 func (r *Ring) await(ctx context.Context, p *past) (v *version, waited bool) {
-	begun, again, over := time.Now(), false, false
+	begun, again, over, told := time.Now(), false, false, false
 	var late <-chan time.Time
 	var w *window // that this request waits in
 	for {
@@ -179,6 +179,10 @@ func (r *Ring) await(ctx context.Context, p *past) (v *version, waited bool) {
 				w.wait = 0 // in vain once; one reading is all it gets from now on
 			}
 			r.wg.Go(func() { r.open(w, again, current) })
+		}
+		if r.cfg.lockout && !told {
+			r.exhausted(p, false) // F58: those who come meanwhile do not send that key as well
+			told = true
 		}
 		changed := r.changed
 		r.unlock()
@@ -257,6 +261,9 @@ reading:
 			current.accepted = false // an acceptance from here on opens a window again
 			current.settled.Store(false)
 		}
+	}
+	if r.allRefused && !r.alarmed {
+		r.recompute(r.cfg.now())
 	}
 }
 

@@ -64,7 +64,7 @@ func TestAllRefusedIsOneAttemptEach(t *testing.T) {
 		r, ev := keep(t, s, source.WithPoll(time.Hour))
 		attempts := 0
 		for range 1000 {
-			a, err := r.Attempt(true)
+			a, err := r.Attempt(t.Context(), true)
 			for err == nil {
 				attempts++
 				if !a.Next(t.Context(), false) {
@@ -243,7 +243,7 @@ func TestNewerKeyIsNotGivenUp(t *testing.T) {
 		accepted(t, r, "v1")
 		served := 0
 		for range 600 { // now it takes v2, and nothing else
-			a, err := r.Attempt(true)
+			a, err := r.Attempt(t.Context(), true)
 			for ok := err == nil; ok; {
 				if a.Version() == "v2" {
 					a.Accepted()

@@ -17,7 +17,7 @@ import (
 // turn and doubtfully, as "name=content".
 func carried(t *testing.T, r *source.Ring) (names []string) {
 	t.Helper()
-	a, err := r.Attempt(true)
+	a, err := r.Attempt(t.Context(), true)
 	for ok := err == nil; ok; {
 		names = append(names, a.Version()+"="+strings.TrimPrefix(a.Key().Secret.Expose(), "sentinel-"))
 		ok = a.Next(t.Context(), true)
@@ -105,7 +105,7 @@ func TestKeyIsRenamed(t *testing.T) {
 		if err := r.Revoke("3"); err != nil {
 			t.Error(err)
 		}
-		if _, err := r.Attempt(true); !errors.Is(err, source.ErrNoKey) {
+		if _, err := r.Attempt(t.Context(), true); !errors.Is(err, source.ErrNoKey) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -128,7 +128,7 @@ func TestRenamesWhileRequestsAreOut(t *testing.T) {
 					return
 				default:
 				}
-				a, err := r.Attempt(true)
+				a, err := r.Attempt(t.Context(), true)
 				if err != nil {
 					t.Error(err)
 					return

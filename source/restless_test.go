@@ -55,7 +55,7 @@ func TestRestlessSourceHelpsNobody(t *testing.T) {
 					r, _ := keep(t, s, append(c.opts, source.WithPoll(1000*time.Hour))...)
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 					defer cancel()
-					a, err := r.Attempt(true)
+					a, err := r.Attempt(t.Context(), true)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -231,7 +231,7 @@ func TestRevoke(t *testing.T) {
 		a.Accepted()
 		s.put(source.Set{Complete: true, Revoked: []string{"v1"}}, nil)
 		refresh(t, r)
-		if _, err := r.Attempt(true); !errors.Is(err, source.ErrNoKey) {
+		if _, err := r.Attempt(t.Context(), true); !errors.Is(err, source.ErrNoKey) {
 			t.Errorf("error %v", err)
 		}
 		if err := r.Revoke("v9"); !errors.Is(err, source.ErrNoKey) {

@@ -53,6 +53,7 @@ type Ring struct {
 
 	window     *window
 	allRefused bool
+	alarmed    bool     // that was reported
 	good       *version // the last that was accepted, unless it was refused since
 	coolLevel  int
 	coolUntil  time.Time
@@ -60,6 +61,7 @@ type Ring struct {
 	askedAt    time.Time // when a refusal last made the ring read
 	doubts     int       // doubtful refusals for which another version did not help, in a row
 	doubtUntil time.Time
+	vain       *version // that did not help last
 }
 
 // snapshot is what a request needs to know, immutable, behind one pointer.
@@ -68,13 +70,15 @@ type snapshot struct {
 	current *version
 	err     error
 	epoch   uint64
-	probe   *probe // current is not in use, or everything is refused: it is due again at a time
-	refused bool   // everything is
-	lockout bool   // then only the probe may be sent
+	probe   *probe        // current is not in use, or everything is refused
+	refused bool          // everything is
+	lockout bool          // then only the probe may be sent
+	unlock  chan struct{} // closed when that is over; nil if it is not so
 }
 
-// probe lets one request at a time through to a refused version.
+// probe lets one request at a time through to a refused version, when it is due.
 type probe struct {
+	v     *version
 	at    time.Time
 	taken *atomic.Int64 // when one took it, in Unix nanoseconds; 0: nobody has
 }

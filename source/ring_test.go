@@ -94,7 +94,7 @@ func TestOverlapRunsFromTheReplacement(t *testing.T) {
 		refresh(t, r)
 		time.Sleep(2 * time.Hour)
 		synctest.Wait()
-		if _, err := r.Attempt(true); err != nil {
+		if _, err := r.Attempt(t.Context(), true); err != nil {
 			t.Errorf("%v %q", err, ev.kinds())
 		}
 	})
@@ -189,7 +189,7 @@ func TestDates(t *testing.T) {
 		at(25*time.Minute, "v2")
 		at(115*time.Minute-1, "v2")
 		at(115*time.Minute, "")
-		if _, err := r.Attempt(true); !errors.Is(err, source.ErrNoKey) {
+		if _, err := r.Attempt(t.Context(), true); !errors.Is(err, source.ErrNoKey) {
 			t.Errorf("error %v", err)
 		}
 		wantKinds(t, ev, "switched v1", "switched v2", "overlap_ended v1", "expiring v2", "overlap_ended v2", "no_key v2")
@@ -246,7 +246,7 @@ func TestStale(t *testing.T) {
 			t.Errorf("not stale: %+v", st)
 		}
 		time.Sleep(time.Hour)
-		if _, err := r.Attempt(true); !errors.Is(err, source.ErrStale) {
+		if _, err := r.Attempt(t.Context(), true); !errors.Is(err, source.ErrStale) {
 			t.Errorf("error %v", err)
 		}
 		s.put(listed("v1"), nil)
@@ -272,7 +272,7 @@ func TestRevocationWithoutASuccessor(t *testing.T) {
 		set.Revoked = []string{"v1"}
 		s.put(set, nil)
 		refresh(t, r)
-		if _, err := r.Attempt(true); !errors.Is(err, source.ErrNoKey) {
+		if _, err := r.Attempt(t.Context(), true); !errors.Is(err, source.ErrNoKey) {
 			t.Errorf("error %v", err)
 		}
 		time.Sleep(time.Hour)

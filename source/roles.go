@@ -102,25 +102,35 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 	case r.cfg.maxStale > 0 && age >= r.cfg.maxStale:
 		s.err = r.fail(fmt.Errorf("%w: last read %v ago", ErrStale, age.Round(time.Second)))
 	}
-	if s.err == nil && (s.use != current || allRefused && r.cfg.lockout) {
-		s.probe = &probe{at: current.holdUntil, taken: new(atomic.Int64)}
+	s.refused, s.lockout = s.err == nil && allRefused, s.err == nil && allRefused && r.cfg.lockout
+	if v := suspect(s, live); s.err == nil && v != nil {
+		s.probe = &probe{v: v, at: v.holdUntil, taken: new(atomic.Int64)}
 		if p := before.probe; p != nil && before.current == current {
 			s.probe.taken = p.taken // one is out at a time, whatever began meanwhile
-			if p.at.Equal(current.holdUntil) {
+			if p.v == v && p.at.Equal(v.holdUntil) {
 				s.probe = p
 			}
 		}
-		s.refused, s.lockout = allRefused, allRefused && r.cfg.lockout
 	}
 	switch {
-	case allRefused && !r.allRefused:
+	case s.lockout && before.lockout:
+		s.unlock = before.unlock
+	case s.lockout:
+		s.unlock = make(chan struct{})
+	case before.lockout:
+		defer close(before.unlock) // once s is there to be seen
+	}
+	// While the source is asked for another key, it is too early for an alarm.
+	alarmed := allRefused && (r.alarmed || r.window == nil)
+	switch {
+	case alarmed && !r.alarmed:
 		r.emit(Event{Kind: AllRefused, Version: current.label()})
 	case s.use != nil && s.use != current && s.use != before.use:
 		r.emit(Event{Kind: FellBack, Version: s.use.label(), Previous: current.label()})
-	case !allRefused && current != nil && current == before.current && s.use == current && (r.allRefused || before.use != current):
+	case !allRefused && current != nil && current == before.current && s.use == current && (r.alarmed || before.use != current):
 		r.emit(Event{Kind: Recovered, Version: current.label()})
 	}
-	r.allRefused = allRefused
+	r.allRefused, r.alarmed = allRefused, alarmed
 	if current == nil && before.current != nil {
 		r.emit(Event{Kind: NoKey, Version: before.current.label(), Err: s.err})
 		r.kick() // a key is needed now, not at the next poll
@@ -129,6 +139,25 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 	s.epoch = r.epoch
 	r.snap.Store(s)
 	r.watchAge(now)
+}
+
+// suspect returns the version that one request at a time finds out about, nil if
+// there is none: the current one while others are sent; in a lockout, where nothing
+// is, whichever is due first.
+func suspect(s *snapshot, live []*version) *version {
+	if !s.lockout {
+		if s.use == s.current {
+			return nil
+		}
+		return s.current
+	}
+	first := s.current
+	for _, v := range live {
+		if !v.dead && (v.holdUntil.Before(first.holdUntil) || v.holdUntil.Equal(first.holdUntil) && v.level < first.level) {
+			first = v
+		}
+	}
+	return first
 }
 
 // noneLeft says why there is no key to use.

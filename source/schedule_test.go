@@ -76,7 +76,7 @@ func TestAgeOfACopy(t *testing.T) {
 			set.AsOf = time.Now().Add(c.asOf)
 			s.put(set, nil)
 			refresh(t, r)
-			_, err := r.Attempt(true)
+			_, err := r.Attempt(t.Context(), true)
 			if st := r.Status(); st.Age != c.age || !st.LastRead.Equal(time.Now().Add(-c.age)) || st.Stale != c.stale || (err != nil) != c.dead {
 				t.Errorf("as of %v: age %v, stale %v, %v", c.asOf, st.Age, st.Stale, err)
 			}
@@ -141,7 +141,7 @@ func TestAsksUntilASuccessorIsThere(t *testing.T) {
 			issue(fmt.Sprintf("v%d", i+1))
 			for range 100 {
 				time.Sleep(100 * time.Millisecond)
-				a, err := r.Attempt(true)
+				a, err := r.Attempt(t.Context(), true)
 				if err != nil {
 					t.Fatalf("token %d: %v", i, err)
 				}
@@ -282,7 +282,7 @@ func TestMaxStaleAtItsTime(t *testing.T) {
 		}
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		if _, err := r.Attempt(true); !errors.Is(err, source.ErrStale) {
+		if _, err := r.Attempt(t.Context(), true); !errors.Is(err, source.ErrStale) {
 			t.Errorf("error %v", err)
 		}
 	})

@@ -187,7 +187,7 @@ func rotate(t *testing.T, s *store, r *source.Ring, pause time.Duration, content
 // attempt begins an attempt and checks which version it carries.
 func attempt(t *testing.T, r *source.Ring, version string) source.Attempt {
 	t.Helper()
-	a, err := r.Attempt(true)
+	a, err := r.Attempt(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestServerMovedFirst(t *testing.T) {
 					ctx, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
 					defer cancel()
 				}
-				a, err := r.Attempt(true)
+				a, err := r.Attempt(t.Context(), true)
 				if err != nil {
 					t.Error(err)
 					return
@@ -124,7 +124,7 @@ func TestBadAddressDoesNotDisarmRotation(t *testing.T) {
 		s := &store{set: listed("v1")}
 		r, _ := keep(t, s, source.WithPoll(time.Hour))
 		ok := func() {
-			a, err := r.Attempt(true)
+			a, err := r.Attempt(t.Context(), true)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -132,7 +132,7 @@ func TestBadAddressDoesNotDisarmRotation(t *testing.T) {
 		}
 		for range 20 { // /forbidden, every 10 s, among good traffic
 			ok()
-			a, _ := r.Attempt(true)
+			a, _ := r.Attempt(t.Context(), true)
 			if a.Next(t.Context(), false) {
 				t.Fatal()
 			}
@@ -157,7 +157,7 @@ func TestBadAddressDuringARollOut(t *testing.T) {
 		s := &store{set: listed("v2", "v1")}
 		r, _ := keep(t, s, source.WithPoll(time.Hour))
 		do := func(takes string) bool {
-			a, err := r.Attempt(true)
+			a, err := r.Attempt(t.Context(), true)
 			for ok := err == nil; ok; {
 				if a.Version() == takes {
 					a.Accepted()

@@ -22,7 +22,8 @@ const (
 	RefusedUnapplied
 	// Doubtful: the answer may be about the key or about something else, such as
 	// the address; either way the request was not carried out. One try with
-	// another version, and no mark against this one unless that helps.
+	// another version, a second with the one that was accepted last, and no mark
+	// against this one unless that helps.
 	Doubtful
 	// Silent: not a refusal, and it says nothing of the key either, whatever its
 	// status: the rate is too high, the server is busy, the account locked for a

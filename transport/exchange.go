@@ -27,7 +27,7 @@ func (t *Transport) exchange(req *http.Request, obs *Observation) (resp *http.Re
 	x := exchange{t: t, req: req, obs: obs}
 	// The attempt begins ahead of the copying: its counter's atomic addition would
 	// wait for all that the copying writes.
-	if x.a, err = t.ring.Attempt(t.repeatable(req)); err != nil {
+	if x.a, err = t.ring.Attempt(req.Context(), t.repeatable(req)); err != nil {
 		closeBody(req)
 		return nil, err
 	}

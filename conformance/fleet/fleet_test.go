@@ -197,7 +197,7 @@ func TestLoadWhenTheServerMovesFirst(t *testing.T) {
 		for _, ring := range f.rings {
 			for range requests {
 				wg.Go(func() {
-					a, err := ring.Attempt(true)
+					a, err := ring.Attempt(t.Context(), true)
 					if err != nil {
 						t.Error(err)
 						return

@@ -77,7 +77,7 @@ func (s *session) keep() {
 // exchange refuses that. It tells the ring what it learns of the keys, as a bot
 // must that sends no requests besides: nobody else would.
 func (s *session) again(ctx context.Context) (version string, err error) {
-	attempt, err := s.bot.traders.Ring().Attempt(true)
+	attempt, err := s.bot.traders.Ring().Attempt(ctx, true)
 	if err != nil {
 		return "", err
 	}

@@ -89,7 +89,7 @@ func keep(t *testing.T, src source.Source, opts ...source.Option) *source.Ring {
 
 func secret(t *testing.T, ring *source.Ring) string {
 	t.Helper()
-	attempt, err := ring.Attempt(true)
+	attempt, err := ring.Attempt(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestRingStartsFromEncryptedCache(t *testing.T) {
 	if got := secret(t, ring); got != second {
 		t.Error("the current key is not the one that was saved")
 	}
-	attempt, err := ring.Attempt(true)
+	attempt, err := ring.Attempt(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@
 // WebSocket alone tells it by itself, with an attempt for each login, or the ring
 // would never fall back:
 //
-//	attempt, err := ring.Attempt(true)
+//	attempt, err := ring.Attempt(ctx, true)
 //	for ok := err == nil; ok; {
 //		message, err := profile.Login(attempt.Key())
 //		... // send it, read the answer

@@ -138,7 +138,7 @@ func TestLoginsFallBack(t *testing.T) {
 // that the exchange let in.
 func (b *trader) login(t *testing.T, p provider.Profile) string {
 	t.Helper()
-	attempt, err := b.ring.Attempt(true)
+	attempt, err := b.ring.Attempt(t.Context(), true)
 	for ok := err == nil; ok; {
 		message, err := p.Login(attempt.Key())
 		if err != nil {

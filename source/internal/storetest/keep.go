@@ -61,7 +61,7 @@ func Requests(t testing.TB, ring *source.Ring) {
 				}
 				return
 			case <-tick.C:
-				attempt, err := ring.Attempt(true)
+				attempt, err := ring.Attempt(t.Context(), true)
 				if err != nil {
 					t.Errorf("request %d: %v", n, err)
 					return

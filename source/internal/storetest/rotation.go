@@ -36,7 +36,7 @@ func Polled(b *testing.B, open func(b *testing.B) (src source.Source, put func(n
 	b.Run("refused", func(b *testing.B) {
 		src, put := open(b)
 		measure(b, struct{ source.Source }{src}, put, poll, func(ring *source.Ring, before string) {
-			a, err := ring.Attempt(true)
+			a, err := ring.Attempt(b.Context(), true)
 			if err != nil {
 				b.Fatal(err)
 			}
