@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // An Attempt is one sending of one request with one key. A transport begins
@@ -65,7 +66,7 @@ func (r *Ring) Attempt(ctx context.Context, repeatable bool) (a Attempt, err err
 			return a, s.err
 		}
 		a.v, a.epoch = s.use, s.epoch
-		if p := s.probe; p != nil && (repeatable || s.refused) && p.take(r.cfg.now()) {
+		if p := s.probe; p != nil && (repeatable || s.refused) && r.takes(p) {
 			a.v, a.probe = p.v, p
 			break
 		}
@@ -93,19 +94,35 @@ func (r *Ring) Attempt(ctx context.Context, repeatable bool) (a Attempt, err err
 // locked waits while the source is asked for another key than those of s, which are
 // all refused.
 func (r *Ring) locked(ctx context.Context, s *snapshot) error {
-	r.mu.Lock()
-	w := r.window
-	r.unlock()
-	if w == nil {
-		return r.fail(ErrRefused)
+	late := time.NewTimer(r.cfg.refusalWait)
+	defer late.Stop()
+	for first := true; ; first = false {
+		r.mu.Lock()
+		w := r.window
+		r.unlock()
+		var done chan struct{}
+		switch {
+		case w != nil && w.wait > 0:
+			done = w.done
+		case first: // nobody asks, or takes any time for it
+			return r.fail(ErrRefused)
+		}
+		select {
+		case <-s.unlock:
+			return nil
+		case <-done:
+			if w.vain {
+				return r.fail(ErrRefused)
+			}
+			// It brought something, though nothing to send: another may be on its way.
+		case <-late.C:
+			return r.fail(ErrRefused)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.ctx.Done():
+			return r.fail(ErrClosed)
+		}
 	}
-	select {
-	case <-w.done:
-	case <-s.unlock:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return nil
 }
 
 // instead returns the version to be sent in place of the one in use, if it is the
@@ -176,8 +193,12 @@ func (a *Attempt) Refused() {
 	r.endProbe(a, true)
 	p := &a.past
 	p.add(a, false)
+	now := r.cfg.now()
+	if r.cfg.lockout && r.window == nil && r.ctx.Err() == nil && r.other(p) == nil {
+		r.ask(now, false) // the next ones wait
+	}
 	r.exhausted(p, false)
-	if now := r.cfg.now(); now.Sub(r.askedAt) >= minHoldOff {
+	if now.Sub(r.askedAt) >= minHoldOff {
 		r.askedAt = now
 		r.kick() // the server may have moved first; nobody waits for it
 	}
@@ -199,7 +220,7 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) bool {
 
 	r.mu.Lock()
 	defer r.unlock()
-	r.endProbe(a, !doubtful)
+	r.endProbe(a, !doubtful || r.cfg.lockout)
 	var v *version
 	another, waited := p.add(a, doubtful), false
 	if another {

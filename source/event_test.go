@@ -247,3 +247,22 @@ func TestStoppedObserverHearsNoMore(t *testing.T) {
 		}
 	})
 }
+
+// Who was told that every key is refused is told when a previous one serves again.
+//
+// F95
+func TestRecoveryByThePreviousIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, ev := keep(t, &store{set: listed("v2", "v1")}, source.WithRefusalWait(0), source.WithPoll(time.Hour))
+		fallsBack(t, r, "v2", "v1")
+		a := attempt(t, r, "v1")
+		for a.Next(t.Context(), false) {
+		}
+		time.Sleep(time.Second / 2)
+		accepted(t, r, "v1")
+		synctest.Wait()
+		if kinds := ev.kinds(); len(kinds) < 2 || kinds[len(kinds)-2] != "all_refused v2" || kinds[len(kinds)-1] != "fell_back v1" {
+			t.Errorf("events %q", kinds)
+		}
+	})
+}

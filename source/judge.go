@@ -124,6 +124,9 @@ func (r *Ring) accept(a *Attempt) {
 		r.recompute(r.cfg.now())
 		signal(r.wake)
 	}
+	if a.probe != nil {
+		a.probe.taken.Store(0) // of the version that is probed from here on
+	}
 }
 
 // exhausted learns that a request was refused with every version that it tried;
@@ -170,14 +173,14 @@ func (r *Ring) endProbe(a *Attempt, refused bool) {
 	if p == nil || p.taken != a.probe.taken {
 		return // F59: it is of a fall-back before this one
 	}
-	p.taken.Store(0)
 	now := r.cfg.now()
-	if refused || r.cfg.lockout {
+	if refused {
 		r.mark(a.v, now)
 	} else {
 		a.v.holdUntil = now.Add(r.holdOff(max(a.v.level-1, 0)))
 	}
 	r.recompute(now)
+	p.taken.Store(0) // not before: its hold-off is not to be seen as over
 	signal(r.wake)
 }
 
@@ -208,9 +211,10 @@ func (r *Ring) mark(v *version, now time.Time) {
 	}
 	v.standing = StateRefused
 	v.settled.Store(false)
+	again := r.cfg.lockout && v.proved && v == r.good
 	r.noLonger(v)
 	v.epoch = r.epoch + 1
-	if r.cfg.lockout && v.proved {
+	if again {
 		// Where the hold-off begins at 20 s, one odd answer must not stop a client
 		// whose key was good: it is asked about once more, at once.
 		v.proved, v.holdUntil = false, time.Time{}

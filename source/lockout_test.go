@@ -59,7 +59,9 @@ func TestLockout(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.Accepted()
-		accepted(t, r, a.Version())
+		if v := r.Version(); v != a.Version() {
+			t.Errorf("%s was accepted, and %s is in use", a.Version(), v)
+		}
 	})
 }
 
@@ -237,6 +239,154 @@ func TestLockoutLearnsFromTheImpatient(t *testing.T) {
 		}
 		if bad > 4 { // and once more at once, after 20 s, after 40 s
 			t.Errorf("%d bad keys in a minute", bad)
+		}
+	})
+}
+
+// A question whose answer was about something else, a clock, is settled by the next
+// one.
+//
+// F56, F58
+func TestLockoutEndsWithWhatWasSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v1")}, source.WithLockout(), source.WithRefusalWait(0), source.WithPoll(time.Hour))
+		accepted(t, r, "v1")
+		a := attempt(t, r, "v1")
+		next(t, &a, "")
+		b := attempt(t, r, "v1")
+		b.Again()
+		b.Accepted()
+		accepted(t, r, "v1")
+	})
+}
+
+// A source that has something new, though nothing to send, is waited for by all as
+// long as by one: the key that comes then serves them, and it was no alarm.
+//
+// F58, F61
+func TestLockoutWaitsOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, ev := keep(t, s, source.WithLockout(), source.WithPoll(time.Hour))
+		accepted(t, r, "v1")
+		time.AfterFunc(time.Second/2, func() {
+			set := listed("v3", "v1")
+			set.Keys[0].NotBefore = time.Now().Add(time.Hour)
+			s.put(set, nil)
+		})
+		time.AfterFunc(time.Second, func() { s.put(listed("v2", "v1"), nil) })
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				a, err := r.Attempt(t.Context(), true)
+				for ok := err == nil; ok && a.Version() != "v2"; {
+					ok = a.Next(t.Context(), false)
+				}
+				if err != nil || a.Version() != "v2" {
+					t.Errorf("%v, last sent with %q", err, a.Version())
+					return
+				}
+				a.Accepted()
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+		synctest.Wait()
+		if n := ev.count(source.AllRefused); n > 0 {
+			t.Errorf("events %q", ev.kinds())
+		}
+	})
+}
+
+// After a refusal of a request that cannot be sent again, too, the next ones wait for
+// the source. They do not, where nobody is to wait.
+//
+// F58, F61
+func TestLockoutWaitsAfterAnOrder(t *testing.T) {
+	for _, wait := range []time.Duration{0, 3 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &store{set: listed("v1")}
+			r, _ := keep(t, s, source.WithLockout(), source.WithPoll(time.Hour), source.WithRefusalWait(wait))
+			release := s.hold()
+			time.AfterFunc(time.Second, func() { s.put(listed("v2"), nil); release() })
+			a := attempt(t, r, "v1")
+			a.Refused()
+			b, err := r.Attempt(t.Context(), true)
+			switch {
+			case wait == 0 && !errors.Is(err, source.ErrRefused):
+				t.Errorf("without a wait: %v", err)
+			case wait > 0 && (err != nil || b.Version() != "v2"):
+				t.Errorf("%q, %v", b.Version(), err)
+			}
+			if err == nil {
+				b.Accepted()
+			}
+			time.Sleep(time.Minute)
+		})
+	}
+}
+
+// It is the key that was accepted last that is asked about once more; and once
+// another than the current one is accepted, the current is tried at once.
+//
+// F58, F60
+func TestLockoutAsksAboutTheLastGoodKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, source.WithLockout(), source.WithRefusalWait(0), source.WithPoll(time.Hour))
+		accepted(t, r, "v1")
+		s.put(listed("v2", "v1"), nil)
+		refresh(t, r)
+		accepted(t, r, "v2")
+		a := attempt(t, r, "v2")
+		b := next(t, &a, "v1")
+		next(t, &b, "")
+		a = attempt(t, r, "v2")
+		a.Next(t.Context(), false)
+		if a, err := r.Attempt(t.Context(), true); err == nil {
+			t.Errorf("%s is asked about as well", a.Version())
+		}
+		for r.Version() != "v1" || !r.Status().Healthy {
+			time.Sleep(100 * time.Millisecond)
+			a, err := r.Attempt(t.Context(), true)
+			switch {
+			case err != nil:
+			case a.Version() == "v1":
+				a.Accepted()
+			default:
+				a.Next(t.Context(), false)
+			}
+		}
+		accepted(t, r, "v2")
+	})
+}
+
+// One bad key a hold-off, however many ask at the same moment.
+//
+// F58
+func TestLockoutCountsOnManyCores(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v1")}, source.WithLockout(), source.WithRefusalWait(0), source.WithPoll(1000*time.Hour))
+		a := attempt(t, r, "v1")
+		a.Next(t.Context(), false)
+		for range 300 {
+			time.Sleep(2 * time.Minute)
+			var bad atomic.Int64
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					for range 200 {
+						if a, err := r.Attempt(t.Context(), true); err == nil {
+							bad.Add(1)
+							a.Refused()
+						}
+					}
+				})
+			}
+			wg.Wait()
+			if n := bad.Load(); n != 1 {
+				t.Fatalf("%d bad keys", n)
+			}
 		}
 	})
 }

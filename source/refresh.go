@@ -164,21 +164,10 @@ func (r *Ring) await(ctx context.Context, p *past) (v *version, waited bool) {
 			r.unlock()
 			return nil, true
 		case w == nil:
-			// F58: after waiting in vain there is no waiting for a while, and no more
-			// than one reading a second.
-			cool := now.Before(r.coolUntil)
-			if cool && now.Sub(r.askedAt) < minHoldOff {
+			if w = r.ask(now, again); w == nil {
 				r.unlock()
 				return nil, false
 			}
-			r.askedAt = now
-			w = &window{wait: r.cfg.refusalWait, done: make(chan struct{})}
-			r.window = w
-			current := r.snap.Load().current
-			if cool || r.waitedFor == current && current != nil && !current.accepted {
-				w.wait = 0 // in vain once; one reading is all it gets from now on
-			}
-			r.wg.Go(func() { r.open(w, again, current) })
 		}
 		if r.cfg.lockout && !told {
 			r.exhausted(p, false) // F58: those who come meanwhile do not send that key as well
@@ -203,6 +192,24 @@ func (r *Ring) await(ctx context.Context, p *past) (v *version, waited bool) {
 			return nil, false
 		}
 	}
+}
+
+// ask opens a window. F58: after waiting in vain there is no waiting for a while, and
+// no more than one reading a second; it is nil then. The caller holds mu.
+func (r *Ring) ask(now time.Time, again bool) *window {
+	cool := now.Before(r.coolUntil)
+	if cool && now.Sub(r.askedAt) < minHoldOff {
+		return nil
+	}
+	r.askedAt = now
+	w := &window{wait: r.cfg.refusalWait, done: make(chan struct{})}
+	r.window = w
+	current := r.snap.Load().current
+	if cool || r.waitedFor == current && current != nil && !current.accepted {
+		w.wait = 0 // in vain once; one reading is all it gets from now on
+	}
+	r.wg.Go(func() { r.open(w, again, current) })
+	return w
 }
 
 // open reads the source, for all who wait, and again with growing pauses while
@@ -262,7 +269,7 @@ reading:
 			current.settled.Store(false)
 		}
 	}
-	if r.allRefused && !r.alarmed {
+	if w.vain && r.allRefused && !r.alarmed {
 		r.recompute(r.cfg.now())
 	}
 }

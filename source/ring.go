@@ -94,6 +94,19 @@ func (p *probe) take(now time.Time) bool {
 	return (before == 0 || waited > int64(maxHoldOff)) && p.taken.CompareAndSwap(before, at)
 }
 
+// takes is take for a probe of a snapshot that may be another one's by now, with
+// which a hold-off has begun.
+func (r *Ring) takes(p *probe) bool {
+	if !p.take(r.cfg.now()) {
+		return false
+	}
+	if r.snap.Load().probe == p {
+		return true
+	}
+	p.taken.Store(0)
+	return false
+}
+
 // retired is what is left of a version that is out of use: no key.
 type retired struct {
 	label   string

@@ -85,6 +85,9 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 	if !slices.Contains(live, r.good) {
 		r.noLonger(r.good)
 	}
+	if !slices.Contains(live, r.vain) {
+		r.vain = nil
+	}
 	s := &snapshot{current: current, use: current, epoch: before.epoch}
 	if i := slices.IndexFunc(live, func(v *version) bool { return !v.marked }); i >= 0 {
 		s.use = live[i]
@@ -125,7 +128,7 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 	switch {
 	case alarmed && !r.alarmed:
 		r.emit(Event{Kind: AllRefused, Version: current.label()})
-	case s.use != nil && s.use != current && s.use != before.use:
+	case s.use != nil && s.use != current && (s.use != before.use || r.alarmed && !allRefused):
 		r.emit(Event{Kind: FellBack, Version: s.use.label(), Previous: current.label()})
 	case !allRefused && current != nil && current == before.current && s.use == current && (r.alarmed || before.use != current):
 		r.emit(Event{Kind: Recovered, Version: current.label()})

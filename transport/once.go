@@ -11,7 +11,9 @@ import (
 // "network error"). A body that cannot be had again stops it, even an empty one;
 // other requests go without, since a POST would get a transfer encoding for it.
 func sendOnce(out *http.Request) {
-	if (out.Body == nil || out.Body == http.NoBody) && (safe(out) || keyed(out)) {
+	_, key := out.Header["Idempotency-Key"] // be it empty
+	_, xKey := out.Header["X-Idempotency-Key"]
+	if (out.Body == nil || out.Body == http.NoBody) && (safe(out) || key || xKey) {
 		out.Body = empty{}
 	}
 	out.GetBody = nil

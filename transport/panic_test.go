@@ -120,37 +120,42 @@ func TestPanicsInTheSchemesMethods(t *testing.T) {
 	}
 }
 
-// panickingBody is what a broken base may give.
-type panickingBody struct{}
+// brokenBody is what a broken base may give.
+type brokenBody func(p []byte) (int, error)
 
-func (panickingBody) Read([]byte) (int, error) { panic("body") }
-func (panickingBody) Close() error             { return nil }
+func (b brokenBody) Read(p []byte) (int, error) { return b(p) }
+func (brokenBody) Close() error                 { return nil }
 
 // Reading an answer that panics ends neither the program, where it is done on a
 // goroutine that nobody else can guard, nor the request that needs none of it.
 //
 // F97
 func TestPanicsInBodies(t *testing.T) {
-	base := roundTripper(func(req *http.Request) (*http.Response, error) {
-		resp, err := takes("v1")(req)
-		resp.Body, resp.ContentLength = panickingBody{}, -1
-		return resp, err
-	})
-	for name, opts := range map[string][]transport.Option{
-		"drained": nil,
-		"peeked": {transport.WithClassifier(func(a *transport.Answer) transport.Verdict {
-			_ = a.Body()
-			return transport.RFC6750(a)
-		})},
+	for _, broken := range []brokenBody{
+		func([]byte) (int, error) { panic("body") },
+		func(p []byte) (int, error) { return cap(p) + 1, nil },
 	} {
-		rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), append(opts, transport.WithBase(base))...)
-		resp, err := rt.RoundTrip(get(t, "https://api.example.com"))
-		if err != nil || resp.StatusCode != http.StatusOK {
-			t.Fatalf("%s: %v, %v", name, resp, err)
-		}
-		if name == "peeked" {
-			if _, err := io.ReadAll(resp.Body); err == nil {
-				t.Error("no error for what could not be read")
+		base := roundTripper(func(req *http.Request) (*http.Response, error) {
+			resp, err := takes("v1")(req)
+			resp.Body, resp.ContentLength = broken, -1
+			return resp, err
+		})
+		for name, opts := range map[string][]transport.Option{
+			"drained": nil,
+			"peeked": {transport.WithClassifier(func(a *transport.Answer) transport.Verdict {
+				_ = a.Body()
+				return transport.RFC6750(a)
+			})},
+		} {
+			rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), append(opts, transport.WithBase(base))...)
+			resp, err := rt.RoundTrip(get(t, "https://api.example.com"))
+			if err != nil || resp.StatusCode != http.StatusOK {
+				t.Fatalf("%s: %v, %v", name, resp, err)
+			}
+			if name == "peeked" {
+				if _, err := io.ReadAll(resp.Body); err == nil {
+					t.Error("no error for what could not be read")
+				}
 			}
 		}
 	}

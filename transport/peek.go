@@ -197,5 +197,7 @@ func readGuarded(r io.Reader, p []byte) (n int, err error) {
 			n, err = 0, errors.New("transport: reading the response panicked")
 		}
 	}()
-	return r.Read(p)
+	n, err = r.Read(p)
+	_ = p[:n] // or it panics here
+	return n, err
 }

@@ -148,7 +148,7 @@ func (t *Transport) mayReplay(req *http.Request, resp *http.Response, r refusal)
 		return replayable(req, r, t.once)
 	}
 	if resp == nil {
-		resp = &http.Response{StatusCode: r.status, Header: http.Header{}, Body: http.NoBody, Request: req}
+		resp = &http.Response{StatusCode: r.status, Body: http.NoBody, Request: req}
 	}
 	return t.replay(req, resp, r.verdict)
 }
@@ -175,7 +175,7 @@ func (t *Transport) repeatable(req *http.Request) bool {
 	case t.classifier != nil:
 		return t.mayReplay(req, nil, refusal{http.StatusForbidden, Refused}) // it may come to that
 	}
-	return true // RFC6750 knows 401s only
+	return true // as a rule, RFC6750 knows 401s only
 }
 
 // Replayable is the default replay policy. A 401 says that the request was not
