@@ -3,6 +3,7 @@ package conformance
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -32,6 +33,8 @@ type transportCase struct {
 	run func(*transportTrial)
 	// only, where it is not empty, names the one protocol that can do it.
 	only string
+	// alone: no other case of the program is under way.
+	alone bool
 }
 
 func (c transportCase) protocols() []string {
@@ -90,8 +93,18 @@ func (c transportCase) try(t testing.TB, h TransportHarness, protocol string) {
 		t.Skip(reason)
 	}
 	t.Log(c.Doc)
+	if c.alone {
+		heap.Lock()
+		defer heap.Unlock()
+	} else {
+		heap.RLock()
+		defer heap.RUnlock()
+	}
 	c.run(newTransportTrial(t, h, protocol))
 }
+
+// heap is what all cases of a program share, and one of them measures.
+var heap sync.RWMutex
 
 func transports(name, doc string, run func(*transportTrial)) transportCase {
 	return transportCase{Case: Case{name, doc}, run: run}
@@ -106,7 +119,7 @@ var transportCases = []transportCase{
 	transports("KeepsRefusal", "If the body cannot be had again, the caller gets the refusal whole.", keepsRefusal),
 	transports("Reuse", "Refused answers are read or closed so that connections are used again.", reuse),
 	transports("EndlessRefusal", "A refusal without an end keeps nobody waiting.", endlessRefusal),
-	transports("Streams", "A body goes out while it is being written, an answer comes in while it is read: neither is held in memory.", streams),
+	{Case: Case{"Streams", "A body goes out while it is being written, an answer comes in while it is read: neither is held in memory."}, run: streams, alone: true},
 	transports("NoGetBody", "A body that cannot be had again is sent once, and the caller gets the answer whole.", noGetBody),
 	transports("WholeBody", "A body that is sent again is the same, byte for byte.", wholeBody),
 	transports("SameRequest", "A request that is sent again differs in the key and in nothing else.", sameRequest),

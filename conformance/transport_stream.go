@@ -41,8 +41,6 @@ func streams(s *transportTrial) {
 
 // F33: of what has gone by, nothing is found in memory.
 func keepsNothing(s *transportTrial) {
-	measuring.Lock()
-	defer measuring.Unlock()
 	for _, length := range []int64{bulk, -1} {
 		if s.Failed() {
 			return
@@ -97,9 +95,6 @@ func keepsNothing(s *transportTrial) {
 
 // bulk is how much goes by where a case looks for it in memory: 32 MiB.
 const bulk = 32 << 20
-
-// measuring lets one case at a time look at the heap, which all share.
-var measuring sync.Mutex
 
 // live returns how much of the heap is in use.
 func live() uint64 {
