@@ -129,7 +129,7 @@ func TestRetryDrainsWhatCannotBeRead(t *testing.T) {
 						StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: io.NopCloser(readFunc(read)), ContentLength: -1,
 					}, nil
 				})
-				c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("sentinel")}), client.WithBase(base), client.WithRetry(1))
+				c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("sentinel-1")}), client.WithBase(base), client.WithRetry(1))
 				defer c.Close()
 				start := time.Now()
 				if code := get(t, c, "https://api.example.com"); code != http.StatusOK {

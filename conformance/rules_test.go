@@ -133,6 +133,11 @@ func TestRulesOfTests(t *testing.T) {
 		}
 		bubble := slices.Contains(imports(f), "testing/synctest") || strings.HasSuffix(path, "bench_test.go")
 		ast.Inspect(f, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			bubble = bubble || ok && isCall(call, "SyncTest") // rapid's
+			return true
+		})
+		ast.Inspect(f, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.FuncDecl:
 				return n.Name.Name != "eventually" // asks again and again, up to a deadline
