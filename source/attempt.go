@@ -99,9 +99,12 @@ func (r *Ring) locked(ctx context.Context, s *snapshot) error {
 	for first := true; ; first = false {
 		r.mu.Lock()
 		w := r.window
+		over := r.snap.Load().unlock != s.unlock
 		r.unlock()
 		var done chan struct{}
 		switch {
+		case over:
+			return nil
 		case w != nil && w.wait > 0:
 			done = w.done
 		case first: // nobody asks, or takes any time for it
@@ -111,7 +114,7 @@ func (r *Ring) locked(ctx context.Context, s *snapshot) error {
 		case <-s.unlock:
 			return nil
 		case <-done:
-			if w.vain {
+			if w.vain && r.snap.Load().unlock == s.unlock {
 				return r.fail(ErrRefused)
 			}
 			// It brought something, though nothing to send: another may be on its way.

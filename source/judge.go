@@ -177,7 +177,8 @@ func (r *Ring) endProbe(a *Attempt, refused bool) {
 	if refused {
 		r.mark(a.v, now)
 	} else {
-		a.v.holdUntil = now.Add(r.holdOff(max(a.v.level-1, 0)))
+		r.hold(a.v, now.Add(r.holdOff(max(a.v.level-1, 0))))
+		a.v.holdUntil = a.v.holdUntil.Add(1) // where another waits as well, it has its turn first
 	}
 	r.recompute(now)
 	p.taken.Store(0) // not before: its hold-off is not to be seen as over
@@ -220,14 +221,20 @@ func (r *Ring) mark(v *version, now time.Time) {
 		v.proved, v.holdUntil = false, time.Time{}
 		return
 	}
-	v.holdUntil = now.Add(r.holdOff(v.level))
+	r.hold(v, now.Add(r.holdOff(v.level)))
 	v.level++
+}
+
+// hold keeps v back until then and, where bad keys lock out, every other that was
+// refused, but for one that is to be asked about at once. The caller holds mu.
+func (r *Ring) hold(v *version, until time.Time) {
+	v.holdUntil = until
 	if !r.cfg.lockout {
 		return
 	}
-	for _, o := range r.list { // and a bad key more must not go out before, but for such a question
-		if o.marked && !o.holdUntil.IsZero() && o.holdUntil.Before(v.holdUntil) {
-			o.holdUntil = v.holdUntil
+	for _, o := range r.list {
+		if o.marked && !o.holdUntil.IsZero() && o.holdUntil.Before(until) {
+			o.holdUntil = until
 		}
 	}
 }
