@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/conformance"
@@ -48,4 +51,24 @@ func TestNginxAPI(t *testing.T) {
 			return nil, fmt.Errorf("no line in nginx's log: %w", ctx.Err())
 		},
 	})
+}
+
+// A connection on which no request came yet, such as net/http keeps, does not hold
+// a reload up for longer than nginx waits for its workers.
+func TestNginxReloadDespiteUnusedConnection(t *testing.T) {
+	n := startNginx(t, conformance.NewKey(1))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(n.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(n.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close() // a worker that has answered this has the other connection, too
+	if err := n.Reload(conformance.NewKey(2)); err != nil {
+		t.Error(err)
+	}
 }

@@ -41,11 +41,14 @@ type Server struct {
 	cmd               *exec.Cmd
 }
 
-// Requests that are out when a worker is replaced are answered. The first %s is
-// the folder, the second the address, the third what becomes of a request.
+// Requests that are out when a worker is replaced are answered. A connection on which
+// there was none yet, such as net/http may have in store, would keep its worker for a
+// minute. The first %s is the folder, the second the address, the third what becomes
+// of a request.
 const config = `
 daemon off;
 worker_processes 2;
+worker_shutdown_timeout 3s;
 pid %[1]s/nginx.pid;
 error_log %[1]s/error.log;
 events { worker_connections 1024; }
