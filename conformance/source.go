@@ -17,7 +17,8 @@ type SourceHarness struct {
 	// [Sentinel].
 	Key func(n int) source.Key
 	// Lists says that the source lists all valid keys (Set.Complete); by
-	// default it has one key at a time.
+	// default it has one key at a time. The first set after a deletion may be
+	// complete in either case.
 	Lists bool
 	// Skip names the cases that do not apply, each with the reason.
 	Skip map[string]string

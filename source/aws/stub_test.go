@@ -255,9 +255,10 @@ func backend(s *stub, src source.Source) conformance.SourceBackend {
 				s.put("AWSPREVIOUS", keys[1].Version, keys[1].Secret.Expose())
 			}
 		},
-		Delete:  s.delete,
-		Break:   s.kill,
-		Repair:  func() { s.release(); s.server.Close(); s.start() },
+		Delete: s.delete,
+		Break:  s.kill,
+		// The SDK does not send again what it wrote on a connection that was closed.
+		Repair:  func() { s.release(); s.server.Close(); s.http.CloseIdleConnections(); s.start() },
 		Hang:    s.hang,
 		Deny:    func() { s.refuse(400, "AccessDeniedException") },
 		Restore: func() { s.set(nil) },

@@ -96,6 +96,7 @@ func (f form) harness() conformance.SourceHarness {
 			s := server(t)
 			proxy := proxy.New(t, s.Addr)
 			name := "keys:" + t.Name()
+			t.Cleanup(func() { do(t, s.Client, "DEL", name) })
 			return conformance.SourceBackend{
 				Source: rkredis.New(dial(t, proxy.Addr), name, f.opts...),
 				Put: func(keys ...source.Key) {
