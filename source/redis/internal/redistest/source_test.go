@@ -97,14 +97,20 @@ func (f form) harness() conformance.SourceHarness {
 			proxy := proxy.New(t, s.Addr)
 			name := "keys:" + t.Name()
 			t.Cleanup(func() { do(t, s.Client, "DEL", name) })
+			client := dial(t, proxy.Addr)
+			mend := func() {
+				proxy.Start()
+				// After a number of failures the client does not even try, for a second.
+				storetest.Eventually(t, "the connection", func() bool { return client.Ping(context.Background()).Err() == nil })
+			}
 			return conformance.SourceBackend{
-				Source: rkredis.New(dial(t, proxy.Addr), name, f.opts...),
+				Source: rkredis.New(client, name, f.opts...),
 				Put: func(keys ...source.Key) {
-					proxy.Start()
+					mend()
 					f.put(t, s.Client, name, keys...)
 				},
 				Delete: func() { do(t, s.Client, "DEL", name) },
-				Break:  proxy.Stop, Hang: proxy.Hang, Repair: proxy.Start,
+				Break:  proxy.Stop, Hang: proxy.Hang, Repair: mend,
 				Tear: func(next source.Key) { f.tear(t, s.Client, name, next) },
 			}
 		},
