@@ -178,7 +178,6 @@ func (r *Ring) endProbe(a *Attempt, refused bool) {
 		r.mark(a.v, now)
 	} else {
 		r.hold(a.v, now.Add(r.holdOff(max(a.v.level-1, 0))))
-		a.v.holdUntil = a.v.holdUntil.Add(1) // where another waits as well, it has its turn first
 	}
 	r.recompute(now)
 	p.taken.Store(0) // not before: its hold-off is not to be seen as over
@@ -228,7 +227,7 @@ func (r *Ring) mark(v *version, now time.Time) {
 // hold keeps v back until then and, where bad keys lock out, every other that was
 // refused, but for one that is to be asked about at once. The caller holds mu.
 func (r *Ring) hold(v *version, until time.Time) {
-	v.holdUntil = until
+	v.holdUntil, v.asked = until, r.epoch+1
 	if !r.cfg.lockout {
 		return
 	}

@@ -141,6 +141,31 @@ func TestLockoutSpendsOneKeyAHoldOff(t *testing.T) {
 	})
 }
 
+// While the server is locked, and so says nothing of a key, each hold-off costs one
+// request, too, and each key has its turn.
+//
+// F58
+func TestLockoutThatTellsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v3", "v2", "v1")}, source.WithLockout(), source.WithRefusalWait(0), source.WithPoll(time.Hour))
+		for range 3 {
+			for a, err := r.Attempt(t.Context(), true); err == nil && a.Next(t.Context(), false); {
+			}
+			time.Sleep(2 * time.Minute)
+		}
+		sent := make(map[string]int)
+		for start := time.Now(); time.Since(start) < 10*time.Minute; time.Sleep(100 * time.Millisecond) {
+			if a, err := r.Attempt(t.Context(), true); err == nil {
+				sent[a.Version()]++
+				a.Unknown()
+			}
+		}
+		if n := sent["v3"] + sent["v2"] + sent["v1"]; n < 8 || n > 30 || len(sent) < 3 {
+			t.Errorf("sent in ten minutes: %v", sent)
+		}
+	})
+}
+
 // While the source is asked for another key, those who come do not send the one that
 // was refused, and wait. A key that comes in time serves them all, and is no alarm.
 //

@@ -146,7 +146,7 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 
 // suspect returns the version that one request at a time finds out about, nil if
 // there is none: the current one while others are sent; in a lockout, where nothing
-// is, whichever is due first.
+// is, whichever is due first, of several the one that was asked about longest ago.
 func suspect(s *snapshot, live []*version) *version {
 	if !s.lockout {
 		if s.use == s.current {
@@ -156,7 +156,7 @@ func suspect(s *snapshot, live []*version) *version {
 	}
 	first := s.current
 	for _, v := range live {
-		if !v.dead && (v.holdUntil.Before(first.holdUntil) || v.holdUntil.Equal(first.holdUntil) && v.level < first.level) {
+		if !v.dead && (v.holdUntil.Before(first.holdUntil) || v.holdUntil.Equal(first.holdUntil) && v.asked < first.asked) {
 			first = v
 		}
 	}

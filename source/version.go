@@ -39,6 +39,7 @@ type version struct {
 	dead      bool // marked while a newer version was accepted: not tried again
 	level     int  // how often the hold-off was doubled
 	holdUntil time.Time
+	asked     uint64 // the ring's epoch when it was last held off
 	epoch     uint64 // of the ring, when the mark last changed; older attempts say nothing new
 
 	sampledSent, sampledAccepted uint64
