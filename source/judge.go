@@ -211,13 +211,13 @@ func (r *Ring) mark(v *version, now time.Time) {
 	}
 	v.standing = StateRefused
 	v.settled.Store(false)
-	again := r.cfg.lockout && v.proved && v == r.good
+	again := r.cfg.lockout && v == r.good
 	r.noLonger(v)
 	v.epoch = r.epoch + 1
 	if again {
 		// Where the hold-off begins at 20 s, one odd answer must not stop a client
 		// whose key was good: it is asked about once more, at once.
-		v.proved, v.holdUntil = false, time.Time{}
+		v.holdUntil = time.Time{}
 		return
 	}
 	r.hold(v, now.Add(r.holdOff(v.level)))

@@ -30,7 +30,7 @@ type version struct {
 	askAt      time.Time // for a successor, before it expires
 	standing   State     // unused, accepted, refused or unknown
 	accepted   bool      // ever, since it last became current or a window was spent on it
-	proved     bool      // accepted since it became current, or was last marked
+	proved     bool      // accepted since it became current
 	provedAt   uint64    // the ring's epoch when it was
 
 	// A version that was refused is marked: it is used only if nothing else is
