@@ -66,7 +66,7 @@ func (r *Ring) Attempt(ctx context.Context, repeatable bool) (a Attempt, err err
 			return a, s.err
 		}
 		a.v, a.epoch = s.use, s.epoch
-		if p := s.probe; p != nil && (repeatable || s.refused) && r.takes(p) {
+		if p := s.probe; p != nil && (repeatable || s.refused) && r.takes(p, repeatable) {
 			a.v, a.probe = p.v, p
 			break
 		}
@@ -128,11 +128,17 @@ func (r *Ring) locked(ctx context.Context, s *snapshot) error {
 	}
 }
 
-// instead returns the version to be sent in place of the one in use, if it is the
-// turn of another but the current, which is probed.
+// instead returns the version to be sent in place of the one in use where everything
+// is refused, if it is the turn of another but the current, which is probed.
 func (r *Ring) instead(s *snapshot) *version {
 	r.mu.Lock()
 	defer r.unlock()
+	if now := r.snap.Load(); now.use != nil {
+		s = now
+	}
+	if !s.refused { // any more
+		return s.use
+	}
 	return cmp.Or(r.due(r.cfg.now(), &past{n: 2, tried: [maxAttempts]trial{{v: s.use}, {v: s.current}}}), s.use)
 }
 

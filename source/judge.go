@@ -32,7 +32,7 @@ func (r *Ring) other(p *past) *version {
 	}
 	s := r.snap.Load()
 	current, use := s.current, s.use
-	if p.n == 1 && current != nil && live(current) && !p.has(current) && (!r.allRefused || !now().Before(current.holdUntil)) {
+	if p.n == 1 && current != nil && live(current) && !p.has(current) && r.joins(current, now) {
 		// It left with a previous version. If the current one is held off, the
 		// server may have taken it up since: that is why it drops the other.
 		p.early = current.marked && !r.cfg.lockout
@@ -69,6 +69,21 @@ func (r *Ring) other(p *past) *version {
 	return nil
 }
 
+// joins reports whether a request that left with a previous version goes on with
+// the current one. Where bad keys lock out, one request does so for each hold-off, and
+// none but the probe while everything is refused (F58). The caller holds mu.
+func (r *Ring) joins(current *version, now func() time.Time) bool {
+	switch {
+	case !r.cfg.lockout:
+		return !r.allRefused || !now().Before(current.holdUntil)
+	case r.allRefused, current.marked && current.ahead:
+		return false
+	default:
+		current.ahead = current.marked
+		return true
+	}
+}
+
 // due returns, where everything is refused, another version whose hold-off is over:
 // since that may have been the server's lapse, each gets a try then. The caller holds mu.
 func (r *Ring) due(now time.Time, p *past) *version {
@@ -91,6 +106,9 @@ func (r *Ring) accept(a *Attempt) {
 		// What was refused where v was accepted is refused because of the key.
 		r.doubts = 0
 		if t.v.epoch > t.epoch || t.v == v {
+			if i := slices.Index(r.list, v); t.v != v && t.v.marked && i >= 0 && i < slices.Index(r.list, t.v) {
+				t.v.dead, moved = true, true // it was marked while this request waited
+			}
 			continue // F59: it left before the version's standing changed
 		}
 		if t.probe && t.doubtful {
@@ -120,6 +138,9 @@ func (r *Ring) accept(a *Attempt) {
 		r.good = v
 	}
 	v.settled.Store(!v.marked)
+	if !v.marked {
+		r.waitedFor = nil // a key was good since
+	}
 	if moved {
 		r.recompute(r.cfg.now())
 		signal(r.wake)
@@ -149,13 +170,15 @@ func (r *Ring) exhausted(p *past, asked bool) {
 	}
 	for _, t := range p.tried[:p.n] {
 		// Within a hold-off nothing more is learnt: an address that refuses every
-		// key must not disturb the others again and again (F64).
-		if !t.doubtful && t.v.epoch <= t.epoch && !now.Before(t.v.holdUntil) {
+		// key must not disturb the others again and again (F64). Where bad keys lock
+		// out, one that was good again meanwhile must not go out till its end (F58).
+		if !t.doubtful && t.v.epoch <= t.epoch && (!now.Before(t.v.holdUntil) || r.cfg.lockout && !t.v.marked) {
 			r.mark(t.v, now)
 			moved = true
 		}
 	}
-	if c := r.snap.Load().current; moved && c != nil && c.marked && !p.has(c) && now.Before(c.holdUntil) {
+	if c := r.snap.Load().current; moved && c != nil && c.marked && !p.has(c) && now.Before(c.holdUntil) && (!r.cfg.lockout || !c.ahead) {
+		c.ahead = true
 		c.holdUntil = time.Time{} // the key in its place is refused as well: its time may have come
 	}
 	if moved {
@@ -209,7 +232,7 @@ func (r *Ring) mark(v *version, now time.Time) {
 		v.marked = true
 		r.emit(Event{Kind: Refused, Version: v.label()})
 	}
-	v.standing = StateRefused
+	v.standing, v.proved = StateRefused, false
 	v.settled.Store(false)
 	again := r.cfg.lockout && v == r.good
 	r.noLonger(v)
@@ -219,6 +242,9 @@ func (r *Ring) mark(v *version, now time.Time) {
 		// whose key was good: it is asked about once more, at once.
 		v.holdUntil = time.Time{}
 		return
+	}
+	if !v.holdUntil.IsZero() {
+		v.ahead = false
 	}
 	r.hold(v, now.Add(r.holdOff(v.level)))
 	v.level++

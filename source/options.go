@@ -72,7 +72,8 @@ func WithReadTimeout(d time.Duration) Option {
 // WithRefusalWait sets for how long a request whose keys were all refused may
 // wait, within its own context, for the source to come up with another: the
 // server may have moved first. Default 3 s; 0 waits for one reading only. While
-// nothing helps, it happens once, not for every request.
+// nothing helps, it happens once, not for every request. A key that comes and is
+// refused as well gives the request as long again.
 func WithRefusalWait(d time.Duration) Option { return func(c *config) { c.refusalWait = max(d, 0) } }
 
 // WithStaleAfter sets the age of the last good reading at which the ring

@@ -178,8 +178,9 @@ func (r *Ring) await(ctx context.Context, p *past) (v *version, waited bool) {
 		select {
 		case <-changed:
 		case <-w.done:
-			if w.vain {
-				return nil, true
+			if w.vain { // but a key that was there may have been taken up, or be valid by now
+				over, w = true, nil
+				continue
 			}
 			// It brought something new, though nothing for this request: another
 			// rotation may be on its way. A source that has something new each time
@@ -243,6 +244,9 @@ reading:
 			news = f.news
 		case <-ctx.Done():
 		}
+		if r.lockedOut() {
+			news = false // not for those who wait
+		}
 		if news || w.wait == 0 || ctx.Err() != nil {
 			break
 		}
@@ -252,6 +256,9 @@ reading:
 			// alone, a key that came in its second half went unseen.
 			pause = min(2*pause, max(w.wait/4, pause))
 		case <-changed:
+			if r.lockedOut() {
+				continue
+			}
 			news = true
 			break reading
 		case <-ctx.Done():
@@ -265,14 +272,19 @@ reading:
 	if w.vain && w.wait > 0 {
 		r.waitedFor = current
 		if current != nil {
-			current.accepted = false // an acceptance from here on opens a window again
-			current.settled.Store(false)
+			current.accepted = false
+		}
+		for _, v := range r.list { // an acceptance from here on opens a window again
+			v.settled.Store(false)
 		}
 	}
 	if w.vain && r.allRefused && !r.alarmed {
 		r.recompute(r.cfg.now())
 	}
 }
+
+// lockedOut reports whether every key is refused where bad ones lock out.
+func (r *Ring) lockedOut() bool { return r.snap.Load().lockout }
 
 // cool sets how long requests do without another window. The caller holds mu.
 func (r *Ring) cool() {

@@ -35,7 +35,7 @@ type Ring struct {
 	named     time.Time  // the latest time that a key was named after
 	prepare   []preparer
 	epoch     uint64
-	changed   chan struct{} // closed when a version joins
+	changed   chan struct{} // closed when a version joins, or becomes current
 	observers []*observer
 	outbox    []Event
 	warned    map[string]bool
@@ -95,12 +95,12 @@ func (p *probe) take(now time.Time) bool {
 }
 
 // takes is take for a probe of a snapshot that may be another one's by now, with
-// which a hold-off has begun.
-func (r *Ring) takes(p *probe) bool {
+// which a hold-off has begun, or the refusals have ended.
+func (r *Ring) takes(p *probe, repeatable bool) bool {
 	if !p.take(r.cfg.now()) {
 		return false
 	}
-	if r.snap.Load().probe == p {
+	if s := r.snap.Load(); s.probe == p && (repeatable || s.refused) {
 		return true
 	}
 	p.taken.Store(0)

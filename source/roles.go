@@ -49,7 +49,8 @@ func (r *Ring) recompute(now time.Time) {
 		}
 	}
 	r.list = keep
-	if current != nil && current != before.current {
+	switched := current != nil && current != before.current
+	if switched {
 		kind, previous := Switched, ""
 		if before.current != nil {
 			previous = before.current.label()
@@ -66,6 +67,10 @@ func (r *Ring) recompute(now time.Time) {
 		r.emit(Event{Kind: kind, Version: current.label(), Previous: previous})
 	}
 	r.publish(now, current, live)
+	if switched {
+		close(r.changed)
+		r.changed = make(chan struct{})
+	}
 }
 
 // newest returns the version that is current at this time.
@@ -130,7 +135,7 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 		r.emit(Event{Kind: AllRefused, Version: current.label()})
 	case s.use != nil && s.use != current && (s.use != before.use || r.alarmed && !allRefused):
 		r.emit(Event{Kind: FellBack, Version: s.use.label(), Previous: current.label()})
-	case !allRefused && current != nil && current == before.current && s.use == current && (r.alarmed || before.use != current):
+	case !allRefused && current != nil && current == before.current && s.use == current && (r.allRefused || before.use != current):
 		r.emit(Event{Kind: Recovered, Version: current.label()})
 	}
 	r.allRefused, r.alarmed = allRefused, alarmed
@@ -229,7 +234,7 @@ func (v *version) take(role Role, now time.Time) {
 
 // unmark forgets a refusal.
 func (v *version) unmark(epoch uint64) {
-	v.marked, v.dead, v.epoch = false, false, epoch
+	v.marked, v.dead, v.ahead, v.epoch = false, false, false, epoch
 }
 
 // maxRetired is how many versions that are out of use the status still lists.

@@ -30,7 +30,7 @@ type version struct {
 	askAt      time.Time // for a successor, before it expires
 	standing   State     // unused, accepted, refused or unknown
 	accepted   bool      // ever, since it last became current or a window was spent on it
-	proved     bool      // accepted since it became current
+	proved     bool      // accepted since it became current, or was marked
 	provedAt   uint64    // the ring's epoch when it was
 
 	// A version that was refused is marked: it is used only if nothing else is
@@ -39,6 +39,7 @@ type version struct {
 	dead      bool // marked while a newer version was accepted: not tried again
 	level     int  // how often the hold-off was doubled
 	holdUntil time.Time
+	ahead     bool   // went out beside the probes, or holdUntil was put forward, in this hold-off
 	asked     uint64 // the ring's epoch when it was last held off
 	epoch     uint64 // of the ring, when the mark last changed; older attempts say nothing new
 

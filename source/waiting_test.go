@@ -264,3 +264,69 @@ func TestKeyThatComesLateInTheWait(t *testing.T) {
 		b.Accepted()
 	})
 }
+
+// A key that the source had already, and that is valid, or taken by the server,
+// while a request waits, serves it.
+//
+// F61, F69
+func TestKeyThatIsTakenUpInTheWait(t *testing.T) {
+	t.Run("valid by now", func(t *testing.T) {
+		bothWays(t, func(t *testing.T, opts ...source.Option) {
+			set := listed("v2", "v1")
+			set.Keys[0].NotBefore = time.Now().Add(10 * time.Second)
+			r, _ := keep(t, &store{set: set}, append(opts, source.WithPoll(time.Hour))...)
+			accepted(t, r, "v1")
+			time.Sleep(9500 * time.Millisecond) // the server's clock is ahead
+			a, start := attempt(t, r, "v1"), time.Now()
+			b := next(t, &a, "v2")
+			b.Accepted()
+			if d := time.Since(start); d > time.Second {
+				t.Errorf("after %v", d)
+			}
+		})
+	})
+	t.Run("accepted by now", func(t *testing.T) {
+		bothWays(t, func(t *testing.T, opts ...source.Option) {
+			r, _ := keep(t, &store{set: listed("v1")}, append(opts, source.WithPoll(time.Hour))...)
+			if len(opts) > 0 { // it is asked about again while the request waits
+				accepted(t, r, "v1")
+			}
+			a := attempt(t, r, "v1")
+			time.AfterFunc(500*time.Millisecond, func() { accepted(t, r, "v1") })
+			b := next(t, &a, "v1")
+			b.Accepted()
+		})
+	})
+}
+
+// A ring that waited in vain waits again once a key was good, be it the previous.
+//
+// F61
+func TestWaitsAgainForThePrevious(t *testing.T) {
+	bothWays(t, func(t *testing.T, opts ...source.Option) {
+		s := &store{set: listed("v2", "v1")}
+		r, _ := keep(t, s, append(opts, source.WithPoll(10*time.Hour))...)
+		fallsBack(t, r, "v2", "v1")
+		a := attempt(t, r, "v1")
+		for a.Next(t.Context(), false) { // in vain
+		}
+		for start := time.Now(); time.Since(start) < time.Hour; time.Sleep(time.Second) {
+			a, err := r.Attempt(t.Context(), true)
+			for ok := err == nil; ok; {
+				if a.Version() == "v1" {
+					a.Accepted()
+					break
+				}
+				ok = a.Next(t.Context(), false)
+			}
+		}
+		time.AfterFunc(time.Second, func() { s.put(listed("v3"), nil) })
+		b, err := r.Attempt(t.Context(), true)
+		for ok := err == nil; ok && b.Version() != "v3"; {
+			ok = b.Next(t.Context(), false)
+		}
+		if b.Version() != "v3" {
+			t.Errorf("gave up with %q: %v", b.Version(), err)
+		}
+	})
+}

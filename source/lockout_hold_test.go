@@ -1,0 +1,194 @@
+package source_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// locking keeps these versions where bad keys lock out and nobody waits.
+func locking(t *testing.T, versions ...string) (*source.Ring, *store) {
+	t.Helper()
+	s := &store{set: listed(versions...)}
+	r, _ := keep(t, s, source.WithLockout(), source.WithRefusalWait(0), source.WithPoll(time.Hour))
+	return r, s
+}
+
+// refuseAll sends ten requests a second for d, all of which the server refuses,
+// and returns how often each version went out.
+func refuseAll(t *testing.T, r *source.Ring, d time.Duration) (sent map[string]int, all int) {
+	t.Helper()
+	sent = make(map[string]int)
+	for start := time.Now(); time.Since(start) < d; time.Sleep(100 * time.Millisecond) {
+		a, err := r.Attempt(t.Context(), true)
+		for ok := err == nil; ok; {
+			sent[a.Version()]++
+			all++
+			ok = a.Next(t.Context(), false)
+		}
+	}
+	return sent, all
+}
+
+// What is left of a hold-off when a key is good again does not let it go out with
+// every request once it is dead.
+//
+// F58
+func TestLockoutAfterARecovery(t *testing.T) {
+	t.Run("the other key is refused", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := locking(t, "v2", "v1")
+			fallsBack(t, r, "v2", "v1")
+			fallsBack(t, r, "v1", "v2")
+			accepted(t, r, "v2")
+			if _, n := refuseAll(t, r, 15*time.Second); n > 3 {
+				t.Errorf("%d bad keys", n)
+			}
+		})
+	})
+	t.Run("the clock was off", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := locking(t, "v1")
+			accepted(t, r, "v1")
+			a := attempt(t, r, "v1")
+			next(t, &a, "")
+			b := attempt(t, r, "v1")
+			b.Again()
+			b.Accepted()
+			if _, n := refuseAll(t, r, 15*time.Second); n > 3 {
+				t.Errorf("%d bad keys", n)
+			}
+		})
+	})
+}
+
+// Where bad keys lock out, an address that refuses every key does not send the new
+// one, which the server does not know yet, again and again.
+//
+// F58, F64
+func TestLockoutAndAnOddAddress(t *testing.T) {
+	for _, order := range []bool{false, true} {
+		t.Run(fmt.Sprint("order=", order), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, _ := locking(t, "v2", "v1")
+				fallsBack(t, r, "v2", "v1")
+				for range 5 { // to a hold-off of a minute
+					time.Sleep(70 * time.Second)
+					fallsBack(t, r, "v2", "v1")
+				}
+				sent := 0
+				for i := range 600 {
+					odd := i%50 == 49
+					a, err := r.Attempt(t.Context(), !odd || !order)
+					for ok := err == nil; ok; {
+						if a.Version() == "v2" {
+							sent++
+						}
+						switch {
+						case a.Version() == "v1" && !odd:
+							a.Accepted()
+							ok = false
+						case odd && order:
+							a.Refused()
+							ok = false
+						default:
+							ok = a.Next(t.Context(), false)
+						}
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				if sent > 5 {
+					t.Errorf("v2 was sent %d times in a minute", sent)
+				}
+			})
+		})
+	}
+}
+
+// Of many requests that are out with the previous key when the server drops it, one
+// goes on with the new key where that was refused and bad keys lock out.
+//
+// F58, F60
+func TestLockoutOfManyAtOnce(t *testing.T) {
+	for name, begin := range map[string]func(t *testing.T) (*source.Ring, []source.Attempt){
+		"the new one is held off": func(t *testing.T) (*source.Ring, []source.Attempt) {
+			r, _ := locking(t, "v2", "v1")
+			fallsBack(t, r, "v2", "v1")
+			return r, crowd(t, r)
+		},
+		"the new one is due": func(t *testing.T) (*source.Ring, []source.Attempt) {
+			r, _ := locking(t, "v2", "v1")
+			fallsBack(t, r, "v2", "v1")
+			list := crowd(t, r)
+			time.Sleep(time.Minute)
+			return r, list
+		},
+		"everything is refused": func(t *testing.T) (*source.Ring, []source.Attempt) {
+			r, s := locking(t, "v1")
+			accepted(t, r, "v1")
+			list := crowd(t, r)
+			s.put(listed("v2", "v1"), nil)
+			refresh(t, r)
+			accepted(t, r, "v2")
+			a := attempt(t, r, "v2")
+			b := next(t, &a, "v1")
+			next(t, &b, "")
+			return r, list
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, list := begin(t)
+				n := 0
+				for i := range list {
+					if list[i].Next(t.Context(), false) && list[i].Version() == "v2" {
+						n++
+					}
+				}
+				if _, err := r.Attempt(t.Context(), true); err == nil { // the probe
+					n++
+				}
+				if n > 2 {
+					t.Errorf("v2 was sent %d times at once", n)
+				}
+			})
+		})
+	}
+}
+
+// crowd begins fifty requests with v1.
+func crowd(t *testing.T, r *source.Ring) (list []source.Attempt) {
+	t.Helper()
+	for range 50 {
+		list = append(list, attempt(t, r, "v1"))
+	}
+	return list
+}
+
+// A key that was refused where a newer one was accepted has no turn while
+// everything is refused, be it that the newer one came while the request waited.
+//
+// F58, F70
+func TestRevokedKeyHasNoTurn(t *testing.T) {
+	bothWays(t, func(t *testing.T, opts ...source.Option) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, append(opts, source.WithPoll(time.Hour))...)
+		accepted(t, r, "v1")
+		time.AfterFunc(time.Second, func() { s.put(listed("v2", "v1"), nil) })
+		fallsBack(t, r, "v1", "v2")
+		if sent, _ := refuseAll(t, r, 10*time.Minute); sent["v1"] > 0 {
+			t.Errorf("sent %v", sent)
+		}
+	})
+}
+
+// bothWays runs f in a bubble where bad keys lock out, and where they do not.
+func bothWays(t *testing.T, f func(*testing.T, ...source.Option)) {
+	t.Run("lockout=false", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { f(t) }) })
+	t.Run("lockout=true", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { f(t, source.WithLockout()) })
+	})
+}
