@@ -16,7 +16,7 @@ check: faults
 	@./.ci/check $(STATICCHECK)
 
 unit:
-	@FUZZTIME=2s ./.ci/fuzz
+	@FUZZTIME=5000x ./.ci/fuzz
 	@./.ci/test
 
 # Which test proves which fault.
@@ -28,7 +28,7 @@ soak: deps
 	go test -race ./conformance/soak -run TestSoak -count=1 -timeout 0 -v -args -duration=$(or $(DURATION),10m) $(if $(SEED),-seed=$(SEED))
 
 fuzz:
-	FUZZTIME=$(or $(FUZZTIME),30s) ./.ci/fuzz
+	FUZZTIME=$(or $(FUZZTIME),500000x) ./.ci/fuzz
 
 # What is measured beside what is aimed at.
 bench:
