@@ -55,6 +55,7 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 	}
 	if s, ok := scheme.(interface{ CredentialHeaders() []string }); ok {
 		t.headers = s.CredentialHeaders()
+		t.spellings = spellings(t.headers)
 	}
 	if s, ok := scheme.(interface{ CredentialParams() []string }); ok {
 		t.params = s.CredentialParams()

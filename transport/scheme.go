@@ -19,8 +19,10 @@ import (
 // A scheme may also have methods CredentialHeaders() []string and
 // CredentialParams() []string that name the headers, in canonical form, and the
 // query parameters that it sets. A request that comes with one of them already is
-// the caller's own business: it is sent as it is (F47). And it may have a method
-// NeedsKey(*http.Request) bool that says which requests need a key at all; those
+// the caller's own business: it is sent as it is (F47). Its headers may also be
+// spelled in lower or upper case, or as CredentialHeaders has one besides.
+//
+// A method NeedsKey(*http.Request) bool says which requests need a key at all; those
 // that do not, such as ones for public market data, are sent as they are, even
 // where there is no key, and their answers say nothing about one.
 //
@@ -72,14 +74,14 @@ func Header(name string) Scheme { return HeaderPrefix(name, "") }
 // HeaderPrefix sends prefix and the secret as the value of the named header,
 // e.g. HeaderPrefix("Authorization", "Token ").
 func HeaderPrefix(name, prefix string) Scheme {
-	return headerScheme{textproto.CanonicalMIMEHeaderKey(name), func(key source.Key) (string, error) {
+	return headerScheme{textproto.CanonicalMIMEHeaderKey(name), name, func(key source.Key) (string, error) {
 		return prefix + key.Secret.Expose(), nil
 	}}
 }
 
 // Basic sends ID and secret as HTTP Basic credentials (RFC 7617).
 func Basic() Scheme {
-	return headerScheme{"Authorization", func(key source.Key) (string, error) {
+	return headerScheme{"Authorization", "Authorization", func(key source.Key) (string, error) {
 		if strings.Contains(key.ID, ":") {
 			return "", fmt.Errorf("transport: %w: a user name for Basic has no colon", source.ErrUnusable)
 		}
@@ -89,10 +91,11 @@ func Basic() Scheme {
 
 type headerScheme struct {
 	name  string
+	given string // as the API's documentation may spell it, and a caller after it
 	value func(source.Key) (string, error)
 }
 
-func (s headerScheme) CredentialHeaders() []string { return []string{s.name} }
+func (s headerScheme) CredentialHeaders() []string { return []string{s.name, s.given} }
 
 func (s headerScheme) Prepare(key source.Key) (Signer, error) {
 	value, err := s.value(key)

@@ -24,6 +24,7 @@ type Transport struct {
 
 	base       http.RoundTripper
 	headers    []string                 // that the scheme sets
+	spellings  []string                 // of those, that a caller's own may have
 	params     []string                 // of the query, likewise
 	needsKey   func(*http.Request) bool // nil: all do
 	once       func(*http.Request) bool // nil: as the method says
@@ -125,26 +126,36 @@ func ask(method func(*http.Request) bool, req *http.Request) (yes bool, err erro
 
 // own reports whether req comes with credentials of its own: a header or query
 // parameter that the scheme would set, be it empty, or user info, which net/http
-// turns into Authorization.
+// turns into Authorization. A header counts in its canonical spelling, which is that
+// of [http.Header], in lower and in upper case, and as the scheme has it.
 func (t *Transport) own(req *http.Request) bool {
 	switch {
-	case len(req.Header) > 0 && hasOne(req.Header, t.headers),
+	case len(req.Header) > 0 && hasOne(req.Header, t.spellings),
 		req.URL.User != nil && slices.Contains(t.headers, "Authorization"):
 		return true
 	}
 	return len(t.params) > 0 && req.URL.RawQuery != "" && slices.ContainsFunc(t.params, req.URL.Query().Has)
 }
 
-// hasOne reports whether h has an entry of one of the names, in whatever spelling.
+// hasOne reports whether h has an entry of one of the names, spelled so. To look each
+// up is faster than to compare all that h has.
 func hasOne(h http.Header, names []string) bool {
-	for k := range h {
-		for _, name := range names {
-			if len(k) == len(name) && strings.EqualFold(k, name) {
-				return true
-			}
+	for _, name := range names {
+		if _, ok := h[name]; ok {
+			return true
 		}
 	}
 	return false
+}
+
+// spellings returns the names as they are, in canonical form, in lower and in upper case.
+func spellings(names []string) []string {
+	var all []string
+	for _, name := range names {
+		all = append(all, http.CanonicalHeaderKey(name), name, strings.ToLower(name), strings.ToUpper(name))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // copied returns what is sent for req: a shallow copy of the struct and of the
