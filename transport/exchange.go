@@ -45,14 +45,17 @@ func (t *Transport) exchange(req *http.Request, obs *Observation) (resp *http.Re
 		}
 		if verdict == Passed || verdict == Silent {
 			x.passed(resp, verdict)
+			x.body.over(resp)
 			return resp, nil
 		}
 		if !x.again(resp, verdict) {
 			if err := req.Context().Err(); err != nil {
 				drain(resp)
+				x.body.over(nil)
 				return nil, err // F41
 			}
 			t.name(resp, &x.a)
+			x.body.over(resp)
 			return resp, nil
 		}
 		drain(resp)
@@ -62,8 +65,8 @@ func (t *Transport) exchange(req *http.Request, obs *Observation) (resp *http.Re
 
 // send signs out with the attempt's key and sends it. An error ends the attempt.
 func (x *exchange) send() (*http.Response, error) {
-	t, out, body := x.t, x.out, x.body.current
-	out.Body = body
+	t, out := x.t, x.out
+	x.body.signing(out)
 	sign, ok := x.a.Prepared(t.slot).(SignerFunc)
 	if !ok {
 		return nil, x.unsigned(source.ErrUnusable)
@@ -75,8 +78,8 @@ func (x *exchange) send() (*http.Response, error) {
 	if err != nil {
 		return nil, x.unsigned(err)
 	}
-	if replaced(body, out.Body) {
-		closeReader(body) // the scheme sends another in its place
+	if err := x.body.signed(out); err != nil {
+		return nil, x.unsigned(err)
 	}
 	if once {
 		sendOnce(out)
@@ -93,6 +96,7 @@ func (x *exchange) send() (*http.Response, error) {
 	}
 	if err != nil {
 		x.a.Unknown()
+		x.body.over(nil)
 		if resp != nil { // F31
 			closeReader(resp.Body)
 		}
@@ -175,6 +179,7 @@ func (x *exchange) again(resp *http.Response, v Verdict) bool {
 		learnt := t.resyncer != nil && t.resync(resp)
 		if learnt && may && !x.resynced && ctx.Err() == nil && x.body.renew(x.req) {
 			x.a.Again()
+			x.body.again()
 			x.resynced = true
 			return true
 		}
@@ -193,9 +198,10 @@ func (x *exchange) again(resp *http.Response, v Verdict) bool {
 		return false
 	}
 	if !x.a.Next(ctx, v == Doubtful) {
-		closeReader(x.body.current)
+		x.body.back()
 		return false
 	}
+	x.body.again()
 	x.refused = v
 	return true
 }
