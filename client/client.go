@@ -66,6 +66,15 @@ func WithOrigin(origins ...string) Option {
 	return WithTransport(transport.WithOrigin(origins...))
 }
 
+// WithOverride sends the client's key in place of a credential that a request comes
+// with: for use under an SDK, most of which set the header themselves. Default: such a
+// request fails with [transport.ErrCredential]. See [transport.WithOverride].
+func WithOverride() Option { return WithTransport(transport.WithOverride()) }
+
+// WithPassThrough sends a request that comes with a credential of its own as it is;
+// see [transport.WithPassThrough].
+func WithPassThrough() Option { return WithTransport(transport.WithPassThrough()) }
+
 // WithBase sets the RoundTripper that sends the requests; Close leaves it alone.
 // Default: a transport of the client's own, with the settings of
 // http.DefaultTransport, a limit of 30 s on waiting for a response's header, and

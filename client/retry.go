@@ -129,7 +129,7 @@ func discard(resp *http.Response) {
 func ours(err error) bool {
 	for _, target := range []error{
 		source.ErrNoKey, source.ErrUnusable, source.ErrStale, source.ErrRefused, source.ErrClosed,
-		transport.ErrOrigin, transport.ErrInsecure, transport.ErrBody, transport.ErrNoRoute,
+		transport.ErrOrigin, transport.ErrInsecure, transport.ErrCredential, transport.ErrBody, transport.ErrNoRoute,
 	} {
 		if errors.Is(err, target) {
 			return true

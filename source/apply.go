@@ -135,8 +135,16 @@ func (r *Ring) join(key Key, made preparation, besides []*version, now time.Time
 	key = key.Clone()
 	key.Version = label
 	v.key.Store(&key)
-	for slot := len(made.values); made.err == nil && slot < len(r.prepare); slot++ {
-		made.add(r.prepareWith(r.prepare[slot], key)) // of a transport that was made a moment ago
+	for slot, by := range r.prepare { // of a transport that was made, or went, a moment ago
+		if slot < len(made.values) && made.by[slot] != by.id {
+			made.by, made.values, made.err = made.by[:slot], made.values[:slot], nil
+		}
+		if slot == len(made.values) && made.err == nil {
+			r.addBy(&made, by, key)
+		}
+	}
+	if n := len(r.prepare); made.err == nil && len(made.values) > n {
+		made.values = made.values[:n]
 	}
 	for slot, value := range made.values {
 		if value != (unfit{}) && made.err == nil {

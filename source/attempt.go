@@ -20,6 +20,8 @@ type Attempt struct {
 	past  past // empty at a request's first attempt
 	shard uint32
 	ended bool
+	// foreign: the key is the caller's own, and the outcome says nothing to the ring.
+	foreign bool
 }
 
 // past is what a request has behind it: attempts that were all refused.
@@ -155,6 +157,10 @@ func (a *Attempt) Prepared(slot int) any { return (*a.v.prepared.Load())[slot] }
 
 // Accepted: the server took the key.
 func (a *Attempt) Accepted() {
+	if a.foreign {
+		a.Unknown()
+		return
+	}
 	a.ended = true
 	a.v.figures.shards[a.shard].accepted.Add(1)
 	if a.past.n == 0 && a.probe == nil && a.v.settled.Load() {
@@ -169,7 +175,7 @@ func (a *Attempt) Unknown() {
 	a.ended = true
 	a.v.figures.unknown.Add(1)
 	r := a.ring
-	busy := a.past.n > 0 && r.cfg.lockout
+	busy := a.past.n > 0 && r.lockout.Load()
 	if a.probe == nil && !busy {
 		return
 	}
@@ -194,6 +200,10 @@ func (a *Attempt) End() {
 // Refused: the server refused the key, and the request cannot be sent again.
 // The next request gets another version, if there is one.
 func (a *Attempt) Refused() {
+	if a.foreign {
+		a.Unknown()
+		return
+	}
 	a.ended = true
 	a.v.figures.refused.Add(1)
 	r := a.ring
@@ -203,7 +213,7 @@ func (a *Attempt) Refused() {
 	p := &a.past
 	p.add(a, false)
 	now := r.cfg.now()
-	if r.cfg.lockout && r.window == nil && r.ctx.Err() == nil && r.other(p) == nil {
+	if r.lockout.Load() && r.window == nil && r.ctx.Err() == nil && r.other(p) == nil {
 		r.ask(now, false) // the next ones wait
 	}
 	r.exhausted(p, false)
@@ -222,6 +232,10 @@ func (a *Attempt) Refused() {
 // the key: it counts only if the next attempt is accepted, gets one reading
 // without a wait, and after a few in vain none for a while.
 func (a *Attempt) Next(ctx context.Context, doubtful bool) bool {
+	if a.foreign {
+		a.Unknown()
+		return false
+	}
 	a.ended = true
 	a.v.figures.refused.Add(1)
 	r := a.ring
@@ -229,7 +243,7 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) bool {
 
 	r.mu.Lock()
 	defer r.unlock()
-	r.endProbe(a, !doubtful || r.cfg.lockout)
+	r.endProbe(a, !doubtful || r.lockout.Load())
 	var v *version
 	another, waited := p.add(a, doubtful), false
 	if another {
@@ -310,4 +324,14 @@ func (r *Ring) InUse() (Key, error) {
 		return Key{}, s.err
 	}
 	return s.use.key.Load().Clone(), nil
+}
+
+// Token returns the secret that requests get now, for what takes a function for
+// its token. It does not block; the errors are those of [Ring.InUse], and ctx's.
+func (r *Ring) Token(ctx context.Context) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	key, err := r.InUse()
+	return key.Secret.Expose(), err
 }

@@ -267,7 +267,7 @@ func TestUselessKeysAreNotCached(t *testing.T) {
 		}
 		s.put(source.Set{}, source.ErrUnavailable)
 		r, _ = keep(t, s, source.WithCache(cache))
-		if _, err := r.Prepare(prepare); err != nil || r.Version() != "v3" {
+		if _, _, err := r.Prepare(prepare); err != nil || r.Version() != "v3" {
 			t.Errorf("%s in use, %v", r.Version(), err)
 		}
 	})

@@ -165,7 +165,7 @@ func TestNamesAreNotUsedAgain(t *testing.T) {
 func TestSecondSchemeCannotHarmTheFirst(t *testing.T) {
 	s := &store{set: listed("v1")}
 	r, ev := keep(t, s, source.WithPrepare(func(k source.Key) (any, error) { return k.Version, nil }))
-	slot, err := r.Prepare(func(source.Key) (any, error) { return nil, errors.New("no such header") })
+	slot, _, err := r.Prepare(func(source.Key) (any, error) { return nil, errors.New("no such header") })
 	if slot != 1 || !errors.Is(err, source.ErrUnusable) || ev.count(source.Warning) > 1 {
 		t.Errorf("slot %d, %v", slot, err)
 	}
@@ -180,7 +180,7 @@ func TestSecondSchemeCannotHarmTheFirst(t *testing.T) {
 		t.Errorf("%q", ev.kinds())
 	}
 	// One that can use it does bind the ring.
-	slot, err = r.Prepare(func(k source.Key) (any, error) {
+	slot, _, err = r.Prepare(func(k source.Key) (any, error) {
 		if k.Version == "v3" {
 			return nil, errors.New("no")
 		}
@@ -205,7 +205,7 @@ func TestRotationDuringPrepare(t *testing.T) {
 	s := &store{set: listed("v1")}
 	r, _ := keep(t, s, source.WithPrepare(func(k source.Key) (any, error) { return k.Version, nil }))
 	rotated := false
-	_, err := r.Prepare(func(k source.Key) (any, error) {
+	_, _, err := r.Prepare(func(k source.Key) (any, error) {
 		if !rotated {
 			rotated = true
 			s.put(listed("v2"), nil)
@@ -237,10 +237,10 @@ func TestFirstSchemeThatCannot(t *testing.T) {
 			}
 			return "choosy " + k.Version, nil
 		}
-		if _, err := r.Prepare(choosy); !errors.Is(err, source.ErrUnusable) {
+		if _, _, err := r.Prepare(choosy); !errors.Is(err, source.ErrUnusable) {
 			t.Errorf("%v", err)
 		}
-		if _, err := r.Prepare(func(k source.Key) (any, error) { return "any " + k.Version, nil }); err != nil {
+		if _, _, err := r.Prepare(func(k source.Key) (any, error) { return "any " + k.Version, nil }); err != nil {
 			t.Error(err)
 		}
 		if a, err := r.Attempt(t.Context(), true); err != nil || a.Prepared(1) != "any bad" {

@@ -35,7 +35,7 @@ func (r *Ring) other(p *past) *version {
 	if p.n == 1 && current != nil && live(current) && !p.has(current) && r.joins(current, now) {
 		// It left with a previous version. If the current one is held off, the
 		// server may have taken it up since: that is why it drops the other.
-		p.early = current.marked && !r.cfg.lockout
+		p.early = current.marked && !r.lockout.Load()
 		return current
 	}
 	// F68: the source may be ahead of the server by two rotations and more. After two
@@ -54,7 +54,7 @@ func (r *Ring) other(p *past) *version {
 		return t.v // it was refused a moment before the server took it up
 	}
 	switch {
-	case r.cfg.lockout:
+	case r.lockout.Load():
 		return nil
 	case p.n == 1 && use != nil && use != current && live(use) && !p.has(use):
 		return use // a probe was refused while everything is
@@ -74,7 +74,7 @@ func (r *Ring) other(p *past) *version {
 // none but the probe while everything is refused (F58). The caller holds mu.
 func (r *Ring) joins(current *version, now func() time.Time) bool {
 	switch {
-	case !r.cfg.lockout:
+	case !r.lockout.Load():
 		return !r.allRefused || !now().Before(current.holdUntil)
 	case r.allRefused, current.marked && current.ahead:
 		return false
@@ -172,12 +172,12 @@ func (r *Ring) exhausted(p *past, asked bool) {
 		// Within a hold-off nothing more is learnt: an address that refuses every
 		// key must not disturb the others again and again (F64). Where bad keys lock
 		// out, one that was good again meanwhile must not go out till its end (F58).
-		if !t.doubtful && t.v.epoch <= t.epoch && (!now.Before(t.v.holdUntil) || r.cfg.lockout && !t.v.marked) {
+		if !t.doubtful && t.v.epoch <= t.epoch && (!now.Before(t.v.holdUntil) || r.lockout.Load() && !t.v.marked) {
 			r.mark(t.v, now)
 			moved = true
 		}
 	}
-	if c := r.snap.Load().current; moved && c != nil && c.marked && !p.has(c) && now.Before(c.holdUntil) && (!r.cfg.lockout || !c.ahead) {
+	if c := r.snap.Load().current; moved && c != nil && c.marked && !p.has(c) && now.Before(c.holdUntil) && (!r.lockout.Load() || !c.ahead) {
 		c.ahead = true
 		c.holdUntil = time.Time{} // the key in its place is refused as well: its time may have come
 	}
@@ -234,7 +234,7 @@ func (r *Ring) mark(v *version, now time.Time) {
 	}
 	v.standing, v.proved = StateRefused, false
 	v.settled.Store(false)
-	again := r.cfg.lockout && v == r.good
+	again := r.lockout.Load() && v == r.good
 	r.noLonger(v)
 	v.epoch = r.epoch + 1
 	if again {
@@ -254,7 +254,7 @@ func (r *Ring) mark(v *version, now time.Time) {
 // refused, but for one that is to be asked about at once. The caller holds mu.
 func (r *Ring) hold(v *version, until time.Time) {
 	v.holdUntil, v.asked = until, r.epoch+1
-	if !r.cfg.lockout {
+	if !r.lockout.Load() {
 		return
 	}
 	for _, o := range r.list {

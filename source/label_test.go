@@ -21,7 +21,7 @@ func TestSchemesSeeTheNameThatIsReported(t *testing.T) {
 	}
 	defer ring.Close()
 	var seen []string
-	if _, err := ring.Prepare(func(key source.Key) (any, error) { seen = append(seen, key.Version); return nil, nil }); err != nil {
+	if _, _, err := ring.Prepare(func(key source.Key) (any, error) { seen = append(seen, key.Version); return nil, nil }); err != nil {
 		t.Fatal(err)
 	}
 	for n, key := range []source.Key{{}, {}, {Version: "v5"}, {Version: "v5"}} {

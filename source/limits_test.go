@@ -22,7 +22,7 @@ func TestZeroValues(t *testing.T) {
 		if _, err := r.InUse(); !errors.Is(err, source.ErrNoKey) {
 			t.Errorf("InUse: %v", err)
 		}
-		if _, err := r.Prepare(nil); !errors.Is(err, source.ErrNoKey) {
+		if _, _, err := r.Prepare(nil); !errors.Is(err, source.ErrNoKey) {
 			t.Errorf("Prepare: %v", err)
 		}
 		if r.Refresh(t.Context()) == nil || r.Revoke("v1") == nil || r.Close() != nil || r.Version() != "" || r.Status().Healthy {

@@ -107,11 +107,26 @@ func WithoutRollback() Option { return func(c *config) { c.noRollback = true } }
 // while the source is asked for another key wait for that: see [WithRefusalWait].
 func WithLockout() Option { return func(c *config) { c.lockout = true } }
 
+// Lockout is [WithLockout] for a ring that is there already: from now on. A
+// transport whose API locks out sets it.
+func (r *Ring) Lockout() {
+	if r == nil || r.cancel == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.unlock()
+	if !r.lockout.Swap(true) {
+		r.recompute(r.cfg.now())
+	}
+}
+
 // WithPrepare is [Ring.Prepare] ahead of the first set: a key that its scheme
 // cannot use never becomes current, not even at the start. The first such option
 // has slot 0, the next 1. An error must not hold the secret.
 func WithPrepare(prepare func(Key) (any, error)) Option {
-	return func(c *config) { c.prepare = append(c.prepare, preparer{prepare, true}) }
+	return func(c *config) {
+		c.prepare = append(c.prepare, preparer{prepare, true, uint64(len(c.prepare) + 1)})
+	}
 }
 
 // WithCache keeps the last good keys, previous ones included, in cache, so that

@@ -8,8 +8,9 @@ import (
 
 // A preparer is the prepare function of one scheme.
 type preparer struct {
-	prepare func(Key) (any, error)
-	binds   bool // what it cannot use, nobody may: it could use a key once
+	prepare func(Key) (any, error) // nil: the slot was given back
+	binds   bool                   // what it cannot use, nobody may: it could use a key once
+	id      uint64                 // slots are used again, ids are not
 }
 
 // unfit stands for what a scheme that does not bind the ring made of a key that it
@@ -24,13 +25,15 @@ type unfit struct{}
 // [WithPrepare].
 //
 // A key that prepare refuses is unusable to this ring, and the error is what it
-// said of the current one. But where it refuses every key there is, or the
+// said of the current one. release gives the slot back, to the next that asks; the
+// one that asked for it must not use it any more. It may be called once, from any
+// goroutine. But where it refuses every key there is, or the
 // current one, which others that prepare keys for this ring can use, it is
 // prepare that is at fault, as far as one can tell: the error and a Warning say
 // so, and until it can use a key, it has no say.
-func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, err error) {
+func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, release func(), err error) {
 	if r == nil || r.cancel == nil {
-		return 0, fmt.Errorf("source: %w: no ring", ErrNoKey)
+		return 0, func() {}, fmt.Errorf("source: %w: no ring", ErrNoKey)
 	}
 	made := make(map[*version]preparation)
 	r.mu.Lock()
@@ -48,13 +51,14 @@ func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, err error) {
 		r.unlock()
 		for _, v := range missing {
 			var p preparation
-			p.add(r.prepareWith(preparer{prepare, true}, *v.key.Load()))
+			p.add(r.prepareWith(preparer{prepare: prepare, binds: true}, *v.key.Load()))
 			made[v] = p
 		}
 		r.mu.Lock()
 	}
 	current := r.snap.Load().current
-	p := preparer{prepare: prepare, binds: made[current].err == nil}
+	r.preparers++
+	p := preparer{prepare: prepare, binds: made[current].err == nil, id: r.preparers}
 	if !p.binds && !slices.ContainsFunc(r.prepare, func(o preparer) bool { return o.binds }) {
 		p.binds = slices.ContainsFunc(r.list, func(v *version) bool { return made[v].err == nil })
 	}
@@ -64,10 +68,14 @@ func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, err error) {
 	if !p.binds {
 		r.warn(fmt.Errorf("a scheme cannot use version %q: %w", current.label(), made[current].err))
 	}
-	slot = len(r.prepare)
-	r.prepare = append(r.prepare, p)
+	if slot = slices.IndexFunc(r.prepare, func(o preparer) bool { return o.prepare == nil }); slot < 0 {
+		slot = len(r.prepare)
+		r.prepare = append(r.prepare, p)
+	}
+	r.prepare[slot] = p
 	for _, v := range r.list {
-		prepared := append(slices.Clone(*v.prepared.Load()), make([]any, slot+1)...)[:slot+1]
+		prepared := slices.Clone(*v.prepared.Load())
+		prepared = append(prepared, make([]any, max(slot+1-len(prepared), 0))...)
 		prepared[slot] = made[v].values[0]
 		if made[v].err != nil {
 			prepared[slot] = unfit{}
@@ -79,18 +87,46 @@ func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, err error) {
 		}
 	}
 	r.recompute(r.cfg.now())
-	return slot, err
+	return slot, func() { r.release(slot) }, err
+}
+
+// release frees a slot. What was made for it stays with the versions until another
+// has the slot, but for slots at the end, which go (F116).
+func (r *Ring) release(slot int) {
+	r.mu.Lock()
+	defer r.unlock()
+	r.prepare[slot] = preparer{}
+	for n := len(r.prepare); n > 0 && r.prepare[n-1].prepare == nil; n-- {
+		r.prepare = r.prepare[:n-1]
+	}
+	for _, v := range r.list {
+		made := *v.prepared.Load()
+		if slot < len(made) {
+			made = slices.Clone(made[:min(len(made), len(r.prepare))])
+			if slot < len(made) {
+				made[slot] = nil
+			}
+			v.prepared.Store(&made)
+		}
+	}
 }
 
 // A preparation is what the schemes made of one key, by slot.
 type preparation struct {
-	label  string // the key's name, which the schemes have seen
+	label  string   // the key's name, which the schemes have seen
+	by     []uint64 // whose the values are
 	values []any
 	err    error
 }
 
 func (p *preparation) add(value any, err error) {
 	p.values, p.err = append(p.values, value), err
+}
+
+// addBy has a scheme make the next value.
+func (r *Ring) addBy(p *preparation, by preparer, key Key) {
+	p.by = append(p.by, by.id)
+	p.add(r.prepareWith(by, key))
 }
 
 // prepareNew has the schemes prepare the keys that the ring does not hold: off
@@ -111,7 +147,7 @@ func (r *Ring) prepareNew(keys []Key) []preparation {
 	for i, key := range keys {
 		key.Version = made[i].label
 		for slot := 0; key.Version != "" && made[i].err == nil && slot < len(prepare); slot++ {
-			made[i].add(r.prepareWith(prepare[slot], key))
+			r.addBy(&made[i], prepare[slot], key)
 		}
 	}
 	return made
@@ -123,6 +159,9 @@ func (r *Ring) prepareWith(by preparer, key Key) (p any, err error) {
 			err = fmt.Errorf("%w: its scheme panicked", ErrUnusable)
 		}
 	}()
+	if by.prepare == nil { // a slot that was given back
+		return unfit{}, nil
+	}
 	p, err = by.prepare(key)
 	switch {
 	case err != nil && !by.binds:

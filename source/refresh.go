@@ -169,7 +169,7 @@ func (r *Ring) await(ctx context.Context, p *past) (v *version, waited bool) {
 				return nil, false
 			}
 		}
-		if r.cfg.lockout && !told {
+		if r.lockout.Load() && !told {
 			r.exhausted(p, false) // F58: those who come meanwhile do not send that key as well
 			told = true
 		}
@@ -300,7 +300,7 @@ func (r *Ring) cool() {
 // 1 min, a tenth of it jitter. Where bad keys lock out, it begins at 20 s.
 func (r *Ring) holdOff(level int) time.Duration {
 	first := minHoldOff
-	if r.cfg.lockout {
+	if r.lockout.Load() {
 		first = lockoutHoldOff
 	}
 	d := min(first<<min(level, 10), maxHoldOff)

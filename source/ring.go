@@ -18,7 +18,8 @@ type Ring struct {
 	name string
 	cfg  config
 
-	snap atomic.Pointer[snapshot]
+	snap    atomic.Pointer[snapshot]
+	lockout atomic.Bool // bad keys lock out
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -27,29 +28,33 @@ type Ring struct {
 	wake   chan struct{} // "look at the clock again", from ourselves
 	dirty  chan struct{} // "the cache is behind"
 
-	mu        sync.Mutex
-	list      []*version // newest first: pending, current, previous
-	retired   []retired  // newest first
-	salt      []byte     // of digests
-	barred    []string   // digests of what Revoke put out of use
-	named     time.Time  // the latest time that a key was named after
-	prepare   []preparer
-	epoch     uint64
-	changed   chan struct{} // closed when a version joins, or becomes current
-	observers []*observer
-	outbox    []Event
-	warned    map[string]bool
-	flight    *flight
-	next      *flight // starts when flight ends
-	reads     uint64
-	failed    uint64
-	failures  int // in a row
-	lastRead  time.Time
-	lastErr   error
-	hint      time.Duration // the source's FreshFor
-	cached    bool          // the keys come out of the cache
-	stale     bool
-	expiring  *version // that Expiring was reported for
+	mu          sync.Mutex
+	list        []*version // newest first: pending, current, previous
+	retired     []retired  // newest first
+	salt        []byte     // of digests
+	barred      []string   // digests of what Revoke put out of use
+	named       time.Time  // the latest time that a key was named after
+	prepare     []preparer
+	preparers   uint64 // ever, for their ids
+	epoch       uint64
+	changed     chan struct{} // closed when a version joins, or becomes current
+	observers   []*observer
+	outbox      []Event
+	warned      map[string]bool
+	flight      *flight
+	next        *flight // starts when flight ends
+	reads       uint64
+	failed      uint64
+	failures    int // in a row
+	lastRead    time.Time
+	lastErr     error
+	callers     *version // stands for all keys that callers brought along
+	callersSeen uint64
+	callersTold time.Time     // when they were last warned of
+	hint        time.Duration // the source's FreshFor
+	cached      bool          // the keys come out of the cache
+	stale       bool
+	expiring    *version // that Expiring was reported for
 
 	window     *window
 	allRefused bool
@@ -138,8 +143,11 @@ func Keep(ctx context.Context, src Source, opts ...Option) (*Ring, error) {
 		src: src, name: name(src), cfg: cfg,
 		kicks: make(chan struct{}, 1), wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
 		changed: make(chan struct{}), warned: make(map[string]bool), salt: newSalt(),
-		prepare: cfg.prepare,
+		prepare: cfg.prepare, preparers: uint64(len(cfg.prepare)),
 	}
+	r.lockout.Store(cfg.lockout)
+	r.callers = &version{figures: &figures{}}
+	r.callers.key.Store(&Key{})
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.snap.Store(&snapshot{err: r.fail(ErrNoKey)})
 	if cfg.logger != nil {

@@ -110,7 +110,7 @@ func (r *Ring) publish(now time.Time, current *version, live []*version) {
 	case r.cfg.maxStale > 0 && age >= r.cfg.maxStale:
 		s.err = r.fail(fmt.Errorf("%w: last read %v ago", ErrStale, age.Round(time.Second)))
 	}
-	s.refused, s.lockout = s.err == nil && allRefused, s.err == nil && allRefused && r.cfg.lockout
+	s.refused, s.lockout = s.err == nil && allRefused, s.err == nil && allRefused && r.lockout.Load()
 	if v := suspect(s, live); s.err == nil && v != nil {
 		s.probe = &probe{v: v, at: v.holdUntil, taken: new(atomic.Int64)}
 		if p := before.probe; p != nil && before.current == current {
@@ -275,6 +275,7 @@ func (r *Ring) turn() time.Duration {
 		}
 	}
 	due := false
+	r.callers.sample(now)
 	for _, v := range r.list {
 		v.sample(now)
 		if v.revoked || v.unusable != nil {

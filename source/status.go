@@ -37,6 +37,10 @@ type Status struct {
 	// Versions are all versions, newest first: the live ones and a few retired ones.
 	Versions []VersionStatus `json:"versions"`
 
+	// Callers are the requests with keys of their own that the ring does not know:
+	// see [Ring.Caller].
+	Callers Use `json:"callers"`
+
 	// LastRead is when the source was last read with success, and Age how long
 	// that is ago. Of keys out of a cache it is when they were true.
 	LastRead time.Time     `json:"last_read,omitzero"`
@@ -52,6 +56,14 @@ type Status struct {
 	// Reads and FailedReads count readings of the source.
 	Reads       uint64 `json:"reads"`
 	FailedReads uint64 `json:"failed_reads"`
+}
+
+// Use is how much keys are used that are not the ring's.
+type Use struct {
+	Requests uint64 `json:"requests"`
+	InFlight uint64 `json:"in_flight"`
+	// LastUsed is noted by sampling, as that of a version is.
+	LastUsed time.Time `json:"last_used,omitzero"`
 }
 
 // VersionStatus is what a ring knows of one version.
@@ -88,6 +100,16 @@ type VersionStatus struct {
 // would have shown.
 const quietTime = maxHoldOff
 
+// unknownKeys is why nothing is safe to revoke: which key these requests carry, nobody knows.
+const unknownKeys = "requests with keys of their own, which the ring does not know, went out less than a minute ago"
+
+// callersAct reports whether such requests are out, or were a moment ago. The
+// caller holds mu.
+func (r *Ring) callersAct(now time.Time) bool {
+	c := r.callers
+	return c.figures.inFlight() > 0 || !c.lastUsed.IsZero() && now.Sub(c.lastUsed) < quietTime
+}
+
 // Status says what the ring knows now. It takes a lock that requests do not need.
 func (r *Ring) Status() Status {
 	if r == nil || r.cancel == nil {
@@ -111,6 +133,9 @@ func (r *Ring) Status() Status {
 		s.InUse = snap.use.label()
 		s.Healthy = !r.stale && !snap.use.marked
 	}
+	c := r.callers
+	c.sample(now)
+	s.Callers = Use{c.figures.sent(), c.figures.inFlight(), c.lastUsed}
 	for _, v := range r.list {
 		v.sample(now)
 		vs := r.describe(v, now)
@@ -122,9 +147,13 @@ func (r *Ring) Status() Status {
 	for _, old := range r.retired {
 		vs := old.status
 		vs.count(old.figures)
-		vs.SafeToRevoke, vs.Reason = vs.InFlight == 0, "no longer used"
-		if vs.InFlight > 0 {
-			vs.Reason = "requests that carry it are still out"
+		switch {
+		case vs.InFlight > 0:
+			vs.SafeToRevoke, vs.Reason = false, "requests that carry it are still out"
+		case r.callersAct(now):
+			vs.SafeToRevoke, vs.Reason = false, unknownKeys
+		default:
+			vs.SafeToRevoke, vs.Reason = true, "no longer used"
 		}
 		s.Versions = append(s.Versions, vs)
 	}
@@ -162,6 +191,8 @@ func (r *Ring) safeToRevoke(v *version, vs VersionStatus, now time.Time) (bool, 
 		return false, "it is current"
 	case vs.InFlight > 0:
 		return false, "requests that carry it are still out"
+	case r.callersAct(now):
+		return false, unknownKeys
 	case v.revoked:
 		return true, "revoked here"
 	case v.role == RoleRetired:

@@ -12,19 +12,21 @@ import (
 type exchange struct {
 	t        *Transport
 	req      *http.Request // the caller's
+	base     http.RoundTripper
 	out      *http.Request // what is sent for it
 	a        source.Attempt
 	body     body
 	obs      *Observation // nil: nobody looks
 	first    string       // the version that the request left with
 	refused  Verdict      // of the attempt before, if that was a refusal
+	replace  bool         // something stands where the scheme puts the key
 	resynced bool
 	signing  bool // by the scheme's code, which may panic
 }
 
 // exchange carries the request out.
-func (t *Transport) exchange(req *http.Request, obs *Observation) (resp *http.Response, err error) {
-	x := exchange{t: t, req: req, obs: obs}
+func (t *Transport) exchange(req *http.Request, base http.RoundTripper, obs *Observation, replace bool) (resp *http.Response, err error) {
+	x := exchange{t: t, req: req, base: base, obs: obs, replace: replace}
 	// The attempt begins ahead of the copying: its counter's atomic addition would
 	// wait for all that the copying writes.
 	if x.a, err = t.ring.Attempt(req.Context(), t.repeatable(req)); err != nil {
@@ -66,28 +68,13 @@ func (t *Transport) exchange(req *http.Request, obs *Observation) (resp *http.Re
 // send signs out with the attempt's key and sends it. An error ends the attempt.
 func (x *exchange) send() (*http.Response, error) {
 	t, out := x.t, x.out
-	x.body.signing(out)
-	sign, ok := x.a.Prepared(t.slot).(SignerFunc)
-	if !ok {
-		return nil, x.unsigned(source.ErrUnusable)
-	}
-	x.signing = true
-	once := t.once != nil && t.once(x.req)
-	err := sign(out)
-	x.signing = false
-	if err != nil {
-		return nil, x.unsigned(err)
-	}
-	if err := x.body.signed(out); err != nil {
-		return nil, x.unsigned(err)
-	}
-	if once {
-		sendOnce(out)
+	if err := x.sign(); err != nil {
+		return nil, err
 	}
 	if x.obs != nil {
 		out = unobserved(out)
 	}
-	resp, err := t.base.RoundTrip(out)
+	resp, err := x.base.RoundTrip(out)
 	if x.obs != nil {
 		x.obs.note(x.a.Version(), x.a.Version() != x.first)
 	}
@@ -106,10 +93,40 @@ func (x *exchange) send() (*http.Response, error) {
 		resp.Body = http.NoBody
 	}
 	resp.Request = x.req // F43
-	if len(t.params) > 0 {
+	if len(t.places.params) > 0 {
 		t.cleanLocation(resp, x.a.Key())
 	}
 	return resp, nil
+}
+
+// sign signs out with the attempt's key. An error ends the attempt.
+func (x *exchange) sign() error {
+	t, out := x.t, x.out
+	x.body.signing(out)
+	sign, ok := x.a.Prepared(t.slot).(SignerFunc)
+	if !ok {
+		return x.unsigned(source.ErrUnusable)
+	}
+	x.signing = true
+	var err error
+	if x.replace {
+		err = t.places.clear(out)
+	}
+	once := t.once != nil && t.once(x.req)
+	if err == nil {
+		err = sign(out)
+	}
+	x.signing = false
+	if err == nil {
+		err = x.body.signed(out)
+	}
+	if err != nil {
+		return x.unsigned(err)
+	}
+	if once {
+		sendOnce(out)
+	}
+	return nil
 }
 
 // unsigned ends an attempt that could not be signed.
@@ -119,12 +136,14 @@ func (x *exchange) unsigned(err error) error {
 	return redact(fmt.Errorf("transport: signing with version %q: %w", x.a.Version(), err), x.a.Key(), nil)
 }
 
+var errPanicked = fmt.Errorf("%w: its scheme panicked", source.ErrUnusable)
+
 // end lets go of what the exchange holds. A scheme that panics fails the request,
 // not the program, and what it panicked with, which may hold the secret, goes no
 // further (F97); any other panic passes through.
 func (x *exchange) end(resp **http.Response, err *error) {
 	if x.signing && recover() != nil {
-		*resp, *err = nil, x.unsigned(fmt.Errorf("%w: its scheme panicked", source.ErrUnusable))
+		*resp, *err = nil, x.unsigned(errPanicked)
 	}
 	x.body.release()
 	x.a.End()
@@ -133,7 +152,7 @@ func (x *exchange) end(resp **http.Response, err *error) {
 // credentials are the values that the scheme gave its headers.
 func (t *Transport) credentials(out *http.Request) []string {
 	var values []string
-	for _, h := range t.headers {
+	for _, h := range t.places.headers {
 		values = append(values, out.Header[h]...)
 	}
 	return values

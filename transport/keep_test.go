@@ -84,43 +84,6 @@ func TestSecondTransportThatCannot(t *testing.T) {
 	send(t, good, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 1)
 }
 
-// A caller's header is his in other spellings, too: two values must not go out.
-//
-// F47, F48
-func TestCallersHeaderInAnotherSpelling(t *testing.T) {
-	two := transport.SchemeFunc(func(source.Key) (transport.Signer, error) {
-		return transport.SignerFunc(func(r *http.Request) error { r.Header.Set("X-Key", "ours"); r.Header.Set("X-Sign", "ours"); return nil }), nil
-	})
-	type headers struct {
-		transport.Scheme
-		names
-	}
-	for _, name := range []string{"x-key", "X-SIGN", "X-Key", "X-API-Key"} {
-		base := roundTripper(func(r *http.Request) (*http.Response, error) {
-			if len(r.Header) != 1 || r.Header[name][0] != "mine" {
-				t.Errorf("%s: sent with %v", name, r.Header)
-			}
-			return status(http.StatusOK), nil
-		})
-		var scheme transport.Scheme = headers{two, names{"X-Key", "X-Sign"}}
-		if name == "X-API-Key" {
-			scheme = transport.Header(name)
-		}
-		rt := transport.New(quiet(t, newStore("v1")), scheme, transport.WithBase(base))
-		req := get(t, "https://a.example/")
-		req.Header[name] = []string{"mine"}
-		resp, err := rt.RoundTrip(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-	}
-}
-
-type names []string
-
-func (n names) CredentialHeaders() []string { return n }
-
 // The first request of a transport may be one that was redirected within its own
 // origin, by another transport's doing: it carries the key. From elsewhere it
 // does not.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"runtime"
 
 	"github.com/rollingkeys/rollingkeys/source"
 )
@@ -18,7 +19,9 @@ func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
 		t.err = fmt.Errorf("transport: %w: New was given no ring", source.ErrNoKey)
 	}
 	if t.err == nil {
-		t.slot, _ = ring.Prepare(prepare(scheme)) // a key that cannot be used is the ring's to report
+		var release func()
+		t.slot, release, _ = ring.Prepare(prepare(scheme)) // a key that cannot be used is the ring's to report
+		runtime.AddCleanup(t, func(release func()) { release() }, release)
 		t.draw(ring, o)
 	}
 	return t
@@ -49,16 +52,10 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 			opt(o)
 		}
 	}
-	t := &Transport{base: o.base, classifier: o.classifier, replay: o.replay, header: o.header}
+	t := &Transport{base: o.base, classifier: o.classifier, replay: o.replay, header: o.header,
+		places: placesOf(scheme), override: o.override, passes: o.passThrough, observer: o.observer}
 	if t.base == nil {
 		t.base = http.DefaultTransport // F45: as it is now
-	}
-	if s, ok := scheme.(interface{ CredentialHeaders() []string }); ok {
-		t.headers = s.CredentialHeaders()
-		t.spellings = spellings(t.headers)
-	}
-	if s, ok := scheme.(interface{ CredentialParams() []string }); ok {
-		t.params = s.CredentialParams()
 	}
 	if s, ok := scheme.(interface{ NeedsKey(*http.Request) bool }); ok {
 		t.needsKey = s.NeedsKey
@@ -96,10 +93,12 @@ func prepare(scheme Scheme) func(source.Key) (any, error) {
 func (t *Transport) draw(ring *source.Ring, o *options) {
 	t.ring = ring
 	if o.recycle {
-		ring.Subscribe(func(e source.Event) {
+		base := t.base // and not t, which the ring must not hold (F116)
+		stop := ring.Subscribe(func(e source.Event) {
 			if e.Kind == source.Switched || e.Kind == source.RolledBack {
-				t.CloseIdleConnections()
+				closeIdle(base)
 			}
 		})
+		runtime.AddCleanup(t, func(stop func()) { stop() }, stop)
 	}
 }

@@ -1,7 +1,6 @@
 package transport_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -134,26 +133,6 @@ func withDefaults(t *testing.T, rt http.RoundTripper, log io.Writer) {
 	})
 	http.DefaultTransport = rt
 	slog.SetDefault(slog.New(slog.NewTextHandler(log, nil)))
-}
-
-// Callers' own keys are warned of once, without quoting them.
-//
-// F47, F95
-func TestCallersOwnKeyIsWarnedOfOnce(t *testing.T) {
-	protocols(t, func(t *testing.T, p protocol) {
-		srv := p.serve(t, newGate())
-		var log bytes.Buffer
-		withDefaults(t, http.DefaultTransport, &log)
-		rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(srv.base(t)))
-		for range 3 {
-			req := get(t, srv.URL)
-			req.Header.Set("Authorization", "Bearer "+sentinel+"mine")
-			send(t, rt, req).want(t, http.StatusUnauthorized, transport.CallersKey, 1)
-		}
-		if text := log.String(); strings.Count(text, "credentials of its own") != 1 || strings.Contains(text, sentinel) {
-			t.Errorf("log: %s", text)
-		}
-	})
 }
 
 // Installed as http.DefaultTransport it does not go round in circles, and a

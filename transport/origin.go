@@ -136,10 +136,10 @@ func (o *origins) normal(scheme, hostport string) (string, error) {
 	scheme = strings.ToLower(scheme)
 	var port string
 	switch scheme {
-	case "https":
-		port = "443"
-	case "http":
-		port = "80"
+	case "https", "wss":
+		scheme, port = "https", "443"
+	case "http", "ws":
+		scheme, port = "http", "80"
 	default:
 		return "", fmt.Errorf("%w: scheme %q", ErrOrigin, scheme)
 	}

@@ -64,7 +64,7 @@ func (t *Transport) cleanLocation(resp *http.Response, key source.Key) {
 	u, err := url.Parse(location)
 	if err == nil && u.RawQuery != "" {
 		query := u.Query()
-		for _, p := range t.params {
+		for _, p := range t.places.params {
 			query.Del(p)
 		}
 		if clean := query.Encode(); len(query) < len(u.Query()) {

@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -23,9 +21,9 @@ type Transport struct {
 	err  error // why no request can be sent
 
 	base       http.RoundTripper
-	headers    []string                 // that the scheme sets
-	spellings  []string                 // of those, that a caller's own may have
-	params     []string                 // of the query, likewise
+	places     places                   // where the scheme puts the key
+	override   bool                     // a caller's own credential there is replaced,
+	passes     bool                     // or goes out
 	needsKey   func(*http.Request) bool // nil: all do
 	once       func(*http.Request) bool // nil: as the method says
 	serial     func(*http.Request) bool // nil: none is
@@ -36,7 +34,7 @@ type Transport struct {
 	last       atomic.Pointer[refusal]                           // nil: none yet
 	header     string                                            // for the version, on responses
 	origins    *origins
-	warned     atomic.Bool // of callers' own keys
+	observer   func(*http.Request, *Observation) // nil: none
 }
 
 // RoundTrip sends req with the key, and once more with another if the server
@@ -45,40 +43,36 @@ type Transport struct {
 // four at the very most, and a fifth if the server's clock was learned from an
 // answer ([Resyncer]). req stays as it is, and resp.Request is req: no secret
 // leaves that way. Errors wrap those of package source, [ErrOrigin],
-// [ErrInsecure], or are the base's.
+// [ErrInsecure], [ErrCredential], or are the base's.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t == nil || t.base == nil {
 		closeBody(req)
-		return nil, fmt.Errorf("transport: %w: the Transport was not made by New", source.ErrNoKey)
+		return nil, errUnmade
 	}
-	if t.err != nil {
-		closeBody(req)
-		return nil, t.err
-	}
-	if req == nil || req.URL == nil {
-		closeBody(req)
-		return nil, errors.New("transport: the request has no URL")
-	}
-	bound, err := t.origins.bound(req)
+	return t.roundTrip(req, t.base)
+}
+
+var errUnmade = fmt.Errorf("transport: %w: the Transport was not made by New", source.ErrNoKey)
+
+// roundTrip is RoundTrip over a base.
+func (t *Transport) roundTrip(req *http.Request, base http.RoundTripper) (*http.Response, error) {
+	how, own, err := t.admit(req)
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
-	if bound && t.needsKey != nil {
-		if bound, err = ask(t.needsKey, req); err != nil {
-			closeBody(req)
-			return nil, err
-		}
-	}
 	obs := observed(req.Context())
-	if !bound {
-		return t.pass(req, obs, "") // F53: a redirect elsewhere goes without the key
-	}
-	if t.own(req) { // F47
-		if !t.warned.Swap(true) {
-			slog.WarnContext(req.Context(), "rollingkeys: a request comes with credentials of its own; it is sent as it is, without the ring's key")
+	if t.observer != nil {
+		if obs == nil {
+			obs = &Observation{}
 		}
-		return t.pass(req, obs, CallersKey)
+		defer t.observed(req, obs)
+	}
+	switch how {
+	case bare:
+		return t.pass(req, base, obs)
+	case callers:
+		return t.passThrough(req, base, obs, own)
 	}
 	serial := false
 	if t.serial != nil {
@@ -98,20 +92,105 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, req.Context().Err()
 		}
 	}
-	return t.exchange(req, obs)
+	return t.exchange(req, base, obs, how == replacing)
 }
 
-// pass sends req as it is, without a key of the ring's.
-func (t *Transport) pass(req *http.Request, obs *Observation, version string) (*http.Response, error) {
-	if obs == nil {
-		return t.base.RoundTrip(req)
+// manner is how a request goes out.
+type manner uint8
+
+const (
+	ringsKey  manner = iota // with the ring's key
+	replacing               // likewise, where something stands in its place
+	bare                    // without
+	callers                 // with a key of the caller's own
+)
+
+// admit decides how req goes out, if it may.
+func (t *Transport) admit(req *http.Request) (how manner, own []found, err error) {
+	switch {
+	case t.err != nil:
+		return bare, nil, t.err
+	case req == nil || req.URL == nil:
+		return bare, nil, errors.New("transport: the request has no URL")
 	}
-	obs.note(version, false)
-	resp, err := t.base.RoundTrip(unobserved(req))
+	bound, err := t.origins.bound(req)
+	if err == nil && bound && t.needsKey != nil {
+		bound, err = ask(t.needsKey, req)
+	}
+	switch {
+	case err != nil || !bound: // F53: a redirect elsewhere goes without the key
+		return bare, nil, err
+	case !t.places.taken(req): // F47
+		return ringsKey, nil, nil
+	}
+	own = t.places.own(req)
+	switch {
+	case len(own) == 0, t.override:
+		return replacing, nil, nil
+	case t.passes:
+		return callers, own, nil
+	case req.RemoteAddr == signedHere: // F48: by the transport above this one
+		return bare, nil, nil
+	}
+	return bare, nil, fmt.Errorf("%w: %s, on the way to %s; WithOverride sends the ring's key in its place, WithPassThrough lets it go out as it is",
+		ErrCredential, own[0].where, req.URL.Host)
+}
+
+// pass sends req as it is, without a key of the ring's. With WithOverride nothing of
+// a caller's goes out either (F113).
+func (t *Transport) pass(req *http.Request, base http.RoundTripper, obs *Observation) (*http.Response, error) {
+	if !t.override || !t.places.taken(req) {
+		return forward(base, req, req, obs, "")
+	}
+	out := copied(req)
+	if err := t.places.clear(out); err != nil {
+		closeBody(req)
+		return nil, fmt.Errorf("transport: taking out the request's own credential: %w", err)
+	}
+	if replaced(req.Body, out.Body) {
+		closeBody(req)
+	}
+	return forward(base, req, out, obs, "")
+}
+
+// passThrough sends a request with a credential of the caller's own, and has the ring
+// count it: nothing may be called safe to revoke because others do not use it (F114).
+func (t *Transport) passThrough(req *http.Request, base http.RoundTripper, obs *Observation, own []found) (*http.Response, error) {
+	use := t.callers(req, own)
+	defer use.End()
+	return forward(base, req, req, obs, CallersKey)
+}
+
+// callers begins an attempt with a credential of the caller's own.
+func (t *Transport) callers(req *http.Request, own []found) source.Attempt {
+	version, _ := t.ring.Find(func(key source.Key) bool {
+		return slices.ContainsFunc(own, func(f found) bool { return f.is(key) })
+	})
+	return t.ring.Caller(version, own[0].where+", on the way to "+req.URL.Host)
+}
+
+// forward sends out, which is req or what is sent in its place, once.
+func forward(base http.RoundTripper, req, out *http.Request, obs *Observation, version string) (*http.Response, error) {
+	if obs == nil && out == req {
+		return base.RoundTrip(req)
+	}
+	if obs != nil {
+		obs.note(version, false)
+		out = unobserved(out)
+	}
+	resp, err := base.RoundTrip(out)
 	if resp != nil {
 		resp.Request = req
 	}
 	return resp, err
+}
+
+// observed tells the observer, which may be anything (F97).
+func (t *Transport) observed(req *http.Request, obs *Observation) {
+	if obs.Attempts() > 0 {
+		defer func() { _ = recover() }()
+		t.observer(req, obs)
+	}
 }
 
 // ask calls a method of the scheme's. One that panics fails the request (F97).
@@ -124,39 +203,9 @@ func ask(method func(*http.Request) bool, req *http.Request) (yes bool, err erro
 	return method(req), nil
 }
 
-// own reports whether req comes with credentials of its own: a header or query
-// parameter that the scheme would set, be it empty, or user info, which net/http
-// turns into Authorization. A header counts in its canonical spelling, which is that
-// of [http.Header], in lower and in upper case, and as the scheme has it.
-func (t *Transport) own(req *http.Request) bool {
-	switch {
-	case len(req.Header) > 0 && hasOne(req.Header, t.spellings),
-		req.URL.User != nil && slices.Contains(t.headers, "Authorization"):
-		return true
-	}
-	return len(t.params) > 0 && req.URL.RawQuery != "" && slices.ContainsFunc(t.params, req.URL.Query().Has)
-}
-
-// hasOne reports whether h has an entry of one of the names, spelled so. To look each
-// up is faster than to compare all that h has.
-func hasOne(h http.Header, names []string) bool {
-	for _, name := range names {
-		if _, ok := h[name]; ok {
-			return true
-		}
-	}
-	return false
-}
-
-// spellings returns the names as they are, in canonical form, in lower and in upper case.
-func spellings(names []string) []string {
-	var all []string
-	for _, name := range names {
-		all = append(all, http.CanonicalHeaderKey(name), name, strings.ToLower(name), strings.ToUpper(name))
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
+// signedHere marks what a transport of this package sends, for one below it that puts
+// keys in the same place. The field means nothing to an HTTP client (http.Request).
+const signedHere = "rollingkeys"
 
 // copied returns what is sent for req: a shallow copy of the struct and of the
 // header map is all that differs. Request.Clone would lose trailers that are set
@@ -167,6 +216,7 @@ func copied(req *http.Request) *http.Request {
 	if out.Header = maps.Clone(req.Header); out.Header == nil { // copies groups of entries, and hashes no name
 		out.Header = make(http.Header)
 	}
+	out.RemoteAddr = signedHere
 	return out
 }
 
@@ -192,7 +242,11 @@ func (t *Transport) CloseIdleConnections() {
 	if t == nil {
 		return
 	}
-	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+	closeIdle(t.base)
+}
+
+func closeIdle(base http.RoundTripper) {
+	if c, ok := base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
 }

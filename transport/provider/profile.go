@@ -33,6 +33,28 @@ type Profile struct {
 	Login func(source.Key) ([]byte, error)
 }
 
+// Transport returns a transport with all that the profile knows, lockout included,
+// which draws keys from ring. Options come after the profile's own. Under an SDK it
+// is the one line:
+//
+//	sdk := stripe.NewBackendsWithConfig(&stripe.BackendConfig{
+//		HTTPClient: &http.Client{Transport: provider.Stripe().Transport(ring, transport.WithOverride())}})
+//
+// It never fails: what is wrong, every request says, and Transport.Err.
+func (p Profile) Transport(ring *source.Ring, opts ...transport.Option) *transport.Transport {
+	if p.Lockout {
+		ring.Lockout()
+	}
+	var own []transport.Option
+	if p.Classifier != nil {
+		own = append(own, transport.WithClassifier(p.Classifier))
+	}
+	if len(p.Origins) > 0 {
+		own = append(own, transport.WithOrigin(p.Origins...))
+	}
+	return transport.New(ring, p.Scheme, append(own, opts...)...)
+}
+
 // Reads reports whether a request only reads, by its method and by what the
 // scheme knows of it: Deribit places orders by GET. It is for [transport.Rule],
 // which sends such requests with a read-only key. APIs that read by POST, as

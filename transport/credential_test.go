@@ -1,0 +1,375 @@
+package transport_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+const dummy = "sentinel-dummy"
+
+// pair is a scheme of two headers; one that signs the query besides.
+type pair struct{ transport.Scheme }
+
+func newPair() pair {
+	return pair{transport.SchemeFunc(func(key source.Key) (transport.Signer, error) {
+		return transport.SignerFunc(func(r *http.Request) error {
+			r.Header["X-Key"], r.Header["X-Sign"] = []string{key.Secret.Expose()}, []string{"signed"}
+			return nil
+		}), nil
+	})}
+}
+
+func (pair) CredentialHeaders() []string { return []string{"X-Key", "X-Sign"} }
+func (pair) CredentialFields() []string  { return []string{"token"} }
+
+// owned are requests that come with something where the scheme puts its key.
+var owned = map[string]struct {
+	scheme transport.Scheme
+	set    func(*http.Request)
+	where  string // empty: it is no credential
+}{
+	"bearer":              {transport.Bearer(), header("Authorization", "Bearer "+dummy), `header "Authorization"`},
+	"another scheme":      {transport.Bearer(), header("Authorization", "Basic "+b64(dummy+":")), `header "Authorization"`},
+	"no scheme":           {transport.Bearer(), header("Authorization", dummy), `header "Authorization"`},
+	"second value":        {transport.Bearer(), header("Authorization", "", "Bearer "+dummy), `header "Authorization"`},
+	"api key":             {transport.Header("X-API-Key"), header("X-Api-Key", dummy), `header "X-Api-Key"`},
+	"as documented":       {transport.Header("X-API-Key"), header("X-API-Key", dummy), `header "X-Api-Key"`},
+	"lower case":          {transport.Header("X-API-Key"), header("x-api-key", dummy), `header "X-Api-Key"`},
+	"user":                {transport.Basic(), func(r *http.Request) { r.SetBasicAuth("u", dummy) }, `header "Authorization"`},
+	"user information":    {transport.Bearer(), func(r *http.Request) { r.URL.User = url.UserPassword("u", dummy) }, "user information"},
+	"query":               {transport.Query("key"), func(r *http.Request) { r.URL.RawQuery = "a=1&key=" + dummy + "&b=2" }, `query parameter "key"`},
+	"one of two":          {newPair(), header("X-Sign", dummy), `header "X-Sign"`},
+	"form field":          {newPair(), form("a=1&token=" + dummy + "&b=2"), `form field "token"`},
+	"empty":               {transport.Header("X-Api-Key"), header("X-Api-Key", ""), ""},
+	"nothing":             {transport.Header("X-Api-Key"), header("X-Api-Key"), ""},
+	"bare bearer":         {transport.Bearer(), header("Authorization", "Bearer "), ""},
+	"bare token":          {transport.HeaderPrefix("Authorization", "Token "), header("Authorization", "token"), ""},
+	"nobody":              {transport.Bearer(), func(r *http.Request) { r.SetBasicAuth("", "") }, ""},
+	"empty parameter":     {transport.Query("key"), func(r *http.Request) { r.URL.RawQuery = "a=1&key=&b=2" }, ""},
+	"empty field":         {newPair(), form("a=1&token=&b=2"), ""},
+	"spelled and empty":   {transport.Header("X-API-Key"), header("x-api-key", " "), ""},
+	"user without a name": {transport.Bearer(), func(r *http.Request) { r.URL.User = url.User("") }, ""},
+}
+
+func header(name string, values ...string) func(*http.Request) {
+	return func(r *http.Request) { r.Header[name] = values }
+}
+
+func form(body string) func(*http.Request) {
+	return func(r *http.Request) {
+		fresh, _ := http.NewRequest(http.MethodPost, "https://a.example", strings.NewReader(body))
+		r.Method, r.Body, r.GetBody, r.ContentLength = fresh.Method, fresh.Body, fresh.GetBody, fresh.ContentLength
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	}
+}
+
+func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+
+// wire is what a server gets of a request, all of it.
+func wire(r *http.Request) string {
+	var body []byte
+	if r.Body != nil {
+		body, _ = io.ReadAll(r.Body)
+	}
+	return fmt.Sprint(r.Method, r.URL, r.Header, string(body), r.Trailer)
+}
+
+// A request that comes with a credential of its own is not sent: the error says
+// where it is and what to write. Something empty is none.
+//
+// F47, F113
+func TestOwnCredentialIsAnError(t *testing.T) {
+	for name, c := range owned {
+		t.Run(name, func(t *testing.T) {
+			var sent atomic.Int64
+			base := roundTripper(func(r *http.Request) (*http.Response, error) {
+				sent.Add(1)
+				text := wire(r)
+				if n := strings.Count(text, sentinel); n != 1 {
+					t.Errorf("%d keys of the ring's on the request", n)
+				}
+				return status(http.StatusOK), nil
+			})
+			rt := transport.New(quiet(t, newStore("v1")), c.scheme, transport.WithBase(base), transport.WithOrigin("https://api.example.com"))
+			req := get(t, "https://api.example.com/v1")
+			c.set(req)
+			resp, err := rt.RoundTrip(req)
+			if c.where == "" {
+				if err != nil || sent.Load() != 1 {
+					t.Fatalf("%v, sent %d times", err, sent.Load())
+				}
+				resp.Body.Close()
+				return
+			}
+			if !errors.Is(err, transport.ErrCredential) || sent.Load() != 0 {
+				t.Fatalf("%v, sent %d times", err, sent.Load())
+			}
+			for _, want := range []string{c.where, "api.example.com", "WithOverride", "WithPassThrough"} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error does not say %s: %v", want, err)
+				}
+			}
+			if strings.Contains(err.Error(), dummy) {
+				t.Error("the error shows the credential")
+			}
+		})
+	}
+}
+
+// With WithOverride the ring's key goes out in its place, over both attempts, and
+// nothing of the caller's does; the caller's request stays as it is.
+//
+// F113
+func TestOverride(t *testing.T) {
+	for name, c := range owned {
+		t.Run(name, func(t *testing.T) {
+			protocols(t, func(t *testing.T, p protocol) {
+				var attempts atomic.Int64
+				srv := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					plain := wire(r)
+					if _, password, ok := r.BasicAuth(); ok {
+						plain += password
+					}
+					if strings.Contains(plain, dummy) || strings.Contains(plain, b64(dummy)) {
+						t.Error("the caller's own credential arrived")
+					}
+					if !strings.Contains(plain, sentinel) {
+						t.Error("the ring's key did not arrive")
+					}
+					if strings.Contains(plain, "a=1") && !strings.Contains(plain, "a=1&b=2") {
+						t.Error("the other parameters were changed")
+					}
+					if attempts.Add(1) == 1 {
+						w.WriteHeader(http.StatusUnauthorized)
+					}
+				}))
+				rt := transport.New(keep(t, newStore("v2", "v1")), c.scheme, transport.WithBase(srv.base(t)), transport.WithOverride())
+				req := get(t, srv.URL)
+				c.set(req)
+				before := fmt.Sprint(req.URL, req.Header)
+				send(t, rt, req).want(t, http.StatusOK, "v1", 2)
+				if c.where != "user information" && fmt.Sprint(req.URL, req.Header) != before {
+					t.Error("the caller's request was changed")
+				}
+			})
+		})
+	}
+}
+
+// Nor does it go out where no key is needed, or with a redirect that leaves the origin.
+//
+// F113
+func TestOverrideElsewhere(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		check := func(r *http.Request) {
+			if strings.Contains(wire(r), dummy) || strings.Contains(fmt.Sprint(r.Header), sentinel) {
+				t.Errorf("%s: a credential arrived", r.URL.Path)
+			}
+		}
+		other := p.serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { check(r) }))
+		srv := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/public" {
+				check(r)
+				return
+			}
+			http.Redirect(w, r, other.URL+"/elsewhere", http.StatusTemporaryRedirect)
+		}))
+		scheme := struct {
+			pair
+			publicly
+		}{newPair(), publicly{}}
+		base := srv.base(t)
+		base.TLSClientConfig.RootCAs.AddCert(other.Certificate())
+		rt := transport.New(keep(t, newStore("v1")), scheme, transport.WithBase(base), transport.WithOverride(), transport.WithOrigin(srv.URL))
+		for _, path := range []string{"/public", "/private"} {
+			req := get(t, srv.URL+path)
+			form("token=" + dummy)(req)
+			req.Header.Set("X-Key", dummy)
+			send(t, rt, req).want(t, http.StatusOK, "", map[string]int{"/public": 1, "/private": 2}[path])
+		}
+	})
+}
+
+type publicly struct{}
+
+func (publicly) NeedsKey(r *http.Request) bool { return r.URL.Path != "/public" }
+
+// With WithPassThrough a request with a credential of its own goes out as it is, and
+// its refusal comes back.
+//
+// F47
+func TestPassThrough(t *testing.T) {
+	for name, c := range owned {
+		if c.where == "" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			var got string
+			base := roundTripper(func(r *http.Request) (*http.Response, error) {
+				got = wire(r)
+				return status(http.StatusUnauthorized), nil
+			})
+			ring := quiet(t, newStore("v1"), source.WithRefusalWait(0))
+			rt := transport.New(ring, c.scheme, transport.WithBase(base), transport.WithPassThrough())
+			req := get(t, "https://api.example.com/v1")
+			c.set(req)
+			a := send(t, rt, req)
+			a.want(t, http.StatusUnauthorized, transport.CallersKey, 1)
+			if !strings.Contains(got, dummy) && !strings.Contains(got, b64(dummy+":")) && !strings.Contains(got, b64("u:"+dummy)) || strings.Contains(got, sentinel) {
+				t.Error("the request was changed")
+			}
+			if st := ring.Status(); st.Versions[0].Requests != 0 || st.Callers.Requests != 1 {
+				t.Errorf("counted %d and %d times", st.Versions[0].Requests, st.Callers.Requests)
+			}
+		})
+	}
+}
+
+// The last of the two options counts, as with all others.
+func TestLastOfOverrideAndPassThroughCounts(t *testing.T) {
+	var got []string
+	base := roundTripper(func(r *http.Request) (*http.Response, error) {
+		got = append(got, r.Header.Get("Authorization"))
+		return status(http.StatusOK), nil
+	})
+	ring := quiet(t, newStore("v1"))
+	for _, opts := range [][]transport.Option{
+		{transport.WithOverride(), transport.WithPassThrough(), transport.WithBase(base)},
+		{transport.WithPassThrough(), transport.WithOverride(), transport.WithBase(base)},
+	} {
+		req := get(t, "https://a.example")
+		header("Authorization", "Bearer "+dummy)(req)
+		send(t, transport.New(ring, transport.Bearer(), opts...), req)
+	}
+	if want := []string{"Bearer " + dummy, "Bearer " + sentinel + "v1"}; !slices.Equal(got, want) {
+		t.Error("another one counted")
+	}
+}
+
+// A caller's key that the ring knows counts as use of its version, however it is
+// written; while one comes that it does not know, nothing is safe to revoke.
+//
+// F114
+func TestCallersKeysCount(t *testing.T) {
+	id := source.Key{Version: "v1", ID: "sentinel-id-1", Secret: source.NewSecret(sentinel + "v1")}
+	next := source.Key{Version: "v2", ID: "sentinel-id-2", Secret: source.NewSecret(sentinel + "v2")}
+	for name, c := range map[string]struct {
+		scheme transport.Scheme
+		set    func(*http.Request)
+		known  bool
+	}{
+		"bearer":         {transport.Bearer(), header("Authorization", "Bearer "+sentinel+"v1"), true},
+		"another scheme": {transport.Bearer(), header("Authorization", "Token  "+sentinel+"v1"), true},
+		"header":         {transport.Header("X-Api-Key"), header("X-Api-Key", sentinel+"v1"), true},
+		"basic":          {transport.Basic(), func(r *http.Request) { r.SetBasicAuth("sentinel-id-1", sentinel+"v1") }, true},
+		"query":          {transport.Query("key"), func(r *http.Request) { r.URL.RawQuery = "key=" + url.QueryEscape(sentinel+"v1") }, true},
+		"signed":         {newPair(), header("X-Key", "sentinel-id-1"), true},
+		"unknown":        {transport.Bearer(), header("Authorization", "Bearer "+dummy), false},
+		"a user's other": {transport.Basic(), func(r *http.Request) { r.SetBasicAuth("sentinel-id-1", dummy) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &store{set: source.Set{Keys: []source.Key{id}}, kick: make(chan struct{}, 1)}
+				ring := quiet(t, s)
+				out := make(chan struct{})
+				base := roundTripper(func(r *http.Request) (*http.Response, error) {
+					if r.URL.Path == "/long" {
+						<-out
+					}
+					return status(http.StatusOK), nil
+				})
+				rt := transport.New(ring, c.scheme, transport.WithBase(base), transport.WithPassThrough())
+				own := func(path string) *http.Request {
+					req := get(t, "https://a.example"+path)
+					c.set(req)
+					return req
+				}
+				s.mu.Lock()
+				s.set = source.Set{Keys: []source.Key{next, id}}
+				s.mu.Unlock()
+				if err := ring.Refresh(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				safe := func(want bool, when string) {
+					t.Helper()
+					send(t, rt, get(t, "https://a.example/"))
+					st := ring.Status()
+					if v := st.Versions[1]; v.Version != "v1" || v.SafeToRevoke != want {
+						t.Errorf("%s: %s safe to revoke: %v, %s", when, v.Version, v.SafeToRevoke, v.Reason)
+					}
+				}
+				send(t, rt, get(t, "https://a.example/"))
+				time.Sleep(2 * time.Minute)
+				safe(true, "before")
+				for range 12 {
+					send(t, rt, own("/")).want(t, http.StatusOK, transport.CallersKey, 1)
+				}
+				safe(false, "just after")
+				st := ring.Status()
+				if n := st.Versions[1].Requests; c.known != (n == 12) {
+					t.Errorf("%d requests of v1", n)
+				}
+				if n := st.Callers.Requests; c.known == (n == 12) {
+					t.Errorf("%d requests with unknown keys", n)
+				}
+				time.Sleep(2 * time.Minute)
+				safe(true, "a while after")
+				go func() { _, _ = try(rt, own("/long")) }()
+				time.Sleep(2 * time.Minute)
+				safe(false, "while one is out")
+				close(out)
+				synctest.Wait()
+				time.Sleep(2 * time.Minute)
+				safe(true, "in the end")
+			})
+		})
+	}
+}
+
+// An event tells of callers' own keys: where they are, how many, and no secret; at
+// once, and then once a minute.
+//
+// F141
+func TestCallersKeysAreWarnedOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ring := quiet(t, newStore("v1"))
+		var told []string
+		defer ring.Subscribe(func(e source.Event) {
+			if e.Kind == source.Warning {
+				told = append(told, e.Err.Error())
+			}
+		})()
+		rt := transport.New(ring, transport.Bearer(), transport.WithBase(takes("mine")), transport.WithPassThrough())
+		for range 3 {
+			for range 5 {
+				req := get(t, "https://api.example.com/")
+				header("Authorization", "Bearer "+dummy)(req)
+				send(t, rt, req)
+			}
+			time.Sleep(time.Minute)
+		}
+		synctest.Wait()
+		if len(told) != 3 {
+			t.Fatalf("told %d times", len(told))
+		}
+		for i, text := range told {
+			if !strings.Contains(text, `header "Authorization"`) || !strings.Contains(text, "api.example.com") ||
+				!strings.Contains(text, fmt.Sprintf("(%d so far)", i*5+1)) || strings.Contains(text, dummy) {
+				t.Errorf("told: %s", text)
+			}
+		}
+	})
+}
