@@ -40,27 +40,61 @@ type Answer struct {
 	Status int
 	Header http.Header
 
-	resp *http.Response // whose body is peeked when somebody asks; nil: it was
-	head []byte
+	resp   *http.Response // nil: the answer was made of its parts, or has no body
+	peeked *peekedBody    // resp's body, once somebody asked for it
+	head   []byte         // what NewAnswer was given
+	text   []byte         // for Body: nil until somebody asks
+	tail   http.Header    // what NewAnswer was given
 }
 
 // Body returns the beginning of the body, at most [MaxPeek] bytes, and fewer if
 // no more came within 2 s. The caller of the request still gets the body whole.
 // The first call reads; a classifier that can decide without it should.
 func (a *Answer) Body() []byte {
-	if resp := a.resp; resp != nil {
-		a.resp = nil
-		a.head = plain(peek(resp), resp.Header)
+	if a.text == nil {
+		a.text = plain(a.begin(MaxPeek), a.Header)
 	}
-	return a.head
+	return a.text
 }
 
-// NewAnswer returns an answer made of its parts, for trying classifiers on.
-func NewAnswer(status int, header http.Header, body []byte) *Answer {
+// begin returns the body's beginning as it is sent, as far as n bytes.
+func (a *Answer) begin(n int) []byte {
+	if a.peeked == nil {
+		if a.resp == nil || a.resp.Body == nil || a.resp.Body == http.NoBody {
+			return a.head[:min(len(a.head), n)]
+		}
+		a.peeked = &peekedBody{body: a.resp.Body}
+		a.peeked.more.L = &a.peeked.mu
+		a.resp.Body = a.peeked
+	}
+	return a.peeked.peek(n)
+}
+
+// Trailer returns the trailers of an answer that has ended: like [Answer.Body] it reads
+// as much of the body as that. Of an answer that is longer, or goes on, it is nil:
+// nobody knows its trailers yet.
+func (a *Answer) Trailer() http.Header {
+	a.begin(MaxPeek)
+	switch {
+	case a.resp == nil:
+		return a.tail
+	case a.peeked != nil && !a.peeked.ended():
+		return nil
+	}
+	return a.resp.Trailer
+}
+
+// NewAnswer returns an answer made of its parts, for trying classifiers on. A trailer
+// may follow.
+func NewAnswer(status int, header http.Header, body []byte, trailer ...http.Header) *Answer {
 	if header == nil {
 		header = http.Header{}
 	}
-	return &Answer{Status: status, Header: header, head: body[:min(len(body), MaxPeek)]}
+	a := &Answer{Status: status, Header: header, head: body[:min(len(body), MaxPeek)]}
+	if len(trailer) > 0 {
+		a.tail = trailer[0]
+	}
+	return a
 }
 
 // MaxPeek is the most that a classifier sees of a body: 16 KiB.

@@ -49,29 +49,10 @@ func answer(resp *http.Response) *Answer {
 	return &Answer{Status: resp.StatusCode, Header: resp.Header, resp: resp}
 }
 
-// peek reads the beginning of the body, as much as comes in time, and puts it
-// back: the caller reads the body whole, error at its end included.
-func peek(resp *http.Response) []byte {
-	if resp.Body == nil || resp.Body == http.NoBody {
-		return nil
-	}
-	p := &peekedBody{body: resp.Body, filling: true}
-	p.more.L = &p.mu
-	resp.Body = p
-	go p.fill()
-	timer := time.AfterFunc(peekTime, p.enough)
-	defer timer.Stop()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for !p.over {
-		p.more.Wait()
-	}
-	return slices.Clip(p.head) // fill writes behind it
-}
-
 // peekedBody is a body of which the beginning is read ahead. Nobody reads the
 // body itself while fill does: Read waits for what fill gets, and hands it out
-// as it comes, so that a stream is not held up.
+// as it comes, so that a stream is not held up. The caller reads the body whole,
+// error at its end included.
 type peekedBody struct {
 	body io.ReadCloser
 
@@ -79,25 +60,54 @@ type peekedBody struct {
 	more    sync.Cond // when one of these changes
 	head    []byte    // what was read ahead; only ever appended to
 	next    int       // of head, to be handed out
+	want    int       // how much is to be read ahead
 	err     error     // with which reading ahead ended
 	filling bool      // fill is at work
-	over    bool      // peek waits no longer: fill ends with the Read that it is in
+	over    bool      // nobody waits any longer: fill ends with the Read that it is in
 	closed  bool
 }
 
-func (p *peekedBody) fill() {
-	head := make([]byte, 0, 512)
-	for over := false; !over; {
+// peek reads the beginning of the body, as far as n bytes, or as much as comes in
+// time.
+func (p *peekedBody) peek(n int) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.want = max(p.want, n)
+	if p.short() && !p.filling {
+		p.filling = true
+		go p.fill(p.head)
+	}
+	if p.short() {
+		timer := time.AfterFunc(peekTime, p.enough)
+		defer timer.Stop()
+	}
+	for p.short() {
+		p.more.Wait()
+	}
+	return slices.Clip(p.head) // fill writes behind it
+}
+
+// short reports whether there is more to be had and to be waited for.
+func (p *peekedBody) short() bool { return len(p.head) < p.want && p.err == nil && !p.over }
+
+// ended reports whether the body was read to its end.
+func (p *peekedBody) ended() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return errors.Is(p.err, io.EOF)
+}
+
+func (p *peekedBody) fill(head []byte) {
+	for more := true; more; {
 		if len(head) == cap(head) {
-			head = append(head, 0)[:len(head)]
+			head = slices.Grow(head, 512)
 		}
 		n, err := readGuarded(p.body, head[len(head):min(cap(head), MaxPeek)])
 		head = head[:len(head)+n]
 		p.mu.Lock()
 		p.head, p.err = head, err
-		p.over = p.over || err != nil || len(head) >= MaxPeek
-		over = p.over
-		p.filling = !over
+		more = p.short()
+		p.filling = more
 		p.more.Broadcast()
 		p.mu.Unlock()
 	}
