@@ -33,7 +33,8 @@ type Option func(*config)
 
 type config struct {
 	scheme    transport.Scheme
-	timeout   time.Duration
+	timeout   *time.Duration // nil: wait is the limit
+	wait      time.Duration
 	retries   int
 	ring      []source.Option
 	transport []transport.Option
@@ -43,7 +44,7 @@ type config struct {
 func WithScheme(s transport.Scheme) Option { return func(c *config) { c.scheme = s } }
 
 // WithProvider sets all that is known about an API: scheme, classifier, origins,
-// lockout. Options after it change what it set; what the profile leaves open stays
+// lockout, and how long its answers take. Options after it change what it set; what the profile leaves open stays
 // as it is.
 func WithProvider(p provider.Profile) Option {
 	return func(c *config) {
@@ -53,6 +54,10 @@ func WithProvider(p provider.Profile) Option {
 		}
 		if len(p.Origins) > 0 { // F53: none would erase the caller's
 			c.transport = append(c.transport, transport.WithOrigin(p.Origins...))
+		}
+		c.wait = defaultLimit
+		if p.Slow {
+			c.wait = slowLimit
 		}
 		if p.Lockout {
 			c.ring = append(c.ring, source.WithLockout())
@@ -77,8 +82,7 @@ func WithPassThrough() Option { return WithTransport(transport.WithPassThrough()
 
 // WithBase sets the RoundTripper that sends the requests; Close leaves it alone.
 // Default: a transport of the client's own, with the settings of
-// http.DefaultTransport, a limit of 30 s on waiting for a response's header, and
-// up to 64 idle connections a host.
+// http.DefaultTransport and up to 64 idle connections a host.
 func WithBase(base http.RoundTripper) Option {
 	if base == nil {
 		return nil
@@ -86,9 +90,15 @@ func WithBase(base http.RoundTripper) Option {
 	return WithTransport(transport.WithBase(base))
 }
 
-// WithTimeout bounds a request, with all its attempts and its body. Default
-// 60 s; 0 means no bound.
-func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = d } }
+// WithTimeout bounds a request, with all its attempts, its redirects and the body of
+// its answer; 0 means no bound.
+//
+// Without it a request waits for as long as its context's deadline allows. If that has
+// none, it waits 60 s for the header of its answer, with all attempts, and then 60 s for
+// each next piece of the body, so that a stream is not cut while something comes. With
+// a profile that is Slow, as those of language models are, both are 10 min. The error
+// is one of a time-out (net.Error's Timeout) and wraps context.DeadlineExceeded.
+func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = &d } }
 
 // WithRetry sends a request that failed for a passing reason (connection lost,
 // 429, 502, 503, 504) again, up to n times. Default 0.
@@ -118,7 +128,7 @@ func WithTransport(opts ...transport.Option) Option {
 }
 
 func configure(opts []Option) config {
-	cfg := config{scheme: transport.Bearer(), timeout: time.Minute}
+	cfg := config{scheme: transport.Bearer(), wait: defaultLimit}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&cfg)
@@ -142,7 +152,11 @@ func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error
 	if cfg.retries > 0 {
 		rt = newRetry(rt, cfg.retries, cfg.scheme)
 	}
-	c.Client = &http.Client{Transport: rt, Timeout: cfg.timeout}
+	if cfg.timeout == nil {
+		c.Client = &http.Client{Transport: &limit{rt, cfg.wait}}
+	} else {
+		c.Client = &http.Client{Transport: rt, Timeout: *cfg.timeout}
+	}
 	return c, nil
 }
 
@@ -236,7 +250,7 @@ func newBase() *http.Transport {
 	base.MaxIdleConnsPerHost = 64
 	base.IdleConnTimeout = 90 * time.Second
 	base.TLSHandshakeTimeout = 10 * time.Second
-	base.ResponseHeaderTimeout = 30 * time.Second
+	base.ResponseHeaderTimeout = 0 // limits are the request's
 	return base
 }
 

@@ -170,11 +170,7 @@ func (r *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // CloseIdleConnections closes the idle connections of what is below.
-func (r *retry) CloseIdleConnections() {
-	if c, ok := r.next.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
-}
+func (r *retry) CloseIdleConnections() { closeIdle(r.next) }
 
 // repeatable reports whether doing the request twice is doing it once (RFC 9110
 // section 9.2.2), and its body can be had twice. A scheme that panics when it is

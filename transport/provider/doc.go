@@ -27,7 +27,7 @@
 // give each process a key of its own. Where the API refuses a nonce that arrives out
 // of order, as Kraken, Gemini and Bitfinex do, the requests of a transport go one at
 // a time, up to the answer's header: make one transport for a key, and bound the
-// wait for a header (client.New does, with 30 s), as the others wait with it.
+// wait for a header (client.New does, with 60 s), as the others wait with it.
 //
 // # Requests that are sent once
 //

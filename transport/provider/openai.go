@@ -8,11 +8,12 @@ import (
 )
 
 // OpenAI sends the key as a bearer token. A 401 refuses it unless the body says
-// that the address or the organization is the trouble.
+// that the address or the organization is the trouble. Completions are slow.
 //
 // https://platform.openai.com/docs/guides/error-codes
 func OpenAI() Profile {
 	p := plain("openai", transport.Bearer(), "https://api.openai.com")
+	p.Slow = true
 	p.Classifier = func(a *transport.Answer) transport.Verdict {
 		if a.Status == http.StatusUnauthorized {
 			body := bytes.ToLower(a.Body())

@@ -25,6 +25,9 @@ type Profile struct {
 	// repeated bad keys, so that a client should answer by itself while every
 	// key is refused.
 	Lockout bool
+	// Slow says that answers may take minutes, and streams longer, as those of
+	// language models do: see client.WithTimeout for what follows.
+	Slow bool
 	// Login returns the message, JSON, that signs a key in on the API's
 	// WebSocket: send it as one text frame, anew on each connection, and again
 	// when the key switches. It is nil where the API has no such login, or
