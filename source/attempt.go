@@ -176,11 +176,15 @@ func (a *Attempt) Unknown() {
 	a.v.figures.unknown.Add(1)
 	r := a.ring
 	busy := a.past.n > 0 && r.lockout.Load()
-	if a.probe == nil && !busy {
+	if a.probe == nil && !busy && !a.foreign {
 		return
 	}
 	r.mu.Lock()
 	defer r.unlock()
+	if a.foreign {
+		a.v.lastUsed = r.cfg.now() // until now, however long ago it was sent
+		return
+	}
 	r.endProbe(a, false)
 	if busy {
 		// F58: a server that is busy says nothing for the other key; but meanwhile a

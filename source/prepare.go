@@ -90,22 +90,23 @@ func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, release func()
 	return slot, func() { r.release(slot) }, err
 }
 
-// release frees a slot. What was made for it stays with the versions until another
-// has the slot, but for slots at the end, which go (F116).
+// release frees a slot for the next that asks. What was made for it stays with the
+// versions until then; slots at the end go, once they are most of all (F116).
 func (r *Ring) release(slot int) {
 	r.mu.Lock()
 	defer r.unlock()
 	r.prepare[slot] = preparer{}
-	for n := len(r.prepare); n > 0 && r.prepare[n-1].prepare == nil; n-- {
-		r.prepare = r.prepare[:n-1]
+	used := len(r.prepare)
+	for used > 0 && r.prepare[used-1].prepare == nil {
+		used--
 	}
+	if used > len(r.prepare)/2 {
+		return
+	}
+	r.prepare = slices.Clone(r.prepare[:used])
 	for _, v := range r.list {
-		made := *v.prepared.Load()
-		if slot < len(made) {
-			made = slices.Clone(made[:min(len(made), len(r.prepare))])
-			if slot < len(made) {
-				made[slot] = nil
-			}
+		if made := *v.prepared.Load(); len(made) > used {
+			made = slices.Clone(made[:used])
 			v.prepared.Store(&made)
 		}
 	}

@@ -147,8 +147,13 @@ func (t *Transport) pass(req *http.Request, base http.RoundTripper, obs *Observa
 		closeBody(req)
 		return nil, fmt.Errorf("transport: taking out the request's own credential: %w", err)
 	}
-	if replaced(req.Body, out.Body) {
+	switch {
+	case replaced(req.Body, out.Body):
 		closeBody(req)
+	case out.GetBody != nil && !fresh(out.GetBody): // what was looked into may be what is to be sent (F115)
+		if out.Body = getBody(out); out.Body == nil {
+			return nil, ErrBody
+		}
 	}
 	return forward(base, req, out, obs, "")
 }

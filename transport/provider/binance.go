@@ -41,10 +41,11 @@ import (
 func Binance(opts ...Option) Profile {
 	d := newScheme(Signing{
 		Name: "binance", Hash: sha256.New, Encode: Hex, RSA: true, Ed25519: true,
-		Skip:    func(req *http.Request) bool { return binancePublic(req.URL.Path) },
-		Message: []Part{binanceMessage},
-		After:   binanceSignature,
-		Headers: []Header{{"X-MBX-APIKEY", ID}},
+		Skip:     func(req *http.Request) bool { return binancePublic(req.URL.Path) },
+		Replaces: []string{"timestamp", "signature"},
+		Message:  []Part{binanceMessage},
+		After:    binanceSignature,
+		Headers:  []Header{{"X-MBX-APIKEY", ID}},
 	}, opts)
 	return Profile{
 		Name: d.Name, Scheme: d.public(),

@@ -2,8 +2,10 @@ package provider
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -52,6 +54,32 @@ func prepend(data []byte, fields string) []byte {
 		out = append(out, ',')
 	}
 	return append(out, rest...)
+}
+
+// withoutFields returns the JSON object data without the named fields; the others stay
+// as they are, in their order. What is no object is returned whole.
+func withoutFields(data []byte, names []string) []byte {
+	var fields []string
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
+		return data
+	}
+	for dec.More() {
+		tok, err := dec.Token()
+		name, _ := tok.(string)
+		var value json.RawMessage
+		if err != nil || dec.Decode(&value) != nil {
+			return data
+		}
+		if !slices.Contains(names, name) {
+			text, _ := json.Marshal(name)
+			fields = append(fields, string(text)+":"+string(value))
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return data
+	}
+	return []byte("{" + strings.Join(fields, ",") + "}")
 }
 
 // isObject reports whether data looks like a JSON object rather than a form.

@@ -11,6 +11,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/internal/mac"
+	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
 
 // A Signing describes how an API wants its requests signed: a message made of
@@ -49,6 +50,11 @@ type Signing struct {
 	// the answer's header, for APIs that refuse a nonce below the highest they
 	// have seen: requests that are under way together may overtake each other.
 	Serial bool
+	// Replaces names what a client of the API's own adds when it signs, besides the
+	// Headers: parameters of the query, and fields of the form or the JSON object in the
+	// body. With transport.WithOverride they are taken out, for the scheme to add its own;
+	// otherwise those that a caller sets are kept.
+	Replaces []string
 	// Before may change the request before it is signed, with the methods of Call.
 	Before func(*Call) error
 	// Message are the parts of the string to sign, one after the other.
@@ -126,6 +132,34 @@ func (f fixed) Once(req *http.Request) bool { return f.d.Once != nil && f.d.Once
 
 // Serial reports whether a request waits for those before it.
 func (f fixed) Serial(*http.Request) bool { return f.d.Serial && !f.d.nonceWindow }
+
+// Strip takes out what a caller's own client has added.
+func (f fixed) Strip(req *http.Request) error {
+	names := f.d.Replaces
+	if len(names) == 0 {
+		return nil
+	}
+	if q := req.URL.RawQuery; q != "" {
+		u := *req.URL
+		u.RawQuery = query.Without(q, names...)
+		req.URL = &u
+	}
+	body, err := transport.Body(req)
+	if err != nil || len(body) == 0 {
+		return err
+	}
+	rest := body
+	switch {
+	case isObject(body):
+		rest = withoutFields(body, names)
+	case isForm(req):
+		rest = []byte(query.Without(string(body), names...))
+	}
+	if len(rest) != len(body) {
+		transport.SetBody(req, rest)
+	}
+	return nil
+}
 
 type learning struct{ fixed }
 

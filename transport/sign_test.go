@@ -1,0 +1,175 @@
+package transport_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// hooked is an HTTP library that only has hooks: it sends what before has made of a
+// request, and asks after whether to send anew.
+func hooked(t *testing.T, rt *transport.Transport, base http.RoundTripper, make func() *http.Request) (*http.Response, []string) {
+	t.Helper()
+	var versions []string
+	for {
+		req := make()
+		signed, err := rt.Sign(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		versions = append(versions, signed.Version())
+		resp, err := base.RoundTrip(req)
+		if again := signed.Done(resp, err); again {
+			continue
+		}
+		if signed.Done(resp, err) {
+			t.Error("a second outcome counts")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp, versions
+	}
+}
+
+// A request that is signed in a hook is sent anew with the other key, its body is the
+// classifier's and the caller's, and the ring knows what became of it.
+func TestSign(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		g := newGate("v1")
+		srv := p.serve(t, g)
+		ring := keep(t, newStore("v2", "v1"))
+		base := srv.base(t)
+		rt := transport.New(ring, transport.Bearer(), transport.WithOverride())
+		order := func() *http.Request {
+			req := request(t, http.MethodPost, srv.URL, nil)
+			rewinding(req, &plainReader{data: []byte("order")}, 5)
+			req.Header.Set("Authorization", "Bearer "+dummy)
+			return req
+		}
+		resp, versions := hooked(t, rt, base, order)
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || string(body) != "order" || strings.Join(versions, " ") != "v2 v1" {
+			t.Errorf("status %d, body %q, versions %q", resp.StatusCode, body, versions)
+		}
+		st := ring.Status()
+		if st.InUse != "v1" || st.Versions[0].State != source.StateRefused || st.Versions[1].Accepted != 1 ||
+			st.Versions[0].InFlight+st.Versions[1].InFlight != 0 {
+			t.Errorf("%+v", st.Versions)
+		}
+		g.accept()
+		resp, versions = hooked(t, rt, base, order)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusUnauthorized || len(versions) > 2 {
+			t.Errorf("status %d, versions %q", resp.StatusCode, versions)
+		}
+	})
+}
+
+func TestSignOutcomes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ring := quiet(t, newStore("v2", "v1"))
+		verdict := transport.Passed
+		rt := transport.New(ring, transport.Bearer(), transport.WithPassThrough(), transport.WithOrigin("https://api.example.com"),
+			transport.WithClassifier(func(a *transport.Answer) transport.Verdict { _ = a.Body(); return verdict }))
+		sign := func() *transport.Signed {
+			t.Helper()
+			s, err := rt.Sign(&http.Request{URL: get(t, "https://api.example.com").URL}) // no header map
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		v2 := func() source.VersionStatus { return ring.Status().Versions[0] }
+		for _, verdict = range []transport.Verdict{transport.Passed, transport.Silent, transport.Doubtful, transport.Clock} {
+			s := sign()
+			if n := v2().InFlight; n != 1 {
+				t.Errorf("%d in flight", n)
+			}
+			resp := status(http.StatusOK)
+			resp.Body = io.NopCloser(bytes.NewBufferString("whole"))
+			if s.Done(resp, nil) {
+				t.Errorf("verdict %d: again", verdict)
+			}
+			if body, _ := io.ReadAll(resp.Body); string(body) != "whole" {
+				t.Errorf("body %q", body)
+			}
+		}
+		if s := sign(); s.Done(nil, errBase) || s.Done(status(200), nil) {
+			t.Error("again after an error")
+		}
+		if v := v2(); v.Accepted != 1 || v.Refused != 0 || v.InFlight != 0 || v.Requests != 5 {
+			t.Errorf("%+v", v)
+		}
+		own := get(t, "https://api.example.com")
+		header("Authorization", "Bearer "+dummy)(own)
+		s, err := rt.Sign(own)
+		if err != nil || s.Version() != transport.CallersKey || own.Header.Get("Authorization") != "Bearer "+dummy {
+			t.Errorf("%v, version %q", err, s.Version())
+		}
+		if n := ring.Status().Callers.InFlight; n != 1 || s.Done(status(http.StatusUnauthorized), nil) || ring.Status().Callers.InFlight != 0 {
+			t.Error("a caller's own key is not counted")
+		}
+		if _, err := rt.Sign(get(t, "https://elsewhere.example")); !errors.Is(err, transport.ErrOrigin) {
+			t.Errorf("error %v", err)
+		}
+		var none *transport.Signed
+		if none.Done(nil, nil) {
+			t.Error("nothing is sent again")
+		}
+	})
+}
+
+// A scheme that panics fails the one request.
+//
+// F97
+func TestSignPanics(t *testing.T) {
+	ring := quiet(t, newStore("v1"))
+	rt := transport.New(ring, transport.SchemeFunc(func(source.Key) (transport.Signer, error) {
+		return transport.SignerFunc(func(*http.Request) error { panic(sentinel) }), nil
+	}))
+	if _, err := rt.Sign(get(t, "https://api.example.com")); !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), sentinel) {
+		t.Errorf("error %v", err)
+	}
+	if n := ring.Status().Current.InFlight; n != 0 {
+		t.Errorf("%d in flight", n)
+	}
+}
+
+// An observer of the whole transport hears of each request that was sent, with or
+// without a context of its own; one that panics harms nobody.
+func TestObserver(t *testing.T) {
+	ring := quiet(t, newStore("v2", "v1"))
+	type seen struct {
+		path, version string
+		attempts      int
+		moved         bool
+	}
+	var all []seen
+	rt := transport.New(ring, transport.Bearer(), transport.WithBase(takes("v1")), transport.WithOrigin("https://api.example.com"),
+		transport.WithObserver(func(r *http.Request, o *transport.Observation) {
+			all = append(all, seen{r.URL.Path, o.Version(), o.Attempts(), o.Moved()})
+			panic("an observer of somebody's own")
+		}))
+	trip := func(req *http.Request) {
+		if resp, err := rt.RoundTrip(req); err == nil {
+			resp.Body.Close()
+		}
+	}
+	trip(get(t, "https://api.example.com/1"))
+	ctx, o := transport.Observe(t.Context())
+	trip(get(t, "https://api.example.com/2").WithContext(ctx))
+	trip(get(t, "https://elsewhere.example/3"))
+	want := []seen{{"/1", "v1", 2, true}, {"/2", "v1", 1, false}}
+	if len(all) != 2 || all[0] != want[0] || all[1] != want[1] || o.Attempts() != 1 {
+		t.Errorf("seen %v, want %v", all, want)
+	}
+}
