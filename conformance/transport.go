@@ -122,6 +122,7 @@ var transportCases = []transportCase{
 	{Case: Case{"Streams", "A body goes out while it is being written, an answer comes in while it is read: neither is held in memory."}, run: streams, alone: true},
 	transports("NoGetBody", "A body that cannot be had again is sent once, and the caller gets the answer whole.", noGetBody),
 	transports("WholeBody", "A body that is sent again is the same, byte for byte.", wholeBody),
+	transports("RewoundBody", "Nor is a body torn or empty whose GetBody rewinds the reader that the refused attempt still reads.", rewoundBody),
 	transports("SameRequest", "A request that is sent again differs in the key and in nothing else.", sameRequest),
 	transports("Trailer", "Trailers that are set at the body's end arrive.", trailer),
 	transports("ExpectContinue", "Expect: 100-continue works, refused or not.", expectContinue),

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -180,6 +181,68 @@ func wholeBody(s *transportTrial) {
 		if o.Sum != hex.EncodeToString(sum[:]) {
 			s.Errorf("%d bytes arrived, want %d, byte for byte", o.Length, len(body))
 		}
+	}
+}
+
+// rewound is a body whose GetBody rewinds one reader and hands it out again. It may
+// be read by two at one time, which is what the case looks for.
+type rewound struct {
+	mu   sync.Mutex
+	text *bytes.Reader
+}
+
+func (r *rewound) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Read(p[:min(len(p), 512)])
+}
+
+func (r *rewound) Close() error { return nil }
+
+func (r *rewound) rewind() (io.ReadCloser, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, err := r.text.Seek(0, io.SeekStart)
+	return r, err
+}
+
+// F115
+func rewoundBody(s *transportTrial) {
+	for range 20 {
+		s.sourceMoves()
+		text := bytes.Repeat([]byte("0123456789abcdef"), 1<<8)
+		body := &rewound{text: bytes.NewReader(text)}
+		req := s.request(http.MethodPost, "/orders", nil)
+		req.Body, req.GetBody, req.ContentLength = body, body.rewind, int64(len(text))
+		// The server refuses before it has read the request, which goes on being sent.
+		var sending sync.WaitGroup
+		s.base.refuseFirst(func(first io.Reader) {
+			head := make([]byte, 1<<10)
+			_, _ = io.ReadFull(first, head)
+			sending.Go(func() {
+				for err := error(nil); err == nil; {
+					_, err = first.Read(head)
+					runtime.Gosched()
+				}
+			})
+		})
+		before := len(s.api.Orders())
+		resp, _, err := s.send(req)
+		s.base.instead(nil)
+		sending.Wait()
+		if err != nil {
+			s.Fatal(err)
+		}
+		orders := s.api.Orders()[before:]
+		if resp.StatusCode == http.StatusOK && len(orders) != 1 || len(orders) > 1 {
+			s.Fatalf("status %d, and %d orders applied", resp.StatusCode, len(orders))
+		}
+		for _, o := range orders {
+			if sum := sha256.Sum256(text); o.Sum != hex.EncodeToString(sum[:]) {
+				s.Fatalf("an order of %d bytes was applied, want the %d, byte for byte", o.Length, len(text))
+			}
+		}
+		s.rotate(s.v1)
 	}
 }
 

@@ -36,6 +36,7 @@ func TestTransportSuiteFindsFaults(t *testing.T) {
 		"reads the body first": "Streams",
 		"another request":      "SameRequest",
 		"half a body":          "WholeBody NoGetBody",
+		"shares the reader":    "RewoundBody",
 		"clone":                "Trailer",
 		"wraps the answer":     "Upgrade",
 		"reads the answer":     "LongAnswer",
@@ -195,7 +196,11 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 	if n.fault == "body left open" && req.Context().Err() != nil {
 		return nil, req.Context().Err()
 	}
-	resp, err := n.send(req, req.Body, key)
+	first := req.Body
+	if req.GetBody != nil && first != nil && first != http.NoBody {
+		first = &lost{ReadCloser: first}
+	}
+	resp, err := n.send(req, first, key)
 	if n.fault == "any error" && err != nil {
 		body := req.Body
 		if req.GetBody != nil {
@@ -219,7 +224,7 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	for ; refused && len(others) > 0; others = others[1:] {
-		body, again := req.Body, req
+		body, again := first, req
 		switch {
 		case body == nil || body == http.NoBody:
 		case n.fault == "half a body":
@@ -230,6 +235,9 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 		default:
 			if req.GetBody == nil {
 				return resp, nil
+			}
+			if sent, ok := body.(*lost); ok && n.fault != "shares the reader" {
+				sent.lose()
 			}
 			if body, err = req.GetBody(); err != nil {
 				if n.fault == "error for refusal" {
@@ -286,6 +294,28 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body = tee(resp.Body)
 	}
 	return resp, nil
+}
+
+// lost is a body that the attempt can lose.
+type lost struct {
+	io.ReadCloser
+	mu   sync.Mutex
+	over bool
+}
+
+func (l *lost) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return 0, errors.New("the body is another attempt's")
+	}
+	return l.ReadCloser.Read(p)
+}
+
+func (l *lost) lose() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
 }
 
 // tee returns body, all of which is kept as it is read.

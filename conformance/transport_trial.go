@@ -158,13 +158,18 @@ type base struct {
 	*http.Transport
 	mu     sync.Mutex
 	answer func(*http.Request) (*http.Response, error)
-	closed int // idle connections, how often
+	early  func(*http.Request) *http.Response // once
+	closed int                                // idle connections, how often
 }
 
 func (b *base) RoundTrip(req *http.Request) (*http.Response, error) {
 	b.mu.Lock()
-	answer := b.answer
+	answer, early := b.answer, b.early
+	b.early = nil
 	b.mu.Unlock()
+	if early != nil {
+		return early(req), nil
+	}
 	if answer == nil {
 		return b.Transport.RoundTrip(req)
 	}
@@ -191,7 +196,20 @@ func (b *base) closings() int {
 func (b *base) instead(f func(*http.Request) (*http.Response, error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.answer = f
+	b.answer, b.early = f, nil
+}
+
+// refuseFirst answers the next attempt with 401 as soon as begin, which gets its
+// body, returns; the others go to the server.
+func (b *base) refuseFirst(begin func(body io.Reader)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.early = func(req *http.Request) *http.Response {
+		begin(req.Body)
+		resp, _ := ok(req)
+		resp.StatusCode, resp.Status = http.StatusUnauthorized, "401 Unauthorized"
+		return resp
+	}
 }
 
 // ok is an empty 200.
