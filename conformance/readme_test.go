@@ -39,6 +39,13 @@ var (
 	mine *http.Client
 	mux  *http.ServeMux
 	page func(source.Event)
+
+	openai struct{ NewClient func(...any) any } // SDKs have modules of their own: conformance/sdks
+	option struct {
+		WithHTTPClient func(*http.Client) any
+		WithAPIKey     func(string) any
+	}
+
 	req  *http.Request
 )
 

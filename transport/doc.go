@@ -19,17 +19,34 @@
 // provider has those of real APIs. The request that is sent is a copy: the
 // caller's stays as it is, and resp.Request is the caller's.
 //
+// # Under an SDK
+//
+// Most SDKs set the credential's header themselves, unasked: to a key that they insist
+// on, to one out of the environment, or to nothing. A request that comes with a
+// credential fails with [ErrCredential]; [WithOverride], which is for use under SDKs,
+// sends the ring's key in its place:
+//
+//	sdk := openai.NewClient(option.WithHTTPClient(&http.Client{
+//		Transport: provider.OpenAI().Transport(ring, transport.WithOverride())}))
+//
+// [Transport.Middleware] is for SDKs, and WebSocket libraries, that take no
+// http.Client but a function around each request, [Transport.Sign] for those that have
+// hooks alone, and the ring's Token for those that ask for a token. The README of
+// conformance/sdks has the line to write for each of some thirty SDKs.
+//
 // # What is a refusal
 //
 // A [Classifier] reads each answer; the default is [RFC6750]. It may look at the
 // beginning of the body, which the caller still gets whole. Answers that say
-// nothing of the key, though their status be 200, it calls [Silent].
+// nothing of the key, though their status be 200, it calls [Silent]. [GRPC] reads the
+// answers of gRPC and Connect.
 //
 // # What is sent again
 //
 // A refused request is sent again if its body can be had again (GetBody, as
 // http.NewRequest sets it; nothing is buffered) and the replay policy allows it:
-// see [Replayable]. Otherwise the caller gets the refusal, unread, and the next
+// see [Replayable]. The refused attempt has lost its body by then, so that one that
+// GetBody rewinds is not read by two. Otherwise the caller gets the refusal, unread, and the next
 // request gets another key. The rule is two attempts. There is a third where the
 // keys change under the request, and one more where the source came up with a new
 // key after all were refused. A server's clock that was learned from an answer

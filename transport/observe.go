@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// CallersKey is the version reported for a request that came with credentials
-// of its own, which the transport left alone.
+// CallersKey is the version reported for a request that came with a credential of
+// its own, and went out as it was ([WithPassThrough]).
 const CallersKey = "caller"
 
 // An Observation tells what became of a request. It is safe for concurrent use.

@@ -16,11 +16,14 @@ import (
 // A Scheme says how a key goes onto a request. Implementations are safe for
 // concurrent use.
 //
-// A scheme may also have methods CredentialHeaders() []string and
-// CredentialParams() []string that name the headers, in canonical form, and the
-// query parameters that it sets. A request that comes with one of them already is
-// the caller's own business: it is sent as it is (F47). Its headers may also be
-// spelled in lower or upper case, or as CredentialHeaders has one besides.
+// A scheme may also have methods CredentialHeaders, CredentialParams and
+// CredentialFields, each () []string: they name the headers, in canonical form, the
+// query parameters, and the fields of a form in the body, where the API takes a key. A
+// request that comes with something in one of them has a credential of its own, which
+// is an error, or is replaced, or goes out: see [ErrCredential] (F47). Its headers may
+// also be spelled in lower or upper case, or as CredentialHeaders has one besides. For
+// [WithOverride] a method Strip(*http.Request) error takes out of the transport's copy
+// what else a client of the API's own has added, such as a timestamp.
 //
 // A method NeedsKey(*http.Request) bool says which requests need a key at all; those
 // that do not, such as ones for public market data, are sent as they are, even

@@ -19,8 +19,9 @@
 // refused with transport.ErrBody, before anything is sent. Fields that a scheme
 // adds go where each function says; the caller's own keep their order, and
 // Content-Length follows. A timestamp or nonce that the caller sets himself is
-// kept where it stands in query or body, and a request that comes with one of the
-// scheme's headers is left alone altogether.
+// kept where it stands in query or body. A request that comes with one of the
+// scheme's headers is an error; under an exchange's own client, which signs by itself,
+// transport.WithOverride replaces its headers, timestamp, nonce and signature.
 //
 // Nonces grow strictly for each key id, whatever goroutine or client of the
 // process asks, and whatever the clock does. They know nothing of other processes:
