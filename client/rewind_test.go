@@ -63,9 +63,9 @@ func TestRewoundBodyOverRetriesAndRedirects(t *testing.T) {
 				defer srv.Close()
 				c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("sentinel-key")}),
 					client.WithBase(srv.Client().Transport), client.WithRetry(1))
-				n := map[string]int64{"retry": 8, "redirect": 60}[name]
+				n := map[string]int64{"retry": 8, "redirect": 20}[name]
 				for range n {
-					data := bytes.Repeat([]byte{byte(rand.IntN(256)), 'x'}, 1+rand.IntN(32<<10))
+					data := bytes.Repeat([]byte{byte(rand.IntN(256)), 'x'}, 1<<18+rand.IntN(1<<19))
 					want.Store(sha256.Sum256(data), true)
 					body := &plainReader{data: data}
 					req, _ := http.NewRequestWithContext(t.Context(), http.MethodPut, srv.URL, io.NopCloser(body))

@@ -104,11 +104,12 @@ func (b *body) signed(out *http.Request) error {
 }
 
 // over ends the attempt's use of the body: at once, or, with an answer, when that
-// is closed. A body that was sent whole is the attempt's no more.
+// is closed. A body that was sent whole is the attempt's no more. After a redirect that
+// keeps the body http.Client asks for it again before it closes the answer.
 func (b *body) over(resp *http.Response) {
 	switch {
 	case b.shared == nil:
-	case resp == nil:
+	case resp == nil, resp.StatusCode == http.StatusTemporaryRedirect, resp.StatusCode == http.StatusPermanentRedirect:
 		b.shared.gate.lose(nil)
 	case resp.StatusCode != http.StatusSwitchingProtocols && !b.shared.gate.over(): // F39
 		resp.Body = &answered{resp.Body, b.shared.gate}
