@@ -3,6 +3,8 @@ package mockapi
 import (
 	"bytes"
 	"cmp"
+	"context"
+	"io"
 	"net/http"
 	"time"
 )
@@ -25,8 +27,11 @@ type Answer struct {
 	Endless bool
 }
 
-// SetAnswer changes the answers to accepted requests from now on, but for those
-// of [WithHandler]. The requests are applied before. Reset sets the zero Answer.
+// SetAnswer changes the answers to accepted requests from now on. The requests are
+// applied before. A handler of [WithHandler] makes its answers itself: of these, Delay
+// is waited for before the handler runs, Drip comes before each byte that it writes
+// but for those on a hijacked connection, and the other fields are not heeded. Reset
+// sets the zero Answer.
 func (a *API) SetAnswer(answer Answer) { a.answer.Store(&answer) }
 
 // bodiless reports whether answers with the status have no body (RFC 9110,
@@ -54,21 +59,36 @@ func (s Answer) send(w http.ResponseWriter, r *http.Request) {
 		// Long pieces where nothing drips, so that an unbounded drain shows.
 		body = bytes.Repeat([]byte(cmp.Or(s.Body, "no key ")), 1+4096/len(cmp.Or(s.Body, "no key ")))
 	}
-	flush := http.NewResponseController(w).Flush
+	var out io.Writer = w
+	if s.Drip > 0 {
+		out = dripWriter{w, ctx, s.Drip}
+	}
 	for first := true; first || s.Endless; first = false {
-		if s.Drip == 0 {
-			if _, err := w.Write(body); err != nil || ctx.Err() != nil {
-				panic(http.ErrAbortHandler)
-			}
-			continue
-		}
-		for i := range body {
-			if flush() != nil || !pause(ctx, s.Drip) {
-				panic(http.ErrAbortHandler) // not to look like the body's end
-			}
-			if _, err := w.Write(body[i : i+1]); err != nil {
-				panic(http.ErrAbortHandler)
-			}
+		if _, err := out.Write(body); err != nil || ctx.Err() != nil {
+			panic(http.ErrAbortHandler) // not to look like the body's end
 		}
 	}
+}
+
+// dripWriter sends its bytes one by one, each after a pause, until ctx ends.
+type dripWriter struct {
+	w     http.ResponseWriter
+	ctx   context.Context
+	pause time.Duration
+}
+
+func (d dripWriter) Write(p []byte) (int, error) {
+	flush := http.NewResponseController(d.w).Flush
+	for i := range p {
+		if err := flush(); err != nil {
+			return i, err
+		}
+		if !pause(d.ctx, d.pause) {
+			return i, d.ctx.Err()
+		}
+		if _, err := d.w.Write(p[i : i+1]); err != nil {
+			return i, err
+		}
+	}
+	return len(p), nil
 }

@@ -115,7 +115,7 @@ func (a *API) Client() *http.Client { return a.client }
 // start: more than a client's concurrency means that it does not reuse them (F32).
 func (a *API) Connections() uint64 { return a.servers[0].opened.Load() }
 
-// Close ends the server: held and slow answers are cut, connections closed. It
+// Close ends the server: held and slow answers are cut, connections closed, hijacked ones too. It
 // returns when handlers have ended, or after 5 seconds. Further calls do nothing
 // and return the same error.
 func (a *API) Close() error {

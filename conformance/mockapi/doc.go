@@ -33,12 +33,18 @@
 //
 // # Requests and orders
 //
-// Every path answers 200 with a small JSON echo to an accepted request. POST
+// Every path answers 200 with a small JSON echo to an accepted request.
 // [API.SetAnswer] makes the answers slow, dripping or endless. POST
 // /orders also applies an order, once for each accepted request and without any
 // look at its client order id, so that what a client sends twice shows twice in
 // [API.Orders]. All answers to judged requests carry Mock-Version and
 // Mock-Replica, so that a client's own report can be held against the server's.
+//
+// [WithHandler] puts a handler of the test's own in place of the echo, for SDKs that
+// stream: server-sent events reach the client as they are flushed, a WebSocket
+// upgrade may hijack the connection, trailers arrive. Keys, refusals, holds,
+// intercepts and the log go before it. A key that is revoked later ends neither a
+// stream nor a hijacked connection: that is the handler's to do.
 //
 // [API.Requests] is the log. It is written before the answer is: whoever has
 // the answer finds the attempt there.

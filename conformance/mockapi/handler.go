@@ -31,20 +31,23 @@ func (a *API) serveAPI(w http.ResponseWriter, r *http.Request) {
 	attempt := a.record(r, body, keys, version, reason)
 	w.Header().Set(VersionHeader, attempt.Version)
 	w.Header().Set(ReplicaHeader, strconv.Itoa(replica))
-	w = &responseWriter{ResponseWriter: w, api: a, attempt: body.attempt}
+	rw := &responseWriter{ResponseWriter: w, api: a, attempt: body.attempt, ctx: r.Context()}
+	w = rw.writer(r)
 	defer body.note() // what was read of a body that nobody read to its end
 
 	if !a.holds.pass(r.Context(), attempt.Version) {
 		panic(http.ErrAbortHandler) // nobody to answer, and no 200 for nothing
 	}
-	if f := a.intercept.Load(); f != nil && (*f)(w, r, attempt) {
-		return
-	}
-	if reason == "" {
+	switch f := a.intercept.Load(); {
+	case f != nil && (*f)(w, r, attempt):
+	case reason == "" && a.cfg.handler != nil:
+		a.hand(rw, w, r)
+	case reason == "":
 		a.accept(w, r, body, attempt)
-		return
+	default:
+		a.refuse(w, r, body, a.shape(r, refusal, reason))
 	}
-	a.refuse(w, r, body, a.shape(r, refusal, reason))
+	rw.note(http.StatusOK) // which net/http sends now if nothing was written
 }
 
 // pickReplica returns the replica for r: the one it names, else the next.
@@ -99,12 +102,20 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, body *recorder, ref
 	a.Refuse(w, r, refusal)
 }
 
+// hand lets the handler answer, as late and as slowly as the answers are to be.
+func (a *API) hand(rw *responseWriter, w http.ResponseWriter, r *http.Request) {
+	answer := a.answer.Load()
+	if !pause(r.Context(), answer.Delay) {
+		panic(http.ErrAbortHandler) // nobody to answer, and no 200 for nothing
+	}
+	if r.Method != http.MethodHead {
+		rw.drip = answer.Drip
+	}
+	a.cfg.handler.ServeHTTP(w, r)
+}
+
 // accept applies the request and answers, with what it was unless told otherwise.
 func (a *API) accept(w http.ResponseWriter, r *http.Request, body *recorder, attempt Attempt) {
-	if a.cfg.handler != nil {
-		a.cfg.handler.ServeHTTP(w, r)
-		return
-	}
 	if err := a.apply(r, body); err != nil {
 		http.Error(w, "mockapi: the body broke off", http.StatusBadRequest)
 		return
@@ -130,29 +141,3 @@ type echo struct {
 	Attempt   uint64 `json:"attempt"`
 	BodyBytes int64  `json:"body_bytes"`
 }
-
-// responseWriter notes the answer's status in the log before it is sent.
-type responseWriter struct {
-	http.ResponseWriter
-	api     *API
-	attempt *Attempt
-	wrote   bool
-}
-
-func (w *responseWriter) WriteHeader(status int) {
-	if status >= 200 || status == http.StatusSwitchingProtocols { // other 1xx are no answer
-		w.wrote = true
-		w.api.log.update(func() { w.attempt.Status = status })
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *responseWriter) Write(p []byte) (int, error) {
-	if !w.wrote {
-		w.WriteHeader(http.StatusOK)
-	}
-	return w.ResponseWriter.Write(p)
-}
-
-// Unwrap is for http.ResponseController: Flush, Hijack, deadlines.
-func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -28,7 +28,11 @@ type Attempt struct {
 	Accepted bool `json:"accepted"`
 	// Reason is why it was refused.
 	Reason Reason `json:"reason,omitempty"`
-	// Status is that of the answer; 0 while there is none.
+	// Status is that of the answer; 0 while there is none. It is noted before the
+	// header is sent, so that of a streamed answer it is known from the first flush
+	// on, and does not tell whether the stream came to its end. Of a hijacked
+	// connection it is the status in the first line that the handler writes, such as
+	// 101; 0 if that is no HTTP/1 status line. What follows is not logged.
 	Status int `json:"status"`
 
 	// ContentLength is -1 where the client did not say.

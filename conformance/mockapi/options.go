@@ -89,7 +89,10 @@ func WithGenerator(generate func(n int) Spec) Option {
 func WithRefusal(refusal Refusal) Option { return func(c *config) { c.refusal = refusal } }
 
 // WithHandler answers accepted requests in place of the JSON echo and /orders.
-// The body it reads is logged as ever. Default: the echo.
+// The body it reads is logged as ever. Its ResponseWriter is an http.Flusher, in
+// HTTP/1.1 an http.Hijacker and in HTTP/2 an http.Pusher, and http.ResponseController
+// finds the rest; trailers that it sets are sent. See [API.SetAnswer] for slow
+// answers. Default: the echo.
 func WithHandler(h http.Handler) Option { return func(c *config) { c.handler = h } }
 
 // WithLogLimit sets how many attempts [API.Requests] keeps, the latest; 0 keeps

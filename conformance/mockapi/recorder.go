@@ -8,6 +8,7 @@ import (
 	"hash"
 	"io"
 	"net/http"
+	"sync"
 )
 
 // maxAuthBody is the longest body that an Authenticator gets: 16 MiB.
@@ -19,12 +20,16 @@ type recorder struct {
 	api     *API
 	r       *http.Request // the server's own: its trailers are filled in
 	body    io.ReadCloser
-	attempt *Attempt // nil until the request is judged
-	sum     hash.Hash
-	n       int64
-	done    bool          // the body was read to its end
+	attempt *Attempt      // nil until the request is judged
 	ahead   []byte        // read for the Authenticator, not yet by the handler
 	keep    *bytes.Buffer // gets the first maxOrderBody bytes
+
+	// A handler may return while a goroutine of its own still reads: that of a
+	// stream in both directions, for one.
+	mu   sync.Mutex
+	sum  hash.Hash
+	n    int64
+	done bool // the body was read to its end
 }
 
 func newRecorder(a *API, r *http.Request) *recorder {
@@ -50,10 +55,12 @@ type raw struct{ *recorder }
 func (s raw) Read(p []byte) (int, error) {
 	b := s.recorder
 	n, err := b.body.Read(p)
+	b.mu.Lock()
 	b.sum.Write(p[:n])
 	b.n += int64(n)
+	b.done = b.done || err == io.EOF
+	b.mu.Unlock()
 	if err == io.EOF {
-		b.done = true
 		b.note()
 	}
 	return n, err
@@ -86,6 +93,8 @@ func (b *recorder) note() {
 	if b.attempt == nil {
 		return
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.api.log.update(func() {
 		a := b.attempt
 		a.BodyBytes, a.BodyComplete = b.n, b.done

@@ -20,7 +20,7 @@ const closeTimeout = 5 * time.Second
 // server is one listener and what serves it.
 type server struct {
 	http   *http.Server
-	conns  sync.WaitGroup // open connections, and the accept loop
+	conns  sync.WaitGroup // open connections, running handlers of HTTP/1.1, and the accept loop
 	opened atomic.Uint64  // connections so far
 }
 
@@ -66,7 +66,7 @@ func (a *API) serve(address string, h http.Handler, ca *testCA) (string, error) 
 	protocols.SetHTTP2(a.cfg.http2 && ca != nil)
 	s := &server{}
 	s.http = &http.Server{
-		Handler:     a.guard(h),
+		Handler:     s.counted(a.guard(h)),
 		Protocols:   protocols,
 		BaseContext: func(net.Listener) context.Context { return a.ctx },
 		// Handshakes that a test lets fail are no news; panics are told by guard.
@@ -111,6 +111,18 @@ func (s *server) close() error {
 	case <-timer.C:
 		return errors.Join(err, fmt.Errorf("mockapi: a handler is still running %v after Close", closeTimeout))
 	}
+}
+
+// counted makes Close wait for handlers of HTTP/1.1: one that has hijacked its
+// connection goes on when net/http has no longer an open connection to show for it.
+func (s *server) counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 1 {
+			s.conns.Add(1) // the connection is open still: the count is not 0
+			defer s.conns.Done()
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // guard reports panics of handlers, which net/http would only log, and cuts the
