@@ -1,8 +1,12 @@
 package mockapi
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
+
+	"github.com/rollingkeys/rollingkeys/source"
 )
 
 // An Authenticator reads the credentials of a request. Implementations are safe
@@ -46,6 +50,53 @@ func Header(name string) Authenticator {
 	return presented{headers: []string{name}, secret: func(r *http.Request) string {
 		return only(r.Header.Values(name))
 	}}
+}
+
+// Headers takes a key whose parts come in headers of their own. fields maps each
+// header's name to the field of the key: "id", "secret", or the name of an entry of
+// Extra, as transport.Headers has them; one of them is "id" or "secret". Parts of
+// different versions are no key (F26). fields is copied.
+func Headers(fields map[string]string) Authenticator { return inHeaders(maps.Clone(fields)) }
+
+type inHeaders map[string]string
+
+func (h inHeaders) Authenticate(r *http.Request, _ func() ([]byte, error), keys Keys) (string, *Refusal) {
+	var found []source.Key
+	for name, field := range h {
+		switch value := only(r.Header.Values(name)); field {
+		case "secret":
+			found = append(found, keys.BySecret(value)...)
+		case "id":
+			found = append(found, keys.ByID(value)...)
+		}
+	}
+	for _, key := range found {
+		if h.fit(r, key) {
+			return key.Version, nil
+		}
+	}
+	return "", nil
+}
+
+// fit reports whether each header of r has its part of key.
+func (h inHeaders) fit(r *http.Request, key source.Key) bool {
+	for name, field := range h {
+		want := key.Extra[field]
+		switch field {
+		case "id":
+			want = source.NewSecret(key.ID)
+		case "secret":
+			want = key.Secret
+		}
+		if got := only(r.Header.Values(name)); got == "" || !want.Equal(source.NewSecret(got)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (h inHeaders) Credentials() (headers, params []string) {
+	return slices.Collect(maps.Keys(h)), nil
 }
 
 // Query takes the secret as the value of the named query parameter.

@@ -22,6 +22,10 @@ func TestEachWayToPresentAKey(t *testing.T) {
 		{"bearer", mockapi.Bearer(), func(r *http.Request, _, secret string) { r.Header.Set("Authorization", "bearer "+secret) }},
 		{"header", mockapi.Header("x-key"), func(r *http.Request, _, secret string) { r.Header.Set("X-Key", secret) }},
 		{"basic", mockapi.Basic(), func(r *http.Request, id, secret string) { r.SetBasicAuth(id, secret) }},
+		{"headers", mockapi.Headers(map[string]string{"x-id": "id", "x-key": "secret"}), func(r *http.Request, id, secret string) {
+			r.Header.Set("X-Id", id)
+			r.Header.Set("X-Key", secret)
+		}},
 		{"query", mockapi.Query("key"), func(r *http.Request, _, secret string) {
 			r.URL.RawQuery = url.Values{"a": {"b"}, "key": {secret}}.Encode()
 		}},
@@ -76,6 +80,35 @@ func TestBasicRefusesATornPair(t *testing.T) {
 	}
 	if a := api.Requests()[0]; a.Version != "" || a.Reason != mockapi.ReasonUnknown {
 		t.Errorf("logged %q %q", a.Version, a.Reason)
+	}
+}
+
+// F26: nor are parts in several headers, be the id among them or not.
+func TestHeadersRefuseATornKey(t *testing.T) {
+	for _, fields := range []map[string]string{
+		{"X-Key": "secret", "X-App": "app"}, {"X-Id": "id", "X-App": "app"}, {"X-Id": "id", "X-Key": "secret", "X-App": "app"},
+	} {
+		api := mockapi.New(t, mockapi.WithAuth(mockapi.Headers(fields)))
+		issue := func(n string) source.Key {
+			return api.Issue(mockapi.Spec{ID: "id" + n, Secret: "rksentinel_key" + n, Extra: map[string]string{"app": "rksentinel_app" + n}})
+		}
+		v1, v2 := issue("1"), issue("2")
+		v3 := api.Issue(mockapi.Spec{}) // has no such part
+		for name, c := range map[string]struct {
+			rest, app source.Key
+			want      int
+		}{"v1": {v1, v1, 200}, "v2": {v2, v2, 200}, "torn": {v1, v2, 401}, "no part": {v3, v1, 401}, "part missing": {v1, v3, 401}} {
+			r := request(t, http.MethodGet, api.URL(), source.Key{}, nil)
+			r.Header.Set("X-Id", c.rest.ID)
+			r.Header.Set("X-Key", c.rest.Secret.Expose())
+			if app, ok := c.app.Extra["app"]; ok {
+				r.Header.Set("X-App", app.Expose())
+			}
+			a := send(t, api.Client(), r)
+			if a.Status != c.want || c.want == 200 && a.Version != name {
+				t.Errorf("%v, %s: status %d, version %q", fields, name, a.Status, a.Version)
+			}
+		}
 	}
 }
 
