@@ -1,0 +1,54 @@
+package provider
+
+import (
+	"bytes"
+	"cmp"
+	"net/http"
+
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// Datadog sends an API key in DD-API-KEY, the key's Secret, and an application key in
+// DD-APPLICATION-KEY, the entry "application-key" of its Extra. site is where the
+// organization is, such as "datadoghq.eu", "us3.datadoghq.com" or "ddog-gov.com"; empty
+// means "datadoghq.com". Keys go to the site's API and to its intake of logs and events.
+//
+// For a program that only sends data and has no application key, change the scheme:
+//
+//	p := provider.Datadog("")
+//	p.Scheme = transport.Header("DD-API-KEY")
+//
+// A bad API key is a 403, and so is a permission or scope that a key lacks. A 403 that
+// says which is [transport.Silent]. Any other with Datadog's errors is
+// [transport.Doubtful]: the request was not carried out, and the key counts as refused
+// only if another one is accepted. A 401 refuses the key.
+//
+// https://docs.datadoghq.com/api/latest/authentication/
+// https://docs.datadoghq.com/getting_started/site/
+func Datadog(site string) Profile {
+	site = cmp.Or(site, "datadoghq.com")
+	return Profile{
+		Name:       "datadog",
+		Scheme:     transport.Headers(map[string]string{"DD-API-KEY": "secret", "DD-APPLICATION-KEY": "application-key"}),
+		Classifier: datadogAnswer,
+		Origins:    []string{"https://api." + site, "https://http-intake.logs." + site, "https://event-management-intake." + site},
+	}
+}
+
+func datadogAnswer(a *transport.Answer) transport.Verdict {
+	v := transport.RFC6750(a)
+	if a.Status != http.StatusForbidden || v != transport.Passed {
+		return v
+	}
+	body := a.Body()
+	if cmp.Or(lookup(body, "errors", "0"), lookup(body, "errors", "0", "title"), lookup(body, "errors", "0", "detail")) == "" {
+		return transport.Passed // a firewall's, most likely
+	}
+	text := bytes.ToLower(body)
+	for _, about := range []string{"permission", "scope"} {
+		if bytes.Contains(text, []byte(about)) {
+			return transport.Silent
+		}
+	}
+	return transport.Doubtful
+}
