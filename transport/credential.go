@@ -107,7 +107,7 @@ func (p *places) own(req *http.Request) (list []found) {
 	if len(p.params) > 0 {
 		named("query parameter", req.URL.Query(), p.params)
 	}
-	if form, ok := p.form(req); ok {
+	if form, ok, _ := p.form(req); ok {
 		values, _ := url.ParseQuery(form)
 		named("form field", values, p.fields)
 	}
@@ -160,7 +160,11 @@ func (p *places) clear(out *http.Request) error {
 		u.RawQuery = query.Without(u.RawQuery, p.params...)
 	}
 	out.URL = &u
-	if form, ok := p.form(out); ok {
+	form, ok, err := p.form(out)
+	if err != nil {
+		return err // it may hold one
+	}
+	if ok {
 		if rest := query.Without(form, p.fields...); rest != form {
 			SetBody(out, []byte(rest))
 		}
@@ -171,21 +175,22 @@ func (p *places) clear(out *http.Request) error {
 	return nil
 }
 
-// form returns the body of a form that may hold a credential.
-func (p *places) form(req *http.Request) (string, bool) {
+// form returns the body of a form that may hold a credential. A form that cannot be
+// read twice is an error that wraps ErrBody.
+func (p *places) form(req *http.Request) (string, bool, error) {
 	if len(p.fields) == 0 || !hasForm(req) {
-		return "", false
+		return "", false, nil
 	}
 	data, err := Body(req)
 	if err != nil {
-		return "", false
+		return "", false, err
 	}
 	if !fresh(req.GetBody) { // what was read may be what is to be sent: from the start again
 		if again := getBody(req); again != nil && !same(again, req.Body) {
 			_ = again.Close()
 		}
 	}
-	return string(data), true
+	return string(data), true, nil
 }
 
 // same reports whether a and b are one reader.
