@@ -50,6 +50,17 @@
 // whatever their status: they go to the caller and say nothing of the key. Outcomes
 // that nobody knows, such as a 5xx, pass through.
 //
+// Where an API refuses with status 200, as Kraken, Bybit, Slack and GraphQL servers do,
+// a 200 is an acceptance only if its body is one: the beginning of each answer's body is
+// read. An error that may be about the key or about something else, such as the
+// address, is transport.Doubtful. [GraphQL] says when a mutation is sent again.
+//
+// # Keys in parts, and keys in forms
+//
+// Datadog and Alpaca take a key in two headers: see [transport.Headers]. Slack takes a
+// token in a form, too, and its clients put theirs there: transport.WithOverride takes
+// it out before the request is sent.
+//
 // # WebSockets
 //
 // [Profile.Login] makes the signed message that logs a key in. The Switched,

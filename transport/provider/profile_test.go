@@ -75,7 +75,8 @@ func TestSignersPrintNoSecret(t *testing.T) {
 func TestProfiles(t *testing.T) {
 	all := profiles()
 	for _, p := range []provider.Profile{provider.Stripe(), provider.StripeBasic(), provider.OpenAI(), provider.Anthropic(), provider.GitHub(),
-		provider.TokenMetrics(""), provider.Google("https://maps.googleapis.com")} {
+		provider.TokenMetrics(""), provider.Google("https://maps.googleapis.com"), provider.Slack(), provider.Datadog(""), provider.Datadog("us3.datadoghq.com"),
+		provider.Alpaca(), provider.GraphQL(transport.Bearer(), "https://api.example.com")} {
 		all[p.Name+fmt.Sprint(len(all))] = p
 	}
 	for _, p := range all {
@@ -104,6 +105,7 @@ func TestPlainKeys(t *testing.T) {
 		{provider.OpenAI(), "Authorization", "Bearer sentinel-k"}, {provider.Anthropic(), "X-Api-Key", "sentinel-k"},
 		{provider.GitHub(), "Authorization", "Bearer sentinel-k"}, {provider.Google(), "X-Goog-Api-Key", "sentinel-k"},
 		{provider.Generic(transport.Header("X-Key")), "X-Key", "sentinel-k"},
+		{provider.Slack(), "Authorization", "Bearer sentinel-k"}, {provider.GraphQL(transport.Header("x-hasura-admin-secret")), "X-Hasura-Admin-Secret", "sentinel-k"},
 	} {
 		req := newRequest(t, "GET", "https://api.example.com/", "", "")
 		sign(t, c.p.Scheme, source.Key{Secret: source.NewSecret("sentinel-k")}, req)
