@@ -125,7 +125,10 @@ func RFC6750(a *Answer) Verdict {
 }
 
 // Statuses returns a classifier that takes the given statuses as refusals, on
-// top of [RFC6750]. Statuses(403) is for servers that answer 403 to a bad key.
+// top of [RFC6750]. Statuses(403) is for servers that answer 403 to a bad key. A 403
+// does not say that the request was not carried out, so a POST is not sent again. Where
+// the API checks the key before anything else, wrap it: Unapplied(Statuses(403)). Where
+// that depends on the request, use [WithReplay].
 func Statuses(codes ...int) Classifier {
 	return func(a *Answer) Verdict {
 		if slices.Contains(codes, a.Status) && bearerError(a.Header) != "insufficient_scope" {

@@ -1,7 +1,7 @@
 // Mutants breaks the code on purpose, one place at a time, and checks that a
 // test fails each time.
 //
-//	go run ./.ci/mutants [NAME ...]
+//	go run ./.ci/mutants [-list | NAME ...]
 //
 // It works on a copy of the tree, whose tests must pass before anything is
 // broken: else they would notice whatever is done. The list is mutants.json
@@ -40,6 +40,13 @@ func run(only []string) error {
 	var mutants []mutant
 	if err := json.Unmarshal(list, &mutants); err != nil {
 		return err
+	}
+	if slices.Equal(only, []string{"-list"}) {
+		slices.SortStableFunc(mutants, func(a, b mutant) int { return strings.Compare(a.File, b.File) })
+		for _, m := range mutants {
+			fmt.Printf("%-40s %s\n", m.File, m.Name)
+		}
+		return nil
 	}
 	dir, err := os.MkdirTemp("", "mutants-")
 	if err != nil {
