@@ -15,7 +15,7 @@ import (
 // earnest the key comes from a file or a secrets manager.
 func ExampleProfile() {
 	key := source.Key{ID: "AKIDEXAMPLE", Secret: source.NewSecret("wJalrXUtnFEMI")}
-	api := httptest.NewServer(&verifier{
+	api := httptest.NewServer(&endpoint{
 		service: "execute-api", region: "eu-central-1", served: make(map[string]int),
 		keys: map[string]string{key.ID: key.Secret.Expose()},
 	})
