@@ -13,6 +13,7 @@ import (
 // Classifier reads AWS's refusals, which come with 400, 401 or 403 and name the
 // error in a header, in JSON or in XML. A signature is checked before a request
 // is carried out, so what is refused for the key may be sent again, whatever it is.
+// S3 answers a HEAD with the status alone: 400 and 403 are transport.Doubtful then.
 //
 // https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -36,6 +37,10 @@ func Classifier(a *transport.Answer) transport.Verdict {
 		return transport.RefusedUnapplied
 	case "RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture":
 		return transport.Clock
+	case "":
+		if a.Header.Get("X-Amz-Request-Id") != "" && len(a.Body()) == 0 {
+			return transport.Doubtful // S3's answer to a HEAD, which does not say what was wrong
+		}
 	case "AccessDenied", "AccessDeniedException", "ServiceUnavailable", "InternalFailure", "OptInRequired", "NotAuthorized":
 		return transport.Silent
 	}

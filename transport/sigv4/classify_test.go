@@ -83,3 +83,21 @@ func FuzzClassifier(f *testing.F) {
 		}
 	})
 }
+
+// S3 answers a HEAD without a body; other empty answers are not S3's.
+func TestAnswersToHead(t *testing.T) {
+	ofS3 := http.Header{"X-Amz-Request-Id": {"4442587FB7D0A2F9"}}
+	for status, want := range map[int]transport.Verdict{
+		400: transport.Doubtful, 403: transport.Doubtful, 404: transport.Passed, 412: transport.Passed, 503: transport.Passed,
+	} {
+		if got := sigv4.Classifier(transport.NewAnswer(status, ofS3, nil)); got != want {
+			t.Errorf("%d: %v, want %v", status, got, want)
+		}
+		if got := sigv4.Classifier(transport.NewAnswer(status, nil, nil)); got != transport.Passed {
+			t.Errorf("%d of another server: %v", status, got)
+		}
+		if got := sigv4.Classifier(transport.NewAnswer(status, ofS3, []byte("<Error/>"))); got != transport.Passed {
+			t.Errorf("%d with a body: %v", status, got)
+		}
+	}
+}
