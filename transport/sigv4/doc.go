@@ -12,6 +12,36 @@
 //
 //	rt := transport.New(ring, sigv4.Scheme("s3", "eu-central-1"), transport.WithClassifier(sigv4.Classifier), ...)
 //
+// # Under the AWS SDK for Go v2
+//
+// One line, and every client made from the configuration signs with the ring's keys:
+//
+//	cfg, err := config.LoadDefaultConfig(ctx)
+//	sigv4.Configure(&cfg, ring)
+//	client := s3.NewFromConfig(cfg)
+//
+// [Middleware] signs each request anew behind the SDK's own signing, for the same service,
+// region, time and body hash, and reads the answer with [Classifier]. A call that is refused
+// is sent again with another key: the SDK's retries come on top only where they would
+// without a ring, and a refusal is nothing that the SDK retries. The SDK prepares each
+// attempt, checksums and chunks of S3 included, from the body that it rewinds: an
+// [os.File], a bytes.Reader. A body that cannot be rewound is sent once; the next call
+// gets another key. Clocks are the SDK's business. How keys fare is in the ring's Status;
+// transport.Observe has no part in this.
+//
+// Left as the SDK signs them, with the key in use and without a fall-back: presigned URLs
+// and event streams, and, by Signature Version 4A, multi-region access points. S3 Express
+// has session credentials of its own, which are fetched with the key in use. What the SDK does not sign stays
+// unsigned.
+//
+// [Credentials] alone is for what takes a credentials provider and no middleware. It cannot
+// fall back: it never hears of a refusal.
+//
+// S3 answers a HEAD with the status alone, so that a refusal of HeadObject looks like a lack of
+// permission. It is sent once more with another key, if there is one or the source has one
+// by then, and counts against the first only if that helps; after a few in vain there is
+// a pause between such tries.
+//
 // # The key
 //
 // Its ID is the access key id, its Secret the secret access key. Temporary

@@ -6,6 +6,8 @@ import (
 	"log"
 	"net/http/httptest"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport/sigv4"
@@ -34,4 +36,26 @@ func ExampleProfile() {
 	defer resp.Body.Close()
 	fmt.Println(resp.Status)
 	// Output: 200 OK
+}
+
+// The clients of the AWS SDK that are made from cfg use the ring's keys. In earnest cfg
+// comes from config.LoadDefaultConfig, and the key from a file or a secrets manager.
+func ExampleConfigure() {
+	ctx := context.Background()
+	ring, err := source.Keep(ctx, source.Static(source.Key{ID: "AKIDEXAMPLE", Secret: source.NewSecret("wJalrXUtnFEMI")}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ring.Close()
+
+	cfg := aws.Config{Region: "eu-central-1"}
+	sigv4.Configure(&cfg, ring)
+	// client := s3.NewFromConfig(cfg)
+
+	creds, err := cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(creds.AccessKeyID)
+	// Output: AKIDEXAMPLE
 }

@@ -9,9 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
@@ -56,22 +53,13 @@ func (s *scheme) Once(req *http.Request) bool {
 
 // Prepare checks that there is an access key id and a secret that go with a header.
 func (s *scheme) Prepare(key source.Key) (transport.Signer, error) {
-	session := key.Extra["session_token"]
-	switch {
-	case s.service == "" || s.region == "":
+	if s.service == "" || s.region == "" {
 		return nil, fmt.Errorf("sigv4: %w: no service or no region to sign for", source.ErrUnusable)
-	case key.ID == "" || !visible(key.ID) || strings.ContainsAny(key.ID, "/,"):
-		return nil, fmt.Errorf("sigv4: %w: the ID is not an access key id", source.ErrUnusable)
-	case key.Secret.IsZero() || !visible(key.Secret.Expose()):
-		return nil, fmt.Errorf("sigv4: %w: the secret is empty, or not visible ASCII", source.ErrUnusable)
-	case !visible(session.Expose()):
-		return nil, fmt.Errorf("sigv4: %w: the session token is not visible ASCII", source.ErrUnusable)
 	}
-	s3 := s.service == "s3" || strings.HasPrefix(s.service, "s3-")
-	// One signer a version: it caches derived keys by the access key id, and
-	// would go on with the old secret of an id (F91). A function holds it and
-	// the credentials, since printing reaches into a struct (F93).
-	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = s3 })
+	sign, err := prepare(key)
+	if err != nil {
+		return nil, err
+	}
 	return transport.SignerFunc(func(req *http.Request) error {
 		hash := req.Header.Get(contentSHA256)
 		if hash == "" {
@@ -81,18 +69,13 @@ func (s *scheme) Prepare(key source.Key) (transport.Signer, error) {
 			}
 			sum := sha256.Sum256(body)
 			hash = hex.EncodeToString(sum[:])
-			if s3 {
+			if escapedOnce(s.service) {
 				req.Header[contentSHA256] = []string{hash}
 			}
 		}
 		u := *req.URL // the signer writes to it
 		req.URL = &u
-		credentials := aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret.Expose(), SessionToken: session.Expose()}
-		at := s.now().Add(time.Duration(s.ahead.Load()))
-		if err := signer.SignHTTP(req.Context(), credentials, req, hash, s.service, s.region, at); err != nil {
-			return fmt.Errorf("sigv4: %w: the request cannot be signed", source.ErrUnusable)
-		}
-		return nil
+		return sign(req, scope{s.service, s.region, hash, s.now().Add(time.Duration(s.ahead.Load()))})
 	}), nil
 }
 
@@ -111,8 +94,4 @@ func (s *scheme) Resync(a *transport.Answer) bool {
 	}
 	s.ahead.Store(int64(ahead))
 	return true
-}
-
-func visible(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }

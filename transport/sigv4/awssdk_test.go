@@ -1,0 +1,105 @@
+package sigv4_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/sigv4"
+)
+
+// The clients of the SDK are in internal/sdktest; here is what needs none.
+
+func keep(t *testing.T, src source.Source) *source.Ring {
+	t.Helper()
+	ring, err := source.Keep(t.Context(), src, source.WithLogger(nil), source.WithPoll(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ring.Close() })
+	return ring
+}
+
+// F119: the SDK's cache asks for the key each time, whatever its options.
+func TestCredentialsAreNotCached(t *testing.T) {
+	first := key(1)
+	first.Extra = map[string]source.Secret{"session_token": source.NewSecret(sentinel + "session")}
+	keys := &store{}
+	keys.put(first)
+	ring := keep(t, keys)
+	caches := map[string]*aws.CredentialsCache{
+		"default": aws.NewCredentialsCache(sigv4.Credentials(ring)),
+		"window": aws.NewCredentialsCache(sigv4.Credentials(ring), func(o *aws.CredentialsCacheOptions) {
+			o.ExpiryWindow, o.ExpiryWindowJitterFrac = time.Hour, 0.5
+		}),
+		"twice": aws.NewCredentialsCache(aws.NewCredentialsCache(sigv4.Credentials(ring))),
+	}
+	for _, want := range []source.Key{first, key(2), key(3)} {
+		keys.put(want)
+		if err := ring.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for name, cache := range caches {
+			got, err := cache.Retrieve(t.Context())
+			if err != nil || got.AccessKeyID != want.ID || !want.Secret.Equal(source.NewSecret(got.SecretAccessKey)) ||
+				!want.Extra["session_token"].Equal(source.NewSecret(got.SessionToken)) {
+				t.Errorf("%s: %s, %v, want %s", name, got.AccessKeyID, err, want.ID)
+			}
+		}
+	}
+}
+
+func TestCredentialsOfNoUse(t *testing.T) {
+	unfit := keep(t, source.Static(source.Key{ID: "two words", Secret: source.NewSecret(sentinel)}))
+	closed := keep(t, source.Static(key(1)))
+	closed.Close()
+	for name, tc := range map[string]struct {
+		ring *source.Ring
+		want error
+	}{"no ring": {nil, source.ErrNoKey}, "unfit": {unfit, source.ErrUnusable}, "closed": {closed, source.ErrClosed}} {
+		got, err := sigv4.Credentials(tc.ring).Retrieve(t.Context())
+		if !errors.Is(err, tc.want) || got.HasKeys() || strings.Contains(err.Error(), sentinel) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Copies of a configuration share its slice of options: a ring for one is none for the
+// other.
+func TestConfigureLeavesCopiesAlone(t *testing.T) {
+	base := aws.Config{APIOptions: make([]func(*middleware.Stack) error, 0, 8)}
+	one, two := base.Copy(), base.Copy()
+	sigv4.Configure(&one, keep(t, source.Static(key(1))))
+	sigv4.Configure(&two, keep(t, source.Static(key(2))))
+	for cfg, want := range map[*aws.Config]string{&one: key(1).ID, &two: key(2).ID} {
+		got, err := cfg.Credentials.Retrieve(t.Context())
+		if err != nil || got.AccessKeyID != want || len(cfg.APIOptions) != 1 {
+			t.Errorf("%s, %v, %d options, want %s", got.AccessKeyID, err, len(cfg.APIOptions), want)
+		}
+	}
+	if len(base.APIOptions) != 0 || base.APIOptions[:1][0] != nil {
+		t.Error("the configuration copied from was changed")
+	}
+}
+
+// A client without the SDK's steps says so; one that signs nothing is left alone.
+func TestMiddlewareKnowsItsStack(t *testing.T) {
+	option := sigv4.Middleware(keep(t, source.Static(key(1))))
+	stack := middleware.NewStack("x", smithyhttp.NewStackRequest)
+	if err := option(stack); err != nil || len(stack.Finalize.List()) != 0 {
+		t.Errorf("without signing: %v, %v", err, stack.Finalize.List())
+	}
+	step := middleware.FinalizeMiddlewareFunc("Signing", nil)
+	if err := stack.Finalize.Add(step, middleware.After); err != nil {
+		t.Fatal(err)
+	}
+	if err := option(stack); err == nil || !strings.HasPrefix(err.Error(), "sigv4: ") {
+		t.Errorf("a client that is too old: %v", err)
+	}
+}

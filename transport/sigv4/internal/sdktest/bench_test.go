@@ -1,0 +1,212 @@
+package sdktest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+	"go.uber.org/goleak"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
+
+const (
+	sentinel = "rksentinel_"
+	region   = "eu-central-1"
+)
+
+func key(n int) source.Key {
+	return source.Key{
+		Version: fmt.Sprint("v", n), ID: fmt.Sprint("AKIDEXAMPLE", n), Secret: source.NewSecret(fmt.Sprint(sentinel, "secret/+", n)),
+	}
+}
+
+// store is a source under the test's control, which lists every valid key.
+type store struct {
+	mu  sync.Mutex
+	set source.Set
+}
+
+func (s *store) Read(context.Context) (source.Set, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.set, nil
+}
+
+func (s *store) put(keys ...source.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set = source.Set{Keys: keys, Complete: true}
+}
+
+// bench is a cloud over TLS, a ring, and the configuration of clients for them.
+type bench struct {
+	*cloud
+	t     *testing.T
+	store *store
+	ring  *source.Ring
+	cfg   aws.Config
+	http1 bool          // else HTTP/2
+	wait  time.Duration // for the source, where every key is refused
+}
+
+// newBench makes one whose cloud and source have the same keys. Its configuration comes
+// from LoadDefaultConfig, as users have it, without credentials.
+func newBench(t *testing.T, keys ...source.Key) *bench {
+	t.Helper()
+	return bench{wait: 5 * time.Second}.start(t, keys...)
+}
+
+func (b bench) start(t *testing.T, keys ...source.Key) *bench {
+	t.Helper()
+	for _, name := range os.Environ() { // nothing of this machine's
+		if name, _, _ := strings.Cut(name, "="); strings.HasPrefix(name, "AWS_") {
+			t.Setenv(name, "")
+		}
+	}
+	for _, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
+		t.Setenv(name, os.DevNull)
+	}
+	b.t, b.cloud, b.store = t, newCloud(keys...), &store{}
+	b.store.put(keys...)
+	ring, err := source.Keep(t.Context(), b.store, source.WithLogger(nil), source.WithPoll(time.Hour), source.WithRefusalWait(b.wait))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.ring = ring
+	server := httptest.NewUnstartedServer(b.cloud)
+	server.EnableHTTP2 = !b.http1
+	server.StartTLS()
+	t.Cleanup(func() {
+		ring.Close()
+		server.CloseClientConnections()
+		server.Close()
+	})
+	b.cfg = b.load(t, config.WithBaseEndpoint(server.URL), config.WithHTTPClient(server.Client()))
+	return &b
+}
+
+func (b *bench) load(t *testing.T, options ...func(*config.LoadOptions) error) aws.Config {
+	t.Helper()
+	cfg, err := config.LoadDefaultConfig(t.Context(), append(options, config.WithRegion(region))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.cfg.HTTPClient != nil {
+		cfg.HTTPClient, cfg.BaseEndpoint = b.cfg.HTTPClient, b.cfg.BaseEndpoint
+	}
+	return cfg
+}
+
+// api is the clients of one configuration.
+type api struct {
+	s3      *s3.Client
+	sts     *sts.Client
+	dynamo  *dynamodb.Client
+	secrets *secretsmanager.Client
+}
+
+func clients(cfg aws.Config) api {
+	return api{
+		s3:      s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
+		sts:     sts.NewFromConfig(cfg),
+		dynamo:  dynamodb.NewFromConfig(cfg),
+		secrets: secretsmanager.NewFromConfig(cfg),
+	}
+}
+
+// calls are what the tests do with the four services. n makes what they write theirs alone.
+var calls = map[string]func(context.Context, *bench, api, string) error{
+	"sts GetCallerIdentity": func(ctx context.Context, b *bench, a api, _ string) error {
+		out, err := a.sts.GetCallerIdentity(ctx, nil)
+		if err == nil && !strings.HasPrefix(aws.ToString(out.UserId), "AKIDEXAMPLE") {
+			err = errors.New("no identity in the answer")
+		}
+		return err
+	},
+	"dynamodb PutItem": func(ctx context.Context, b *bench, a api, n string) error {
+		_, err := a.dynamo.PutItem(ctx, &dynamodb.PutItemInput{
+			TableName: aws.String("t"), Item: map[string]types.AttributeValue{"ID": &types.AttributeValueMemberS{Value: n}},
+		})
+		var there bool
+		b.set(func() { there = b.items[n] })
+		if err == nil && !there {
+			err = errors.New("the item is not there")
+		}
+		return err
+	},
+	"secretsmanager GetSecretValue": func(ctx context.Context, b *bench, a api, _ string) error {
+		out, err := a.secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String("n")})
+		if err == nil && aws.ToString(out.SecretString) != secretValue {
+			err = errors.New("another secret in the answer")
+		}
+		return err
+	},
+	"s3 PutObject": func(ctx context.Context, b *bench, a api, n string) error {
+		content := text(n)
+		name := filepath.Join(b.t.TempDir(), "object")
+		if err := os.WriteFile(name, append([]byte("skipped"), content...), 0o600); err != nil {
+			return err
+		}
+		file, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		if _, err := file.Seek(int64(len("skipped")), 0); err != nil { // the SDK sends from here on
+			return err
+		}
+		object := "a b/ü+" + n
+		if _, err = a.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("bucket"), Key: &object, Body: file}); err != nil {
+			return err
+		}
+		return b.stored(object, content)
+	},
+}
+
+func text(n string) []byte { return []byte(strings.Repeat(n+" is what is written here.\n", 4000)) }
+
+// wantRefused fails the test unless err is the cloud's refusal.
+func wantRefused(t *testing.T, err error) {
+	t.Helper()
+	if _, ok := errors.AsType[smithy.APIError](err); !ok {
+		t.Errorf("error %v, want the refusal", err)
+	}
+	if err != nil && strings.Contains(err.Error(), sentinel) {
+		t.Error("the error holds a secret") // F95
+	}
+}
+
+// until waits for what the cloud must come to see.
+func (b *bench) until(ok func() bool) {
+	b.t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(30 * time.Second); ; <-tick.C {
+		var done bool
+		b.set(func() { done = ok() })
+		if done {
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Fatal("it never came")
+		}
+	}
+}
