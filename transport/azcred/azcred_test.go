@@ -1,0 +1,211 @@
+package azcred_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"go.uber.org/goleak"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/azcred"
+)
+
+// Clients of the SDK over TLS are in internal/sdktest; here are its policies alone.
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
+
+const sentinel = "rksentinel_"
+
+func key(n int) source.Key {
+	return source.Key{Version: fmt.Sprint("v", n), Secret: source.NewSecret(fmt.Sprint(sentinel, n))}
+}
+
+// store is a source under the test's control, which lists every valid key.
+type store struct {
+	mu  sync.Mutex
+	set source.Set
+}
+
+func (s *store) Read(context.Context) (source.Set, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.set, nil
+}
+
+func (s *store) put(keys ...source.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set = source.Set{Keys: keys, Complete: true}
+}
+
+// keep keeps a ring over a store that has the first key.
+func keep(t *testing.T) (*store, *source.Ring) {
+	t.Helper()
+	keys := &store{}
+	keys.put(key(1))
+	ring, err := source.Keep(t.Context(), keys, source.WithLogger(nil), source.WithPoll(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ring.Close() })
+	return keys, ring
+}
+
+// recorder answers every request, and keeps a header of the last.
+type recorder struct {
+	header string
+	got    []string
+}
+
+func (r *recorder) Do(req *http.Request) (*http.Response, error) {
+	r.got = req.Header.Values(r.header)
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("")), Request: req}, nil
+}
+
+// client is a pipeline with one policy, as the SDK's clients have it.
+func client(auth policy.Policy, to *recorder) func(context.Context) error {
+	p := runtime.NewPipeline("test", "v1.0.0", runtime.PipelineOptions{PerRetry: []policy.Policy{auth}}, &policy.ClientOptions{Transport: to})
+	return func(ctx context.Context) error {
+		req, err := runtime.NewRequest(ctx, http.MethodGet, "https://api.example.com/")
+		if err != nil {
+			return err
+		}
+		_, err = p.Do(req)
+		return err
+	}
+}
+
+// F119: azcore's cache asks for the token each time, at once and whenever later.
+func TestTokenCredentialIsNotCached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keys, ring := keep(t)
+		defer ring.Close()
+		to := &recorder{header: "Authorization"}
+		call := client(runtime.NewBearerTokenPolicy(azcred.TokenCredential(ring), []string{"https://api.example.com/.default"}, nil), to)
+		n := 1
+		for _, pause := range []time.Duration{0, time.Nanosecond, time.Second, time.Minute, 10 * time.Minute, 24 * time.Hour} {
+			time.Sleep(pause)
+			for range 3 {
+				keys.put(key(n))
+				if err := ring.Refresh(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if n > 1 {
+					time.Sleep(time.Nanosecond) // the least that there is between two calls
+				}
+				if err := call(t.Context()); err != nil || len(to.got) != 1 || to.got[0] != "Bearer "+key(n).Secret.Expose() {
+					t.Errorf("after %v: not the key %s: %v", pause, key(n).Version, err)
+				}
+				n++
+			}
+		}
+	})
+}
+
+// Calls that come together share what azcore asks for; none gets a key that had been
+// replaced before it began.
+func TestTokenCredentialUnderLoad(t *testing.T) {
+	keys, ring := keep(t)
+	cred := runtime.NewBearerTokenPolicy(azcred.TokenCredential(ring), []string{"s"}, nil)
+	var wg sync.WaitGroup
+	var mu sync.RWMutex // held for writing where the key is replaced
+	current := 1
+	for range 6 {
+		wg.Go(func() {
+			to := &recorder{header: "Authorization"}
+			call := client(cred, to)
+			for range 200 {
+				mu.RLock()
+				want := key(current).Secret
+				if err := call(t.Context()); err != nil || len(to.got) != 1 || !want.Equal(source.NewSecret(strings.TrimPrefix(to.got[0], "Bearer "))) {
+					t.Errorf("not the key that is current: %v", err)
+				}
+				mu.RUnlock()
+			}
+		})
+	}
+	for n := 2; n <= 20; n++ {
+		mu.Lock()
+		keys.put(key(n))
+		if err := ring.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+		current = n
+		mu.Unlock()
+	}
+	wg.Wait()
+}
+
+// A key credential follows the ring: switches, revocations, and what comes after those.
+func TestKeyCredentialFollowsTheRing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keys, ring := keep(t)
+		defer ring.Close()
+		cred, stop, err := azcred.KeyCredential(ring)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := &recorder{header: "Api-Key"}
+		call := client(runtime.NewKeyCredentialPolicy(cred, "Api-Key", nil), to)
+		want := func(when, secret string) {
+			t.Helper()
+			synctest.Wait()
+			if err := call(t.Context()); err != nil || len(to.got) != 1 || to.got[0] != secret {
+				t.Errorf("%s: another key than the ring's: %v", when, err)
+			}
+		}
+		put := func(list ...source.Key) {
+			t.Helper()
+			keys.put(list...)
+			if err := ring.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want("at first", key(1).Secret.Expose())
+		for n := 2; n <= 5; n++ {
+			put(key(n), key(n-1))
+			want("after a switch", key(n).Secret.Expose())
+		}
+		if err := ring.Revoke("v5"); err != nil {
+			t.Fatal(err)
+		}
+		want("after a revocation", key(4).Secret.Expose())
+		if err := ring.Revoke("v4"); err != nil {
+			t.Fatal(err)
+		}
+		want("without a key", "")
+		put(key(6))
+		want("with a key again", key(6).Secret.Expose())
+		stop()
+		put(key(7))
+		want("after stop", key(6).Secret.Expose())
+		stop()
+	})
+}
+
+func TestWithoutAKey(t *testing.T) {
+	_, ring := keep(t)
+	if err := ring.Revoke("v1"); err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]*source.Ring{"no ring": nil, "revoked": ring} {
+		if cred, _, err := azcred.KeyCredential(r); !errors.Is(err, source.ErrNoKey) || cred != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		to := &recorder{header: "Authorization"}
+		call := client(runtime.NewBearerTokenPolicy(azcred.TokenCredential(r), []string{"s"}, nil), to)
+		if err := call(t.Context()); !errors.Is(err, source.ErrNoKey) || to.got != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

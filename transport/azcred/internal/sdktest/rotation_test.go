@@ -1,0 +1,333 @@
+package sdktest_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/messaging"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/eventgrid/azeventgrid"
+	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+	"go.uber.org/goleak"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/azcred"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
+
+const sentinel = "rksentinel_"
+
+func key(n int) source.Key {
+	return source.Key{Version: fmt.Sprint("v", n), Secret: source.NewSecret(fmt.Sprint(sentinel, "key-", n))}
+}
+
+// store is a source under the test's control, which lists every valid key.
+type store struct {
+	mu  sync.Mutex
+	set source.Set
+}
+
+func (s *store) Read(context.Context) (source.Set, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.set, nil
+}
+
+func (s *store) put(keys ...source.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set = source.Set{Keys: keys, Complete: true}
+}
+
+// bench is a cloud over TLS, and a ring.
+type bench struct {
+	*cloud
+	t      *testing.T
+	store  *store
+	ring   *source.Ring
+	server *httptest.Server
+}
+
+func newBench(t *testing.T, http2 bool, wait time.Duration, keys ...source.Key) *bench {
+	t.Helper()
+	b := &bench{t: t, store: &store{}, cloud: &cloud{keys: make(map[string]bool), seen: make(map[string]int), stored: make(map[string]string)}}
+	for _, k := range keys {
+		b.keys[k.Secret.Expose()] = true
+	}
+	b.store.put(keys...)
+	ring, err := source.Keep(t.Context(), b.store, source.WithLogger(nil), source.WithPoll(time.Hour), source.WithRefusalWait(wait))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.ring = ring
+	b.server = httptest.NewUnstartedServer(b.cloud)
+	b.server.EnableHTTP2 = http2
+	b.server.StartTLS()
+	t.Cleanup(func() {
+		ring.Close()
+		b.server.CloseClientConnections()
+		b.server.Close()
+	})
+	return b
+}
+
+// under returns the options of a client whose requests go by the project's transport.
+func (b *bench) under(scheme transport.Scheme) policy.ClientOptions {
+	t := transport.New(b.ring, scheme, transport.WithOrigin(b.server.URL), transport.WithBase(b.server.Client().Transport))
+	return policy.ClientOptions{Transport: &http.Client{Transport: t}}
+}
+
+// call writes text under a name.
+type call func(ctx context.Context, name, text string) error
+
+// calls are the clients, each with the credential that it is given and those options.
+func (b *bench) calls(cred azcore.TokenCredential, key *azcore.KeyCredential, bearer, sas policy.ClientOptions) map[string]call {
+	b.t.Helper()
+	var blobs *azblob.Client
+	var err error
+	if cred == nil {
+		blobs, err = azblob.NewClientWithNoCredential(b.server.URL, &azblob.ClientOptions{ClientOptions: bearer})
+	} else {
+		blobs, err = azblob.NewClient(b.server.URL, cred, &azblob.ClientOptions{ClientOptions: bearer})
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	secrets, err := azsecrets.NewClient(b.server.URL, cred, &azsecrets.ClientOptions{ClientOptions: bearer, DisableChallengeResourceVerification: true})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	grid, err := azeventgrid.NewClientWithSharedKeyCredential(b.server.URL+"/api/events", key, &azeventgrid.ClientOptions{ClientOptions: sas})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return map[string]call{
+		"azblob": func(ctx context.Context, name, text string) error {
+			_, err := blobs.UploadBuffer(ctx, "container", name, []byte(text), nil)
+			return err
+		},
+		"azsecrets": func(ctx context.Context, name, text string) error {
+			_, err := secrets.SetSecret(ctx, name, azsecrets.SetSecretParameters{Value: &text}, nil)
+			return err
+		},
+		"azeventgrid": func(ctx context.Context, name, text string) error {
+			event, err := messaging.NewCloudEvent("test", "test", text, &messaging.CloudEventOptions{})
+			if err != nil {
+				return err
+			}
+			event.ID = name
+			_, err = grid.PublishCloudEvents(ctx, []messaging.CloudEvent{event}, nil)
+			return err
+		},
+	}
+}
+
+// fallingBack are the clients over the project's transport, without a credential.
+func (b *bench) fallingBack() map[string]call {
+	return b.calls(nil, nil, b.under(transport.Bearer()), b.under(transport.Header("aeg-sas-key")))
+}
+
+// make makes one call, and looks at what came of it.
+func (b *bench) make(call call, name string) error {
+	text := strings.Repeat(name+" is what is written here.\n", 500)
+	if err := call(b.t.Context(), name, text); err != nil {
+		return err
+	}
+	var got string
+	b.set(func() { got = b.stored[name] })
+	if got != text {
+		return fmt.Errorf("%d bytes are stored, other than what was written", len(got))
+	}
+	return nil
+}
+
+// load makes calls of every kind on six goroutines until end is called.
+func (b *bench) load() (settle, end func()) {
+	calls := b.fallingBack()
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	var done [6]atomic.Int64
+	for i := range done {
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				for kind, call := range calls {
+					done[i].Add(1)
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if err := b.make(call, fmt.Sprint(kind, "-", i, "-", n)); err != nil {
+						b.t.Errorf("%s: %v", kind, err)
+					}
+				}
+			}
+		})
+	}
+	// settle waits until every call that is out now has ended.
+	settle = func() {
+		b.t.Helper()
+		for i := range done {
+			before := done[i].Load()
+			b.until(func() bool { return done[i].Load() > before+1 })
+		}
+	}
+	return settle, sync.OnceFunc(func() {
+		close(stop)
+		wg.Wait()
+	})
+}
+
+// until waits for what the cloud must come to see.
+func (b *bench) until(ok func() bool) {
+	b.t.Helper()
+	b.eventually(func() (done bool) {
+		b.set(func() { done = ok() })
+		return done
+	})
+}
+
+// eventually waits for what must come.
+func (b *bench) eventually(ok func() bool) {
+	b.t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(30 * time.Second); !ok(); <-tick.C {
+		if time.Now().After(end) {
+			b.t.Fatal("it never came")
+		}
+	}
+}
+
+// overBoth runs a test over HTTP/1.1 and HTTP/2, beside others: most of it is waiting
+// for hold-offs.
+func overBoth(t *testing.T, test func(*testing.T, *bench)) {
+	t.Parallel()
+	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, http2, 5*time.Second, key(1))
+			test(t, b)
+			if b.unasked > 0 {
+				t.Errorf("%d requests without a key", b.unasked)
+			}
+			t.Logf("%d calls, %d refused on the way", b.applied, b.refused)
+		})
+	}
+}
+
+// F119, F115, F58, F61: keys rotate under clients of the SDK, published before the
+// service takes them, and no call fails or is torn.
+func TestRotatesSourceFirst(t *testing.T) {
+	overBoth(t, func(t *testing.T, b *bench) {
+		settle, end := b.load()
+		defer end()
+		for n := 2; n <= 5; n++ {
+			old, next := key(n-1), key(n)
+			var before int
+			b.set(func() { before = b.refused })
+			b.store.put(next, old)
+			if err := b.ring.Refresh(t.Context()); err != nil {
+				t.Error(err)
+			}
+			b.until(func() bool { return b.refused > before })
+			b.set(func() { b.keys[next.Secret.Expose()] = true })
+			b.until(func() bool { return b.seen[next.Secret.Expose()] > 20 })
+			settle()
+			b.set(func() { delete(b.keys, old.Secret.Expose()) })
+			settle()
+			b.store.put(next)
+		}
+	})
+}
+
+// F119, F115, F88: the service drops the key, and the source has the next only then.
+func TestRotatesServerFirst(t *testing.T) {
+	overBoth(t, func(t *testing.T, b *bench) {
+		settle, end := b.load()
+		defer end()
+		for n := 2; n <= 5; n++ {
+			old, next := key(n-1), key(n)
+			var before int
+			b.set(func() {
+				before = b.refused
+				delete(b.keys, old.Secret.Expose())
+				b.keys[next.Secret.Expose()] = true
+			})
+			b.until(func() bool { return b.refused > before })
+			b.store.put(next)
+			b.until(func() bool { return b.seen[next.Secret.Expose()] > 20 })
+			settle()
+		}
+	})
+}
+
+// F58: a call is sent once with each key, whether one is taken or none; the SDK's
+// retries do not multiply that.
+func TestACallIsSentOnceWithEachKey(t *testing.T) {
+	for _, valid := range []bool{true, false} {
+		for kind := range newBench(t, true, time.Millisecond, key(1)).fallingBack() {
+			t.Run(fmt.Sprintf("%s, the second key valid: %v", kind, valid), func(t *testing.T) {
+				b := newBench(t, true, time.Millisecond, key(2), key(1))
+				b.set(func() {
+					b.keys[key(2).Secret.Expose()] = false
+					b.keys[key(1).Secret.Expose()] = valid
+				})
+				if err := b.make(b.fallingBack()[kind], "once"); (err == nil) != valid {
+					t.Errorf("error %v", err)
+				} else if err != nil && strings.Contains(err.Error(), sentinel) {
+					t.Error("the error holds a secret") // F95
+				}
+				want := map[string]int{key(2).Secret.Expose(): 1, key(1).Secret.Expose(): 1}
+				if !maps.Equal(b.seen, want) {
+					t.Error("not one request with each key")
+				}
+			})
+		}
+	}
+}
+
+// F119: the credentials follow the ring without a fall-back, the SDK's caches
+// notwithstanding: every call after a switch has the new key.
+func TestCredentialsFollowTheRing(t *testing.T) {
+	b := newBench(t, true, time.Millisecond, key(1))
+	b.challenge = true // as Key Vault's client wants at first
+	keys, stop, err := azcred.KeyCredential(b.ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	options := policy.ClientOptions{Transport: b.server.Client()}
+	calls := b.calls(azcred.TokenCredential(b.ring), keys, options, options)
+	for n := 1; n <= 10; n++ {
+		b.set(func() { b.keys[key(n).Secret.Expose()] = true })
+		b.store.put(key(n))
+		if err := b.ring.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.eventually(func() bool { // the key credential follows by events, on a goroutine of their own
+			if err := b.make(calls["azeventgrid"], fmt.Sprint("until-", n)); err != nil {
+				t.Errorf("rotation %d: %v", n, err)
+			}
+			return b.last() == key(n).Secret.Expose()
+		})
+		b.set(func() { delete(b.keys, key(n-1).Secret.Expose()) })
+		for kind, call := range calls {
+			if err := b.make(call, fmt.Sprint(kind, "-", n)); err != nil {
+				t.Errorf("rotation %d: %s: %v", n, kind, err)
+			}
+		}
+	}
+}
