@@ -25,7 +25,22 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
+// F104, and nothing of this machine's configuration.
+func TestMain(m *testing.M) {
+	for _, name := range os.Environ() {
+		if name, _, _ := strings.Cut(name, "="); strings.HasPrefix(name, "AWS_") {
+			if err := os.Unsetenv(name); err != nil {
+				panic(err)
+			}
+		}
+	}
+	for _, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
+		if err := os.Setenv(name, os.DevNull); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	sentinel = "rksentinel_"
@@ -76,14 +91,6 @@ func newBench(t *testing.T, keys ...source.Key) *bench {
 
 func (b bench) start(t *testing.T, keys ...source.Key) *bench {
 	t.Helper()
-	for _, name := range os.Environ() { // nothing of this machine's
-		if name, _, _ := strings.Cut(name, "="); strings.HasPrefix(name, "AWS_") {
-			t.Setenv(name, "")
-		}
-	}
-	for _, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
-		t.Setenv(name, os.DevNull)
-	}
 	b.t, b.cloud, b.store = t, newCloud(keys...), &store{}
 	b.store.put(keys...)
 	ring, err := source.Keep(t.Context(), b.store, source.WithLogger(nil), source.WithPoll(time.Hour), source.WithRefusalWait(b.wait))
@@ -99,11 +106,11 @@ func (b bench) start(t *testing.T, keys ...source.Key) *bench {
 		server.CloseClientConnections()
 		server.Close()
 	})
-	b.cfg = b.load(t, config.WithBaseEndpoint(server.URL), config.WithHTTPClient(server.Client()))
+	b.cfg = b.configure(t, config.WithBaseEndpoint(server.URL), config.WithHTTPClient(server.Client()))
 	return &b
 }
 
-func (b *bench) load(t *testing.T, options ...func(*config.LoadOptions) error) aws.Config {
+func (b *bench) configure(t *testing.T, options ...func(*config.LoadOptions) error) aws.Config {
 	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context(), append(options, config.WithRegion(region))...)
 	if err != nil {
@@ -181,7 +188,7 @@ var calls = map[string]func(context.Context, *bench, api, string) error{
 	},
 }
 
-func text(n string) []byte { return []byte(strings.Repeat(n+" is what is written here.\n", 4000)) }
+func text(n string) []byte { return []byte(strings.Repeat(n+" is what is written here.\n", 1000)) }
 
 // wantRefused fails the test unless err is the cloud's refusal.
 func wantRefused(t *testing.T, err error) {

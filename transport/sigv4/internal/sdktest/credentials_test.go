@@ -27,7 +27,7 @@ func TestTheSDKsCacheDoesNotFreezeTheKey(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, key(1))
-			cfg := b.load(t, append(options, config.WithCredentialsProvider(sigv4.Credentials(b.ring)))...)
+			cfg := b.configure(t, append(options, config.WithCredentialsProvider(sigv4.Credentials(b.ring)))...)
 			if _, cached := cfg.Credentials.(*aws.CredentialsCache); !cached {
 				t.Fatalf("LoadDefaultConfig made %T, not the cache that this is about", cfg.Credentials)
 			}

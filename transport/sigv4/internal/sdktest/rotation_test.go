@@ -33,10 +33,10 @@ func (b *bench) stored(object string, content []byte) (err error) {
 	return err
 }
 
-// calls makes calls of every kind on six goroutines until stop is closed, and counts
-// those that each has done.
-func (b *bench) calls(stop chan struct{}) (settle func(), wait func()) {
+// load makes calls of every kind on six goroutines until end is called.
+func (b *bench) load() (settle, end func()) {
 	a := clients(b.cfg)
+	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	var done [6]atomic.Int64
 	for i := range done {
@@ -64,13 +64,19 @@ func (b *bench) calls(stop chan struct{}) (settle func(), wait func()) {
 			b.until(func() bool { return done[i].Load() > before+1 })
 		}
 	}
-	return settle, wg.Wait
+	return settle, sync.OnceFunc(func() {
+		close(stop)
+		wg.Wait()
+	})
 }
 
-// overBoth runs a test over HTTP/1.1 and HTTP/2.
+// overBoth runs a test over HTTP/1.1 and HTTP/2, beside others: most of it is waiting
+// for hold-offs.
 func overBoth(t *testing.T, test func(*testing.T, *bench)) {
+	t.Parallel()
 	for name, http1 := range map[string]bool{"HTTP/1.1": true, "HTTP/2": false} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			test(t, bench{http1: http1, wait: 5 * time.Second}.start(t, key(1)))
 		})
 	}
@@ -82,8 +88,8 @@ func TestRotatesSourceFirst(t *testing.T) { overBoth(t, rotateSourceFirst) }
 
 func rotateSourceFirst(t *testing.T, b *bench) {
 	sigv4.Configure(&b.cfg, b.ring)
-	stop := make(chan struct{})
-	settle, wait := b.calls(stop)
+	settle, end := b.load()
+	defer end()
 	for n := 2; n <= 5; n++ {
 		old, next := key(n-1), key(n)
 		var before int
@@ -100,8 +106,7 @@ func rotateSourceFirst(t *testing.T, b *bench) {
 		settle()
 		b.store.put(next)
 	}
-	close(stop)
-	wait()
+	end()
 	b.told(t)
 }
 
@@ -110,8 +115,8 @@ func TestRotatesServerFirst(t *testing.T) { overBoth(t, rotateServerFirst) }
 
 func rotateServerFirst(t *testing.T, b *bench) {
 	sigv4.Configure(&b.cfg, b.ring)
-	stop := make(chan struct{})
-	settle, wait := b.calls(stop)
+	settle, end := b.load()
+	defer end()
 	for n := 2; n <= 5; n++ {
 		old, next := key(n-1), key(n)
 		var before int
@@ -125,8 +130,7 @@ func rotateServerFirst(t *testing.T, b *bench) {
 		b.until(func() bool { return b.seen[next.ID] > 20 })
 		settle()
 	}
-	close(stop)
-	wait()
+	end()
 	b.told(t)
 }
 
