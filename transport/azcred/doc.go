@@ -22,10 +22,10 @@
 //
 // # Without one
 //
-// [TokenCredential] and [KeyCredential] are for what takes nothing else, such as clients
-// over AMQP and libraries of other makers. They follow the ring, but the ring learns nothing
-// of refusals this way: from the moment that the server drops a key until the source has
-// the next, calls fail.
+// [TokenCredential] and [KeyCredential] are for what takes nothing else. They follow the
+// ring, but the ring learns nothing of refusals this way: from the moment that the server
+// drops a key until the source has the next, calls fail. They are not tried with what
+// speaks AMQP (Service Bus, Event Hubs), which keeps a token for the life of a link.
 //
 // Do not use them together with the transport. Key Vault's clients, for one, send a first
 // request without its body, to be refused. With a key on it, it would be carried out.
