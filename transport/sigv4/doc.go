@@ -20,27 +20,29 @@
 //	sigv4.Configure(&cfg, ring)
 //	client := s3.NewFromConfig(cfg)
 //
-// [Middleware] signs each request anew behind the SDK's own signing, for the same service,
-// region, time and body hash, and reads the answer with [Classifier]. A call that is refused
-// is sent again with another key: the SDK's retries come on top only where they would
-// without a ring, and a refusal is nothing that the SDK retries. The SDK prepares each
-// attempt, checksums and chunks of S3 included, from the body that it rewinds: an
-// [os.File], a bytes.Reader. A body that cannot be rewound is sent once; the next call
-// gets another key. Clocks are the SDK's business. How keys fare is in the ring's Status;
-// transport.Observe has no part in this.
+// [Middleware] signs each request anew behind the SDK's own signing, for the same
+// service, region, time and body hash, and reads the answer with [Classifier]. A refused
+// call is sent again with another key. The SDK retries no refusal, so its retries do not
+// multiply attempts. It prepares each attempt, checksums and chunks of S3 included,
+// from the body, which it rewinds: an [os.File], a bytes.Reader. A body that cannot be
+// rewound is sent once, and the next call gets another key. The SDK corrects its clock
+// by itself. How keys fare is in the ring's Status; transport.Observe tells nothing here.
 //
-// Left as the SDK signs them, with the key in use and without a fall-back: presigned URLs
-// and event streams, and, by Signature Version 4A, multi-region access points. S3 Express
-// has session credentials of its own, which are fetched with the key in use. What the SDK does not sign stays
-// unsigned.
+// The project's transport as the SDK's HTTPClient does not do: the SDK's requests have
+// no GetBody, so that the transport can neither hash a body nor send it again.
 //
-// [Credentials] alone is for what takes a credentials provider and no middleware. It cannot
-// fall back: it never hears of a refusal.
+// Some requests keep the SDK's signature, by the key in use, and do not fall back:
+// presigned URLs, event streams, and what is signed by Signature Version 4A. S3 Express
+// signs with session credentials, which it fetches with the key in use. What the SDK
+// does not sign stays unsigned.
 //
-// S3 answers a HEAD with the status alone, so that a refusal of HeadObject looks like a lack of
-// permission. It is sent once more with another key, if there is one or the source has one
-// by then, and counts against the first only if that helps; after a few in vain there is
-// a pause between such tries.
+// [Credentials] alone is for what takes a credentials provider and no middleware. It
+// cannot fall back, since it never hears of a refusal.
+//
+// S3 answers a HEAD with the status alone, so a refusal of HeadObject looks like a lack
+// of permission. HeadObject is sent once more with another key, if the ring has one. That
+// counts against the first key only if it helps. After a few tries in vain
+// there is a pause between them.
 //
 // # The key
 //
@@ -55,8 +57,9 @@
 // body is read through GetBody; one without it is refused with transport.ErrBody
 // before anything is sent, unless the caller set X-Amz-Content-Sha256 himself: to
 // the body's SHA-256 in hexadecimal or, for S3 over https, to UNSIGNED-PAYLOAD.
-// A request that comes with an Authorization header is left alone. A GET whose
-// Action does more than describe, get or list is sent once: nobody repeats it when
+// A request that comes with an Authorization header of its own fails, unless
+// transport.WithOverride or transport.WithPassThrough says what is to become of it. A GET
+// whose Action does more than describe, get or list is sent once: nobody repeats it when
 // its answer is lost.
 //
 // For the service "s3" the path is signed as S3 wants it, and the header

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"time"
 
@@ -28,8 +29,10 @@ import (
 // wrap those of package source.
 func Middleware(ring *source.Ring) func(*middleware.Stack) error {
 	s := &resigner{ring: ring}
+	var release func()
 	// A key that cannot be used is the ring's to report.
-	s.slot, _ = ring.Prepare(func(key source.Key) (any, error) { return prepare(key) })
+	s.slot, release, _ = ring.Prepare(func(key source.Key) (any, error) { return prepare(key) })
+	runtime.AddCleanup(s, func(release func()) { release() }, release) // F116
 	return s.add
 }
 

@@ -168,21 +168,35 @@ func TestSessionToken(t *testing.T) {
 	b.wantServed(next, "POST", "/", strings.NewReader("order")) // refused, read, sent again
 }
 
-// F47: a request that is signed already is the caller's.
-func TestLeavesSignedRequestsAlone(t *testing.T) {
+// F47, F113: what becomes of a request that is signed already, the caller says.
+func TestRequestsThatAreSignedAlready(t *testing.T) {
 	b := newBench(t, "execute-api", key(1))
-	req, err := http.NewRequest("GET", b.server.URL, nil)
-	if err != nil {
-		t.Fatal(err)
+	base := &http.Transport{}
+	defer base.CloseIdleConnections()
+	do := func(opts ...transport.Option) (string, error) {
+		req, err := http.NewRequest("GET", b.server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer own")
+		req.Header.Set("X-Amz-Security-Token", "own")
+		resp, err := transport.New(b.ring, sigv4.Scheme("execute-api", "eu-central-1"),
+			append(opts, transport.WithBase(base), transport.WithOrigin(b.server.URL))...).RoundTrip(req)
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		return string(text), err
 	}
-	req.Header.Set("Authorization", "Bearer own")
-	resp, err := b.client.Do(req)
-	if err != nil {
-		t.Fatal(err)
+	if _, err := do(); !errors.Is(err, transport.ErrCredential) {
+		t.Errorf("by default: %v", err)
 	}
-	defer resp.Body.Close()
-	if text, _ := io.ReadAll(resp.Body); !strings.Contains(string(text), "MissingAuthenticationToken") {
-		t.Errorf("answered with %s", text)
+	if text, err := do(transport.WithPassThrough()); err != nil || !strings.Contains(text, "MissingAuthenticationToken") {
+		t.Errorf("let pass: %s, %v", text, err)
+	}
+	if text, err := do(transport.WithOverride()); err != nil || text != key(1).ID {
+		t.Errorf("replaced: %s, %v", text, err)
 	}
 }
 
