@@ -18,7 +18,8 @@ const lookAgain = renewal + time.Second
 // (google.golang.org/grpc/credentials/oauth) and libraries that take an
 // oauth2.TokenSource. Token does not block; its errors are those of
 // [source.Ring.InUse]. A token's Expiry is 11 s from now, or the key's own if
-// that comes first, so that nobody holds on to it for longer than a second.
+// that comes first, so that x/oauth2 holds on to it for no longer than a second; the
+// cache of cloud.google.com/go/auth does for up to 11 s, see the package comment.
 //
 // The ring learns nothing of refusals this way and does not fall back; what
 // sends HTTP requests does better with the project's transport.
