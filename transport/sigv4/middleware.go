@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"runtime"
 	"strings"
@@ -156,22 +157,21 @@ func signed(h http.Header, hash string) (scope, bool) {
 }
 
 // answer returns the answer to an attempt as a classifier reads it, nil if none came. The
-// SDK has read the body by now, whatever its protocol: the error tells what was in it.
+// SDK has read the body by now, in whatever protocol; its error tells what was in it. The
+// answer to a HEAD has no body, and the SDK makes up the name of its error.
 func answer(req *smithyhttp.Request, metadata middleware.Metadata, err error) *transport.Answer {
 	resp, ok := awsmiddleware.GetRawResponse(metadata).(*smithyhttp.Response)
 	if !ok || resp.Response == nil || resp.StatusCode == 0 {
 		return nil
 	}
-	h, body := resp.Header, []byte(nil)
-	if named, ok := errors.AsType[smithy.APIError](err); ok && req.Method != http.MethodHead { // whose answer has no body, and the error no name
-		h = h.Clone()
-		if h == nil {
-			h = make(http.Header)
-		}
-		h.Set("X-Amzn-Errortype", named.ErrorCode())
-		body = []byte(named.ErrorMessage())
+	named, ok := errors.AsType[smithy.APIError](err)
+	if !ok || req.Method == http.MethodHead {
+		return transport.NewAnswer(resp.StatusCode, resp.Header, nil)
 	}
-	return transport.NewAnswer(resp.StatusCode, h, body)
+	h := make(http.Header)
+	maps.Copy(h, resp.Header)
+	h.Set("X-Amzn-Errortype", named.ErrorCode())
+	return transport.NewAnswer(resp.StatusCode, h, []byte(named.ErrorMessage()))
 }
 
 // again tells the ring what a says of the key, nil being no answer, and reports whether
@@ -191,7 +191,7 @@ func (x *exchange) again(ctx context.Context, req *smithyhttp.Request, a *transp
 		return false
 	}
 	doubtful := v == transport.Doubtful
-	may := x.repeatable && transport.Replayable(req.Request, &http.Response{StatusCode: a.Status, Header: a.Header}, v)
+	may := transport.Replayable(req.Request, &http.Response{StatusCode: a.Status, Header: a.Header}, v)
 	if !may || ctx.Err() != nil || req.RewindStream() != nil {
 		if doubtful || ctx.Err() != nil {
 			x.a.Unknown()

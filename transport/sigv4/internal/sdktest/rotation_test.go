@@ -145,5 +145,8 @@ func (b *bench) told(t *testing.T) {
 	if int(accepted) != b.applied || int(refused) != b.refused || inFlight != 0 {
 		t.Errorf("the ring has %d accepted, %d refused and %d in flight; the cloud took %d and refused %d", accepted, refused, inFlight, b.applied, b.refused)
 	}
+	if b.chunked == 0 {
+		t.Error("no upload came in chunks, as the SDK makes them over TLS")
+	}
 	t.Logf("%d calls, %d refused on the way", b.applied, b.refused)
 }

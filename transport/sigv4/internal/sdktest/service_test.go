@@ -32,6 +32,7 @@ type cloud struct {
 	seen    map[string]int    // requests by access key id; "" is unsigned
 	refused int
 	applied int
+	chunked int                          // uploads in chunks with a checksum behind them
 	objects map[string][sha256.Size]byte // by path, of what was put there
 	items   map[string]bool
 }
@@ -161,7 +162,12 @@ func (c *cloud) s3(w http.ResponseWriter, r *http.Request, body []byte) {
 			fmt.Fprintf(w, `<Error><Code>BadDigest</Code><Message>%s</Message></Error>`, err)
 			return
 		}
-		c.set(func() { c.objects[r.URL.EscapedPath()] = sha256.Sum256(content) })
+		c.set(func() {
+			c.objects[r.URL.EscapedPath()] = sha256.Sum256(content)
+			if r.Header.Get("X-Amz-Trailer") != "" {
+				c.chunked++
+			}
+		})
 	case http.MethodHead:
 		var ok bool
 		c.set(func() { _, ok = c.objects[r.URL.EscapedPath()] })
