@@ -2,6 +2,7 @@ package sigv4_test
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -102,4 +103,28 @@ func TestMiddlewareKnowsItsStack(t *testing.T) {
 	if err := option(stack); err == nil || !strings.HasPrefix(err.Error(), "sigv4: ") {
 		t.Errorf("a client that is too old: %v", err)
 	}
+}
+
+// F116: a middleware that nobody holds any more gives back what the ring keeps for it.
+func TestMiddlewareGivesItsSlotBack(t *testing.T) {
+	ring := keep(t, source.Static(key(1)))
+	next := func() int { // the slot that whoever asks now would get
+		slot, release, err := ring.Prepare(func(source.Key) (any, error) { return nil, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		return slot
+	}
+	held := sigv4.Middleware(ring)
+	first := next()
+	for range 100 {
+		sigv4.Middleware(ring)
+	}
+	for end := time.Now().Add(20 * time.Second); next() != first; runtime.GC() {
+		if time.Now().After(end) {
+			t.Fatalf("the next slot is %d, and was %d", next(), first)
+		}
+	}
+	runtime.KeepAlive(held)
 }
