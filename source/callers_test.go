@@ -214,3 +214,44 @@ func TestSlotsAreUsedAgain(t *testing.T) {
 	wg.Wait()
 	check()
 }
+
+// A slot that changes hands while the keys of a reading are prepared has what its new
+// owner made of them.
+//
+// F116
+func TestSlotChangesHandsDuringAReading(t *testing.T) {
+	s := &store{set: listed("v1")}
+	r, _ := keep(t, s)
+	preparing, handed := make(chan struct{}), make(chan struct{})
+	slot, release, err := r.Prepare(func(k source.Key) (any, error) {
+		if k.Version == "v2" {
+			close(preparing)
+			<-handed
+		}
+		return "first " + k.Version, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.put(listed("v2", "v1"), nil)
+	read := make(chan error)
+	go func() { read <- r.Refresh(t.Context()) }()
+	<-preparing
+	release()
+	another, _, err := r.Prepare(func(k source.Key) (any, error) { return "second " + k.Version, nil })
+	if err != nil || another != slot {
+		t.Fatalf("slot %d, %v", another, err)
+	}
+	close(handed)
+	if err := <-read; err != nil {
+		t.Fatal(err)
+	}
+	a, err := r.Attempt(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.End()
+	if got := a.Prepared(another); got != "second v2" {
+		t.Errorf("slot %d holds %v", another, got)
+	}
+}
