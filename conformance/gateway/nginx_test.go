@@ -1,12 +1,15 @@
 package gateway_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,5 +73,53 @@ func TestNginxReloadDespiteUnusedConnection(t *testing.T) {
 	resp.Body.Close() // a worker that has answered this has the other connection, too
 	if err := n.Reload(conformance.NewKey(2)); err != nil {
 		t.Error(err)
+	}
+}
+
+// nginx logs a request after it was answered; where it closes the connection and the
+// request is longer than its buffer, after the client has closed it too. The line is
+// there all the same when nginx has quit, or the worker has gone.
+//
+// F74
+func TestNginxLogsBeforeItEnds(t *testing.T) {
+	for name, end := range map[string]func(*nginx.Server) error{
+		"quit":   (*nginx.Server).Quit,
+		"reload": func(n *nginx.Server) error { return n.Reload(conformance.NewKey(2)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := startNginx(t, conformance.NewKey(1))
+			conn, err := net.Dial("tcp", strings.TrimPrefix(n.URL, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close() // and not before: nginx waits for it
+			req, err := http.NewRequest(http.MethodPost, n.URL, strings.NewReader(strings.Repeat("x", 2000)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Close = true
+			req.Header.Set("X-Request-Id", "order")
+			req.Header.Set("Authorization", "Bearer "+conformance.NewKey(1).Secret.Expose())
+			if err := req.Write(conn); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+				t.Fatal(err)
+			}
+			if err := end(n); err != nil {
+				t.Fatal(err)
+			}
+			log, err := n.Log()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := []nginx.Line{{Version: "v1", Status: http.StatusOK}}; !slices.Equal(log["order"], want) {
+				t.Errorf("the log has %+v, want %+v", log["order"], want)
+			}
+		})
 	}
 }

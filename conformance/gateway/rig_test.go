@@ -231,7 +231,9 @@ func (r *rig) judge() {
 	r.stop()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.nginx.Stop()
+	if err := r.nginx.Quit(); err != nil {
+		r.t.Fatal(err)
+	}
 	log, err := r.nginx.Log()
 	if err != nil {
 		r.t.Fatal(err)

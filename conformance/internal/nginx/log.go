@@ -1,7 +1,6 @@
 package nginx
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,18 +15,21 @@ type Line struct {
 	Status  int
 }
 
-// Log returns nginx's log by the request's X-Request-Id. It is written once the
-// answer is out. There is none of a server that has an upstream.
+// Log returns nginx's log by the request's X-Request-Id. A line is written after its
+// answer was sent, and where nginx closes the connection, after the client has closed
+// it: the log is whole after [Server.Quit]. There is none of a server that has an
+// upstream.
 func (n *Server) Log() (map[string][]Line, error) {
-	f, err := os.Open(filepath.Join(n.dir, "access.log"))
+	data, err := os.ReadFile(filepath.Join(n.dir, "access.log"))
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	log := make(map[string][]Line)
-	scan := bufio.NewScanner(f)
-	for scan.Scan() {
-		fields := strings.Fields(scan.Text())
+	for text := range strings.Lines(string(data)) {
+		if !strings.HasSuffix(text, "\n") {
+			break // nginx is writing it
+		}
+		fields := strings.Fields(text)
 		if len(fields) != 3 {
 			return nil, fmt.Errorf("a line of %d fields in nginx's log", len(fields))
 		}
@@ -37,5 +39,5 @@ func (n *Server) Log() (map[string][]Line, error) {
 		}
 		log[fields[0]] = append(log[fields[0]], Line{strings.Trim(fields[1], `"`), status})
 	}
-	return log, scan.Err()
+	return log, nil
 }

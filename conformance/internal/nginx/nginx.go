@@ -150,7 +150,7 @@ func (n *Server) writeMap(keys []source.Key) error {
 }
 
 // Reload replaces the keys and returns when the workers with the old ones have
-// gone. Requests that they were answering have been answered.
+// gone. Requests that they were answering have been answered and logged.
 func (n *Server) Reload(keys ...source.Key) error {
 	if err := n.writeMap(keys); err != nil {
 		return err
@@ -183,7 +183,23 @@ func (n *Server) kill() {
 	}
 }
 
-// Stop ends nginx; requests that are out are cut.
+// Quit ends nginx when the requests that are out have been answered and each answer
+// is in its log. Of a connection that the client has not closed, nginx may write the
+// log when the client has closed it, 3 s later at most.
+func (n *Server) Quit() error {
+	if err := n.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		return err
+	}
+	timer := time.AfterFunc(limit, n.kill)
+	err := n.cmd.Wait()
+	if !timer.Stop() {
+		return errors.New("nginx did not quit")
+	}
+	return err
+}
+
+// Stop ends nginx; requests that are out are cut, and answers that it has not
+// logged yet are missing in its log.
 func (n *Server) Stop() {
 	if n.cmd == nil || n.cmd.ProcessState != nil {
 		return
