@@ -2,12 +2,14 @@ package conformance
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
@@ -48,8 +50,9 @@ func keepsNothing(s *transportTrial) {
 		sent, received := make(chan struct{}), make(chan struct{})
 		var once sync.Once
 		arrived := make(chan struct{})
+		var there, back counter
 		s.api.Intercept(func(w http.ResponseWriter, r *http.Request, _ mockapi.Attempt) bool {
-			_, _ = io.CopyN(io.Discard, r.Body, bulk-1)
+			_, _ = io.CopyN(&there, r.Body, bulk-1)
 			once.Do(func() { close(arrived) })
 			_, _ = io.Copy(io.Discard, r.Body)
 			_, _ = io.CopyN(w, zeros{}, bulk-1)
@@ -62,7 +65,10 @@ func keepsNothing(s *transportTrial) {
 			return true
 		})
 		before := live()
-		req := s.request(http.MethodPut, "/", io.MultiReader(io.LimitReader(zeros{}, bulk-1), &last{sent: sent}))
+		// No deadline: how long so many bytes take is up to the machine.
+		ctx, cancel := context.WithCancel(s.Context())
+		s.Cleanup(cancel)
+		req := s.request(http.MethodPut, "/", io.MultiReader(io.LimitReader(zeros{}, bulk-1), &last{sent: sent})).WithContext(ctx)
 		req.ContentLength = length
 		done := make(chan struct{})
 		var resp *http.Response
@@ -70,7 +76,7 @@ func keepsNothing(s *transportTrial) {
 			defer close(done)
 			resp, _ = s.trip(req)
 		}()
-		if !within(arrived, patience(s)) {
+		if !s.flows(arrived, &there) {
 			s.Error("the body does not arrive while its last byte is not there")
 		} else {
 			s.free("a body", before)
@@ -80,15 +86,18 @@ func keepsNothing(s *transportTrial) {
 		if resp == nil {
 			s.Fatal("the request failed")
 		}
-		n, err := io.CopyN(io.Discard, resp.Body, bulk-1)
-		if err == nil {
+		read := make(chan struct{})
+		go func() { defer close(read); _, _ = io.CopyN(&back, resp.Body, bulk-1) }()
+		if s.flows(read, &back) {
 			s.free("an answer", before)
+		} else {
+			cancel()
 		}
 		close(received)
-		rest, _ := io.Copy(io.Discard, resp.Body)
+		returns(s, "reading the answer's end", func() { <-read; _, _ = io.Copy(&back, resp.Body) })
 		_ = resp.Body.Close()
-		if n+rest != bulk {
-			s.Errorf("%d bytes of the answer, want %d", n+rest, bulk)
+		if n := back.n.Load(); n != bulk {
+			s.Errorf("%d bytes of the answer, want %d", n, bulk)
 		}
 	}
 }
@@ -114,6 +123,26 @@ func (s *transportTrial) free(what string, before uint64) {
 			return
 		}
 	}
+}
+
+// flows waits for done, and gives up when no byte has gone by within the limit.
+func (s *transportTrial) flows(done <-chan struct{}, bytes *counter) bool {
+	for last := int64(0); !within(done, patience(s)); {
+		now := bytes.n.Load()
+		if now == last {
+			return false
+		}
+		last = now
+	}
+	return true
+}
+
+// A counter counts what is written to it.
+type counter struct{ n atomic.Int64 }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n.Add(int64(len(p)))
+	return len(p), nil
 }
 
 // zeros has no end.
