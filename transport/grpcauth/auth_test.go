@@ -1,0 +1,319 @@
+package grpcauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	pb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
+)
+
+// F118, F56: the key does not leave over plaintext, and gRPC's own Unauthenticated,
+// which it says then, does not count against it.
+func TestKeyStaysOffInsecureConnections(t *testing.T) {
+	for name, call := range kinds {
+		b := setup(t, []string{"v2", "v1"})
+		plain := serve(t, true, "v2")
+		conn := b.dial(plain.addr, grpcauth.New(b.ring), insecure.NewCredentials())
+		err := call(t.Context(), pb.NewTestServiceClient(conn))
+		if status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), "insecure") {
+			t.Errorf("%s: %v", name, err)
+		}
+		plain.wantSeen(t)
+		b.standing("v2", source.StateUnknown, 0, 0)
+		conn = b.dial(plain.addr, grpcauth.New(b.ring, grpcauth.WithInsecure()), insecure.NewCredentials())
+		if err := call(t.Context(), pb.NewTestServiceClient(conn)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		plain.wantSeen(t, "v2")
+	}
+}
+
+// own is a caller's PerRPCCredentials.
+type own map[string]string
+
+func (o own) GetRequestMetadata(context.Context, ...string) (map[string]string, error) { return o, nil }
+func (o own) RequireTransportSecurity() bool                                           { return true }
+
+// F47, F113: a credential of the caller's is an error, is replaced, or passes.
+func TestCallersOwnCredential(t *testing.T) {
+	mine := "Bearer " + sentinel + "own"
+	comes := map[string]func(context.Context) (context.Context, []grpc.CallOption){
+		"metadata": func(ctx context.Context) (context.Context, []grpc.CallOption) {
+			return metadata.AppendToOutgoingContext(ctx, "Authorization", mine), nil
+		},
+		"credentials": func(ctx context.Context) (context.Context, []grpc.CallOption) {
+			return ctx, []grpc.CallOption{grpc.PerRPCCredentials(own{"Authorization": mine})}
+		},
+	}
+	for how, with := range comes {
+		for name, call := range kinds {
+			try := func(opts ...grpcauth.Option) (*bench, error) {
+				b := setup(t, []string{"v1"}, opts...)
+				ctx, more := with(t.Context())
+				return b, call(ctx, b.api, more...)
+			}
+			b, err := try()
+			if !errors.Is(err, transport.ErrCredential) || strings.Contains(err.Error(), sentinel) || status.Code(err) != codes.Internal {
+				t.Errorf("%s, %s: %v", how, name, err)
+			}
+			b.wantSeen(t)
+
+			if b, err = try(grpcauth.WithOverride()); err != nil {
+				t.Errorf("%s, %s: %v", how, name, err)
+			}
+			b.wantSeen(t, "v1")
+
+			b, err = try(grpcauth.WithPassThrough())
+			if status.Code(err) != codes.Unauthenticated {
+				t.Errorf("%s, %s: %v", how, name, err)
+			}
+			b.wantSeen(t, "own")
+			if v := b.ring.Status().Current; v.Refused != 0 || v.Accepted != 0 || v.InFlight != 0 {
+				t.Errorf("%s, %s: refused %d, accepted %d, in flight %d", how, name, v.Refused, v.Accepted, v.InFlight)
+			}
+		}
+	}
+}
+
+// F114: a caller's own key that is one of the ring's counts as use of it, and one that
+// the ring does not know keeps everything from being called safe to revoke.
+func TestCallersOwnKeysCount(t *testing.T) {
+	for name, call := range kinds {
+		for _, key := range []string{"v1", "v9"} {
+			for _, byCreds := range []bool{false, true} {
+				b := setup(t, []string{"v2", "v1"}, grpcauth.WithPassThrough())
+				b.accept("v2", "v1", "v9")
+				if err := call(t.Context(), b.api); err != nil { // with v2
+					t.Fatal(err)
+				}
+				ctx, opts := t.Context(), []grpc.CallOption(nil)
+				if value := "Bearer " + sentinel + key; byCreds {
+					opts = append(opts, grpc.PerRPCCredentials(own{"authorization": value}))
+				} else {
+					ctx = metadata.AppendToOutgoingContext(ctx, "authorization", value)
+				}
+				if err := call(ctx, b.api, opts...); err != nil {
+					t.Fatal(err)
+				}
+				b.wantSeen(t, "v2", key)
+				for _, v := range b.ring.Status().Versions {
+					if v.SafeToRevoke || v.InFlight != 0 {
+						t.Errorf("%s, %s: %s is safe to revoke %v, in flight %d", name, key, v.Version, v.SafeToRevoke, v.InFlight)
+					}
+					if key == "v1" && v.Version == key && v.Requests != 1 {
+						t.Errorf("%s: %d requests with %s", name, v.Requests, key)
+					}
+				}
+			}
+		}
+	}
+}
+
+// F116: an Auth that is gone gives its slot back to the ring.
+func TestSlotIsGivenBack(t *testing.T) {
+	b := setup(t, []string{"v1"})
+	free := func() bool {
+		slot, release, err := b.ring.Prepare(func(source.Key) (any, error) { return nil, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		return slot == 1
+	}
+	if !free() { // 0 is the bench's
+		t.Fatal("the slots are not numbered as this test takes them to be")
+	}
+	grpcauth.New(b.ring)
+	b.until("the slot", func() bool { runtime.GC(); return free() })
+}
+
+// F97: a classifier that panics has nothing to say.
+func TestClassifierPanics(t *testing.T) {
+	for name, call := range kinds {
+		b := setup(t, []string{"v2", "v1"}, grpcauth.WithClassifier(func(*status.Status) transport.Verdict { panic("no") }))
+		b.accept("v1")
+		if err := call(t.Context(), b.api); status.Code(err) != codes.Unauthenticated {
+			t.Errorf("%s: %v", name, err)
+		}
+		b.standing("v2", source.StateUnknown, 0, 0)
+	}
+}
+
+// An empty value, or a scheme's word, is no credential, and does not go out beside the key.
+func TestEmptyCredentialIsNone(t *testing.T) {
+	for _, value := range []string{"", "Bearer", "bearer "} {
+		b := setup(t, []string{"v1"})
+		if err := unary(metadata.AppendToOutgoingContext(t.Context(), "authorization", value), b.api); err != nil {
+			t.Errorf("%q: %v", value, err)
+		}
+		b.wantSeen(t, "v1")
+	}
+}
+
+// What else a caller sends by metadata and credentials arrives, and nothing is left in
+// its context.
+func TestOtherMetadataStays(t *testing.T) {
+	b := setup(t, []string{"v1"})
+	b.conn = b.dial(b.addr, grpcauth.New(b.ring, grpcauth.WithHeader("X-Api-Key", "")), credentials.NewClientTLSFromCert(b.roots, ""))
+	var seen metadata.MD
+	b.refuse = func(ctx context.Context) error { // who reads authorization alone
+		seen, _ = metadata.FromIncomingContext(ctx)
+		return nil
+	}
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "a", "x-other", "b")
+	if err := unary(ctx, pb.NewTestServiceClient(b.conn), grpc.PerRPCCredentials(own{"x-third": "c"})); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"authorization": "a", "x-other": "b", "x-third": "c", "x-api-key": sentinel + "v1"} {
+		if got := strings.Join(seen[name], ","); got != want {
+			t.Errorf("%s does not arrive as it was sent", name)
+		}
+	}
+	if md, _ := metadata.FromOutgoingContext(ctx); len(md["x-api-key"]) > 0 {
+		t.Error("the key is in the caller's context")
+	}
+}
+
+// F53, F55: the key goes to its target only.
+func TestKeyIsBoundToATarget(t *testing.T) {
+	b := setup(t, []string{"v1"})
+	other := serve(t, false, "v1")
+	for _, opts := range [][]grpcauth.Option{nil, {grpcauth.WithTarget(b.addr)}} {
+		auth := grpcauth.New(b.ring, opts...)
+		creds := credentials.NewClientTLSFromCert(b.roots, "")
+		here, there := b.dial(b.addr, auth, creds), b.dial(other.addr, auth, creds)
+		for name, call := range kinds {
+			if err := call(t.Context(), pb.NewTestServiceClient(here)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err := call(t.Context(), pb.NewTestServiceClient(there)); !errors.Is(err, grpcauth.ErrTarget) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	other.wantSeen(t)
+	auth := grpcauth.New(b.ring, grpcauth.WithTarget(b.addr, "dns:///"+other.addr))
+	if err := unary(t.Context(), pb.NewTestServiceClient(b.dial(other.addr, auth, credentials.NewClientTLSFromCert(other.roots, "")))); err != nil {
+		t.Error(err)
+	}
+}
+
+// F41: a context that ends while a refused call waits for the source ends the call.
+func TestContextEndsTheWaiting(t *testing.T) {
+	for name, call := range kinds {
+		for _, code := range []codes.Code{codes.Canceled, codes.DeadlineExceeded} {
+			b := setup(t, []string{"v1"})
+			b.ring.Close()
+			b.ring = keep(t, b.store, source.WithRefusalWait(time.Hour))
+			b.rewire()
+			b.accept()
+			ctx, cancel := context.WithCancel(t.Context())
+			if code == codes.DeadlineExceeded {
+				ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
+			}
+			done := make(chan error, 1)
+			go func() { done <- call(ctx, b.api) }()
+			if code == codes.Canceled {
+				b.until("the refusal", func() bool { return b.refused > 0 })
+				cancel()
+			}
+			if err := <-done; status.Code(err) != code {
+				t.Errorf("%s: %v, want %s", name, err, code)
+			}
+			cancel()
+			if v := b.ring.Status().Current; v.InFlight != 0 || v.Accepted != 0 {
+				t.Errorf("%s: in flight %d, accepted %d", name, v.InFlight, v.Accepted)
+			}
+		}
+	}
+}
+
+// A stream that its caller leaves is not in flight for ever.
+func TestAbandonedStream(t *testing.T) {
+	b := setup(t, []string{"v1"})
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := b.api.FullDuplexCall(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if v := b.ring.Status().Current; v.InFlight != 1 {
+		t.Errorf("in flight %d", v.InFlight)
+	}
+	cancel()
+	b.until("the end", func() bool { return b.ring.Status().Current.InFlight == 0 })
+	b.standing("v1", source.StateUnknown, 0, 0)
+}
+
+// Where there is no key, the call fails with what the ring says, and a status.
+func TestNoKey(t *testing.T) {
+	b := setup(t, []string{"v1"})
+	b.ring.Close()
+	for name, call := range kinds {
+		if err := call(t.Context(), b.api); !errors.Is(err, source.ErrClosed) || status.Code(err) != codes.Unauthenticated {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	conn := b.dial(b.addr, grpcauth.New(nil), credentials.NewClientTLSFromCert(b.roots, ""))
+	if err := unary(t.Context(), pb.NewTestServiceClient(conn)); !errors.Is(err, source.ErrNoKey) {
+		t.Error(err)
+	}
+	b.wantSeen(t)
+}
+
+// F19: a key that no metadata can carry never becomes current.
+func TestRefusesUnusableKeys(t *testing.T) {
+	for _, header := range []string{"", "x key", "key-bin", "grpc-key", ":key"} {
+		b := setup(t, []string{"v1"}, grpcauth.WithHeader(header, ""))
+		if err := unary(t.Context(), b.api); !errors.Is(err, source.ErrUnusable) && !errors.Is(err, source.ErrNoKey) {
+			t.Errorf("%q: %v", header, err)
+		}
+		b.wantSeen(t)
+	}
+}
+
+// F57, F93: no secret in an error, nor in what is printed.
+func TestShowsNoSecret(t *testing.T) {
+	for name, call := range kinds {
+		b := setup(t, []string{"v1"})
+		b.ring.Close()
+		b.ring = keep(t, b.store, source.WithRefusalWait(0))
+		auth := grpcauth.New(b.ring)
+		b.conn = b.dial(b.addr, auth, credentials.NewClientTLSFromCert(b.roots, ""))
+		b.accept()
+		b.refuse = func(ctx context.Context) error {
+			md, _ := metadata.FromIncomingContext(ctx)
+			return status.Errorf(codes.Unauthenticated, "%s is bad", md["authorization"])
+		}
+		var printed []grpc.CallOption
+		err := call(t.Context(), pb.NewTestServiceClient(b.conn), grpc.OnFinish(func(err error) {
+			if strings.Contains(err.Error(), sentinel) {
+				t.Errorf("%s: OnFinish gets the secret", name)
+			}
+		}))
+		if status.Code(err) != codes.Unauthenticated || strings.Contains(err.Error(), sentinel) || !strings.Contains(err.Error(), "[redacted]") {
+			t.Errorf("%s: the error has code %s, and shows the secret or not even its place", name, status.Code(err))
+		}
+		auth.UnaryInterceptor(t.Context(), "/m", nil, nil, b.conn, func(_ context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
+			printed = opts
+			return io.EOF
+		})
+		if text := fmt.Sprintf("%v %+v %#v", auth, printed, printed); strings.Contains(text, sentinel) {
+			t.Errorf("%s: the options show the secret", name)
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package grpcauth_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	pb "google.golang.org/grpc/interop/grpc_testing"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
+)
+
+// A client of an API over gRPC. Here the API is a stand-in that takes the key
+// before the newest; in earnest the keys come from a file or a secrets manager.
+func ExampleNew() {
+	ctx := context.Background()
+	api := start(false, "v1")
+	defer api.stop()
+
+	keys := &store{}
+	keys.put("v2", "v1")
+	ring, err := source.Keep(ctx, keys, source.WithLogger(nil))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ring.Close()
+	conn, err := grpc.NewClient(api.addr, append(grpcauth.New(ring).DialOptions(),
+		grpc.WithTransportCredentials(credentials.NewClientTLSFromCert(api.roots, "")))...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	resp, err := pb.NewTestServiceClient(conn).UnaryCall(ctx, &pb.SimpleRequest{Payload: &pb.Payload{Body: []byte("order")}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s, with %s\n", resp.Payload.Body, ring.Version())
+	// Output: order, with v1
+}

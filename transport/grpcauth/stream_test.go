@@ -1,0 +1,340 @@
+package grpcauth_test
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	pb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
+)
+
+// A long upload is refused before the server has read any of it: gRPC's flow control
+// holds it back, and all of it arrives with the other key. If headers come ahead of
+// the refusal, only the receiving can tell it from a message, and the upload is too
+// long to wait for that.
+//
+// F118, F115
+func TestLongUploadFallsBackWhenRefusedEarly(t *testing.T) {
+	b := setup(t, []string{"v2", "v1"})
+	b.accept("v1")
+	if err := upload(t.Context(), b.api, 20000); err != nil {
+		t.Fatal(err)
+	}
+	b.wantSeen(t, "v2", "v1")
+
+	b = setup(t, []string{"v2", "v1"})
+	b.accept("v1")
+	b.early = true
+	if err := upload(t.Context(), b.api, 20000); status.Code(err) != codes.Unauthenticated {
+		t.Fatalf("%v, want Unauthenticated", err)
+	}
+	b.standing("v2", source.StateRefused, 0, 1)
+	if err := upload(t.Context(), b.api, 20000); err != nil {
+		t.Fatal(err)
+	}
+	b.wantSeen(t, "v2", "v1")
+}
+
+// A server that reads more than is kept before it refuses: the refusal goes to the
+// caller, the ring is told, and the next call gets the other key.
+//
+// F118
+func TestBeyondTheBoundTheRefusalGoesToTheCaller(t *testing.T) {
+	for name, opt := range map[string]grpcauth.Option{
+		"messages": grpcauth.WithReplay(10, 1<<20),
+		"bytes":    grpcauth.WithReplay(1000, 1000),
+		"nothing":  grpcauth.WithReplay(0, 0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t, []string{"v2", "v1"}, opt)
+			b.accept("v1")
+			b.late = 11
+			for _, call := range []func(context.Context, pb.TestServiceClient) error{
+				func(ctx context.Context, api pb.TestServiceClient) error { return upload(ctx, api, 12) },
+				func(ctx context.Context, api pb.TestServiceClient) error { return echo(ctx, api, 12) },
+			} {
+				b.set(func() { b.seen = nil })
+				if err := call(t.Context(), b.api); status.Code(err) != codes.Unauthenticated {
+					t.Errorf("%v, want Unauthenticated", err)
+				}
+				b.wantSeen(t, "v2")
+				b.standing("v2", source.StateRefused, 0, 1)
+				if err := call(t.Context(), b.api); err != nil {
+					t.Error(err)
+				}
+				b.wantSeen(t, "v2", "v1")
+				b.ring.Close()
+				b.ring = keep(t, b.store)
+				b.rewire(opt)
+			}
+		})
+	}
+}
+
+// What was kept is sent again beside the receiving: a server that reads on only when
+// its answers are read would else wait for ever.
+//
+// F118
+func TestReplayDoesNotWaitForTheAnswers(t *testing.T) {
+	b := setup(t, []string{"v2", "v1"}, grpcauth.WithReplay(5000, 1<<20))
+	b.accept("v1")
+	b.late = 3000
+	if err := echo(t.Context(), b.api, 5000); err != nil {
+		t.Fatal(err)
+	}
+	b.wantSeen(t, "v2", "v1")
+}
+
+// After its first message a stream is not made again, whatever its end.
+//
+// F118
+func TestRefusalAfterTheFirstMessageGoesToTheCaller(t *testing.T) {
+	b := setup(t, []string{"v2", "v1"})
+	in, err := b.api.StreamingOutputCall(t.Context(), sizes(1, 2, -1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := in.Recv(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := in.Recv(); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("%v, want Unauthenticated", err)
+	}
+	b.wantSeen(t, "v2")
+	b.standing("v2", source.StateAccepted, 1, 0)
+}
+
+// Headers are no acceptance; the first message is, long before the end.
+//
+// F118
+func TestHeadersAreNoAcceptance(t *testing.T) {
+	b := setup(t, []string{"v1"})
+	gate := make(chan struct{})
+	b.gate = func(string) { <-gate }
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	both, err := b.api.FullDuplexCall(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(gate)
+	if err := both.Send(&pb.StreamingOutputCallRequest{Payload: body(1)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := both.Header(); err != nil { // the server sends them with its first message
+		t.Fatal(err)
+	}
+	if v := b.ring.Status().Current; v.Accepted != 0 || v.InFlight != 1 {
+		t.Errorf("with the headers: accepted %d, in flight %d", v.Accepted, v.InFlight)
+	}
+	if _, err := both.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	b.standing("v1", source.StateAccepted, 1, 0)
+}
+
+// Header, Trailer and OnFinish tell of the attempt that counts, and the caller's own
+// options do for each.
+//
+// F118
+func TestHeaderTrailerAndOnFinish(t *testing.T) {
+	for name, call := range kinds {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t, []string{"v2", "v1"})
+			b.accept("v1")
+			b.refuse = func(ctx context.Context) error {
+				grpc.SetTrailer(ctx, metadata.Pairs("refused", "1"))
+				return status.Error(codes.Unauthenticated, "bad key")
+			}
+			var finished atomic.Int64
+			var trailer metadata.MD
+			err := call(t.Context(), b.api, grpc.Trailer(&trailer), grpc.OnFinish(func(err error) {
+				if finished.Add(1); err != nil {
+					t.Errorf("finished with %v", err)
+				}
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if finished.Load() != 1 {
+				t.Errorf("OnFinish was called %d times", finished.Load())
+			}
+			if len(trailer["refused"]) > 0 {
+				t.Error("the trailer is the refusal's")
+			}
+		})
+	}
+	b := setup(t, []string{"v2", "v1"})
+	b.accept("v1")
+	in, err := b.api.StreamingOutputCall(t.Context(), sizes(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if md, err := in.Header(); err != nil || md == nil {
+		t.Errorf("headers %v, %v", md, err)
+	}
+	for {
+		if _, err := in.Recv(); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if md := in.Trailer(); len(md["refused"]) > 0 || len(md["served"]) == 0 {
+		t.Errorf("trailer %v", md)
+	}
+	b.wantSeen(t, "v2", "v1")
+}
+
+// The second attempt of a stream cannot be opened: its error goes to the caller, and
+// says nothing of its key.
+func TestSecondAttemptFailsToOpen(t *testing.T) {
+	for name, call := range kinds {
+		if name == "unary" {
+			continue
+		}
+		b := setup(t, []string{"v2", "v1"})
+		b.accept("v1")
+		opened := 0
+		b.rewireWith(grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
+			next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+			if opened++; opened == 2 {
+				return nil, status.Error(codes.Unauthenticated, "not today") // not the server's word
+			}
+			return next(ctx, desc, cc, method, opts...)
+		}))
+		var finished atomic.Int64
+		err := call(t.Context(), b.api, grpc.OnFinish(func(error) { finished.Add(1) }))
+		if status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), "not today") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if finished.Load() != 1 {
+			t.Errorf("%s: OnFinish was called %d times", name, finished.Load())
+		}
+		b.wantSeen(t, "v2")
+		for _, v := range b.ring.Status().Versions {
+			if v.InFlight != 0 || v.Version == "v1" && (v.Refused != 0 || v.Accepted != 0) {
+				t.Errorf("%s: %s: in flight %d, refused %d, accepted %d", name, v.Version, v.InFlight, v.Refused, v.Accepted)
+			}
+		}
+	}
+}
+
+// The refusal, too, is told to OnFinish once.
+func TestOnFinishOfARefusedCall(t *testing.T) {
+	for name, call := range kinds {
+		b := setup(t, []string{"v1"})
+		b.ring.Close()
+		b.ring = keep(t, b.store, source.WithRefusalWait(0))
+		b.rewire()
+		b.accept()
+		var finished atomic.Int64
+		err := call(t.Context(), b.api, grpc.OnFinish(func(err error) {
+			if finished.Add(1); status.Code(err) != codes.Unauthenticated {
+				t.Errorf("%s: finished with %v", name, err)
+			}
+		}))
+		if status.Code(err) != codes.Unauthenticated || finished.Load() != 1 {
+			t.Errorf("%s: %v; OnFinish was called %d times", name, err, finished.Load())
+		}
+	}
+}
+
+// A stream whose Context the caller has is not made again, as gRPC's own retries are not.
+func TestContextEndsTheFallingBack(t *testing.T) {
+	b := setup(t, []string{"v2", "v1"})
+	b.accept("v1")
+	in, err := b.api.StreamingOutputCall(t.Context(), sizes(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = in.Context()
+	if _, err := in.Recv(); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("%v, want Unauthenticated", err)
+	}
+	b.standing("v2", source.StateRefused, 0, 1)
+}
+
+// gRPC's own retries go on below, with the key of their call.
+//
+// F118
+func TestServiceConfigRetries(t *testing.T) {
+	for name, call := range kinds {
+		t.Run(name, func(t *testing.T) {
+			b := setup(t, []string{"v2", "v1"})
+			b.accept("v1")
+			var calls atomic.Int64
+			b.answer = func() error {
+				if n := calls.Add(1); n <= 2 {
+					return status.Error(codes.Unavailable, "busy "+strconv.FormatInt(n, 10))
+				}
+				return nil
+			}
+			b.rewireWith(grpc.WithDefaultServiceConfig(`{"methodConfig":[{"name":[{}],"retryPolicy":{"maxAttempts":4,
+				"initialBackoff":"0.001s","maxBackoff":"0.001s","backoffMultiplier":1,"retryableStatusCodes":["UNAVAILABLE"]}}]}`))
+			if err := call(t.Context(), b.api); err != nil {
+				t.Fatal(err)
+			}
+			b.wantSeen(t, "v2", "v1", "v1", "v1")
+			b.standing("v1", source.StateAccepted, 1, 0)
+		})
+	}
+}
+
+// raw is a codec of messages that are no protobuf messages.
+type raw struct{}
+
+func (raw) Name() string                       { return "proto" }
+func (raw) Marshal(v any) ([]byte, error)      { return *v.(*[]byte), nil }
+func (raw) Unmarshal(data []byte, v any) error { *v.(*[]byte) = data; return nil }
+
+// What cannot be copied is not sent again: the refusal goes to the caller. A stream on
+// which nothing was sent is made again.
+//
+// F118, F115
+func TestOtherMessagesAreNotSentAgain(t *testing.T) {
+	b := setup(t, []string{"v2", "v1"})
+	b.accept("v1")
+	open := func() grpc.ClientStream {
+		desc := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
+		stream, err := b.conn.NewStream(t.Context(), desc, "/grpc.testing.TestService/FullDuplexCall", grpc.ForceCodec(raw{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stream
+	}
+	message, answer := []byte{}, []byte{}
+	stream := open()
+	if err := stream.SendMsg(&message); err != nil && err != io.EOF {
+		t.Fatal(err)
+	}
+	if err := stream.RecvMsg(&answer); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("%v, want Unauthenticated", err)
+	}
+	b.wantSeen(t, "v2")
+	b.standing("v2", source.StateRefused, 0, 1)
+
+	b.ring.Close()
+	b.ring = keep(t, b.store)
+	b.rewire()
+	stream = open()
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.RecvMsg(&answer); err != io.EOF {
+		t.Errorf("%v, want EOF", err)
+	}
+	b.wantSeen(t, "v2", "v2", "v1")
+}
