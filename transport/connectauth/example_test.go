@@ -1,0 +1,40 @@
+package connectauth_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/connectauth"
+)
+
+// A client of a Connect API. Here the API is a stand-in that takes the key before
+// the newest; in earnest the keys come from a file or a secrets manager.
+func ExampleNew() {
+	ctx := context.Background()
+	api := serve(true, "v1")
+	defer api.Close()
+
+	keys := &store{}
+	keys.put("v2", "v1")
+	ring, err := source.Keep(ctx, keys, source.WithLogger(nil))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ring.Close()
+	auth := connectauth.New(ring, connectauth.WithOrigin(api.URL))
+	client := connect.NewClient[wrapperspb.BytesValue, wrapperspb.BytesValue](
+		&http.Client{Transport: auth.Transport(api.Client().Transport)}, api.URL+"/test.Calls/Unary",
+		connect.WithInterceptors(auth))
+	resp, err := client.CallUnary(ctx, connect.NewRequest(wrapperspb.Bytes([]byte("order"))))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s, with %s\n", resp.Msg.Value, ring.Version())
+	// Output: order, with v1
+}

@@ -1,0 +1,138 @@
+package connectauth_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/connectauth"
+)
+
+// own makes a client whose calls come with a credential of the caller's.
+func (b *bench) own(value string, opts ...connectauth.Option) {
+	auth := connectauth.New(b.ring, opts...)
+	b.api = newCalls(&http.Client{Transport: auth.Transport(b.http)}, b.URL,
+		append(b.proto, connect.WithInterceptors(credentialed(value), auth))...)
+}
+
+// credentialed is an interceptor that sets an Authorization header, in lower case, as
+// a proxy's or browser's headers may have it.
+type credentialed string
+
+func (c credentialed) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		req.Header()["authorization"] = []string{string(c)}
+		defer delete(req.Header(), "authorization")
+		return next(ctx, req)
+	}
+}
+
+func (c credentialed) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return func(ctx context.Context, spec connect.Spec) connect.StreamingClientConn {
+		conn := next(ctx, spec)
+		conn.RequestHeader()["authorization"] = []string{string(c)}
+		return conn
+	}
+}
+
+func (c credentialed) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return next
+}
+
+// F47, F113: a credential of the caller's is an error, is replaced, or passes.
+func TestCallersOwnCredential(t *testing.T) {
+	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
+		b := setup(t, protocol, []string{"v1"})
+		b.own("Bearer " + sentinel + "own")
+		err := call(t.Context(), b.api)
+		if !errors.Is(err, transport.ErrCredential) || strings.Contains(err.Error(), sentinel) || connect.CodeOf(err) != connect.CodeInternal {
+			t.Error(err)
+		}
+		b.wantSeen(t)
+
+		b.own("Bearer "+sentinel+"own", connectauth.WithPassThrough())
+		if err := call(t.Context(), b.api); connect.CodeOf(err) != connect.CodeUnauthenticated {
+			t.Error(err)
+		}
+		b.wantSeen(t, "own")
+		b.standing("v1", source.StateUnused, 0, 0)
+
+		b.own("Bearer "+sentinel+"own", connectauth.WithOverride())
+		if err := call(t.Context(), b.api); err != nil {
+			t.Error(err)
+		}
+		b.wantSeen(t, "own", "v1")
+
+		for _, value := range []string{"", "Bearer", "bearer "} { // none at all
+			b.own(value)
+			if err := call(t.Context(), b.api); err != nil {
+				t.Errorf("%q: %v", value, err)
+			}
+		}
+		b.wantSeen(t, "own", "v1", "v1", "v1", "v1")
+	})
+}
+
+// F114: a caller's own key that is one of the ring's counts as use of it, and one that
+// the ring does not know keeps everything from being called safe to revoke.
+func TestCallersOwnKeysCount(t *testing.T) {
+	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
+		for _, key := range []string{"v1", "v9"} {
+			b := setup(t, protocol, []string{"v2", "v1"})
+			b.accept("v2", "v1", "v9")
+			if err := call(t.Context(), b.api); err != nil { // with v2
+				t.Fatal(err)
+			}
+			b.own("Bearer "+sentinel+key, connectauth.WithPassThrough())
+			if err := call(t.Context(), b.api); err != nil {
+				t.Fatal(err)
+			}
+			b.wantSeen(t, "v2", key)
+			for _, v := range b.ring.Status().Versions {
+				if v.SafeToRevoke || v.InFlight != 0 {
+					t.Errorf("%s: %s is safe to revoke %v, in flight %d", key, v.Version, v.SafeToRevoke, v.InFlight)
+				}
+				if key == "v1" && v.Version == key && v.Requests != 1 {
+					t.Errorf("%d requests with %s", v.Requests, key)
+				}
+			}
+		}
+	})
+}
+
+// F116: an Auth that is gone gives its slot back to the ring.
+func TestSlotIsGivenBack(t *testing.T) {
+	b := setup(t, nil, []string{"v1"})
+	free := func() bool {
+		slot, release, err := b.ring.Prepare(func(source.Key) (any, error) { return nil, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		return slot == 1
+	}
+	if !free() { // 0 is the bench's
+		t.Fatal("the slots are not numbered as this test takes them to be")
+	}
+	connectauth.New(b.ring)
+	b.until("the slot", func() bool { runtime.GC(); return free() })
+}
+
+// F97: a classifier that panics has nothing to say.
+func TestClassifierPanics(t *testing.T) {
+	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
+		b := setup(t, protocol, []string{"v2", "v1"}, connectauth.WithClassifier(func(*connect.Error) transport.Verdict { panic("no") }))
+		b.accept("v1")
+		if err := call(t.Context(), b.api); connect.CodeOf(err) != connect.CodeUnauthenticated {
+			t.Error(err)
+		}
+		b.standing("v2", source.StateUnknown, 0, 0)
+	})
+}

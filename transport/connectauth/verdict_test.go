@@ -1,0 +1,89 @@
+package connectauth_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+
+	"connectrpc.com/connect"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/connectauth"
+)
+
+// What each code says of the key that was sent, by itself and after the refusal
+// of another key.
+//
+// F118
+func TestWhatACodeSaysOfTheKey(t *testing.T) {
+	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
+		b := setup(t, protocol, []string{"v2", "v1"})
+		for code, after := range map[connect.Code]source.State{
+			connect.CodeInvalidArgument: source.StateAccepted, connect.CodeNotFound: source.StateAccepted,
+			connect.CodeAlreadyExists: source.StateAccepted, connect.CodeFailedPrecondition: source.StateAccepted,
+			connect.CodeAborted: source.StateAccepted, connect.CodeOutOfRange: source.StateAccepted, connect.CodeDataLoss: source.StateAccepted,
+
+			connect.CodeCanceled: source.StateUnknown, connect.CodeUnknown: source.StateUnknown,
+			connect.CodeDeadlineExceeded: source.StateUnknown, connect.CodePermissionDenied: source.StateUnknown,
+			connect.CodeResourceExhausted: source.StateUnknown, connect.CodeUnimplemented: source.StateUnknown,
+			connect.CodeInternal: source.StateUnknown, connect.CodeUnavailable: source.StateUnknown,
+		} {
+			for _, refused := range []bool{false, true} {
+				used, want := "v2", source.StateUnknown
+				b.accept("v2", "v1")
+				if refused {
+					b.accept("v1")
+					used, want = "v1", after
+				}
+				b.set(func() {
+					b.answer = func() error { return connect.NewError(code, errors.New("the application's answer")) }
+				})
+				b.reopen()
+				if err := call(t.Context(), b.api); connect.CodeOf(err) != code {
+					t.Errorf("%s: %v", code, err)
+				}
+				for _, v := range b.ring.Status().Versions {
+					if v.Version == used && (v.State != want || v.InFlight != 0) {
+						t.Errorf("%s, after a refusal %v: %s is %s, want %s", code, refused, used, v.State, want)
+					}
+				}
+			}
+		}
+	})
+}
+
+// A server that answers PermissionDenied to a bad key: a doubtful refusal counts
+// only when another key helps.
+//
+// F118, F65
+func TestDoubtfulRefusal(t *testing.T) {
+	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
+		for _, good := range [][]string{{"v1"}, nil} {
+			b := setup(t, protocol, []string{"v2", "v1"}, connectauth.WithClassifier(func(e *connect.Error) transport.Verdict {
+				if e.Code() == connect.CodePermissionDenied {
+					return transport.Doubtful
+				}
+				return connectauth.Unauthenticated(e)
+			}))
+			b.refuse = func(http.Header) error { return connect.NewError(connect.CodePermissionDenied, errors.New("no")) }
+			b.accept(good...)
+			err := call(t.Context(), b.api)
+			if good != nil {
+				if err != nil {
+					t.Error(err)
+				}
+				b.wantSeen(t, "v2", "v1")
+				b.standing("v2", source.StateRefused, 0, 1)
+			} else {
+				if connect.CodeOf(err) != connect.CodePermissionDenied {
+					t.Error(err)
+				}
+				if v := b.ring.Status().Current; v.State == source.StateRefused {
+					t.Errorf("a doubt counts against %s", v.Version)
+				}
+			}
+		}
+	})
+}
