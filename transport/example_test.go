@@ -135,3 +135,92 @@ func ExampleRoute() {
 	// GET reading
 	// POST trading
 }
+
+// Under an SDK that sets the header itself, whatever it was given.
+func ExampleWithOverride() {
+	api := exampleAPI("secret")
+	defer api.Close()
+	ring, err := source.Keep(context.Background(), source.Static(source.Key{Secret: source.NewSecret("secret")}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ring.Close()
+
+	client := &http.Client{Transport: transport.New(ring, transport.Bearer(), transport.WithOverride())} // for the SDK
+	req, _ := http.NewRequest(http.MethodGet, api.URL, nil)
+	req.Header.Set("Authorization", "Bearer unused") // by the SDK
+	resp, err := client.Do(req)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}
+
+// A WebSocket library that takes a header: the handshake falls back as any request does.
+func ExampleTransport_Middleware() {
+	api := exampleAPI("old")
+	defer api.Close()
+	ring, err := source.Keep(context.Background(), exampleSource{}, source.WithLogger(nil))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ring.Close()
+	keys := transport.New(ring, transport.Bearer(), transport.WithOrigin(api.URL))
+	// dial stands for the library: it sends the handshake with a header.
+	dial := func(url string, header http.Header) (*http.Response, error) {
+		req, _ := http.NewRequest(http.MethodGet, url, nil)
+		req.Header = header
+		return http.DefaultClient.Do(req)
+	}
+
+	req, _ := http.NewRequest(http.MethodGet, api.URL, nil)
+	resp, err := keys.Middleware(req, func(out *http.Request) (*http.Response, error) {
+		return dial(out.URL.String(), out.Header)
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}
+
+// An HTTP library that has hooks: Sign in the one before a request is sent, Done in
+// the one after it.
+func ExampleTransport_Sign() {
+	api := exampleAPI("old")
+	defer api.Close()
+	ring, err := source.Keep(context.Background(), exampleSource{}, source.WithLogger(nil))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ring.Close()
+	keys := transport.New(ring, transport.Bearer(), transport.WithOrigin(api.URL))
+
+	for again := true; again; {
+		req, _ := http.NewRequest(http.MethodGet, api.URL, nil)
+		signed, err := keys.Sign(req)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		resp, err := http.DefaultClient.Do(req)
+		again = signed.Done(resp, err)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		resp.Body.Close()
+		fmt.Println(signed.Version(), resp.StatusCode, again)
+	}
+	// Output:
+	// v2 401 true
+	// v1 200 false
+}
