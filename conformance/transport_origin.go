@@ -130,6 +130,10 @@ func lookalikes(s *transportTrial) {
 		{"https://example.com/", ""},
 		{"https://api.example.com@evil.example/", ""},
 		{"https://api.example.com/", "evil.example"},
+		// F167: the lower case of these two, and of no other, is an ASCII letter. With the
+		// usual names there is an i, but no k.
+		{"https://ap\u0130.example.com/", ""},
+		{"https://api.example.com/", "ap\u0130.example.com"},
 		{"http://api.example.com/", ""},
 		{"http://api.example.com:443/", ""},
 	} {

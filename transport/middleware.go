@@ -50,7 +50,7 @@ func (i *inside) RoundTrip(out *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	if last := resp.Request; last != nil && last.Response != nil && !i.t.origins.has(last) && hasOne(last.Header, i.t.places.spellings) {
+	if last := resp.Request; last != nil && last.Response != nil && !i.t.origins.Has(last) && hasOne(last.Header, i.t.places.spellings) {
 		closeReader(resp.Body)
 		return nil, fmt.Errorf("%w: the HTTP client of the SDK followed a redirect to %s and took the key along: revoke the key, and give that client CheckRedirect: t.CheckRedirect",
 			ErrOrigin, last.URL.Host)
@@ -71,7 +71,7 @@ func (t *Transport) CheckRedirect(req *http.Request, via []*http.Request) error 
 	if t == nil || t.origins == nil {
 		return errUnmade
 	}
-	elsewhere := func(hop *http.Request) bool { return !t.origins.has(hop) }
+	elsewhere := func(hop *http.Request) bool { return !t.origins.Has(hop) }
 	if elsewhere(req) || slices.ContainsFunc(via, elsewhere) {
 		for _, name := range t.places.spellings {
 			delete(req.Header, name)

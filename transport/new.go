@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/internal/origin"
 )
 
 // New returns a transport that draws keys from ring and puts them on requests by
@@ -67,7 +68,7 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 		t.serial, t.turn = s.Serial, make(chan struct{}, 1)
 	}
 	t.resyncer, _ = scheme.(Resyncer)
-	if t.origins, t.err = newOrigins(o.origins, o.insecure); t.err == nil && scheme == nil {
+	if t.origins, t.err = origin.New(o.origins, o.insecure); t.err == nil && scheme == nil {
 		t.err = fmt.Errorf("transport: %w: no scheme", source.ErrNoKey)
 	}
 	return t, o

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/internal/origin"
 )
 
 // A Transport is an http.RoundTripper that puts the current key of a ring on
@@ -33,7 +34,7 @@ type Transport struct {
 	replay     func(*http.Request, *http.Response, Verdict) bool // nil: replayable
 	last       atomic.Pointer[refusal]                           // nil: none yet
 	header     string                                            // for the version, on responses
-	origins    *origins
+	origins    *origin.Set
 	observer   func(*http.Request, *Observation) // nil: none
 }
 
@@ -113,7 +114,7 @@ func (t *Transport) admit(req *http.Request) (how manner, own []found, err error
 	case req == nil || req.URL == nil:
 		return bare, nil, errors.New("transport: the request has no URL")
 	}
-	bound, err := t.origins.bound(req)
+	bound, err := t.origins.Bound(req)
 	if err == nil && bound && t.needsKey != nil {
 		bound, err = ask(t.needsKey, req)
 	}

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
@@ -107,7 +108,14 @@ func stayOnOrigin(req *http.Request, via []*http.Request) error {
 }
 
 func sameOrigin(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+	return a.Scheme == b.Scheme && sameHost(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
+
+// sameHost compares in ASCII: other runes have lower-case forms that are ASCII
+// letters, and a host with one of them is another (F167).
+func sameHost(a, b string) bool {
+	ascii := func(s string) bool { return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) }
+	return ascii(a) && ascii(b) && strings.EqualFold(a, b)
 }
 
 func port(u *url.URL) string {
@@ -122,5 +130,5 @@ func port(u *url.URL) string {
 
 func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
+	return sameHost(host, "localhost") || err == nil && addr.IsLoopback()
 }

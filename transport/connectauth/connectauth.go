@@ -12,6 +12,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/internal/origin"
 )
 
 // ErrNoTransport: the server refused a call without the key, which only
@@ -25,7 +26,7 @@ type Auth struct {
 	ring    *source.Ring
 	slot    int
 	opts    options
-	origins origins
+	origins *origin.Set
 	err     error // what is wrong with the options
 }
 
@@ -42,7 +43,10 @@ func New(ring *source.Ring, opts ...Option) *Auth {
 		}
 	}
 	a.opts.header = textproto.CanonicalMIMEHeaderKey(a.opts.header)
-	a.err = a.origins.init(a.opts.origins, a.opts.insecure)
+	var err error
+	if a.origins, err = origin.New(a.opts.origins, a.opts.insecure); err != nil {
+		a.err = connect.NewError(connect.CodeInternal, fmt.Errorf("connectauth: %w", err))
+	}
 	var release func()
 	a.slot, release, _ = ring.Prepare(prepare(a.opts.header, a.opts.prefix)) // a key that cannot be used is the ring's to report
 	if release != nil {

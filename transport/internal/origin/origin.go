@@ -1,0 +1,190 @@
+// Package origin decides where a key may go.
+package origin
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"unicode/utf8"
+)
+
+var (
+	// ErrOrigin is transport.ErrOrigin.
+	ErrOrigin = errors.New("transport: the key is bound to another origin")
+	// ErrInsecure is transport.ErrInsecure.
+	ErrInsecure = errors.New("transport: no key over plain http")
+)
+
+// A Set is what a key is bound to. Each of its origins is normal: lower case, with
+// port. It is safe for concurrent use.
+type Set struct {
+	insecure bool
+	allowed  atomic.Pointer[[]string] // nil: the first request decides
+
+	// good is the last URL scheme and host, as written, that was found to be
+	// allowed: the usual request costs two comparisons of equal strings.
+	good atomic.Pointer[written]
+}
+
+type written struct{ scheme, host string }
+
+// New returns the set of the listed origins, which the first request decides where
+// there are none. insecure allows plain http to any host.
+func New(list []string, insecure bool) (*Set, error) {
+	o := &Set{insecure: insecure}
+	var allowed []string
+	for _, s := range list {
+		u, err := url.Parse(s)
+		if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/" {
+			return nil, fmt.Errorf("%w: WithOrigin wants scheme, host and port, such as https://api.example.com", ErrOrigin)
+		}
+		n, err := o.normal(u.Scheme, u.Host)
+		if err != nil {
+			return nil, err
+		}
+		allowed = append(allowed, n)
+	}
+	if len(allowed) > 0 {
+		o.allowed.Store(&allowed)
+	}
+	return o, nil
+}
+
+// Bound reports whether req may carry the key. A redirect that leaves the
+// origins, once, goes on without the key, wherever it leads (F53 to F55); any
+// other request to a foreign origin is an error.
+func (o *Set) Bound(req *http.Request) (bool, error) {
+	if g := o.good.Load(); g != nil && req.Response == nil && req.URL.Opaque == "" &&
+		req.URL.Host == g.host && req.URL.Scheme == g.scheme && (req.Host == "" || req.Host == g.host) {
+		return true, nil
+	}
+	n, err := o.normal(req.URL.Scheme, req.URL.Host)
+	if err == nil && o.allowed.Load() == nil && o.alone(req, n) {
+		o.allowed.CompareAndSwap(nil, &[]string{n})
+	}
+	redirected := req.Response != nil
+	for hop := req.Response; hop != nil; {
+		from := hop.Request
+		if from == nil || !o.Has(from) {
+			return false, nil
+		}
+		hop = from.Response
+	}
+	switch {
+	case err == nil && o.Has(req):
+		if req.Host == "" || req.Host == req.URL.Host {
+			o.good.Store(&written{req.URL.Scheme, req.URL.Host})
+		}
+		return true, nil
+	case redirected:
+		return false, nil
+	case err != nil:
+		return false, err
+	default:
+		return false, fmt.Errorf("%w: not to be sent to %s", ErrOrigin, n)
+	}
+}
+
+// alone reports whether req, and every request that it was redirected from, goes
+// to one origin, by URL and by Host.
+func (o *Set) alone(req *http.Request, origin string) bool {
+	for {
+		if req == nil || req.URL == nil || !plainTarget(req) {
+			return false
+		}
+		for _, host := range []string{req.URL.Host, cmp.Or(req.Host, req.URL.Host)} {
+			if n, err := o.normal(req.URL.Scheme, host); err != nil || n != origin {
+				return false
+			}
+		}
+		if req.Response == nil {
+			return true
+		}
+		req = req.Response.Request
+	}
+}
+
+// plainTarget reports whether the request line names a path. An opaque URL may
+// put a whole URL there, which a proxy or gateway follows instead of the Host
+// (RFC 9112 section 3.2.2).
+func plainTarget(req *http.Request) bool {
+	o := req.URL.Opaque
+	return o == "" || strings.HasPrefix(o, "/") && !strings.HasPrefix(o, "//")
+}
+
+// Has reports whether req goes to one of the origins, by its URL and by its Host.
+func (o *Set) Has(req *http.Request) bool {
+	allowed := o.allowed.Load()
+	if allowed == nil || req.URL == nil || !plainTarget(req) {
+		return false
+	}
+	n, err := o.normal(req.URL.Scheme, req.URL.Host)
+	if err != nil || !slices.Contains(*allowed, n) {
+		return false
+	}
+	if req.Host == "" || req.Host == req.URL.Host {
+		return true
+	}
+	n, err = o.normal(req.URL.Scheme, req.Host)
+	return err == nil && slices.Contains(*allowed, n)
+}
+
+// normal writes an origin in one way: lower case, no trailing dot, with port.
+func (o *Set) normal(scheme, hostport string) (string, error) {
+	var port string
+	switch lower(scheme) {
+	case "https", "wss":
+		scheme, port = "https", "443"
+	case "http", "ws":
+		scheme, port = "http", "80"
+	default:
+		return "", fmt.Errorf("%w: scheme %q", ErrOrigin, scheme)
+	}
+	host := hostport
+	if h, p, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+		if p != "" {
+			port = p
+		}
+	} else {
+		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	}
+	host = strings.TrimSuffix(lower(host), ".")
+	switch {
+	case host == "" || strings.ContainsAny(host, "@/\\ "):
+		return "", fmt.Errorf("%w: no host", ErrOrigin)
+	case strings.ContainsFunc(host, func(r rune) bool { return r >= utf8.RuneSelf }):
+		return "", fmt.Errorf("%w: the host %q is not ASCII: write it as xn--", ErrOrigin, host)
+	}
+	if scheme == "http" && !o.insecure && !loopback(host) {
+		return "", fmt.Errorf("%w to %s: use https, or WithInsecureHTTP", ErrInsecure, host)
+	}
+	return scheme + "://" + net.JoinHostPort(host, port), nil
+}
+
+// lower is strings.ToLower for ASCII, which hosts and schemes are of. Unicode has two
+// runes besides whose lower case is an ASCII letter, U+0130 and U+212A: hosts that
+// merely look like the key's (F167).
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
