@@ -6,9 +6,19 @@ import "github.com/rollingkeys/rollingkeys/transport"
 // caller's. authentication_error is a 401; permission_error, a 403, and
 // overloaded_error, a 529, are not about the key. Completions are slow.
 //
+// A bearer token is a credential of the request's own too: version 2 of the Go SDK
+// sends its API key as one.
+//
 // https://docs.anthropic.com/en/api/errors
 func Anthropic() Profile {
-	p := plain("anthropic", transport.Header("x-api-key"), "https://api.anthropic.com")
+	p := plain("anthropic", anthropicScheme{transport.Header("x-api-key")}, "https://api.anthropic.com")
 	p.Slow = true
 	return p
+}
+
+// anthropicScheme knows the header that a client may have its key in besides.
+type anthropicScheme struct{ transport.Scheme }
+
+func (anthropicScheme) CredentialHeaders() []string {
+	return []string{"X-Api-Key", "x-api-key", "Authorization"}
 }

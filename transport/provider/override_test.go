@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -142,5 +143,43 @@ func TestProfileTransport(t *testing.T) {
 	}
 	if err := (provider.Profile{}).Transport(nil).Err(); err == nil {
 		t.Error("a transport of nothing")
+	}
+}
+
+// Version 2 of Anthropic's SDK has its key in Authorization, where the profile has
+// none: it is a credential of the request's own there too, and goes out no more.
+//
+// F113
+func TestAnthropicOverridesABearerToken(t *testing.T) {
+	key := source.Key{Version: "v1", Secret: source.NewSecret("rksentinel_" + uniqueID())}
+	ring, err := source.Keep(t.Context(), one{key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ring.Close()
+	var sent http.Header
+	base := transport.WithBase(trips(func(req *http.Request) (*http.Response, error) {
+		sent = req.Header
+		return &http.Response{StatusCode: http.StatusOK, Header: make(http.Header), Body: http.NoBody, Request: req}, nil
+	}))
+	for _, override := range []bool{false, true} {
+		opts := []transport.Option{base}
+		if override {
+			opts = append(opts, transport.WithOverride())
+		}
+		req := newRequest(t, http.MethodGet, "https://api.anthropic.com/v1/models", "", "")
+		req.Header.Set("Authorization", "Bearer sentinel-dummy-"+uniqueID())
+		resp, err := provider.Anthropic().Transport(ring, opts...).RoundTrip(req)
+		switch {
+		case !override && (!errors.Is(err, transport.ErrCredential) || sent != nil):
+			t.Errorf("without override: %v, sent %v", err, sent != nil)
+		case override && err != nil:
+			t.Error(err)
+		case override && (len(sent["Authorization"]) > 0 || sent.Get("X-Api-Key") != key.Secret.Expose()):
+			t.Error("the client's bearer token was sent, or the ring's key was not")
+		}
+		if resp != nil {
+			_ = resp.Body.Close()
+		}
 	}
 }
