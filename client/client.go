@@ -95,7 +95,8 @@ func WithBase(base http.RoundTripper) Option {
 //
 // Without it a request waits for as long as its context's deadline allows. If that has
 // none, it waits 60 s for the header of its answer, with all attempts, and then 60 s for
-// each next piece of the body, so that a stream is not cut while something comes. With
+// each next piece of the body, so that a stream is not cut while something comes, nor is
+// an upload while something goes. With
 // a profile that is Slow, as those of language models are, both are 10 min. The error
 // is one of a time-out (net.Error's Timeout) and wraps context.DeadlineExceeded.
 func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = &d } }

@@ -15,7 +15,7 @@ const (
 )
 
 // limit bounds how long a request waits: for the header of its answer, with all
-// attempts, and then for each next piece of the body. A stream goes on for as long as
+// attempts, from when its body was last read, and then for each next piece of the body. A stream goes on for as long as
 // something comes (F117). A request whose context has a deadline waits for as long as
 // that: its caller has decided.
 type limit struct {
@@ -28,22 +28,61 @@ func (l *limit) RoundTrip(req *http.Request) (*http.Response, error) {
 		return l.next.RoundTrip(req)
 	}
 	ctx, cancel := context.WithCancelCause(req.Context())
-	w := &watch{ctx, cancel, l.wait}
-	timer := w.after("answer")
-	resp, err := l.next.RoundTrip(req.WithContext(ctx))
-	timer.Stop()
+	w := &watch{ctx: ctx, cancel: cancel, wait: l.wait}
+	w.timer = w.after("answer")
+	resp, err := l.next.RoundTrip(w.over(req))
+	w.timer.Stop()
 	if err != nil {
 		err = w.explain(err)
 		cancel(nil)
 		return nil, err
 	}
 	resp.Request = req
-	if up, ok := resp.Body.(io.ReadWriteCloser); ok { // after 101 Switching Protocols nobody knows what to wait for
-		resp.Body = &upgraded{up, cancel}
+	if resp.Body == nil || resp.Body == http.NoBody {
+		cancel(nil)
+		return resp, nil
+	}
+	if up, ok := resp.Body.(io.ReadWriteCloser); ok && resp.StatusCode == http.StatusSwitchingProtocols {
+		resp.Body = &upgraded{up, cancel} // nobody knows what to wait for
 		return resp, nil
 	}
 	resp.Body = &limitedBody{resp.Body, w}
 	return resp, nil
+}
+
+// over returns req under the watch. While a large body is being sent there is progress:
+// the limit begins anew with each piece.
+func (w *watch) over(req *http.Request) *http.Request {
+	out := req.WithContext(w.ctx)
+	const soon = 1 << 20 // so little is sent soon, or not at all
+	if req.Body == nil || req.Body == http.NoBody || 0 < req.ContentLength && req.ContentLength <= soon {
+		return out
+	}
+	out.Body = &sending{req.Body, w}
+	if get := req.GetBody; get != nil {
+		out.GetBody = func() (io.ReadCloser, error) {
+			body, err := get()
+			if err != nil || body == nil || body == http.NoBody {
+				return body, err
+			}
+			return &sending{body, w}, nil
+		}
+	}
+	return out
+}
+
+// sending is a body on its way out.
+type sending struct {
+	io.ReadCloser
+	*watch
+}
+
+func (s *sending) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	if n > 0 && s.timer.Stop() { // or the time is over
+		s.timer.Reset(s.wait)
+	}
+	return n, err
 }
 
 // CloseIdleConnections closes the idle connections of what is below.
@@ -60,14 +99,16 @@ type watch struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	wait   time.Duration
+	timer  *time.Timer // of the answer
 }
 
-// after ends the request if that what is waited for does not come.
+// after ends the request when the time is over, unless the timer is stopped. The error
+// says what did not come.
 func (w *watch) after(what string) *time.Timer {
 	return time.AfterFunc(w.wait, func() { w.cancel(&limitError{what, w.wait}) })
 }
 
-// explain says in place of err that the limit was the cause, if it was.
+// explain returns the limit's own error where the limit ended the request, else err.
 func (w *watch) explain(err error) error {
 	var over *limitError
 	if errors.As(context.Cause(w.ctx), &over) {
@@ -104,7 +145,10 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	timer := b.after("more of the answer")
 	n, err := b.body.Read(p)
 	timer.Stop()
-	if err != nil && !errors.Is(err, io.EOF) {
+	switch {
+	case err == io.EOF:
+		b.cancel(nil)
+	case err != nil:
 		err = b.explain(err)
 	}
 	return n, err

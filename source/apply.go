@@ -151,7 +151,7 @@ func (r *Ring) join(key Key, made preparation, besides []*version, now time.Time
 			r.prepare[slot].binds = true
 		}
 	}
-	v.unusable = made.err
+	v.unusable, v.refusedBy = made.err, made.refusedBy()
 	v.prepared.Store(&made.values)
 	return v
 }

@@ -176,15 +176,14 @@ func (a *Attempt) Unknown() {
 	a.v.figures.unknown.Add(1)
 	r := a.ring
 	busy := a.past.n > 0 && r.lockout.Load()
-	if a.probe == nil && !busy && !a.foreign {
+	if a.foreign {
+		a.v.figures.calledAt(r.cfg.now()) // until now, however long ago it was sent
+	}
+	if a.probe == nil && !busy {
 		return
 	}
 	r.mu.Lock()
 	defer r.unlock()
-	if a.foreign {
-		a.v.lastUsed = r.cfg.now() // until now, however long ago it was sent
-		return
-	}
 	r.endProbe(a, false)
 	if busy {
 		// F58: a server that is busy says nothing for the other key; but meanwhile a

@@ -17,6 +17,7 @@ type figures struct {
 		_              [112]byte
 	}
 	refused atomic.Uint64
+	called  atomic.Int64  // when a caller used the key itself, in Unix nanoseconds; 0: never
 	unknown atomic.Uint64 // ended with nothing known of the key
 }
 

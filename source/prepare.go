@@ -24,10 +24,12 @@ type unfit struct{}
 // that it refused. A transport calls Prepare once, when it is made; see also
 // [WithPrepare].
 //
+// release gives the slot back, to the next that asks: then prepare is not called any
+// more, and a key that it alone refused is usable again. Call it once, from any
+// goroutine, when nothing asks for the slot any more.
+//
 // A key that prepare refuses is unusable to this ring, and the error is what it
-// said of the current one. release gives the slot back, to the next that asks; the
-// one that asked for it must not use it any more. It may be called once, from any
-// goroutine. But where it refuses every key there is, or the
+// said of the current one. But where prepare refuses every key there is, or the
 // current one, which others that prepare keys for this ring can use, it is
 // prepare that is at fault, as far as one can tell: the error and a Warning say
 // so, and until it can use a key, it has no say.
@@ -82,7 +84,7 @@ func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, release func()
 		}
 		v.prepared.Store(&prepared)
 		if failed := made[v].err; failed != nil && p.binds && v.unusable == nil {
-			v.unusable = failed
+			v.unusable, v.refusedBy = failed, p.id
 			r.emit(Event{Kind: RefreshFailed, Version: v.label(), Err: r.fail(failed)})
 		}
 	}
@@ -95,7 +97,18 @@ func (r *Ring) Prepare(prepare func(Key) (any, error)) (slot int, release func()
 func (r *Ring) release(slot int) {
 	r.mu.Lock()
 	defer r.unlock()
+	gone := r.prepare[slot].id
 	r.prepare[slot] = preparer{}
+	freed := false
+	for _, v := range r.list {
+		if v.unusable != nil && v.refusedBy == gone {
+			r.prepareAgain(v)
+			freed = true
+		}
+	}
+	if freed {
+		defer func() { r.recompute(r.cfg.now()) }()
+	}
 	used := len(r.prepare)
 	for used > 0 && r.prepare[used-1].prepare == nil {
 		used--
@@ -112,12 +125,30 @@ func (r *Ring) release(slot int) {
 	}
 }
 
+// prepareAgain has all schemes look at v anew. The caller holds mu.
+func (r *Ring) prepareAgain(v *version) {
+	var made preparation
+	for slot := 0; made.err == nil && slot < len(r.prepare); slot++ {
+		r.addBy(&made, r.prepare[slot], *v.key.Load())
+	}
+	v.unusable, v.refusedBy = made.err, made.refusedBy()
+	v.prepared.Store(&made.values)
+}
+
 // A preparation is what the schemes made of one key, by slot.
 type preparation struct {
 	label  string   // the key's name, which the schemes have seen
 	by     []uint64 // whose the values are
 	values []any
 	err    error
+}
+
+// refusedBy is the id of the scheme that cannot use the key, 0 if all can.
+func (p *preparation) refusedBy() uint64 {
+	if p.err == nil || len(p.by) == 0 {
+		return 0
+	}
+	return p.by[len(p.by)-1]
 }
 
 func (p *preparation) add(value any, err error) {

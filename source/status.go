@@ -103,11 +103,14 @@ const quietTime = maxHoldOff
 // unknownKeys is why nothing is safe to revoke: which key these requests carry, nobody knows.
 const unknownKeys = "requests with keys of their own, which the ring does not know, went out less than a minute ago"
 
+// calledKey is why one version is not: it may be retired here, and in use there.
+const calledKey = "a caller used it itself less than a minute ago"
+
 // callersAct reports whether such requests are out, or were a moment ago. The
 // caller holds mu.
 func (r *Ring) callersAct(now time.Time) bool {
-	c := r.callers
-	return c.figures.inFlight() > 0 || !c.lastUsed.IsZero() && now.Sub(c.lastUsed) < quietTime
+	f := r.callers.figures
+	return f.inFlight() > 0 || f.calledLately(now)
 }
 
 // Status says what the ring knows now. It takes a lock that requests do not need.
@@ -152,6 +155,8 @@ func (r *Ring) Status() Status {
 			vs.SafeToRevoke, vs.Reason = false, "requests that carry it are still out"
 		case r.callersAct(now):
 			vs.SafeToRevoke, vs.Reason = false, unknownKeys
+		case old.figures.calledLately(now):
+			vs.SafeToRevoke, vs.Reason = false, calledKey
 		default:
 			vs.SafeToRevoke, vs.Reason = true, "no longer used"
 		}
@@ -193,6 +198,8 @@ func (r *Ring) safeToRevoke(v *version, vs VersionStatus, now time.Time) (bool, 
 		return false, "requests that carry it are still out"
 	case r.callersAct(now):
 		return false, unknownKeys
+	case v.figures.calledLately(now):
+		return false, calledKey
 	case v.revoked:
 		return true, "revoked here"
 	case v.role == RoleRetired:

@@ -27,6 +27,7 @@ type version struct {
 	replacedAt time.Time // then its overlap runs from here
 	revoked    bool
 	unusable   error
+	refusedBy  uint64    // the id of the scheme that cannot use it
 	askAt      time.Time // for a successor, before it expires
 	standing   State     // unused, accepted, refused or unknown
 	accepted   bool      // ever, since it last became current or a window was spent on it

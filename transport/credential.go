@@ -4,10 +4,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -24,12 +22,16 @@ var ErrCredential = errors.New("transport: the request has a credential of its o
 type places struct {
 	headers   []string                  // canonical
 	spellings []string                  // of those, that a caller's may have
+	anyCase   bool                      // any spelling is looked for, which costs more
+	prefix    string                    // of the header's value, ahead of the secret
 	params    []string                  // of the query
 	fields    []string                  // of a form in the body
 	strip     func(*http.Request) error // takes out what else a caller's signing left; nil: nothing
+	mark      string                    // of requests that have the ring's key there: see signedHere
 }
 
-func placesOf(scheme Scheme) (p places) {
+func placesOf(scheme Scheme, override bool) (p places) {
+	p.anyCase = override
 	if s, ok := scheme.(interface{ CredentialHeaders() []string }); ok {
 		p.headers = s.CredentialHeaders()
 		p.spellings = spellings(p.headers)
@@ -43,31 +45,107 @@ func placesOf(scheme Scheme) (p places) {
 	if s, ok := scheme.(interface{ Strip(*http.Request) error }); ok {
 		p.strip = s.Strip
 	}
+	if s, ok := scheme.(headerScheme); ok {
+		p.prefix = strings.TrimSpace(s.prefix)
+	}
+	p.mark = signedHere
+	for _, name := range p.headers {
+		p.mark += inMark(http.CanonicalHeaderKey(name))
+	}
+	for _, name := range p.params {
+		p.mark += inMark("?" + name)
+	}
+	for _, name := range p.fields {
+		p.mark += inMark("=" + name)
+	}
 	return p
+}
+
+// signedHere begins the mark on what a transport of this package sends: it names the
+// places that have the ring's key, for a transport below that puts one there too (F48).
+// It stands in RemoteAddr, which means nothing to an HTTP client (http.Request).
+const signedHere = "rollingkeys:"
+
+func inMark(place string) string { return "\n" + place + "\n" }
+
+// marked returns the mark for what is sent for req.
+func (p *places) marked(req *http.Request) string {
+	if strings.HasPrefix(req.RemoteAddr, signedHere) {
+		return req.RemoteAddr + p.mark
+	}
+	return p.mark
 }
 
 // taken reports whether something, be it empty, stands in one of the places. The
 // usual request has nothing there, and this is all that it pays.
 func (p *places) taken(req *http.Request) bool {
-	return len(req.Header) > 0 && hasOne(req.Header, p.spellings) ||
+	return len(req.Header) > 0 && p.hasHeader(req.Header) ||
 		req.URL.User != nil && slices.Contains(p.headers, "Authorization") ||
-		len(p.params) > 0 && req.URL.RawQuery != "" && slices.ContainsFunc(p.params, req.URL.Query().Has) ||
-		len(p.fields) > 0 && req.Body != nil && hasForm(req)
+		len(p.params) > 0 && (has(req.URL.RawQuery, p.params) || req.Header["Referer"] != nil) ||
+		len(p.fields) > 0 && hasForm(req)
+}
+
+// hasHeader reports whether h has one of the headers. To look each up is faster than
+// to compare all that h has.
+func (p *places) hasHeader(h http.Header) bool {
+	for _, name := range p.spellings {
+		if _, ok := h[name]; ok {
+			return true
+		}
+	}
+	if p.anyCase {
+		for name := range h {
+			if p.isHeader(name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (p *places) isHeader(name string) bool {
+	return slices.ContainsFunc(p.headers, func(own string) bool { return equalFold(own, name) })
+}
+
+// has reports whether a query, or a form, has one of the names.
+func has(form string, names []string) bool {
+	if form == "" {
+		return false
+	}
+	for name := range query.Values(form) {
+		if slices.Contains(names, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // found is a credential of the caller's own.
 type found struct {
-	where string   // in the words of an error
+	place string   // a header's name; "?" and that of a parameter; "=" and that of a field
 	value string   // as it is
 	parts []string // of which one may be a key's secret
 }
 
-// is reports whether the credential is that of key. Of schemes that sign, the key's
-// id, which is no secret, tells.
-func (f found) is(key source.Key) bool {
-	if slices.ContainsFunc(f.parts, func(part string) bool { return source.NewSecret(part).Equal(key.Secret) }) {
-		return true
+// where is the place in the words of an error.
+func (f found) where() string {
+	switch f.place[0] {
+	case '?':
+		return fmt.Sprintf("query parameter %q", f.place[1:])
+	case '=':
+		return fmt.Sprintf("form field %q", f.place[1:])
 	}
+	return fmt.Sprintf("header %q", f.place)
+}
+
+// hasSecret reports whether the credential is key's secret.
+func (f found) hasSecret(key source.Key) bool {
+	return slices.ContainsFunc(f.parts, func(part string) bool { return source.NewSecret(part).Equal(key.Secret) })
+}
+
+// hasID reports whether the credential shows key's id, as signatures go with one. An
+// id is no secret.
+func (f found) hasID(key source.Key) bool {
 	const short = 8 // such a text may be anywhere
 	return len(key.ID) >= short && strings.Contains(f.value, key.ID)
 }
@@ -75,50 +153,53 @@ func (f found) is(key source.Key) bool {
 // own returns the caller's own credentials. Something empty is none, nor is the
 // name of an authentication scheme with nothing behind it: SDKs set those where they
 // were given no key (F113). User info in the URL is one, as net/http makes a
-// header of it.
+// header of it. req's body is read by GetBody, where it may hold one.
 func (p *places) own(req *http.Request) (list []found) {
-	for _, name := range p.spellings {
-		for _, value := range req.Header[name] {
-			if parts := credential(value); len(parts) > 0 {
-				list = append(list, found{fmt.Sprintf("header %q", http.CanonicalHeaderKey(name)), value, parts})
+	for name, values := range req.Header {
+		if !slices.Contains(p.spellings, name) && !(p.anyCase && p.isHeader(name)) {
+			continue
+		}
+		for _, value := range values {
+			if parts := p.credential(value); len(parts) > 0 {
+				list = append(list, found{http.CanonicalHeaderKey(name), value, parts})
 			}
 		}
 	}
 	if u := req.URL.User; u != nil && slices.Contains(p.headers, "Authorization") {
 		password, _ := u.Password()
 		if u.Username() != "" || password != "" {
-			list = append(list, found{"the URL's user information", "", []string{password}})
+			list = append(list, found{"Authorization", "", []string{password}})
 		}
 	}
-	named := func(what string, values url.Values, names []string) {
-		for _, name := range names {
-			for _, value := range values[name] {
-				if value != "" {
-					list = append(list, found{fmt.Sprintf("%s %q", what, name), value, []string{value}})
-				}
+	named := func(kind, form string, names []string) {
+		for name, value := range query.Values(form) {
+			if value != "" && slices.Contains(names, name) {
+				list = append(list, found{kind + name, value, []string{value}})
 			}
 		}
 	}
 	if len(p.params) > 0 {
-		named("query parameter", req.URL.Query(), p.params)
+		named("?", req.URL.RawQuery, p.params)
 	}
 	if form, ok, _ := p.form(req); ok {
-		values, _ := url.ParseQuery(form)
-		named("form field", values, p.fields)
+		named("=", form, p.fields)
 	}
 	return list
 }
 
 // credential returns what a header's value may have of a credential, nothing if it is none.
-func credential(value string) []string {
+func (p *places) credential(value string) []string {
 	value = strings.TrimSpace(value)
+	if value == "" || p.prefix != "" && equalFold(value, p.prefix) {
+		return nil
+	}
 	word, rest, _ := strings.Cut(value, " ")
 	rest = strings.TrimSpace(rest)
 	switch {
-	case value == "", rest == "" && slices.ContainsFunc(authSchemes, func(s string) bool { return equalFold(word, s) }):
+	case rest == "" && slices.ContainsFunc(authSchemes, func(s string) bool { return equalFold(word, s) }):
 		return nil
 	case rest == "":
-		return []string{value}
+		return []string{value, strings.TrimPrefix(value, p.prefix)}
 	case equalFold(word, "Basic"):
 		plain, err := base64.StdEncoding.DecodeString(rest)
 		if err != nil {
@@ -130,7 +211,7 @@ func credential(value string) []string {
 		}
 		return []string{value, rest, password}
 	}
-	return []string{value, rest}
+	return []string{value, rest, strings.TrimPrefix(value, p.prefix)}
 }
 
 // authSchemes are words that stand before a credential.
@@ -142,11 +223,9 @@ func equalFold(a, b string) bool {
 }
 
 // clear takes what stands in the places out of out, the transport's copy, so that
-// nothing of a caller's own credential is sent.
+// nothing of a caller's own credential is sent, in a Referer neither.
 func (p *places) clear(out *http.Request) error {
-	for _, name := range p.spellings {
-		delete(out.Header, name)
-	}
+	p.clearHeaders(out.Header)
 	u := *out.URL
 	if u.User != nil && slices.Contains(p.headers, "Authorization") {
 		u.User = nil
@@ -159,15 +238,28 @@ func (p *places) clear(out *http.Request) error {
 	if err != nil {
 		return err // it may hold one
 	}
-	if ok {
-		if rest := query.Without(form, p.fields...); rest != form {
-			SetBody(out, []byte(rest))
-		}
+	if ok && has(form, p.fields) {
+		SetBody(out, []byte(query.Without(form, p.fields...)))
 	}
 	if p.strip != nil {
 		return p.strip(out)
 	}
 	return nil
+}
+
+// clearHeaders takes the headers out of h, and the parameters out of its Referer, which
+// net/http makes of the URL that was redirected.
+func (p *places) clearHeaders(h http.Header) {
+	for name := range h {
+		if slices.Contains(p.spellings, name) || p.anyCase && p.isHeader(name) {
+			delete(h, name)
+		}
+	}
+	if referer := h.Get("Referer"); referer != "" && len(p.params) > 0 {
+		if u, err := url.Parse(referer); err != nil || has(u.RawQuery, p.params) {
+			h.Del("Referer")
+		}
+	}
 }
 
 // form returns the body of a form that may hold a credential. A form that cannot be
@@ -177,34 +269,18 @@ func (p *places) form(req *http.Request) (string, bool, error) {
 		return "", false, nil
 	}
 	data, err := Body(req)
-	if err != nil {
-		return "", false, err
-	}
-	if !fresh(req.GetBody) { // what was read may be what is to be sent: from the start again
-		if again := getBody(req); again != nil && !same(again, req.Body) {
-			_ = again.Close()
-		}
-	}
-	return string(data), true, nil
-}
-
-// same reports whether a and b are one reader.
-func same(a, b io.ReadCloser) bool {
-	return reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
+	return string(data), err == nil, err
 }
 
 func hasForm(req *http.Request) bool {
+	if !hasBody(req) {
+		return false
+	}
 	const form = "application/x-www-form-urlencoded"
-	t, _, _ := strings.Cut(req.Header.Get("Content-Type"), ";")
-	return req.Body != nil && req.Body != http.NoBody && equalFold(strings.TrimSpace(t), form)
-}
-
-// hasOne reports whether h has an entry of one of the names, spelled so. To look each
-// up is faster than to compare all that h has.
-func hasOne(h http.Header, names []string) bool {
-	for _, name := range names {
-		if _, ok := h[name]; ok {
-			return true
+	for name, values := range req.Header {
+		if len(values) > 0 && equalFold(name, "Content-Type") {
+			t, _, _ := strings.Cut(values[0], ";")
+			return equalFold(strings.TrimSpace(t), form)
 		}
 	}
 	return false

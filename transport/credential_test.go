@@ -49,7 +49,7 @@ var owned = map[string]struct {
 	"as documented":       {transport.Header("X-API-Key"), header("X-API-Key", dummy), `header "X-Api-Key"`},
 	"lower case":          {transport.Header("X-API-Key"), header("x-api-key", dummy), `header "X-Api-Key"`},
 	"user":                {transport.Basic(), func(r *http.Request) { r.SetBasicAuth("u", dummy) }, `header "Authorization"`},
-	"user information":    {transport.Bearer(), func(r *http.Request) { r.URL.User = url.UserPassword("u", dummy) }, "user information"},
+	"user information":    {transport.Bearer(), func(r *http.Request) { r.URL.User = url.UserPassword("u", dummy) }, `header "Authorization"`},
 	"query":               {transport.Query("key"), func(r *http.Request) { r.URL.RawQuery = "a=1&key=" + dummy + "&b=2" }, `query parameter "key"`},
 	"one of two":          {newPair(), header("X-Sign", dummy), `header "X-Sign"`},
 	"form field":          {newPair(), form("a=1&token=" + dummy + "&b=2"), `form field "token"`},
@@ -161,7 +161,7 @@ func TestOverride(t *testing.T) {
 				c.set(req)
 				before := fmt.Sprint(req.URL, req.Header)
 				send(t, rt, req).want(t, http.StatusOK, "v1", 2)
-				if c.where != "user information" && fmt.Sprint(req.URL, req.Header) != before {
+				if name != "user information" && fmt.Sprint(req.URL, req.Header) != before {
 					t.Error("the caller's request was changed")
 				}
 			})

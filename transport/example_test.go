@@ -204,23 +204,21 @@ func ExampleTransport_Sign() {
 	defer ring.Close()
 	keys := transport.New(ring, transport.Bearer(), transport.WithOrigin(api.URL))
 
+	req, _ := http.NewRequest(http.MethodGet, api.URL, nil)
+	signed, err := keys.Sign(req)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	for again := true; again; {
-		req, _ := http.NewRequest(http.MethodGet, api.URL, nil)
-		signed, err := keys.Sign(req)
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
 		resp, err := http.DefaultClient.Do(req)
-		again = signed.Done(resp, err)
-		if err != nil {
-			fmt.Println(err)
-			return
+		if err == nil {
+			resp.Body.Close()
+			fmt.Println(signed.Version(), resp.StatusCode)
 		}
-		resp.Body.Close()
-		fmt.Println(signed.Version(), resp.StatusCode, again)
+		again = signed.Done(resp, err) && signed.Again(req) == nil
 	}
 	// Output:
-	// v2 401 true
-	// v1 200 false
+	// v2 401
+	// v1 200
 }

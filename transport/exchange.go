@@ -18,6 +18,7 @@ type exchange struct {
 	body     body
 	obs      *Observation // nil: nobody looks
 	first    string       // the version that the request left with
+	sent     string       // the version of the attempt that was sent last
 	refused  Verdict      // of the attempt before, if that was a refusal
 	replace  bool         // something stands where the scheme puts the key
 	resynced bool
@@ -25,16 +26,16 @@ type exchange struct {
 }
 
 // exchange carries the request out.
-func (t *Transport) exchange(req *http.Request, base http.RoundTripper, obs *Observation, replace bool) (resp *http.Response, err error) {
-	x := exchange{t: t, req: req, base: base, obs: obs, replace: replace}
+func (t *Transport) exchange(b body, base http.RoundTripper, obs *Observation, replace bool) (resp *http.Response, err error) {
+	req := b.req
+	x := exchange{t: t, req: req, body: b, base: base, obs: obs, replace: replace}
 	// The attempt begins ahead of the copying: its counter's atomic addition would
 	// wait for all that the copying writes.
-	if x.a, err = t.ring.Attempt(req.Context(), t.repeatable(req)); err != nil {
-		closeBody(req)
+	if x.a, err = t.ring.Attempt(req.Context(), t.repeatable(x.body.view())); err != nil {
+		x.body.close()
 		return nil, err
 	}
 	x.out = copied(req)
-	x.body = newBody(req)
 	defer x.end(&resp, &err)
 	x.first = x.a.Version()
 	for {
@@ -56,7 +57,7 @@ func (t *Transport) exchange(req *http.Request, base http.RoundTripper, obs *Obs
 				x.body.over(nil)
 				return nil, err // F41
 			}
-			t.name(resp, &x.a)
+			t.name(resp, x.sent)
 			x.body.over(resp)
 			return resp, nil
 		}
@@ -74,6 +75,7 @@ func (x *exchange) send() (*http.Response, error) {
 	if x.obs != nil {
 		out = unobserved(out)
 	}
+	x.sent = x.a.Version()
 	resp, err := x.base.RoundTrip(out)
 	if x.obs != nil {
 		x.obs.note(x.a.Version(), x.a.Version() != x.first)
@@ -102,7 +104,8 @@ func (x *exchange) send() (*http.Response, error) {
 // sign signs out with the attempt's key. An error ends the attempt.
 func (x *exchange) sign() error {
 	t, out := x.t, x.out
-	x.body.signing(out)
+	x.body.onto(out)
+	out.RemoteAddr = t.places.marked(out)
 	sign, ok := x.a.Prepared(t.slot).(SignerFunc)
 	if !ok {
 		return x.unsigned(source.ErrUnusable)
@@ -117,11 +120,11 @@ func (x *exchange) sign() error {
 		err = sign(out)
 	}
 	x.signing = false
-	if err == nil {
-		err = x.body.signed(out)
-	}
 	if err != nil {
 		return x.unsigned(err)
+	}
+	if replaced(x.body.current, out.Body) {
+		closeReader(x.body.current) // the scheme sends another in its place
 	}
 	if once {
 		sendOnce(out)
@@ -176,15 +179,15 @@ func (x *exchange) passed(resp *http.Response, v Verdict) {
 	default:
 		x.a.Accepted()
 	}
-	x.t.name(resp, &x.a)
+	x.t.name(resp, x.sent)
 }
 
-func (t *Transport) name(resp *http.Response, a *source.Attempt) {
+func (t *Transport) name(resp *http.Response, version string) {
 	if t.header != "" {
 		if resp.Header == nil {
 			resp.Header = make(http.Header)
 		}
-		resp.Header.Set(t.header, a.Version())
+		resp.Header.Set(t.header, version)
 	}
 }
 
@@ -193,34 +196,33 @@ func (t *Transport) name(resp *http.Response, a *source.Attempt) {
 func (x *exchange) again(resp *http.Response, v Verdict) bool {
 	t, ctx := x.t, x.req.Context()
 	r := refusal{resp.StatusCode, v}
-	may := t.mayReplay(x.req, resp, r)
+	may := t.mayReplay(x.body.view(), resp, r) && ctx.Err() == nil && x.body.renewable()
 	if v == Clock {
 		learnt := t.resyncer != nil && t.resync(resp)
-		if learnt && may && !x.resynced && ctx.Err() == nil && x.body.renew(x.req) {
+		if learnt && may && !x.resynced && x.body.renew() {
 			x.a.Again()
-			x.body.again()
 			x.resynced = true
 			return true
 		}
+		x.body.resume()
 		x.a.Unknown()
 		return false
 	}
 	t.remember(r)
-	// F31: the body is had before the refusal is drained; if it cannot be had,
-	// the refusal goes back unread.
-	if !may || ctx.Err() != nil || !x.body.renew(x.req) {
-		if v == Doubtful || ctx.Err() != nil {
-			x.a.Unknown()
-		} else {
-			x.a.Refused()
-		}
+	switch {
+	case !may && (v == Doubtful || ctx.Err() != nil):
+		x.a.Unknown()
+		return false
+	case !may:
+		x.a.Refused()
+		return false
+	case !x.a.Next(ctx, v == Doubtful):
+		x.body.resume() // the refusal's body may depend on it that the request is sent
+		return false
+	case !x.body.renew(): // F31: and then the refusal goes back unread
+		x.a.Unknown()
 		return false
 	}
-	if !x.a.Next(ctx, v == Doubtful) {
-		x.body.back()
-		return false
-	}
-	x.body.again()
 	x.refused = v
 	return true
 }

@@ -12,194 +12,223 @@ import (
 	"time"
 )
 
-// A gate stands between an attempt and the request's body, so that the attempt
-// can lose it. Some callers' GetBody rewinds one reader and hands it out again:
-// while an earlier attempt still reads it, as it does where the server answers
-// before it has read the request, the later one would send what is left (F115).
-// It also puts off closing the body until no other attempt wants it: one that is
-// rewound must be open for that, and one that cannot be had again may be untouched (F38).
-type gate struct {
-	body io.ReadCloser
-	keep bool        // the body cannot be had again
-	owed []io.Closer // bodies of attempts before, to be closed with this one
+// A shared is the body of a request whose GetBody is not known to return a reader of
+// its own each time. Some rewind one reader and hand it out again: while an earlier
+// attempt still reads it, as it does where the server answers before it has read the
+// request, a later one would send what is left (F115). So whoever reads the body, be it
+// an attempt, the base that sends again by itself, the signer or a policy, reads it
+// through a gate. One gate has the body at a time. It loses the body to the next one
+// that reads, once the Read that is under way has ended and before GetBody is called.
+type shared struct {
+	req *http.Request // GetBody and Body are the caller's
 
 	mu      sync.Mutex
-	changed sync.Cond // when one of these does
-	reading bool      // a Read of the body is under way
-	read    bool      // there was one
-	held    bool      // reads wait
-	lost    bool      // reads fail, and the body is not this attempt's to close
-	closed  bool      // by the attempt
-	freed   bool      // no other attempt will want the body
-	ended   bool      // the body was closed
+	changed sync.Cond     // signals a change of what is below, and of a gate
+	owner   *gate         // reads body
+	body    io.ReadCloser // nil: it is closed
+	owed    []io.Closer   // bodies before it, which may be open for its sake
+	busy    bool          // a Read, or a GetBody, is under way
+	attempt int           // gates of attempts before this one have lost the body
+	freed   bool          // there will be no other attempt
+	done    bool          // nobody may read any more
+}
+
+// A gate is a reader of a shared body. Its zero state is that of one that has read nothing.
+type gate struct {
+	s       *shared
+	attempt int
+	read    bool // some of the body
+	held    bool // reads wait
+	lost    bool // reads fail
+	closed  bool
 }
 
 // holdTime is how long a Read that is under way is waited for. Bodies that can
 // be rewound are read from memory or a disk.
 const holdTime = time.Second
 
-var errLost = errors.New("transport: the attempt is over, and its body belongs to another")
+// maxOwed is how many bodies stay open for the one after them: two that look like two
+// may close one file.
+const maxOwed = 8
 
-func newGate(body io.ReadCloser, keep bool) *gate {
-	g := &gate{body: body, keep: keep}
-	g.changed.L = &g.mu
-	return g
+var errLost = errors.New("transport: the attempt is over, or another reads the request's body")
+
+func newShared(req *http.Request) (*shared, *gate) {
+	s := &shared{req: req, body: req.Body}
+	s.changed.L = &s.mu
+	s.owner = &gate{s: s}
+	return s, s.owner
 }
 
 func (g *gate) Read(p []byte) (int, error) {
-	g.mu.Lock()
-	for g.held && !g.lost && !g.closed {
-		g.changed.Wait()
+	s := g.s
+	s.mu.Lock()
+	for g.held && !g.over() {
+		s.changed.Wait()
 	}
-	if g.lost || g.closed {
-		g.mu.Unlock()
+	if g.over() || s.owner != g && !s.give(g) || s.body == nil {
+		s.mu.Unlock()
 		return 0, errLost
 	}
-	g.reading, g.read = true, true
-	g.mu.Unlock()
-	defer g.ready()
-	return g.body.Read(p)
+	g.read, s.busy = true, true
+	body := s.body
+	s.mu.Unlock()
+	defer s.ready()
+	return body.Read(p)
 }
 
-// ready notes that a Read is over.
-func (g *gate) ready() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.reading = false
-	g.changed.Broadcast()
+// over reports whether g can read no more. The caller holds mu.
+func (g *gate) over() bool { return g.lost || g.closed || g.attempt != g.s.attempt || g.s.done }
+
+func (s *shared) ready() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy = false
+	s.changed.Broadcast()
 }
 
-func (g *gate) Close() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.closed = true
-	g.changed.Broadcast()
-	if g.lost || !g.freed {
-		return nil
+// give gives the body to g, from its start. The caller holds mu.
+func (s *shared) give(g *gate) bool {
+	if g.read || !s.settled() || g.over() {
+		return false
 	}
-	return g.end()
-}
-
-// end closes the body, once. The caller holds mu.
-func (g *gate) end() error {
-	if g.ended {
-		return nil
-	}
-	g.ended = true
-	err := g.body.Close()
-	for _, body := range g.owed {
-		_ = body.Close()
-	}
-	return err
-}
-
-// hold makes reads wait, and reports whether the one that was under way is over.
-// If it is not, in time, reads go on.
-func (g *gate) hold() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.held = true
-	if g.settled() {
+	if s.req.GetBody == nil {
+		if s.owner.read || s.body == nil {
+			return false
+		}
+		s.owner = g // untouched
 		return true
 	}
-	g.held = false
-	g.changed.Broadcast()
-	return false
+	s.busy = true
+	s.mu.Unlock()
+	next, err := s.req.GetBody()
+	s.mu.Lock()
+	s.busy = false
+	s.changed.Broadcast()
+	if err != nil || next == nil {
+		return false
+	}
+	if s.owner.read {
+		s.owner.lost = true
+	}
+	if s.body != nil && !same(s.body, next) {
+		s.owed = append(s.owed, s.body)
+		if len(s.owed) > maxOwed {
+			_ = s.owed[0].Close()
+			s.owed = s.owed[1:]
+		}
+	}
+	s.owner, s.body = g, next
+	return true
 }
 
-// settled waits for the Read that is under way, and reports whether it is over.
-// The caller holds mu.
-func (g *gate) settled() bool {
-	if !g.reading {
+// settled waits for what is under way, and reports whether it is over. The caller holds mu.
+func (s *shared) settled() bool {
+	if !s.busy {
 		return true
 	}
 	late := false
 	timer := time.AfterFunc(holdTime, func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		late = true
-		g.changed.Broadcast()
+		s.changed.Broadcast()
 	})
 	defer timer.Stop()
-	for g.reading && !late {
-		g.changed.Wait()
+	for s.busy && !late {
+		s.changed.Wait()
 	}
-	return !g.reading
+	return !s.busy
 }
 
-// resume ends a hold.
-func (g *gate) resume() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.held = false
-	g.changed.Broadcast()
+// Close closes the body where nobody else will want it. Until then it stays open: one
+// that is rewound must be open for that, and one that cannot be had again may be
+// untouched (F38).
+func (g *gate) Close() error {
+	s := g.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g.closed = true
+	s.changed.Broadcast()
+	return s.tidy()
 }
 
-// lose ends the attempt's reading for good. The body is closed with that of the
-// attempt that has it next, which may be the same; where there is none, now.
-func (g *gate) lose(next *gate) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.lost {
-		return
-	}
-	g.lost, g.held = true, false
-	g.changed.Broadcast()
-	g.settled()
-	switch {
-	case next == nil:
-		_ = g.end()
-	case !g.ended:
-		g.ended = true
-		if !g.keep {
-			next.owed = append(g.owed, g.body)
-		}
-	}
-}
-
-// untouched returns the body if it cannot be had again and nothing was read of it.
-func (g *gate) untouched() io.ReadCloser {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.keep || g.read || g.ended {
+// tidy closes the body if its reader has closed it and nobody else will want it. The
+// caller holds mu.
+func (s *shared) tidy() error {
+	if !s.freed || !s.owner.closed {
 		return nil
 	}
-	return g.body
+	return s.end()
 }
 
-// free lets go of a body that no other attempt will want.
-func (g *gate) free() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.freed = true
-	if g.closed && !g.lost {
-		_ = g.end()
+// end closes the body. The caller holds mu.
+func (s *shared) end() error {
+	if s.body == nil {
+		return nil
 	}
+	err := s.body.Close()
+	for _, body := range s.owed {
+		_ = body.Close()
+	}
+	s.body, s.owed = nil, nil
+	return err
 }
 
-// over reports whether the attempt has no more use for the body.
-func (g *gate) over() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.closed || g.lost
+// getBody is the request's GetBody for the base and for the signer.
+func (s *shared) getBody() (io.ReadCloser, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &gate{s: s, attempt: s.attempt}, nil
+}
+
+// again ends the attempt's hold on the body, and returns the gate of the next, nil if
+// the body cannot be had again.
+func (s *shared) again() *gate {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := &gate{s: s, attempt: s.attempt}
+	if !s.give(g) {
+		return nil
+	}
+	s.attempt++
+	g.attempt = s.attempt
+	s.changed.Broadcast()
+	return g
+}
+
+// lose ends all reading, for good. A Read that is under way has ended, if it does so
+// when the body is closed or soon after.
+func (s *shared) lose() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.freed, s.done = true, true
+	s.changed.Broadcast()
+	_ = s.end()
+	s.settled()
+}
+
+// same reports whether a and b are one reader.
+func same(a, b io.ReadCloser) bool {
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
 // answered is the body of an answer that came while the request's was being
 // read. With it ends the attempt: after Close a caller may ask for the request's
-// body again, as http.Client does to follow a redirect and retry libraries do.
+// body again, as retry libraries do.
 type answered struct {
 	io.ReadCloser
-	gate *gate
+	s *shared
 }
 
 func (a *answered) Close() error {
 	err := a.ReadCloser.Close()
-	a.gate.lose(nil)
+	a.s.lose()
 	return err
 }
 
 // fresh reports whether getBody is one that is known to return a reader of its
-// own each time: of http.NewRequest, or of SetBody. A gate is needed for the others.
+// own each time: of http.NewRequest, or of SetBody. The others are shared.
 func fresh(getBody func() (io.ReadCloser, error)) bool {
 	return slices.Contains(freshBodies[:], reflect.ValueOf(getBody).Pointer())
 }

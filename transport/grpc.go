@@ -18,6 +18,9 @@ import (
 // server's own code gives; a 200 by itself is none. All others are decided as [RFC6750]
 // does, which fits Connect's unary calls.
 //
+// A stream's answer is handed on with its first message, or 2 s after its header; then
+// it says nothing of the key. Nor does gRPC-Web as text, which is not read.
+//
 // A call that streams its request cannot be sent again, and gets the refusal; the
 // next goes with another key. Modules transport/grpcauth and transport/connectauth
 // have interceptors that can.
@@ -29,6 +32,9 @@ func GRPC(a *Answer) Verdict {
 	web, connect := strings.HasPrefix(kind, "application/grpc-web"), strings.HasPrefix(kind, "application/connect+")
 	if a.Status != http.StatusOK || !connect && !strings.HasPrefix(kind, "application/grpc") {
 		return RFC6750(a)
+	}
+	if strings.HasPrefix(kind, "application/grpc-web-text") {
+		return Silent
 	}
 	if code := a.Header.Get("Grpc-Status"); code != "" {
 		return rpcVerdict(code)

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+
+	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
 
 // Middleware is RoundTrip with next in place of the base, for SDKs that take a
@@ -50,12 +53,20 @@ func (i *inside) RoundTrip(out *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	if last := resp.Request; last != nil && last.Response != nil && !i.t.origins.Has(last) && hasOne(last.Header, i.t.places.spellings) {
-		closeReader(resp.Body)
-		return nil, fmt.Errorf("%w: the HTTP client of the SDK followed a redirect to %s and took the key along: revoke the key, and give that client CheckRedirect: t.CheckRedirect",
-			ErrOrigin, last.URL.Host)
+	for hop := resp.Request; hop != nil && hop.Response != nil; hop = hop.Response.Request {
+		if !i.t.origins.Has(hop) && i.t.places.carried(hop) {
+			closeReader(resp.Body)
+			return nil, fmt.Errorf("%w: the HTTP client of the SDK followed a redirect to %s and took the key along: revoke the key, and give that client CheckRedirect: t.CheckRedirect",
+				ErrOrigin, hop.URL.Host)
+		}
 	}
 	return resp, nil
+}
+
+// carried reports whether a redirected request has something where the key was.
+func (p *places) carried(hop *http.Request) bool {
+	referer, err := url.Parse(hop.Referer())
+	return p.hasHeader(hop.Header) || has(hop.URL.RawQuery, p.params) || err == nil && has(referer.RawQuery, p.params)
 }
 
 // CheckRedirect is for the http.Client that an SDK sends by, below [Transport.Middleware]:
@@ -73,8 +84,11 @@ func (t *Transport) CheckRedirect(req *http.Request, via []*http.Request) error 
 	}
 	elsewhere := func(hop *http.Request) bool { return !t.origins.Has(hop) }
 	if elsewhere(req) || slices.ContainsFunc(via, elsewhere) {
-		for _, name := range t.places.spellings {
-			delete(req.Header, name)
+		t.places.clearHeaders(req.Header)
+		if has(req.URL.RawQuery, t.places.params) { // a Location that repeats the query
+			u := *req.URL
+			u.RawQuery = query.Without(u.RawQuery, t.places.params...)
+			req.URL = &u
 		}
 	}
 	return nil

@@ -54,7 +54,7 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 		}
 	}
 	t := &Transport{base: o.base, classifier: o.classifier, replay: o.replay, header: o.header,
-		places: placesOf(scheme), override: o.override, passes: o.passThrough, observer: o.observer}
+		places: placesOf(scheme, o.override), override: o.override, passes: o.passThrough, observer: o.observer}
 	if t.base == nil {
 		t.base = http.DefaultTransport // F45: as it is now
 	}

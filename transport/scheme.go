@@ -77,14 +77,14 @@ func Header(name string) Scheme { return HeaderPrefix(name, "") }
 // HeaderPrefix sends prefix and the secret as the value of the named header,
 // e.g. HeaderPrefix("Authorization", "Token ").
 func HeaderPrefix(name, prefix string) Scheme {
-	return headerScheme{textproto.CanonicalMIMEHeaderKey(name), name, func(key source.Key) (string, error) {
+	return headerScheme{textproto.CanonicalMIMEHeaderKey(name), name, prefix, func(key source.Key) (string, error) {
 		return prefix + key.Secret.Expose(), nil
 	}}
 }
 
 // Basic sends ID and secret as HTTP Basic credentials (RFC 7617).
 func Basic() Scheme {
-	return headerScheme{"Authorization", "Authorization", func(key source.Key) (string, error) {
+	return headerScheme{"Authorization", "Authorization", "Basic ", func(key source.Key) (string, error) {
 		if strings.Contains(key.ID, ":") {
 			return "", fmt.Errorf("transport: %w: a user name for Basic has no colon", source.ErrUnusable)
 		}
@@ -95,7 +95,9 @@ func Basic() Scheme {
 type headerScheme struct {
 	name  string
 	given string // as the API's documentation may spell it, and a caller after it
-	value func(source.Key) (string, error)
+	// prefix is ahead of the secret, or what stands for it.
+	prefix string
+	value  func(source.Key) (string, error)
 }
 
 func (s headerScheme) CredentialHeaders() []string { return []string{s.name, s.given} }

@@ -1,109 +1,219 @@
 package transport
 
 import (
+	"fmt"
 	"net/http"
+	"runtime"
+	"sync"
 
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Signed is a request that carries a key by [Transport.Sign], until its outcome is
-// told. It belongs to one goroutine at a time.
+// Signed is a request that carries a key by [Transport.Sign]. It is safe for
+// concurrent use.
 type Signed struct {
-	t    *Transport    // nil: the request needs no key
-	req  *http.Request // nil: it carries the caller's own
-	a    source.Attempt
-	done bool
+	mu      sync.Mutex
+	x       exchange
+	version string
+	state   signedState
+	verdict Verdict // of the refusal
 }
+
+type signedState uint8
+
+const (
+	signedOver    signedState = iota // its outcome is known, or it has no key
+	signedOut                        // it is on its way
+	signedRefused                    // it may be sent again
+)
 
 // Sign puts the ring's key on req itself, for libraries that only have hooks: one
 // that is called before a request is sent, where Sign belongs, and one that is called
-// after it, which tells the outcome with [Signed.Done]. Without that the key is taken
-// for in use, and is never safe to revoke. Where a RoundTripper or a middleware can be
-// had, take [Transport.RoundTrip] or [Transport.Middleware]: a hook cannot send again.
+// after it, which tells the outcome with [Signed.Done]. Where a RoundTripper or a
+// middleware can be had, take [Transport.RoundTrip] or [Transport.Middleware]: a hook
+// has to send again by itself.
+//
+//	signed, err := t.Sign(req)
+//	... // send req
+//	for signed.Done(resp, err) && signed.Again(req) == nil {
+//		... // send req again, its body from GetBody
+//	}
 //
 // Sign heeds the key's origins and [WithOverride] as RoundTrip does; its errors are
-// the same, and leave req unsent. It does not put requests in the order of their
-// nonces. The library follows redirects by itself: see [Transport.CheckRedirect].
-func (t *Transport) Sign(req *http.Request) (signed *Signed, err error) {
+// the same, and req is not to be sent then. It does not put requests in the order of
+// their nonces, and observers do not hear of them. The library follows redirects by
+// itself: see [Transport.CheckRedirect].
+func (t *Transport) Sign(req *http.Request) (*Signed, error) {
 	if t == nil || t.base == nil {
 		return nil, errUnmade
 	}
-	how, own, err := t.admit(req)
+	if req == nil || req.URL == nil {
+		return nil, fmt.Errorf("transport: the request has no URL")
+	}
+	b := newBody(req)
+	b.release() // others send it again
+	how, own, err := t.admit(req, &b)
 	if err != nil {
 		return nil, err
 	}
+	s := &Signed{}
 	switch how {
 	case bare:
 		if t.override && t.places.taken(req) {
-			err = t.places.clear(req)
+			b.onto(req)
+			if err := t.places.clear(req); err != nil {
+				return nil, fmt.Errorf("transport: taking out the request's own credential: %w", err)
+			}
+			if replaced(b.current, req.Body) {
+				closeReader(b.current)
+			}
 		}
-		return &Signed{}, err
+		return s, nil
 	case callers:
-		return &Signed{t: t, a: t.callers(req, own)}, nil
+		s.x.a, s.version, s.state = t.callers(req, own), CallersKey, signedOut
+		s.endsWithItself()
+		return s, nil
+	case above: // by an earlier Sign
+		how = replacing
 	}
-	x := exchange{t: t, req: req, out: req, replace: how == replacing}
-	if x.a, err = t.ring.Attempt(req.Context(), t.repeatable(req)); err != nil {
+	s.x = exchange{t: t, req: req, out: req, body: b, replace: how == replacing}
+	if s.x.a, err = t.ring.Attempt(req.Context(), t.repeatable(b.view())); err != nil {
 		return nil, err
 	}
-	if req.Header == nil {
-		req.Header = make(http.Header)
+	if err := s.sign(); err != nil {
+		return nil, err
 	}
-	x.body = newBody(req)
-	x.body.release() // there is one attempt
+	s.endsWithItself()
+	return s, nil
+}
+
+// endsWithItself ends a Signed that is dropped without a word of its outcome: else its
+// key would never be safe to revoke.
+func (s *Signed) endsWithItself() { runtime.SetFinalizer(s, (*Signed).End) }
+
+func (s *Signed) sign() (err error) {
+	x := &s.x
 	defer func() {
 		if x.signing && recover() != nil { // F97
-			signed, err = nil, x.unsigned(errPanicked)
+			x.signing = false
+			err = x.unsigned(errPanicked)
 		}
 	}()
-	if err := x.sign(); err != nil {
-		return nil, err
+	if x.out.Header == nil {
+		x.out.Header = make(http.Header)
 	}
-	return &Signed{t: t, req: req, a: x.a}, nil
+	if err := x.sign(); err != nil {
+		return err
+	}
+	s.version, s.state = x.a.Version(), signedOut
+	x.sent = s.version
+	return nil
 }
 
 // Version names the key that the request carries; [CallersKey] if it is the caller's
 // own, empty if it needs none.
 func (s *Signed) Version() string {
-	switch {
-	case s.t == nil:
+	if s == nil {
 		return ""
-	case s.req == nil:
-		return CallersKey
 	}
-	return s.a.Version()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version
 }
 
 // Done tells what became of the request: its answer, or the error in place of one. It
 // reads no more of the answer's body than the classifier asks for, and the caller gets
-// the body whole. again reports that the key was refused, that the request may be sent
-// again, and that the ring has another key for it: Sign it anew. Done does not block,
-// but for the classifier, and is called once; another call does nothing.
+// the body whole. It reports true where the key was refused and the request may be sent
+// again: then either [Signed.Again] or [Signed.End] follows. Done blocks as the
+// classifier does. A second outcome does nothing.
 func (s *Signed) Done(resp *http.Response, err error) (again bool) {
-	if s == nil || s.t == nil || s.done {
+	if s == nil {
 		return false
 	}
-	s.done = true
-	defer s.a.End()
-	if s.req == nil || err != nil || resp == nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != signedOut {
+		return false
+	}
+	s.state = signedOver
+	x := &s.x
+	if x.t == nil || err != nil || resp == nil {
+		x.a.End()
 		return false
 	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
-	switch v := s.t.classify(resp); v {
-	case Passed, Silent:
-		x := exchange{t: s.t, a: s.a}
+	v := x.t.classify(resp)
+	if v == Passed || v == Silent {
 		x.passed(resp, v)
-		s.a = x.a
 		return false
-	case Clock:
-		return s.t.resyncer != nil && s.t.resync(resp) && s.t.mayReplay(s.req, resp, refusal{resp.StatusCode, v})
-	case Doubtful:
-		return false
-	default:
-		r := refusal{resp.StatusCode, v}
-		s.t.remember(r)
-		s.a.Refused()
-		return s.t.mayReplay(s.req, resp, r) && s.t.ring.Version() != s.a.Version()
 	}
+	x.t.name(resp, x.sent)
+	r := refusal{resp.StatusCode, v}
+	may := x.req.Context().Err() == nil && x.t.mayReplay(x.body.view(), resp, r)
+	if v == Clock {
+		may = may && x.t.resyncer != nil && x.t.resync(resp) && !x.resynced
+	} else {
+		x.t.remember(r)
+	}
+	s.state, s.verdict = signedRefused, v
+	if !may {
+		s.end()
+	}
+	return may
+}
+
+// Again puts another key on req, which is the request that Sign had, or one that is
+// sent in its place: the ring's choice after the refusal, the same key if its time was
+// wrong. The body is not touched: req's own is to be had again, from GetBody. It
+// blocks, within req's context, while the source is asked for another key. If there is
+// none the error wraps [source.ErrRefused]; then, and after any other error, the refusal
+// stands.
+func (s *Signed) Again(req *http.Request) error {
+	if s == nil || req == nil || req.URL == nil {
+		return fmt.Errorf("transport: %w: there is nothing to send again", source.ErrRefused)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := &s.x
+	if s.state != signedRefused {
+		return fmt.Errorf("transport: %w: there is nothing to send again", source.ErrRefused)
+	}
+	if bound, err := x.t.origins.Bound(req); err != nil || !bound {
+		s.end()
+		return ErrOrigin
+	}
+	s.state = signedOver
+	switch {
+	case s.verdict == Clock:
+		x.a.Again()
+		x.resynced = true
+	case !x.a.Next(req.Context(), s.verdict == Doubtful):
+		return fmt.Errorf("transport: %w", source.ErrRefused)
+	default:
+		x.refused = s.verdict
+	}
+	x.req, x.out, x.replace = req, req, true
+	x.body = newBody(req)
+	x.body.release()
+	return s.sign()
+}
+
+// End leaves it at the refusal, or tells that nothing is known of the outcome. After it
+// nothing more happens.
+func (s *Signed) End() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end()
+}
+
+// end ends the attempt that is out. The caller holds mu.
+func (s *Signed) end() {
+	if s.state == signedRefused && s.verdict != Doubtful && s.verdict != Clock {
+		s.x.a.Refused()
+	} else if s.state != signedOver {
+		s.x.a.End()
+	}
+	s.state = signedOver
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -57,9 +58,14 @@ var errUnmade = fmt.Errorf("transport: %w: the Transport was not made by New", s
 
 // roundTrip is RoundTrip over a base.
 func (t *Transport) roundTrip(req *http.Request, base http.RoundTripper) (*http.Response, error) {
-	how, own, err := t.admit(req)
-	if err != nil {
+	if req == nil || req.URL == nil {
 		closeBody(req)
+		return nil, errors.New("transport: the request has no URL")
+	}
+	body := newBody(req)
+	how, own, err := t.admit(req, &body)
+	if err != nil {
+		body.close()
 		return nil, err
 	}
 	obs := observed(req.Context())
@@ -70,15 +76,17 @@ func (t *Transport) roundTrip(req *http.Request, base http.RoundTripper) (*http.
 		defer t.observed(req, obs)
 	}
 	switch how {
-	case bare:
-		return t.pass(req, base, obs)
+	case bare, above:
+		return t.pass(&body, base, obs)
 	case callers:
-		return t.passThrough(req, base, obs, own)
+		use := t.callers(req, own)
+		defer use.End()
+		return body.forward(req, base, obs, CallersKey)
 	}
 	serial := false
 	if t.serial != nil {
 		if serial, err = ask(t.serial, req); err != nil {
-			closeBody(req)
+			body.close()
 			return nil, err
 		}
 	}
@@ -89,11 +97,11 @@ func (t *Transport) roundTrip(req *http.Request, base http.RoundTripper) (*http.
 		case t.turn <- struct{}{}:
 			defer func() { <-t.turn }()
 		case <-req.Context().Done():
-			closeBody(req)
+			body.close()
 			return nil, req.Context().Err()
 		}
 	}
-	return t.exchange(req, base, obs, how == replacing)
+	return t.exchange(body, base, obs, how == replacing)
 }
 
 // manner is how a request goes out.
@@ -101,18 +109,16 @@ type manner uint8
 
 const (
 	ringsKey  manner = iota // with the ring's key
-	replacing               // likewise, where something stands in its place
-	bare                    // without
+	replacing               // with the ring's key, in place of what stands there
+	bare                    // without a key
+	above                   // with that of a transport above this one
 	callers                 // with a key of the caller's own
 )
 
 // admit decides how req goes out, if it may.
-func (t *Transport) admit(req *http.Request) (how manner, own []found, err error) {
-	switch {
-	case t.err != nil:
+func (t *Transport) admit(req *http.Request, b *body) (how manner, own []found, err error) {
+	if t.err != nil {
 		return bare, nil, t.err
-	case req == nil || req.URL == nil:
-		return bare, nil, errors.New("transport: the request has no URL")
 	}
 	bound, err := t.origins.Bound(req)
 	if err == nil && bound && t.needsKey != nil {
@@ -123,70 +129,76 @@ func (t *Transport) admit(req *http.Request) (how manner, own []found, err error
 		return bare, nil, err
 	case !t.places.taken(req): // F47
 		return ringsKey, nil, nil
-	}
-	own = t.places.own(req)
-	switch {
-	case len(own) == 0, t.override:
+	case t.override:
 		return replacing, nil, nil
+	}
+	own = t.places.own(b.view())
+	theirs := func(f found) bool { return !strings.Contains(req.RemoteAddr, inMark(f.place)) }
+	i := slices.IndexFunc(own, theirs)
+	switch {
+	case len(own) == 0:
+		return replacing, nil, nil
+	case i < 0: // F48
+		return above, nil, nil
 	case t.passes:
 		return callers, own, nil
-	case req.RemoteAddr == signedHere: // F48: by the transport above this one
-		return bare, nil, nil
 	}
 	return bare, nil, fmt.Errorf("%w: %s, on the way to %s; WithOverride sends the ring's key in its place, WithPassThrough lets it go out as it is",
-		ErrCredential, own[0].where, req.URL.Host)
+		ErrCredential, own[i].where(), req.URL.Host)
 }
 
-// pass sends req as it is, without a key of the ring's. With WithOverride nothing of
+// pass sends a request without a key of the ring's. With WithOverride nothing of
 // a caller's goes out either (F113).
-func (t *Transport) pass(req *http.Request, base http.RoundTripper, obs *Observation) (*http.Response, error) {
-	if !t.override || !t.places.taken(req) {
-		return forward(base, req, req, obs, "")
+func (t *Transport) pass(b *body, base http.RoundTripper, obs *Observation) (*http.Response, error) {
+	if !t.override || !t.places.taken(b.req) {
+		return b.forward(b.req, base, obs, "")
 	}
-	out := copied(req)
+	out := copied(b.req)
+	b.onto(out)
 	if err := t.places.clear(out); err != nil {
-		closeBody(req)
+		b.close()
 		return nil, fmt.Errorf("transport: taking out the request's own credential: %w", err)
 	}
-	switch {
-	case replaced(req.Body, out.Body):
-		closeBody(req)
-	case out.GetBody != nil && !fresh(out.GetBody): // what was looked into may be what is to be sent (F115)
-		if out.Body = getBody(out); out.Body == nil {
-			return nil, ErrBody
-		}
+	if replaced(b.current, out.Body) {
+		closeReader(b.current)
 	}
-	return forward(base, req, out, obs, "")
+	return b.forward(out, base, obs, "")
 }
 
-// passThrough sends a request with a credential of the caller's own, and has the ring
-// count it: nothing may be called safe to revoke because others do not use it (F114).
-func (t *Transport) passThrough(req *http.Request, base http.RoundTripper, obs *Observation, own []found) (*http.Response, error) {
-	use := t.callers(req, own)
-	defer use.End()
-	return forward(base, req, req, obs, CallersKey)
-}
-
-// callers begins an attempt with a credential of the caller's own.
+// callers begins an attempt with a credential of the caller's own. Its secret says
+// whose it is, and else its id, if no two versions share that (F114).
 func (t *Transport) callers(req *http.Request, own []found) source.Attempt {
-	version, _ := t.ring.Find(func(key source.Key) bool {
-		return slices.ContainsFunc(own, func(f found) bool { return f.is(key) })
-	})
-	return t.ring.Caller(version, own[0].where+", on the way to "+req.URL.Host)
+	return t.ring.Caller(own[0].where()+", on the way to "+req.URL.Host,
+		func(key source.Key) bool {
+			return slices.ContainsFunc(own, func(f found) bool { return f.hasSecret(key) })
+		},
+		func(key source.Key) bool { return slices.ContainsFunc(own, func(f found) bool { return f.hasID(key) }) })
 }
 
-// forward sends out, which is req or what is sent in its place, once.
-func forward(base http.RoundTripper, req, out *http.Request, obs *Observation, version string) (*http.Response, error) {
-	if obs == nil && out == req {
-		return base.RoundTrip(req)
+// forward sends out, which is the caller's request or what is sent in its place, once.
+func (b *body) forward(out *http.Request, base http.RoundTripper, obs *Observation, version string) (*http.Response, error) {
+	req := b.req
+	if out == req && b.looked() { // what is to be sent was read: from the start again
+		out = copied(req)
+		b.onto(out)
 	}
 	if obs != nil {
 		obs.note(version, false)
 		out = unobserved(out)
 	}
 	resp, err := base.RoundTrip(out)
+	if out == req {
+		return resp, err
+	}
+	b.release()
+	if err != nil {
+		b.over(nil)
+	}
 	if resp != nil {
 		resp.Request = req
+		if err == nil && out.Body == b.current {
+			b.over(resp)
+		}
 	}
 	return resp, err
 }
@@ -209,10 +221,6 @@ func ask(method func(*http.Request) bool, req *http.Request) (yes bool, err erro
 	return method(req), nil
 }
 
-// signedHere marks what a transport of this package sends, for one below it that puts
-// keys in the same place. The field means nothing to an HTTP client (http.Request).
-const signedHere = "rollingkeys"
-
 // copied returns what is sent for req: a shallow copy of the struct and of the
 // header map is all that differs. Request.Clone would lose trailers that are set
 // at the body's end (F37).
@@ -222,7 +230,6 @@ func copied(req *http.Request) *http.Request {
 	if out.Header = maps.Clone(req.Header); out.Header == nil { // copies groups of entries, and hashes no name
 		out.Header = make(http.Header)
 	}
-	out.RemoteAddr = signedHere
 	return out
 }
 

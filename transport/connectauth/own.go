@@ -48,6 +48,6 @@ func (a *Auth) caller(value string) source.Attempt {
 	value = strings.TrimSpace(value)
 	_, rest, _ := strings.Cut(value, " ")
 	whole, part := source.NewSecret(value), source.NewSecret(strings.TrimSpace(rest))
-	version, _ := a.ring.Find(func(key source.Key) bool { return key.Secret.Equal(whole) || key.Secret.Equal(part) })
-	return a.ring.Caller(version, fmt.Sprintf("header %q", a.opts.header))
+	return a.ring.Caller(fmt.Sprintf("header %q", a.opts.header),
+		func(key source.Key) bool { return key.Secret.Equal(whole) || key.Secret.Equal(part) })
 }

@@ -36,6 +36,6 @@ func (a *Auth) caller(value, where string) source.Attempt {
 	value = strings.TrimSpace(value)
 	_, rest, _ := strings.Cut(value, " ")
 	whole, part := source.NewSecret(value), source.NewSecret(strings.TrimSpace(rest))
-	version, _ := a.ring.Find(func(key source.Key) bool { return key.Secret.Equal(whole) || key.Secret.Equal(part) })
-	return a.ring.Caller(version, fmt.Sprintf("%q of %s", a.opts.header, where))
+	return a.ring.Caller(fmt.Sprintf("%q of %s", a.opts.header, where),
+		func(key source.Key) bool { return key.Secret.Equal(whole) || key.Secret.Equal(part) })
 }

@@ -57,29 +57,43 @@ func prepend(data []byte, fields string) []byte {
 }
 
 // withoutFields returns the JSON object data without the named fields; the others stay
-// as they are, in their order. What is no object is returned whole.
+// as they are, byte for byte. What is no object is returned whole.
 func withoutFields(data []byte, names []string) []byte {
-	var fields []string
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
 		return data
 	}
+	out := bytes.Clone(data[:dec.InputOffset()])
+	first := true
 	for dec.More() {
-		tok, err := dec.Token()
-		name, _ := tok.(string)
-		var value json.RawMessage
-		if err != nil || dec.Decode(&value) != nil {
+		from := dec.InputOffset() // before what separates this field from the one before
+		name, err := dec.Token()
+		if err != nil || !skip(dec) {
 			return data
 		}
-		if !slices.Contains(names, name) {
-			text, _ := json.Marshal(name)
-			fields = append(fields, string(text)+":"+string(value))
+		if text, _ := name.(string); slices.Contains(names, text) {
+			continue
 		}
+		field := data[from:dec.InputOffset()]
+		if first {
+			field = bytes.TrimLeft(field, ", \t\r\n")
+			out = append(out, leading(data[from:])...)
+		}
+		first = false
+		out = append(out, field...)
 	}
+	from := dec.InputOffset()
 	if _, err := dec.Token(); err != nil {
 		return data
 	}
-	return []byte("{" + strings.Join(fields, ",") + "}")
+	return append(out, data[from:]...)
+}
+
+// leading returns the white space ahead of the first field that is kept, without the
+// comma that may stand in it.
+func leading(data []byte) []byte {
+	space := data[:len(data)-len(bytes.TrimLeft(data, ", \t\r\n"))]
+	return bytes.ReplaceAll(space, []byte(","), nil)
 }
 
 // isObject reports whether data looks like a JSON object rather than a form.

@@ -9,11 +9,12 @@ import (
 
 // Google sends an API key in X-Goog-Api-Key to the given origins, as each Google
 // API has its own. A 400 refuses the key if its details give the reason
-// API_KEY_INVALID.
+// API_KEY_INVALID. A key in the parameter "key", where Google takes one too, is a
+// credential of the request's own.
 //
 // https://cloud.google.com/docs/authentication/api-keys-use
 func Google(origins ...string) Profile {
-	p := plain("google", transport.Header("X-Goog-Api-Key"), origins...)
+	p := plain("google", googleScheme{transport.Header("X-Goog-Api-Key")}, origins...)
 	p.Classifier = func(a *transport.Answer) transport.Verdict {
 		if a.Status == http.StatusBadRequest && bytes.Contains(a.Body(), []byte(`"API_KEY_INVALID"`)) {
 			return transport.RefusedUnapplied
@@ -22,3 +23,10 @@ func Google(origins ...string) Profile {
 	}
 	return p
 }
+
+// googleScheme knows where a client may have its key besides.
+type googleScheme struct{ transport.Scheme }
+
+func (googleScheme) CredentialHeaders() []string { return []string{"X-Goog-Api-Key"} }
+
+func (googleScheme) CredentialParams() []string { return []string{"key"} }

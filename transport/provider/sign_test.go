@@ -97,7 +97,7 @@ func TestCredentialHeaders(t *testing.T) {
 			t.Errorf("%s: names none", name)
 		}
 		for _, header := range named {
-			if req.Header[header] == nil {
+			if req.Header.Values(header) == nil {
 				t.Errorf("%s: names %s, which it does not set", name, header)
 			}
 		}

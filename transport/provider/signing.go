@@ -1,10 +1,12 @@
 package provider
 
 import (
+	"bytes"
 	"fmt"
 	"hash"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -121,8 +123,16 @@ func (f fixed) Prepare(key source.Key) (transport.Signer, error) {
 	return s, nil
 }
 
-// CredentialHeaders names the headers that the scheme sets.
-func (f fixed) CredentialHeaders() []string { return append([]string(nil), f.d.names...) }
+// CredentialHeaders names the headers that the scheme sets, also as the API spells them.
+func (f fixed) CredentialHeaders() []string {
+	names := slices.Clone(f.d.names)
+	for _, h := range f.d.Headers {
+		if !slices.Contains(names, h.Name) {
+			names = append(names, h.Name)
+		}
+	}
+	return names
+}
 
 // NeedsKey reports whether a request goes out with the key.
 func (f fixed) NeedsKey(req *http.Request) bool { return f.d.Skip == nil || !f.d.Skip(req) }
@@ -155,7 +165,7 @@ func (f fixed) Strip(req *http.Request) error {
 	case isForm(req):
 		rest = []byte(query.Without(string(body), names...))
 	}
-	if len(rest) != len(body) {
+	if !bytes.Equal(rest, body) {
 		transport.SetBody(req, rest)
 	}
 	return nil

@@ -2,23 +2,64 @@
 package query
 
 import (
+	"iter"
 	"net/url"
 	"slices"
 	"strings"
 )
 
 // Without returns a query, or a form's body, without the named parameters. The
-// others stay as they are, byte for byte and in their order.
+// others stay as they are, byte for byte and in their order. A ";" separates
+// parameters as "&" does, since some servers take it so.
 func Without(query string, names ...string) string {
-	var kept []string
-	for pair := range strings.SplitSeq(query, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		if plain, err := url.QueryUnescape(name); err == nil {
-			name = plain
-		}
-		if !slices.Contains(names, name) {
-			kept = append(kept, pair)
+	var kept strings.Builder
+	for before, pair := range pairs(query) {
+		if name, _ := split(pair); !slices.Contains(names, name) {
+			if kept.Len() > 0 || before != "" && pair == "" {
+				kept.WriteString(before)
+			}
+			kept.WriteString(pair)
 		}
 	}
-	return strings.Join(kept, "&")
+	return kept.String()
+}
+
+// Values yields the names and values of a query, or a form's body. Those that cannot
+// be decoded are as they are: a server may take them all the same.
+func Values(query string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, pair := range pairs(query) {
+			if pair != "" && !yield(split(pair)) {
+				return
+			}
+		}
+	}
+}
+
+// pairs yields the parameters with what separates each from the one before.
+func pairs(query string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for before := ""; ; {
+			i := strings.IndexAny(query, "&;")
+			if i < 0 {
+				yield(before, query)
+				return
+			}
+			if !yield(before, query[:i]) {
+				return
+			}
+			before, query = query[i:i+1], query[i+1:]
+		}
+	}
+}
+
+func split(pair string) (name, value string) {
+	name, value, _ = strings.Cut(pair, "=")
+	if plain, err := url.QueryUnescape(name); err == nil {
+		name = plain
+	}
+	if plain, err := url.QueryUnescape(value); err == nil {
+		value = plain
+	}
+	return name, value
 }
