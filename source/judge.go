@@ -142,8 +142,15 @@ func (r *Ring) accept(a *Attempt) {
 		r.waitedFor = nil // a key was good since
 	}
 	if moved {
+		locked := r.lockedOut()
 		r.recompute(r.cfg.now())
 		signal(r.wake)
+		if locked && !r.lockedOut() {
+			// Who waits for the source has a key now, and the next refusal gets a window
+			// of its own.
+			close(r.changed)
+			r.changed = make(chan struct{})
+		}
 	}
 	if a.probe != nil {
 		a.probe.taken.Store(0) // of the version that is probed from here on
