@@ -3,7 +3,7 @@
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: test check unit deps faults soak fuzz bench bench-sources peers mutants test-kubernetes
+.PHONY: test check unit deps faults soak fuzz bench bench-sources peers sdks mutants test-kubernetes
 
 test: deps check unit
 
@@ -41,6 +41,12 @@ bench-sources: deps
 # The comparison with other RoundTrippers, made anew from a run of the suite.
 peers:
 	cd conformance/peers && GOWORK=off go test -count=1 -run . -timeout 20m . -update
+
+# Every SDK over the transport, and the page of them made anew. The first build
+# takes minutes.
+sdks:
+	@./.ci/check $(STATICCHECK) conformance/sdks all
+	cd conformance/sdks && GOWORK=off go test -race -tags all -count=1 -timeout 30m . -update
 
 # The code broken on purpose: a test must notice each time.
 mutants:

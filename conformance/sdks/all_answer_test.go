@@ -1,0 +1,47 @@
+//go:build all
+
+package sdks
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// parts finds a key whose parts come in headers of their own.
+type parts map[string]func(source.Key) string
+
+func idOf(key source.Key) string     { return key.ID }
+func secretOf(key source.Key) string { return key.Secret.Expose() }
+
+func (p parts) Authenticate(r *http.Request, _ func() ([]byte, error), keys mockapi.Keys) (string, *mockapi.Refusal) {
+	var found []source.Key
+	for header, field := range p {
+		secret := r.Header.Get(header)
+		if one := keys.BySecret(secret); len(one) > 0 && field(one[0]) == secret {
+			found = one
+		}
+	}
+	for _, key := range found {
+		whole := true
+		for header, field := range p {
+			values := r.Header.Values(header)
+			whole = whole && len(values) == 1 && values[0] == field(key)
+		}
+		if whole {
+			return key.Version, nil
+		}
+	}
+	return "", nil
+}
+
+func (p parts) Credentials() (headers, params []string) {
+	return slices.Collect(maps.Keys(p)), nil
+}
+
+// broken is an SDK whose client could not be made.
+func broken(err error) calls { return calls{read: func(context.Context) error { return err }} }
