@@ -11,7 +11,10 @@ import (
 
 	"github.com/DataDog/datadog-api-client-go/v2/api/datadog"
 	"github.com/DataDog/datadog-api-client-go/v2/api/datadogV1"
+	"github.com/PagerDuty/go-pagerduty"
 	"github.com/bwmarrin/discordgo"
+	"github.com/sendgrid/rest"
+	"github.com/sendgrid/sendgrid-go"
 	"github.com/slack-go/slack"
 	twilio "github.com/twilio/twilio-go/client"
 	twilioapi "github.com/twilio/twilio-go/rest/api/v2010"
@@ -23,7 +26,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-func init() { sdks = append(sdks, discordGo, twilioGo, slackGo, datadogAPI) }
+func init() { sdks = append(sdks, discordGo, twilioGo, slackGo, datadogAPI, sendGrid, pagerDuty) }
 
 var discordGo = sdk{
 	name: "discordgo", module: "github.com/bwmarrin/discordgo",
@@ -156,4 +159,55 @@ var datadogAPI = sdk{
 		}
 	},
 	note: "Datadog says 403 of a dead key and of a missing right alike: leave an overlap, or calls fail until the source follows.",
+}
+
+var sendGrid = sdk{
+	name: "sendgrid-go", module: "github.com/sendgrid/sendgrid-go",
+	profile: provider.Generic(transport.Bearer(), "https://api.sendgrid.com"), // page: key
+	use: func(_ *http.Transport, c *client.Client) calls {
+		cl := &rest.Client{HTTPClient: c.Client} // page: line
+		send := func(ctx context.Context, path string, method rest.Method, body string) error {
+			request := sendgrid.GetRequest(dummy, path, "")
+			request.Method, request.Body = method, []byte(body)
+			resp, err := cl.SendWithContext(ctx, request)
+			if err != nil {
+				return err
+			}
+			return success(resp.StatusCode)
+		}
+		return calls{
+			read: func(ctx context.Context) error { return send(ctx, "/v3/user/account", rest.Get, "") },
+			write: func(ctx context.Context, text string) error {
+				return send(ctx, "/v3/mail/send", rest.Post, `{"subject":"`+text+`"}`)
+			},
+		}
+	},
+	note: "The same client as `sendgrid.DefaultClient` serves `NewSendClient`, for the whole process.",
+}
+
+var pagerDuty = sdk{
+	name: "go-pagerduty", module: "github.com/PagerDuty/go-pagerduty",
+	profile: provider.Generic(transport.HeaderPrefix("Authorization", "Token token="), "https://api.pagerduty.com"), // page: key
+	auth:    prefixed{"Authorization", "Token token="},
+	answer: func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodGet {
+			reply(`{"user":{"id":"1"}}`)(w, req)
+			return
+		}
+		replyWith(http.StatusCreated, `{"incident":{"id":"1"}}`)(w, req)
+	},
+	use: func(_ *http.Transport, c *client.Client) calls {
+		cl := pagerduty.NewClient(dummy)
+		cl.HTTPClient = c.Client // page: line
+		return calls{
+			read: func(ctx context.Context) error {
+				_, err := cl.GetCurrentUserWithContext(ctx, pagerduty.GetCurrentUserOptions{})
+				return err
+			},
+			write: func(ctx context.Context, text string) error {
+				_, err := cl.CreateIncidentWithContext(ctx, "bot@example.com", &pagerduty.CreateIncidentOptions{Title: text})
+				return err
+			},
+		}
+	},
 }

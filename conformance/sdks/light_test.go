@@ -9,14 +9,11 @@ import (
 	"testing"
 
 	"connectrpc.com/connect"
-	"github.com/PagerDuty/go-pagerduty"
 	coder "github.com/coder/websocket"
 	"github.com/go-resty/resty/v2"
 	gorilla "github.com/gorilla/websocket"
 	"github.com/hirokisan/bybit/v2"
 	openai "github.com/sashabaranov/go-openai"
-	"github.com/sendgrid/rest"
-	"github.com/sendgrid/sendgrid-go"
 	"github.com/shurcooL/githubv4"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -29,7 +26,7 @@ import (
 
 // These build in seconds and are in every run of the tests.
 func init() {
-	sdks = append(sdks, goOpenAI, restySDK, connectGo, coderWebSocket, gorillaWebSocket, sendGrid, gitHubV4, pagerDuty, bybitSDK)
+	sdks = append(sdks, goOpenAI, restySDK, connectGo, coderWebSocket, gorillaWebSocket, gitHubV4, bybitSDK)
 }
 
 var goOpenAI = sdk{
@@ -198,30 +195,6 @@ func dial(ctx context.Context, c *client.Client, dialer *gorilla.Dialer, url str
 	return conn, err
 }
 
-var sendGrid = sdk{
-	name: "sendgrid-go", module: "github.com/sendgrid/sendgrid-go",
-	profile: provider.Generic(transport.Bearer(), "https://api.sendgrid.com"), // page: key
-	use: func(_ *http.Transport, c *client.Client) calls {
-		cl := &rest.Client{HTTPClient: c.Client} // page: line
-		send := func(ctx context.Context, path string, method rest.Method, body string) error {
-			request := sendgrid.GetRequest(dummy, path, "")
-			request.Method, request.Body = method, []byte(body)
-			resp, err := cl.SendWithContext(ctx, request)
-			if err != nil {
-				return err
-			}
-			return success(resp.StatusCode)
-		}
-		return calls{
-			read: func(ctx context.Context) error { return send(ctx, "/v3/user/account", rest.Get, "") },
-			write: func(ctx context.Context, text string) error {
-				return send(ctx, "/v3/mail/send", rest.Post, `{"subject":"`+text+`"}`)
-			},
-		}
-	},
-	note: "The same client as `sendgrid.DefaultClient` serves `NewSendClient`, for the whole process.",
-}
-
 var gitHubV4 = sdk{
 	name: "githubv4", module: "github.com/shurcooL/githubv4",
 	profile: provider.GitHub(), // page: key
@@ -245,33 +218,6 @@ var gitHubV4 = sdk{
 					AddComment struct{ ClientMutationID string } `graphql:"addComment(input: $input)"`
 				}
 				return cl.Mutate(ctx, &m, githubv4.AddCommentInput{SubjectID: "1", Body: githubv4.String(text)}, nil)
-			},
-		}
-	},
-}
-
-var pagerDuty = sdk{
-	name: "go-pagerduty", module: "github.com/PagerDuty/go-pagerduty",
-	profile: provider.Generic(transport.HeaderPrefix("Authorization", "Token token="), "https://api.pagerduty.com"), // page: key
-	auth:    prefixed{"Authorization", "Token token="},
-	answer: func(w http.ResponseWriter, req *http.Request) {
-		if req.Method == http.MethodGet {
-			reply(`{"user":{"id":"1"}}`)(w, req)
-			return
-		}
-		replyWith(http.StatusCreated, `{"incident":{"id":"1"}}`)(w, req)
-	},
-	use: func(_ *http.Transport, c *client.Client) calls {
-		cl := pagerduty.NewClient(dummy)
-		cl.HTTPClient = c.Client // page: line
-		return calls{
-			read: func(ctx context.Context) error {
-				_, err := cl.GetCurrentUserWithContext(ctx, pagerduty.GetCurrentUserOptions{})
-				return err
-			},
-			write: func(ctx context.Context, text string) error {
-				_, err := cl.CreateIncidentWithContext(ctx, "bot@example.com", &pagerduty.CreateIncidentOptions{Title: text})
-				return err
 			},
 		}
 	},

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	}
 	// Most of a drill is waiting.
 	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "24"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
