@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
@@ -53,12 +52,13 @@ func (f *file) rewind() (io.ReadCloser, error) {
 // F115
 func TestRefusalOfARewoundBodyIsWhole(t *testing.T) {
 	func(p protocol) { // over HTTP/2 net/http itself stops sending
+		returned := make(chan struct{})
 		srv := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c := http.NewResponseController(w)
 			_ = c.EnableFullDuplex()
 			w.WriteHeader(http.StatusUnauthorized)
 			_ = c.Flush()
-			time.Sleep(300 * time.Millisecond) // the sockets fill up
+			<-returned // the client still sends
 			_, _ = io.Copy(io.Discard, r.Body)
 			_, _ = io.WriteString(w, "why")
 		}))
@@ -71,6 +71,7 @@ func TestRefusalOfARewoundBodyIsWhole(t *testing.T) {
 				rt = transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(rt))
 			}
 			resp, err := rt.RoundTrip(req)
+			returned <- struct{}{}
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				continue
@@ -185,10 +186,7 @@ func TestGetBodyBesidesReturn(t *testing.T) {
 			resp.Body.Close()
 		}
 	}
-	time.Sleep(100 * time.Millisecond)
-	if n := open.Load(); n != 0 {
-		t.Errorf("%d bodies are open", n)
-	}
+	eventually(t, "all bodies to be closed", func() bool { return open.Load() == 0 })
 }
 
 type onceClosed struct {

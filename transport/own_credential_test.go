@@ -169,7 +169,7 @@ func TestOverrideSpellings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var wire strings.Builder
 			rt := transport.New(quiet(t, fixedSource{source.Set{Complete: true, Keys: []source.Key{
-				{Version: "v1", ID: "id-of-key", Secret: source.NewSecret("cmtzZW50aW5lbF8x")}}}}), c.scheme,
+				{Version: "v1", ID: "id-of-key", Secret: source.NewSecret(b64(sentinel + "1"))}}}}), c.scheme,
 				transport.WithOverride(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 					_ = r.Write(&wire)
 					return status(200), nil
