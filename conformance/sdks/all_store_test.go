@@ -148,11 +148,11 @@ var nomadAPI = sdk{
 
 var openSearch = sdk{
 	name: "opensearch-go", module: "github.com/opensearch-project/opensearch-go/v4",
-	profile: provider.Generic(transport.Basic(), "https://search.example.com:9200"), // page: key
-	pair:    true,
-	auth:    mockapi.Basic(),
-	refused: "unauthorized",
-	asks:    true,
+	profile:    provider.Generic(transport.Basic(), "https://search.example.com:9200"), // page: key
+	pair:       true,
+	auth:       mockapi.Basic(),
+	refused:    "unauthorized",
+	background: "/_",
 	answer: byMethod(`{"version":{"number":"3.0.0","distribution":"opensearch"}}`,
 		`{"_index":"1","_id":"1","result":"created","_shards":{"total":1,"successful":1,"failed":0}}`),
 	use: func(_ *http.Transport, c *client.Client) calls {

@@ -170,7 +170,10 @@ func (r *rig) wasRead() {
 
 // arrived looks at every request, before it is answered.
 func (r *rig) arrived(_ http.ResponseWriter, req *http.Request, attempt mockapi.Attempt) bool {
-	r.attempts.Add(1)
+	called := r.sdk.background == "" || !strings.HasPrefix(req.URL.Path, r.sdk.background)
+	if called {
+		r.attempts.Add(1)
+	}
 	for name, values := range req.Header {
 		if shows(name) || shows(strings.Join(values, "\n")) {
 			r.dummies.Add(1)
@@ -180,7 +183,9 @@ func (r *rig) arrived(_ http.ResponseWriter, req *http.Request, attempt mockapi.
 		r.dummies.Add(1)
 	}
 	if attempt.Accepted {
-		r.accepted.Add(1)
+		if called {
+			r.accepted.Add(1)
+		}
 		return false
 	}
 	r.mu.Lock()

@@ -33,8 +33,9 @@ type sdk struct {
 	// overlap says that the server takes both keys until the file has moved: of this
 	// API nothing else can be asked.
 	overlap bool
-	// asks says that the SDK sends requests of its own now and then.
-	asks bool
+	// background is the beginning of the path of requests that the SDK sends by itself
+	// now and then: they are no calls. Empty: it sends none.
+	background string
 	// http1 leaves HTTP/2 out, for an SDK that has none.
 	http1 bool
 	// small says that the SDK sends a few bytes of text only.
