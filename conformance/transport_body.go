@@ -214,20 +214,27 @@ func rewoundBody(s *transportTrial) {
 		body := &rewound{text: bytes.NewReader(text)}
 		req := s.request(http.MethodPost, "/orders", nil)
 		req.Body, req.GetBody, req.ContentLength = body, body.rewind, int64(len(text))
-		// The server refuses before it has read the request, which goes on being sent.
+		// The server refuses before it has read the request, which is still being sent
+		// when it is sent again.
+		over := make(chan struct{})
 		var sending sync.WaitGroup
-		s.base.refuseFirst(func(first io.Reader) {
+		s.base.refuseFirst(func(first io.Reader, again <-chan struct{}) {
 			head := make([]byte, 1<<10)
 			_, _ = io.ReadFull(first, head)
 			sending.Go(func() {
+				select {
+				case <-again:
+				case <-over:
+				}
 				for err := error(nil); err == nil; {
-					_, err = first.Read(head)
+					_, err = first.Read(head[:64])
 					runtime.Gosched()
 				}
 			})
 		})
 		before := len(s.api.Orders())
 		resp, _, err := s.send(req)
+		close(over)
 		s.base.instead(nil)
 		sending.Wait()
 		if err != nil {

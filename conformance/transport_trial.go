@@ -159,16 +159,20 @@ type base struct {
 	mu     sync.Mutex
 	answer func(*http.Request) (*http.Response, error)
 	early  func(*http.Request) *http.Response // once
+	again  func()                             // after it
 	closed int                                // idle connections, how often
 }
 
 func (b *base) RoundTrip(req *http.Request) (*http.Response, error) {
 	b.mu.Lock()
-	answer, early := b.answer, b.early
+	answer, early, again := b.answer, b.early, b.again
 	b.early = nil
 	b.mu.Unlock()
-	if early != nil {
+	switch {
+	case early != nil:
 		return early(req), nil
+	case again != nil:
+		again()
 	}
 	if answer == nil {
 		return b.Transport.RoundTrip(req)
@@ -199,17 +203,19 @@ func (b *base) instead(f func(*http.Request) (*http.Response, error)) {
 	b.answer, b.early = f, nil
 }
 
-// refuseFirst answers the next attempt with 401 as soon as begin, which gets its
-// body, returns; the others go to the server.
-func (b *base) refuseFirst(begin func(body io.Reader)) {
+// refuseFirst answers the next attempt with 401 as soon as begin returns; the others go
+// to the server. begin gets the attempt's body, and hears when there is another.
+func (b *base) refuseFirst(begin func(body io.Reader, again <-chan struct{})) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	again := make(chan struct{})
 	b.early = func(req *http.Request) *http.Response {
-		begin(req.Body)
+		begin(req.Body, again)
 		resp, _ := ok(req)
 		resp.StatusCode, resp.Status = http.StatusUnauthorized, "401 Unauthorized"
 		return resp
 	}
+	b.again = sync.OnceFunc(func() { close(again) })
 }
 
 // ok is an empty 200.

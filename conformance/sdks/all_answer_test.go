@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
@@ -45,3 +46,20 @@ func (p parts) Credentials() (headers, params []string) {
 
 // broken is an SDK whose client could not be made.
 func broken(err error) calls { return calls{read: func(context.Context) error { return err }} }
+
+// prefixed finds the secret behind a text in a header.
+type prefixed struct{ header, prefix string }
+
+func (p prefixed) Authenticate(r *http.Request, _ func() ([]byte, error), keys mockapi.Keys) (string, *mockapi.Refusal) {
+	values := r.Header.Values(p.header)
+	if len(values) != 1 {
+		return "", nil
+	}
+	secret, ok := strings.CutPrefix(values[0], p.prefix)
+	if found := keys.BySecret(secret); ok && len(found) > 0 {
+		return found[0].Version, nil
+	}
+	return "", nil
+}
+
+func (p prefixed) Credentials() (headers, params []string) { return []string{p.header}, nil }

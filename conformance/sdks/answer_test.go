@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
-
-	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 )
 
 // reply answers with a body in JSON.
@@ -33,23 +30,6 @@ func byMethod(read, write string) http.HandlerFunc {
 		reply(write)(w, req)
 	}
 }
-
-// prefixed finds the secret behind a text in a header.
-type prefixed struct{ header, prefix string }
-
-func (p prefixed) Authenticate(r *http.Request, _ func() ([]byte, error), keys mockapi.Keys) (string, *mockapi.Refusal) {
-	values := r.Header.Values(p.header)
-	if len(values) != 1 {
-		return "", nil
-	}
-	secret, ok := strings.CutPrefix(values[0], p.prefix)
-	if found := keys.BySecret(secret); ok && len(found) > 0 {
-		return found[0].Version, nil
-	}
-	return "", nil
-}
-
-func (p prefixed) Credentials() (headers, params []string) { return []string{p.header}, nil }
 
 // success makes an error of a status, for SDKs that leave that to their users.
 func success(status int) error {
