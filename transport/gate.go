@@ -39,7 +39,6 @@ type gate struct {
 	attempt int
 	read    bool // some of the body
 	held    bool // reads wait
-	lost    bool // reads fail
 	closed  bool
 }
 
@@ -78,7 +77,7 @@ func (g *gate) Read(p []byte) (int, error) {
 }
 
 // over reports whether g can read no more. The caller holds mu.
-func (g *gate) over() bool { return g.lost || g.closed || g.attempt != g.s.attempt || g.s.done }
+func (g *gate) over() bool { return g.closed || g.attempt != g.s.attempt || g.s.done }
 
 func (s *shared) ready() {
 	s.mu.Lock()
@@ -107,9 +106,6 @@ func (s *shared) give(g *gate) bool {
 	s.changed.Broadcast()
 	if err != nil || next == nil {
 		return false
-	}
-	if s.owner.read {
-		s.owner.lost = true
 	}
 	if s.body != nil && !same(s.body, next) {
 		s.owed = append(s.owed, s.body)
