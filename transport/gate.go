@@ -60,20 +60,34 @@ func newShared(req *http.Request) (*shared, *gate) {
 }
 
 func (g *gate) Read(p []byte) (int, error) {
-	s := g.s
-	s.mu.Lock()
-	for g.held && !g.over() {
-		s.changed.Wait()
-	}
-	if g.over() || s.owner != g && !s.give(g) || s.body == nil {
-		s.mu.Unlock()
+	body := g.s.begin(g)
+	if body == nil {
 		return 0, errLost
 	}
-	g.read, s.busy = true, true
-	body := s.body
-	s.mu.Unlock()
-	defer s.ready()
+	defer g.s.ready()
 	return body.Read(p)
+}
+
+// begin begins a Read of g's, nil if it may not read any more.
+func (s *shared) begin(g *gate) io.Reader {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !g.over() {
+		switch {
+		case s.owner != g:
+			if !s.give(g) {
+				return nil
+			}
+		case s.body == nil:
+			return nil
+		case g.held, s.busy: // the body may be being given to another
+			s.changed.Wait()
+		default:
+			g.read, s.busy = true, true
+			return s.body
+		}
+	}
+	return nil
 }
 
 // over reports whether g can read no more. The caller holds mu.

@@ -327,3 +327,42 @@ func stuckBodyIsNotRewound(t *testing.T) {
 		t.Errorf("the Read that was under way: %v", err)
 	}
 }
+
+// While GetBody is at work, the refused attempt reads nothing, be it that it asks just then.
+//
+// F115
+func TestNobodyReadsDuringGetBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body := &plainReader{data: make([]byte, 1000)}
+		rewinding, refused := make(chan struct{}), 0
+		ended := make(chan error, 1)
+		rt := transport.New(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+			if refused++; refused == 1 {
+				_, _ = r.Body.Read(make([]byte, 10))
+				go func() {
+					<-rewinding
+					_, err := r.Body.Read(make([]byte, 10))
+					ended <- err
+				}()
+				return status(http.StatusUnauthorized), nil
+			}
+			data, _ := io.ReadAll(r.Body)
+			if len(data) != 1000 {
+				t.Errorf("%d bytes the second time", len(data))
+			}
+			return status(http.StatusOK), nil
+		})))
+		req := request(t, http.MethodPost, "https://api.example.com", nil)
+		req.Body, req.ContentLength = io.NopCloser(body), 1000
+		req.GetBody = func() (io.ReadCloser, error) {
+			body.next = 0
+			close(rewinding)
+			synctest.Wait() // the other has asked, and waits or has read
+			return io.NopCloser(body), nil
+		}
+		send(t, rt, req).want(t, http.StatusOK, "v1", 2)
+		if err := <-ended; err == nil {
+			t.Error("the refused attempt read during GetBody")
+		}
+	})
+}
