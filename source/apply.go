@@ -69,10 +69,6 @@ func (r *Ring) apply(set Set, made []preparation) (news bool, err error) {
 	if news {
 		signal(r.dirty)
 	}
-	if joined {
-		close(r.changed)
-		r.changed = make(chan struct{})
-	}
 	return news, nil
 }
 
@@ -123,7 +119,8 @@ func (r *Ring) find(key Key) *version {
 
 // join makes a version of a key that is new here, with what the schemes made of it.
 func (r *Ring) join(key Key, made preparation, besides []*version, now time.Time) *version {
-	v := &version{given: key.Version, figures: &figures{}, standing: StateUnused, epoch: r.epoch, joined: r.epoch + 1}
+	v := &version{given: key.Version, figures: &figures{}, standing: standing{state: StateUnused}}
+	r.policy.join(v)
 	if slices.Contains(r.barred, r.digest(key)) {
 		v.revoked = true
 		v.take(RoleRetired, now)

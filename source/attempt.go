@@ -1,10 +1,8 @@
 package source
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -15,36 +13,14 @@ import (
 type Attempt struct {
 	ring  *Ring
 	v     *version
-	epoch uint64
-	probe *probe
-	past  past // empty at a request's first attempt
+	left  moment
+	probe *probe // nil: it is none
+	past  past   // empty at a request's first attempt
 	shard uint32
 	ended bool
 	// foreign: the key is the caller's own, and the outcome says nothing to the ring.
 	foreign bool
 }
-
-// past is what a request has behind it: attempts that were all refused.
-type past struct {
-	n     uint8
-	early bool // the last was the current key before its hold-off was over
-	tried [maxAttempts]trial
-}
-
-type trial struct {
-	v        *version
-	epoch    uint64
-	doubtful bool
-	probe    bool
-}
-
-// maxAttempts is how often one request is sent at the very most. The rule is
-// twice. A third time comes where the keys are changing under the request: with
-// an older version, if the second was the current one before its hold-off was
-// over; with the version that was accepted last, if that was neither; else with the
-// first again, if one of the two had been accepted. And if the source comes up with
-// a new version after all these, so does that.
-const maxAttempts = 4
 
 // Attempt begins the first attempt of a request: with the current key, or with
 // a previous one while the server refuses the current. repeatable says that the
@@ -59,32 +35,16 @@ func (r *Ring) Attempt(ctx context.Context, repeatable bool) (a Attempt, err err
 	if r == nil {
 		return a, fmt.Errorf("source: %w: no ring", ErrNoKey)
 	}
-	for waited := false; ; waited = true {
-		s := r.snap.Load()
-		if s == nil {
-			return a, fmt.Errorf("source: %w: the ring was not made by Keep", ErrNoKey)
-		}
-		if s.err != nil {
-			return a, s.err
-		}
-		a.v, a.epoch = s.use, s.epoch
-		if p := s.probe; p != nil && (repeatable || s.refused) && r.takes(p, repeatable) {
-			a.v, a.probe = p.v, p
-			break
-		}
-		if !s.refused {
-			break
-		}
-		if !s.lockout {
-			if !repeatable { // there is no second attempt to try the others with
-				a.v = r.instead(s)
-			}
-			break
-		}
-		if waited {
-			return Attempt{}, r.fail(ErrRefused)
-		}
-		if err := r.locked(ctx, s); err != nil {
+	s := r.snap.Load()
+	if s == nil {
+		return a, fmt.Errorf("source: %w: the ring was not made by Keep", ErrNoKey)
+	}
+	if s.err != nil {
+		return a, s.err
+	}
+	a.v, a.left = s.use, s.moment
+	if s.undecided(repeatable, r.cfg.now) {
+		if err := r.first(ctx, repeatable, &a); err != nil {
 			return Attempt{}, err
 		}
 	}
@@ -93,55 +53,31 @@ func (r *Ring) Attempt(ctx context.Context, repeatable bool) (a Attempt, err err
 	return a, nil
 }
 
-// locked waits while the source is asked for another key than those of s, which are
-// all refused.
-func (r *Ring) locked(ctx context.Context, s *snapshot) error {
-	late := time.NewTimer(r.cfg.refusalWait)
-	defer late.Stop()
-	for first := true; ; first = false {
-		r.mu.Lock()
-		w := r.window
-		over := r.snap.Load().unlock != s.unlock
-		r.unlock()
-		var done chan struct{}
-		switch {
-		case over:
-			return nil
-		case w != nil && w.wait > 0:
-			done = w.done
-		case first: // nobody asks, or takes any time for it
-			return r.fail(ErrRefused)
+// first asks the policy for the version of a first attempt, and, in a lockout, waits
+// for it.
+func (r *Ring) first(ctx context.Context, repeatable bool, a *Attempt) error {
+	now := r.enter()
+	defer r.leave()
+	a.v = nil
+	choose := func(now time.Time) bool {
+		if s := r.snap.Load(); s.err == nil {
+			a.v, a.probe = r.policy.first(repeatable, now)
+			a.left = r.policy.moment
 		}
-		select {
-		case <-s.unlock:
-			return nil
-		case <-done:
-			if w.vain && r.snap.Load().unlock == s.unlock {
-				return r.fail(ErrRefused)
-			}
-			// It brought something, though nothing to send: another may be on its way.
-		case <-late.C:
-			return r.fail(ErrRefused)
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-r.ctx.Done():
-			return r.fail(ErrClosed)
-		}
+		return a.v != nil
 	}
-}
-
-// instead returns the version to be sent in place of the one in use where everything
-// is refused, if it is the turn of another but the current, which is probed.
-func (r *Ring) instead(s *snapshot) *version {
-	r.mu.Lock()
-	defer r.unlock()
-	if now := r.snap.Load(); now.use != nil {
-		s = now
+	if !choose(now) && r.asking != nil {
+		r.await(ctx, false, choose)
 	}
-	if !s.refused { // any more
-		return s.use
+	switch s := r.snap.Load(); {
+	case a.v != nil:
+		return nil
+	case s.err != nil:
+		return s.err
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
-	return cmp.Or(r.due(r.cfg.now(), &past{n: 2, tried: [maxAttempts]trial{{v: s.use}, {v: s.current}}}), s.use)
+	return r.fail(ErrRefused)
 }
 
 // Version names the key that the attempt carries.
@@ -163,10 +99,13 @@ func (a *Attempt) Accepted() {
 	}
 	a.ended = true
 	a.v.figures.shards[a.shard].accepted.Add(1)
-	if a.past.n == 0 && a.probe == nil && a.v.settled.Load() {
+	r := a.ring
+	if a.past.n == 0 && a.probe == nil && r.snap.Load().settled == a.v {
 		return
 	}
-	a.ring.accept(a)
+	now := r.enter()
+	defer r.leave()
+	r.policy.accepted(a.v, a.left, a.probe, &a.past, now)
 }
 
 // Unknown: the attempt ended, and nothing is known of the key: no answer, or
@@ -175,20 +114,19 @@ func (a *Attempt) Unknown() {
 	a.ended = true
 	a.v.figures.unknown.Add(1)
 	r := a.ring
-	busy := a.past.n > 0 && r.lockout.Load()
 	if a.foreign {
 		a.v.figures.calledAt(r.cfg.now()) // until now, however long ago it was sent
 	}
-	if a.probe == nil && !busy {
+	if a.probe == nil && (a.past.n == 0 || !r.snap.Load().lockout) {
 		return
 	}
-	r.mu.Lock()
-	defer r.unlock()
-	r.endProbe(a, false)
-	if busy {
+	now := r.enter()
+	defer r.leave()
+	r.policy.unknown(a.probe, now)
+	if r.policy.lockout && a.past.n > 0 {
 		// F58: a server that is busy says nothing for the other key; but meanwhile a
-		// dead one must not go out with every request where bad keys are counted.
-		r.exhausted(&a.past, false)
+		// refused one must not go out with every request where bad keys are counted.
+		r.policy.exhausted(&a.past, now)
 	}
 }
 
@@ -207,30 +145,34 @@ func (a *Attempt) Refused() {
 		a.Unknown()
 		return
 	}
-	a.ended = true
-	a.v.figures.refused.Add(1)
 	r := a.ring
-	r.mu.Lock()
-	defer r.unlock()
-	r.endProbe(a, true)
-	p := &a.past
-	p.add(a, false)
-	now := r.cfg.now()
-	if r.lockout.Load() && r.window == nil && r.ctx.Err() == nil && r.other(p) == nil {
+	now := r.enter()
+	defer r.leave()
+	a.refused(false, now)
+	r.policy.exhausted(&a.past, now)
+	if r.policy.locked() {
 		r.ask(now, false) // the next ones wait
 	}
-	r.exhausted(p, false)
-	if now.Sub(r.askedAt) >= minHoldOff {
-		r.askedAt = now
+	if r.policy.glimpse(now) {
 		r.kick() // the server may have moved first; nobody waits for it
 	}
 }
 
+// refused tells the policy that the attempt was refused. The caller holds mu.
+func (a *Attempt) refused(ambiguous bool, now time.Time) {
+	a.ended = true
+	a.v.figures.refused.Add(1)
+	a.past.add(trial{a.v, a.left, ambiguous, a.probe != nil})
+	a.ring.policy.refused(&a.past, a.probe, now)
+}
+
 // Next: the server refused the key, and the request can be sent again. The
 // Attempt becomes one with another version: the current one, if the request left
-// with an older; else a previous one that the server does not refuse; else what
-// the source brings, which is read for all that wait together. It blocks for that
-// only, within ctx and [WithRefusalWait], and reports false if there is nothing to
+// with an older; else a previous one that the server does not refuse; else the same
+// once more, if the server accepted it last; else what the source brings, which is
+// read for all that wait together. It blocks for that only, within ctx and
+// [WithRefusalWait]. If that was in vain, the Attempt becomes one with a version that
+// was refused before and whose turn it is. It reports false if there is nothing to
 // try; then the Attempt is over. doubtful says that the refusal may not be about
 // the key: it counts only if the next attempt is accepted, gets one reading
 // without a wait, and after a few in vain none for a while.
@@ -239,44 +181,49 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) bool {
 		a.Unknown()
 		return false
 	}
-	a.ended = true
-	a.v.figures.refused.Add(1)
 	r := a.ring
-	p := &a.past
-
-	r.mu.Lock()
-	defer r.unlock()
-	r.endProbe(a, !doubtful || r.lockout.Load())
-	var v *version
-	another, waited := p.add(a, doubtful), false
-	if another {
-		v = r.other(p)
-	}
-	ask := !doubtful || !r.cfg.now().Before(r.doubtUntil)
-	if v == nil && another && ask && ctx.Err() == nil {
-		r.unlock()
-		if doubtful {
-			waited = r.glance(ctx)
-		} else {
-			v, waited = r.await(ctx, p)
-		}
-		r.mu.Lock()
-		if v == nil && doubtful {
-			v = r.other(p)
-		}
-	}
-	if ctx.Err() != nil || r.ctx.Err() != nil {
+	now := r.enter()
+	defer r.leave()
+	a.refused(doubtful, now)
+	if r.over(ctx) {
 		return false
 	}
+	var v *version
+	var by *probe
+	choose := func(now time.Time) bool {
+		v, by = r.policy.next(&a.past, now)
+		return v != nil
+	}
+	switch {
+	case choose(now):
+	case doubtful:
+		if r.policy.doubt.over(now) {
+			a.past.asked = r.glance(ctx)
+			if now = r.advance(); !r.over(ctx) {
+				choose(now)
+			}
+		}
+	default:
+		if r.policy.lockout {
+			r.policy.exhausted(&a.past, now) // F58: those who come meanwhile do not send that key as well
+			if choose(now) {
+				r.ask(now, false) // and they wait
+				break
+			}
+		}
+		r.await(ctx, true, choose)
+		if a.past.asked, now = true, r.advance(); v == nil && !r.over(ctx) {
+			choose(now)
+		}
+	}
 	if v == nil {
-		r.exhausted(p, waited)
-		if waited && !doubtful && !r.cfg.now().Before(r.coolUntil) {
-			r.cool()
+		if !r.over(ctx) {
+			r.policy.exhausted(&a.past, now)
 		}
 		return false
 	}
 	v.figures.shards[a.shard].sent.Add(1)
-	a.v, a.epoch, a.probe, a.ended = v, r.snap.Load().epoch, nil, false
+	a.v, a.left, a.probe, a.ended = v, r.policy.moment, by, false
 	return true
 }
 
@@ -286,18 +233,6 @@ func (a *Attempt) Again() {
 	a.Unknown()
 	a.probe, a.ended = nil, false
 	a.v.figures.shards[a.shard].sent.Add(1)
-}
-
-// add adds an attempt that was refused, and reports whether the request may be
-// sent again.
-func (p *past) add(a *Attempt, doubtful bool) bool {
-	p.tried[p.n] = trial{a.v, a.epoch, doubtful, a.probe != nil}
-	p.n++
-	return p.n < maxAttempts
-}
-
-func (p *past) has(v *version) bool {
-	return slices.ContainsFunc(p.tried[:p.n], func(t trial) bool { return t.v == v })
 }
 
 // Version names the key that requests get now: the current one, but for a

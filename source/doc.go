@@ -39,9 +39,15 @@
 // A transport tells the ring what became of each [Attempt]. A current key that is
 // refused while a previous one is accepted is held off: requests get the previous
 // one, and one request at a time, of those that can be sent again, tries the current
-// again after a pause of 1 s that doubles up to 1 min. When nothing is accepted, the source is read for all
-// who wait together, again and again for [WithRefusalWait] at most, and then no
-// more than once a second.
+// again after a pause of 1 s that doubles up to 1 min. When nothing is accepted, the
+// source is read for all who wait together, again and again for [WithRefusalWait] at
+// most, and then no more than once a second.
+//
+// One odd refusal of the only key counts for nothing: where the server accepted the
+// key last and there is no other, the request is sent once more with it, and a second
+// refusal counts. And no key is given up for good: one that was refused where a newer
+// one was accepted has its turn after all others, at most once in its pause, while
+// nothing is accepted.
 //
 // # Events
 //

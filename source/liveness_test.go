@@ -16,7 +16,7 @@ import (
 // up. Be it that refused requests can be sent again, or that none can; that refusals
 // are doubtful, or that keys lock out.
 //
-// F58, F60, F65, F68
+// F58, F60, F65, F68, F122, F168
 func TestGoodKeyIsFound(t *testing.T) {
 	for _, c := range []struct {
 		name                 string
@@ -48,6 +48,9 @@ func TestGoodKeyIsFound(t *testing.T) {
 							case odd > what && what == 0:
 								a.Unknown()
 								ok = false
+							case odd > what && what == 3: // whichever it is: one replica may take it
+								a.Accepted()
+								return true
 							case odd <= what && a.Version() == good:
 								a.Accepted()
 								story = append(story, line+" served")
@@ -63,7 +66,7 @@ func TestGoodKeyIsFound(t *testing.T) {
 						return false
 					}
 					for range 60 {
-						serve(3)
+						serve(4)
 						time.Sleep(time.Duration(random.IntN(5000)) * time.Millisecond)
 					}
 					for range 360 {
@@ -105,4 +108,105 @@ func TestOddRefusalOfThePrevious(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The source lists two keys throughout. The server takes the old one, then the new, and
+// is rolled back to the old. One request a minute for a day: all but the first few are
+// served.
+//
+// F122
+func TestKeyIsFoundAfterARollbackAtTheServer(t *testing.T) {
+	bothWays(t, func(t *testing.T, opts ...source.Option) {
+		r, _ := keep(t, &store{set: listed("v2", "v1")}, append(opts, source.WithPoll(time.Hour))...)
+		failed := 0
+		for i := range 24 * 60 {
+			good := "v1"
+			if i >= 10 && i < 20 {
+				good = "v2"
+			}
+			a, err := r.Attempt(t.Context(), true)
+			ok := err == nil
+			for ok && a.Version() != good {
+				ok = a.Next(t.Context(), false)
+			}
+			if ok {
+				a.Accepted()
+			} else {
+				failed++
+			}
+			time.Sleep(time.Minute)
+		}
+		if failed > 5 {
+			t.Errorf("%d of 1440 requests failed", failed)
+		}
+	})
+}
+
+// An API that answers 401 to 2 % of good keys: only a request that is refused twice in
+// a row fails. None waits for the source, and nobody is alarmed for one odd answer.
+//
+// F123
+func TestOddRefusalsOfTheOnlyKeyCostNothing(t *testing.T) {
+	bothWays(t, func(t *testing.T, opts ...source.Option) {
+		r, ev := keep(t, &store{set: listed("v1")}, append(opts, source.WithPoll(time.Hour))...)
+		random := rand.New(rand.NewPCG(1, 2))
+		accepted(t, r, "v1")
+		again := 0
+		for i := range 500 {
+			start := time.Now()
+			a, err := r.Attempt(t.Context(), true)
+			if err == nil && random.IntN(50) == 0 {
+				again++
+				if !a.Next(t.Context(), false) || a.Version() != "v1" {
+					t.Fatalf("request %d failed", i)
+				}
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Accepted()
+			if d := time.Since(start); d > 0 {
+				t.Errorf("request %d took %v", i, d)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		synctest.Wait()
+		if n := ev.count(source.AllRefused); n > 0 || again < 5 || !r.Status().Healthy {
+			t.Errorf("%d alarms, %d requests were refused: %+v", n, again, r.Status().Current)
+		}
+	})
+}
+
+// One odd refusal of the old key, while the new one is known to one replica of three:
+// the old key goes on to serve.
+//
+// F168
+func TestOneReplicaAhead(t *testing.T) {
+	bothWays(t, func(t *testing.T, opts ...source.Option) {
+		r, _ := keep(t, &store{set: listed("v2", "v1")}, append(opts, source.WithPoll(time.Hour))...)
+		replica, failed := 0, 0
+		for i := range 3600 {
+			odd := i == 100
+			a, err := r.Attempt(t.Context(), true)
+			for ok := err == nil; ; ok = a.Next(t.Context(), false) {
+				if replica++; !ok {
+					failed++
+					break
+				}
+				if a.Version() == "v1" && !odd || a.Version() == "v2" && replica%3 == 0 {
+					a.Accepted()
+					break
+				}
+				odd = odd && a.Version() != "v1"
+			}
+			time.Sleep(time.Second)
+		}
+		most := 3
+		if len(opts) > 0 {
+			most = 100 // requests are answered here for 20 s each time that both were refused
+		}
+		if failed > most {
+			t.Errorf("%d of 3600 requests failed", failed)
+		}
+	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -62,106 +61,6 @@ func TestLockout(t *testing.T) {
 		a.Accepted()
 		if v := r.Version(); v != a.Version() {
 			t.Errorf("%s was accepted, and %s is in use", a.Version(), v)
-		}
-	})
-}
-
-// Where bad keys lock out, a key that was good is asked about once more at once,
-// and then held off for 20 s, 40 s, a minute: not asked about again and again.
-func TestLockoutAsksOnceMore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, _ := keep(t, &store{set: listed("v1")}, source.WithLockout(), source.WithRefusalWait(0), source.WithPoll(time.Hour))
-		accepted(t, r, "v1")
-		var pauses []time.Duration
-		a := attempt(t, r, "v1")
-		for range 6 {
-			next(t, &a, "")
-			var d time.Duration
-			a, d = probed(t, r, "v1")
-			pauses = append(pauses, d.Truncate(10*time.Second))
-		}
-		a.Accepted()
-		want := []time.Duration{0, 20 * time.Second, 40 * time.Second, time.Minute, time.Minute, time.Minute}
-		if !slices.Equal(pauses, want) {
-			t.Errorf("held off for %v, want %v", pauses, want)
-		}
-	})
-}
-
-// F58: where bad keys lock out, one refusal of a good key is asked about at once.
-func TestOneOddRefusalDoesNotStopTheClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &store{set: listed("v1")}
-		r, _ := keep(t, s, source.WithLockout(), source.WithRefusalWait(0))
-		for range 1000 {
-			a := attempt(t, r, "v1")
-			a.Accepted()
-		}
-		a := attempt(t, r, "v1")
-		a.Next(t.Context(), false) // one path refuses
-		failed := 0
-		for range 100 {
-			a, err := r.Attempt(t.Context(), true)
-			if err != nil {
-				failed++
-			} else {
-				a.Accepted()
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		if failed > 0 {
-			t.Errorf("%d of 100 refused locally after one refusal among 1000 acceptances", failed)
-		}
-	})
-}
-
-// While every key is refused, each hold-off costs one bad key, whatever else there
-// is to try; and a refused request is sent twice, never a third time.
-//
-// F58
-func TestLockoutSpendsOneKeyAHoldOff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, _ := keep(t, &store{set: listed("v3", "v2", "v1")}, source.WithLockout(), source.WithRefusalWait(0), source.WithPoll(time.Hour))
-		fallsBack(t, r, "v3", "v2")
-		a := attempt(t, r, "v2")
-		b := next(t, &a, "v3")
-		next(t, &b, "") // not v1 as well
-		sent := 0
-		for start := time.Now(); time.Since(start) < 10*time.Minute; time.Sleep(100 * time.Millisecond) {
-			a, err := r.Attempt(t.Context(), true)
-			for ok := err == nil; ok; {
-				sent++
-				ok = a.Next(t.Context(), false)
-			}
-		}
-		// v1, and v3 after 20 s, 40 s and then each minute.
-		if sent < 8 || sent > 15 {
-			t.Errorf("%d bad keys in ten minutes", sent)
-		}
-	})
-}
-
-// While the server is locked, and so says nothing of a key, each hold-off costs one
-// request, too, and each key has its turn.
-//
-// F58
-func TestLockoutThatTellsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, _ := keep(t, &store{set: listed("v3", "v2", "v1")}, source.WithLockout(), source.WithRefusalWait(0), source.WithPoll(time.Hour))
-		for range 3 {
-			for a, err := r.Attempt(t.Context(), true); err == nil && a.Next(t.Context(), false); {
-			}
-			time.Sleep(2 * time.Minute)
-		}
-		sent := make(map[string]int)
-		for start := time.Now(); time.Since(start) < 10*time.Minute; time.Sleep(100 * time.Millisecond) {
-			if a, err := r.Attempt(t.Context(), true); err == nil {
-				sent[a.Version()]++
-				a.Unknown()
-			}
-		}
-		if n := sent["v3"] + sent["v2"] + sent["v1"]; n < 8 || n > 30 || len(sent) < 3 {
-			t.Errorf("sent in ten minutes: %v", sent)
 		}
 	})
 }
@@ -231,8 +130,7 @@ func TestLockoutEndsWithAnAcceptance(t *testing.T) {
 		r, _ := keep(t, &store{set: listed("v1")}, source.WithLockout(), source.WithPoll(time.Hour))
 		accepted(t, r, "v1")
 		a := attempt(t, r, "v1")
-		go a.Next(t.Context(), false) // waits for 3 s
-		synctest.Wait()
+		a.Refused()              // those who come wait for 3 s
 		b := attempt(t, r, "v1") // asks once more
 		time.AfterFunc(time.Second, b.Accepted)
 		start := time.Now()
@@ -278,7 +176,7 @@ func TestLockoutEndsWithWhatWasSentAgain(t *testing.T) {
 		r, _ := keep(t, &store{set: listed("v1")}, source.WithLockout(), source.WithRefusalWait(0), source.WithPoll(time.Hour))
 		accepted(t, r, "v1")
 		a := attempt(t, r, "v1")
-		next(t, &a, "")
+		a.Refused()
 		b := attempt(t, r, "v1")
 		b.Again()
 		b.Accepted()
@@ -350,41 +248,6 @@ func TestLockoutWaitsAfterAnOrder(t *testing.T) {
 			time.Sleep(time.Minute)
 		})
 	}
-}
-
-// It is the key that was accepted last that is asked about once more; and once
-// another than the current one is accepted, the current is tried at once.
-//
-// F58, F60
-func TestLockoutAsksAboutTheLastGoodKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &store{set: listed("v1")}
-		r, _ := keep(t, s, source.WithLockout(), source.WithRefusalWait(0), source.WithPoll(time.Hour))
-		accepted(t, r, "v1")
-		s.put(listed("v2", "v1"), nil)
-		refresh(t, r)
-		accepted(t, r, "v2")
-		a := attempt(t, r, "v2")
-		b := next(t, &a, "v1")
-		next(t, &b, "")
-		a = attempt(t, r, "v2")
-		a.Next(t.Context(), false)
-		if a, err := r.Attempt(t.Context(), true); err == nil {
-			t.Errorf("%s is asked about as well", a.Version())
-		}
-		for r.Version() != "v1" || !r.Status().Healthy {
-			time.Sleep(100 * time.Millisecond)
-			a, err := r.Attempt(t.Context(), true)
-			switch {
-			case err != nil:
-			case a.Version() == "v1":
-				a.Accepted()
-			default:
-				a.Next(t.Context(), false)
-			}
-		}
-		accepted(t, r, "v2")
-	})
 }
 
 // One bad key a hold-off, however many ask at the moment at which the next one begins.

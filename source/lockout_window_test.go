@@ -52,6 +52,27 @@ func TestLockoutAlarmsDespiteUselessNews(t *testing.T) {
 	}
 }
 
+// While a request that met an odd refusal is sent again, those who come wait for what
+// becomes of it, and it is no alarm.
+//
+// F61, F123
+func TestLockoutWaitsForWhatIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, ev := keep(t, &store{set: listed("v1")}, source.WithLockout(), source.WithPoll(time.Hour))
+		accepted(t, r, "v1")
+		a := attempt(t, r, "v1")
+		a = next(t, &a, "v1")
+		time.AfterFunc(200*time.Millisecond, a.Accepted)
+		start := time.Now()
+		accepted(t, r, "v1")
+		if d := time.Since(start); d != 200*time.Millisecond {
+			t.Errorf("waited for %v", d)
+		}
+		time.Sleep(time.Minute)
+		wantKinds(t, ev, "switched v1", "refused v1", "recovered v1")
+	})
+}
+
 // A key that was reported as refused, and is good again before it is an alarm, is
 // reported as recovered.
 //
@@ -61,8 +82,7 @@ func TestRecoveredBeforeTheAlarm(t *testing.T) {
 		r, ev := keep(t, &store{set: listed("v1")}, source.WithLockout(), source.WithPoll(time.Hour))
 		accepted(t, r, "v1")
 		a := attempt(t, r, "v1")
-		go a.Next(t.Context(), false)
-		synctest.Wait()
+		a.Refused()
 		accepted(t, r, "v1")
 		time.Sleep(time.Minute)
 		wantKinds(t, ev, "switched v1", "refused v1", "recovered v1")

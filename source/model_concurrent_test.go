@@ -33,8 +33,7 @@ func TestRingAgainstModelConcurrently(t *testing.T) {
 			actions["probe"] = func(t *rapid.T) {
 				actions["falls back"](t)
 				w.tick()
-				time.Sleep(1200 * time.Millisecond)
-				w.settled()
+				w.sleep(1200 * time.Millisecond)
 				actions["begin"](t)
 			}
 			for name, outcome := range map[string]func(*request) (open bool){
@@ -150,10 +149,14 @@ func (w *world) sent(q *request) {
 		w.Fatalf("sent %q, which is not usable, after %q", v, tried)
 	case n == 4 || n == 3 && e.joined < q.trials[0].step:
 		w.Fatalf("sent %q after %q", v, tried)
-	case n > 0 && e == q.last().entry && (n > 1 || e.acceptance < q.trials[0].step): // F63; it may have been taken up since
+	case n > 0 && e == q.last().entry && (n > 1 || e.acceptance <= e.twice): // F63, F123: the server accepted it last
 		w.Fatalf("sent %q after %q", v, tried)
-	case e.dead && !slices.Contains(tried, v): // F70
-		w.Fatalf("sent %q, which is dead, after %q", v, tried)
+	case e.rejected && !slices.Contains(tried, v): // F70, F122
+		if l := w.last; w.at.Before(e.turns.until) || l != nil && l != e && !slices.Contains(tried, l.name()) {
+			w.Fatalf("sent %q, which was rejected, after %q", v, tried)
+		}
+		e.turns.over = w.at
+		e.turns.refused(w.at)
 	}
 	e.sent++
 	e.out++
@@ -190,7 +193,7 @@ func (w *world) accept(q *request) {
 	late := t.refusal > t.step
 	w.outcome(q, true, q.Accepted)
 	t.accepted++
-	t.good, t.dead, t.acceptance = true, false, w.step
+	t.good, t.rejected, t.acceptance, t.turns = true, false, w.step, holdOff{}
 	demoted := false
 	for _, o := range q.trials[:len(q.trials)-1] {
 		if o.entry == t.entry {
@@ -199,7 +202,7 @@ func (w *world) accept(q *request) {
 		counts := o.step >= o.told && !late
 		demoted = demoted || counts && o.entry == c
 		i, j := slices.Index(w.list, t.entry), slices.Index(w.list, o.entry)
-		o.dead = counts && i >= 0 && i < j && o.entry != w.current
+		o.rejected = counts && i >= 0 && i < j && o.entry != w.current
 		w.refused(o, turned)
 	}
 	t.told = w.step
@@ -226,6 +229,12 @@ func (w *world) next(q *request, doubtful bool) (on bool) {
 	q.trials[len(q.trials)-1].doubtful = doubtful
 	q.last().refused++
 	q.last().refusal = w.step
+	if t := q.last(); len(q.trials) == 2 && q.trials[0].entry == t.entry && !doubtful {
+		t.doubted = true
+		if t.step > t.acceptance {
+			t.twice = w.step
+		}
+	}
 	w.probed(q, !doubtful)
 	if !on {
 		w.exhausted(q, turned)

@@ -20,14 +20,16 @@ type entry struct {
 
 	// What the server said of it. Steps tell what is late from what is not.
 	told       int  // the step of the last word that counts, or of its becoming current
-	acceptance int  // the step of the last
+	acceptance int  // the step of the last since it became current
+	twice      int  // the step in which a request was refused with it twice in a row
 	refusal    int  // the step of the last, whether it counts or not
 	marked     int  // the step of the refusal that took the current version out of use
 	doubted    bool // refused since it became current or was accepted
 	good       bool // accepted since it became current
-	dead       bool // refused where a newer version was accepted
+	rejected   bool // refused where a newer version was accepted
 
-	hold holdOff
+	hold  holdOff
+	turns holdOff // while it is rejected
 }
 
 func (e *entry) name() string { return e.key.Version }
@@ -115,7 +117,8 @@ func (m *model) settle() {
 		return !e.replaced.IsZero() && m.role(e) == source.RoleRetired
 	})
 	if c := m.current; c != nil && c != before {
-		c.since, c.told, c.marked, c.doubted, c.good, c.dead, c.hold = m.at, m.step, 0, false, false, false, holdOff{}
+		c.since, c.told, c.marked, c.doubted, c.good, c.rejected, c.hold = m.at, m.step, 0, false, false, false, holdOff{}
+		c.acceptance, c.twice = 0, 0
 		m.turned = m.step
 	}
 }

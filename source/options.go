@@ -113,11 +113,9 @@ func (r *Ring) Lockout() {
 	if r == nil || r.cancel == nil {
 		return
 	}
-	r.mu.Lock()
-	defer r.unlock()
-	if !r.lockout.Swap(true) {
-		r.recompute(r.cfg.now())
-	}
+	r.enter()
+	defer r.leave()
+	r.policy.lockout = true
 }
 
 // WithPrepare is [Ring.Prepare] ahead of the first set: a key that its scheme

@@ -45,18 +45,6 @@ func TestRefusedCurrentFallsBackAndIsProbed(t *testing.T) {
 	})
 }
 
-// F58: however many keys there are, a request is sent twice.
-func TestTwoAttemptsOutOfThreeKeys(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, _ := keep(t, &store{set: listed("v3", "v2", "v1")}, source.WithRefusalWait(0))
-		a := attempt(t, r, "v3")
-		b := next(t, &a, "v2")
-		next(t, &b, "")
-		a = attempt(t, r, "v1") // what is left
-		a.Accepted()
-	})
-}
-
 // F58, F64: with every key refused each request is one attempt, and events do not pile up.
 func TestAllRefusedIsOneAttemptEach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -92,70 +80,6 @@ func TestAllRefusedIsOneAttemptEach(t *testing.T) {
 	})
 }
 
-// F68: the server takes only v2, then only v1, after v1 -> v2 -> v3 within a second.
-func TestTwoRotationsInOneOverlap(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &store{set: plain("a")}
-		r, _ := keep(t, s)
-		names := rotate(t, s, r, 300*time.Millisecond, "a", "b", "c")
-		a := attempt(t, r, names[2])
-		b := next(t, &a, names[1])
-		b.Accepted()
-		a = attempt(t, r, names[1])
-		b = next(t, &a, names[2]) // held off, but the server may have moved on to it
-		b = next(t, &b, names[0])
-		b.Accepted()
-		a = attempt(t, r, names[0])
-		a.Accepted()
-	})
-}
-
-// F60: the server takes up the new key and drops the old one within the new
-// one's hold-off, while an older key that is dead lingers in its overlap.
-func TestOldKeyEndsWithinTheHoldOff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &store{set: plain("a")}
-		r, _ := keep(t, s)
-		names := rotate(t, s, r, time.Minute, "a", "b", "c")
-		a := attempt(t, r, names[2]) // not active yet
-		b := next(t, &a, names[1])
-		b.Accepted()
-		a = attempt(t, r, names[1]) // expires now
-		b = next(t, &a, names[2])
-		b.Accepted()
-		a = attempt(t, r, names[2])
-		a.Accepted()
-	})
-}
-
-// F60: the server goes from the old key to the new one between the two attempts
-// of a request, without an overlap of its own.
-func TestServerMovesBetweenTheAttempts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &store{set: plain("a")}
-		r, _ := keep(t, s, source.WithRefusalWait(0))
-		old := r.Version()
-		a := attempt(t, r, old)
-		a.Accepted()
-		time.Sleep(time.Second)
-		s.put(plain("b"), nil)
-		refresh(t, r)
-		current := r.Version()
-		a = attempt(t, r, current) // the server does not know it yet
-		b := next(t, &a, old)      // now it does, and drops the old one
-		b = next(t, &b, current)
-		b.Accepted()
-		a = attempt(t, r, current)
-		a.Accepted()
-		// The other way round: the old one is in use, and the replicas differ.
-		a = attempt(t, r, current)
-		b = next(t, &a, "")
-		if st := r.Status(); st.Versions[1].State != source.StateRefused {
-			t.Errorf("%+v", st.Versions[1])
-		}
-	})
-}
-
 // F61, F68: the server moves on before the new key was ever used, and an older
 // one that is dead lingers: the request gets to the key that the source brings.
 func TestServerMovesOnWithinTheHoldOff(t *testing.T) {
@@ -180,33 +104,6 @@ func TestServerMovesOnWithinTheHoldOff(t *testing.T) {
 	})
 }
 
-// F70: a previous key that was refused where the current one was accepted is not tried again.
-func TestRefusedPreviousIsTriedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &store{set: listed("v2", "v1")}
-		r, _ := keep(t, s, source.WithRefusalWait(0))
-		old := attempt(t, r, "v2") // refused by one replica, say
-		b := next(t, &old, "v1")
-		b.Accepted()
-		// v1 is revoked at the server; v2 works everywhere by now.
-		a := attempt(t, r, "v1")
-		c := next(t, &a, "v2")
-		c.Accepted()
-		tried := 0
-		for range 100 {
-			a := attempt(t, r, "v2")
-			if a.Next(t.Context(), false) {
-				tried++
-				a.Unknown()
-			}
-			time.Sleep(time.Second)
-		}
-		if tried != 0 {
-			t.Errorf("v1 was tried %d times more", tried)
-		}
-	})
-}
-
 // F70: nor when every key is refused: then it is the current one that is sent.
 func TestRefusedPreviousIsNotUsedWhenAllAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -225,38 +122,6 @@ func TestRefusedPreviousIsNotUsedWhenAllAreRefused(t *testing.T) {
 		old.Accepted()
 		a := attempt(t, r, "v3")
 		next(t, &a, "")
-	})
-}
-
-// A newer key that is refused where an older one is accepted is not given up for
-// good: it may be on its way. When everything else fails it is tried.
-//
-// F60, F68
-func TestNewerKeyIsNotGivenUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, _ := keep(t, &store{set: listed("v3", "v2", "v1")}, source.WithPoll(time.Hour), source.WithRefusalWait(0))
-		fallsBack(t, r, "v3", "v2")
-		a := attempt(t, r, "v2")
-		b := next(t, &a, "v3")
-		b = next(t, &b, "v1") // v1 is what the server takes
-		b.Accepted()
-		accepted(t, r, "v1")
-		served := 0
-		for range 600 { // now it takes v2, and nothing else
-			a, err := r.Attempt(t.Context(), true)
-			for ok := err == nil; ok; {
-				if a.Version() == "v2" {
-					a.Accepted()
-					served++
-					break
-				}
-				ok = a.Next(t.Context(), false)
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		if served < 500 {
-			t.Errorf("%d of 600 requests were served by v2", served)
-		}
 	})
 }
 

@@ -46,10 +46,11 @@ func TestRestlessSourceHelpsNobody(t *testing.T) {
 			readings int
 		}{
 			{nil, false, 3 * time.Second, 40},
+			{[]source.Option{source.WithLockout()}, false, 3 * time.Second, 40},
 			{[]source.Option{source.WithRefusalWait(0)}, false, 0, 1},
 			{nil, true, 0, 1},
 		} {
-			t.Run(fmt.Sprintf("%s, doubtful %v, wait %v", name, c.doubtful, c.wait), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, %d options, doubtful %v, wait %v", name, len(c.opts), c.doubtful, c.wait), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := &restless{list: list}
 					r, _ := keep(t, s, append(c.opts, source.WithPoll(1000*time.Hour))...)

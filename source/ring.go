@@ -13,13 +13,26 @@ import (
 // A Ring keeps the live keys of one source: the current one and the previous
 // ones that may still be used. It always has the last good keys, perhaps
 // slightly stale. It is safe for concurrent use; reading it takes no lock.
+//
+// Which key a request gets is decided by the policy, which is a value: policy.go,
+// ladder.go, verdict.go, trial.go and pause.go. The ring is the shell around it, and
+// keeps these invariants:
+//
+//  1. The policy is called with mu held, and after advance, so that what is live is
+//     live at this moment (F69). Enter does both.
+//  2. What the policy learnt is published before mu is let go. Leave does both.
+//  3. Attempt.left is the moment of the snapshot that the attempt was begun with, or
+//     the policy's, if the policy was asked.
+//  4. Nobody but the policy writes a version's standing, and the policy imports time,
+//     slices and math/rand/v2 and nothing else: TestPolicyImports.
+//  5. A request waits for the source in await or in glance, without mu, and nowhere
+//     else; news that are of no use to it do not end its waiting.
 type Ring struct {
 	src  Source
 	name string
 	cfg  config
 
-	snap    atomic.Pointer[snapshot]
-	lockout atomic.Bool // bad keys lock out
+	snap atomic.Pointer[snapshot]
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -36,8 +49,9 @@ type Ring struct {
 	named       time.Time  // the latest time that a key was named after
 	prepare     []preparer
 	preparers   uint64 // ever, for their ids
-	epoch       uint64
-	changed     chan struct{} // closed when a version joins, or becomes current
+	policy      policy
+	asking      *asking // nil: the source is not asked
+	alarmed     bool    // AllRefused was reported
 	observers   []*observer
 	outbox      []Event
 	warned      map[string]bool
@@ -55,61 +69,6 @@ type Ring struct {
 	cached      bool          // the keys come out of the cache
 	stale       bool
 	expiring    *version // that Expiring was reported for
-
-	window     *window
-	allRefused bool
-	alarmed    bool     // that was reported
-	good       *version // the last that was accepted, unless it was refused since
-	coolLevel  int
-	coolUntil  time.Time
-	waitedFor  *version  // that a window was spent on in vain
-	askedAt    time.Time // when a refusal last made the ring read
-	doubts     int       // doubtful refusals for which another version did not help, in a row
-	doubtUntil time.Time
-	vain       *version // that did not help last
-}
-
-// snapshot is what a request needs to know, immutable, behind one pointer.
-type snapshot struct {
-	use     *version // nil if err is set
-	current *version
-	err     error
-	epoch   uint64
-	probe   *probe        // current is not in use, or everything is refused
-	refused bool          // everything is
-	lockout bool          // then only the probe may be sent
-	unlock  chan struct{} // closed when that is over; nil if it is not so
-}
-
-// probe lets one request at a time through to a refused version, when it is due.
-type probe struct {
-	v     *version
-	at    time.Time
-	taken *atomic.Int64 // when one took it, in Unix nanoseconds; 0: nobody has
-}
-
-// take reports whether this request may probe now. One that hangs keeps the
-// others from it no longer than the longest hold-off.
-func (p *probe) take(now time.Time) bool {
-	if now.Before(p.at) {
-		return false
-	}
-	before, at := p.taken.Load(), now.UnixNano()
-	waited := max(at-before, before-at) // F72: the clock may have been set back
-	return (before == 0 || waited > int64(maxHoldOff)) && p.taken.CompareAndSwap(before, at)
-}
-
-// takes is take for a probe of a snapshot that may be another one's by now, with
-// which a hold-off has begun, or the refusals have ended.
-func (r *Ring) takes(p *probe, repeatable bool) bool {
-	if !p.take(r.cfg.now()) {
-		return false
-	}
-	if s := r.snap.Load(); s.probe == p && (repeatable || s.refused) {
-		return true
-	}
-	p.taken.Store(0)
-	return false
 }
 
 // retired is what is left of a version that is out of use: no key.
@@ -142,10 +101,9 @@ func Keep(ctx context.Context, src Source, opts ...Option) (*Ring, error) {
 	r := &Ring{
 		src: src, name: name(src), cfg: cfg,
 		kicks: make(chan struct{}, 1), wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
-		changed: make(chan struct{}), warned: make(map[string]bool), salt: newSalt(),
+		warned: make(map[string]bool), salt: newSalt(), policy: policy{lockout: cfg.lockout},
 		prepare: cfg.prepare, preparers: uint64(len(cfg.prepare)),
 	}
-	r.lockout.Store(cfg.lockout)
 	r.callers = &version{figures: &figures{}}
 	r.callers.key.Store(&Key{})
 	r.ctx, r.cancel = context.WithCancel(context.Background())

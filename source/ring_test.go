@@ -25,6 +25,7 @@ func TestSameContentIsNoRotation(t *testing.T) {
 		if n := len(r.Status().Versions); n != 2 {
 			t.Errorf("%d versions", n)
 		}
+		synctest.Wait()
 		if ev.count(source.Switched) != 2 {
 			t.Errorf("events %v", ev.kinds())
 		}

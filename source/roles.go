@@ -1,14 +1,28 @@
 package source
 
 import (
-	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 )
 
+// advance brings the roles up to this moment, if the time of a version has come, and
+// returns it. The caller holds mu.
+func (r *Ring) advance() time.Time {
+	now := r.cfg.now()
+	if slices.ContainsFunc(r.list, func(v *version) bool { return r.moves(v, now) }) {
+		r.recompute(now)
+	}
+	return now
+}
+
+// moves reports whether time has given a version another role.
+func (r *Ring) moves(v *version, now time.Time) bool {
+	return v.unusable == nil && !v.revoked && v.dated() &&
+		(v.role == RolePending && !v.pending(now) || v.role != RoleRetired && (v.expired(now) || v.overlapOver(now, r.cfg.overlap)))
+}
+
 // recompute gives every version its role at this time, retires those whose time
-// is over, and publishes the snapshot. The caller holds mu.
+// is over, tells the policy, and publishes what comes of it. The caller holds mu.
 func (r *Ring) recompute(now time.Time) {
 	if r.ctx.Err() != nil {
 		return
@@ -59,18 +73,12 @@ func (r *Ring) recompute(now time.Time) {
 			kind = RolledBack
 		}
 		current.take(RoleCurrent, now)
-		current.wasCurrent, current.accepted, current.proved = true, false, false
-		current.settled.Store(false)
-		current.unmark(r.epoch + 1)
-		current.level, current.holdUntil = 0, time.Time{}
-		r.doubts, r.doubtUntil = 0, time.Time{} // doubts about the keys before it say nothing here
+		current.wasCurrent = true
 		r.emit(Event{Kind: kind, Version: current.label(), Previous: previous})
 	}
-	r.publish(now, current, live)
-	if switched {
-		close(r.changed)
-		r.changed = make(chan struct{})
-	}
+	r.policy.set(r.list, live)
+	r.publish()
+	r.watchAge(now)
 }
 
 // newest returns the version that is current at this time.
@@ -81,104 +89,6 @@ func (r *Ring) newest(now time.Time) *version {
 		}
 	}
 	return nil
-}
-
-// publish chooses the version that requests get, and makes it known. The caller
-// holds mu.
-func (r *Ring) publish(now time.Time, current *version, live []*version) {
-	before := r.snap.Load()
-	if !slices.Contains(live, r.good) {
-		r.noLonger(r.good)
-	}
-	if !slices.Contains(live, r.vain) {
-		r.vain = nil
-	}
-	s := &snapshot{current: current, use: current, epoch: before.epoch}
-	if i := slices.IndexFunc(live, func(v *version) bool { return !v.marked }); i >= 0 {
-		s.use = live[i]
-		if i > 0 && r.good != nil {
-			s.use = r.good // F68: rather than a newer one that no server took yet
-		}
-	} else if before.current == current && slices.Contains(live, before.use) && !before.use.dead {
-		s.use = before.use // everything is refused: what served last is the best guess
-	}
-	allRefused := current != nil && s.use.marked
-	age := r.age(now)
-	switch {
-	case current == nil:
-		s.err = r.fail(r.noneLeft())
-	case r.cfg.maxStale > 0 && age >= r.cfg.maxStale:
-		s.err = r.fail(fmt.Errorf("%w: last read %v ago", ErrStale, age.Round(time.Second)))
-	}
-	s.refused, s.lockout = s.err == nil && allRefused, s.err == nil && allRefused && r.lockout.Load()
-	if v := suspect(s, live); s.err == nil && v != nil {
-		s.probe = &probe{v: v, at: v.holdUntil, taken: new(atomic.Int64)}
-		if p := before.probe; p != nil && before.current == current {
-			s.probe.taken = p.taken // one is out at a time, whatever began meanwhile
-			if p.v == v && p.at.Equal(v.holdUntil) {
-				s.probe = p
-			}
-		}
-	}
-	switch {
-	case s.lockout && before.lockout:
-		s.unlock = before.unlock
-	case s.lockout:
-		s.unlock = make(chan struct{})
-	case before.lockout:
-		defer close(before.unlock) // once s is there to be seen
-	}
-	// While the source is asked for another key, it is too early for an alarm.
-	alarmed := allRefused && (r.alarmed || r.window == nil)
-	switch {
-	case alarmed && !r.alarmed:
-		r.emit(Event{Kind: AllRefused, Version: current.label()})
-	case s.use != nil && s.use != current && (s.use != before.use || r.alarmed && !allRefused):
-		r.emit(Event{Kind: FellBack, Version: s.use.label(), Previous: current.label()})
-	case !allRefused && current != nil && current == before.current && s.use == current && (r.allRefused || before.use != current):
-		r.emit(Event{Kind: Recovered, Version: current.label()})
-	}
-	r.allRefused, r.alarmed = allRefused, alarmed
-	if current == nil && before.current != nil {
-		r.emit(Event{Kind: NoKey, Version: before.current.label(), Err: s.err})
-		r.kick() // a key is needed now, not at the next poll
-	}
-	r.epoch++
-	s.epoch = r.epoch
-	r.snap.Store(s)
-	r.watchAge(now)
-}
-
-// suspect returns the version that one request at a time finds out about, nil if
-// there is none: the current one while others are sent; in a lockout, where nothing
-// is, whichever is due first, of several the one that was asked about longest ago.
-func suspect(s *snapshot, live []*version) *version {
-	if !s.lockout {
-		if s.use == s.current {
-			return nil
-		}
-		return s.current
-	}
-	first := s.current
-	for _, v := range live {
-		if !v.dead && (v.holdUntil.Before(first.holdUntil) || v.holdUntil.Equal(first.holdUntil) && v.asked < first.asked) {
-			first = v
-		}
-	}
-	return first
-}
-
-// noneLeft says why there is no key to use.
-func (r *Ring) noneLeft() error {
-	for _, v := range r.list {
-		switch {
-		case v.unusable != nil:
-			return fmt.Errorf("%w: version %q: %w", ErrNoKey, v.label(), v.unusable)
-		case v.role == RolePending:
-			return fmt.Errorf("%w yet: version %q is not to be used before %v", ErrNoKey, v.label(), v.key.Load().NotBefore)
-		}
-	}
-	return fmt.Errorf("%w: all have expired or are revoked", ErrNoKey)
 }
 
 // age is how long ago the source was last read with success, by the clock that
@@ -232,11 +142,6 @@ func (v *version) take(role Role, now time.Time) {
 	}
 }
 
-// unmark forgets a refusal.
-func (v *version) unmark(epoch uint64) {
-	v.marked, v.dead, v.ahead, v.epoch = false, false, false, epoch
-}
-
 // maxRetired is how many versions that are out of use the status still lists.
 const maxRetired = 8
 
@@ -250,9 +155,6 @@ func (r *Ring) retire(v *version, why EventKind, now time.Time) {
 	}
 	if r.expiring == v {
 		r.expiring = nil
-	}
-	if r.waitedFor == v {
-		r.waitedFor = nil
 	}
 	v.sample(now)
 	v.take(RoleRetired, now)
@@ -285,8 +187,7 @@ func (r *Ring) turn() time.Duration {
 		end := v.until(r.cfg.overlap)
 		earlier(key.NotBefore)
 		earlier(end)
-		due = due || v.role == RolePending && !v.pending(now) ||
-			v.role != RoleRetired && (v.expired(now) || v.overlapOver(now, r.cfg.overlap))
+		due = due || r.moves(v, now)
 		if v.role == RoleCurrent && !key.ExpiresAt.IsZero() {
 			earlier(key.ExpiresAt.Add(-r.cfg.expiring))
 			// The source is asked for a successor shortly before the end, again and

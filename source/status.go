@@ -134,7 +134,7 @@ func (r *Ring) Status() Status {
 	}
 	if snap.err == nil {
 		s.InUse = snap.use.label()
-		s.Healthy = !r.stale && !snap.use.marked
+		s.Healthy = !r.stale && !snap.refused
 	}
 	c := r.callers
 	c.sample(now)
@@ -173,7 +173,7 @@ func (v *VersionStatus) count(f *figures) {
 // describe says how v stands. The caller holds mu.
 func (r *Ring) describe(v *version, now time.Time) VersionStatus {
 	vs := VersionStatus{
-		Version: v.label(), Role: v.role, State: v.standing, Since: v.since, Until: v.until(r.cfg.overlap),
+		Version: v.label(), Role: v.role, State: v.state, Since: v.since, Until: v.until(r.cfg.overlap),
 		LastUsed: v.lastUsed, LastAccepted: v.lastAccepted,
 	}
 	vs.count(v.figures)
@@ -210,9 +210,9 @@ func (r *Ring) safeToRevoke(v *version, vs VersionStatus, now time.Time) (bool, 
 		return false, "it is to become current"
 	case v == snap.use:
 		return false, "it is in use: the server refuses the current version"
-	case snap.current == nil || !snap.current.accepted || snap.current.marked:
+	case snap.current == nil || snap.current.proved == 0:
 		return false, "the current version has not been accepted"
-	case v.dead:
+	case v.rejected:
 		return true, "the server refuses it already"
 	case now.Sub(snap.current.since) < quietTime || !v.lastUsed.IsZero() && now.Sub(v.lastUsed) < quietTime:
 		return false, "in use, or current, less than a minute ago"

@@ -5,19 +5,14 @@ import (
 	"time"
 )
 
-// version is one key of a ring, with all that the ring knows of it. Fields
-// below the line are guarded by Ring.mu.
+// version is one key of a ring, with all that the ring knows of it.
 type version struct {
 	key      atomic.Pointer[Key]   // its Version is unique in the ring: what users see
 	prepared atomic.Pointer[[]any] // by slot; copied, never changed
 	figures  *figures
-	joined   uint64 // the ring's epoch when it came
 
-	// settled: nothing is to be learnt from another acceptance. While it is
-	// set, an accepted request takes no lock.
-	settled atomic.Bool
-
-	// ----
+	// Ring.mu guards what follows.
+	standing
 	given      string // the source's own name, if it has one
 	role       Role
 	since      time.Time // when it took its role
@@ -29,20 +24,6 @@ type version struct {
 	unusable   error
 	refusedBy  uint64    // the id of the scheme that cannot use it
 	askAt      time.Time // for a successor, before it expires
-	standing   State     // unused, accepted, refused or unknown
-	accepted   bool      // ever, since it last became current or a window was spent on it
-	proved     bool      // accepted since it became current, or was marked
-	provedAt   uint64    // the ring's epoch when it was
-
-	// A version that was refused is marked: it is used only if nothing else is
-	// left, and tried again one request at a time once its hold-off is over.
-	marked    bool
-	dead      bool // marked while a newer version was accepted: not tried again
-	level     int  // how often the hold-off was doubled
-	holdUntil time.Time
-	ahead     bool   // went out beside the probes, or holdUntil was put forward, in this hold-off
-	asked     uint64 // the ring's epoch when it was last held off
-	epoch     uint64 // of the ring, when the mark last changed; older attempts say nothing new
 
 	sampledSent, sampledAccepted uint64
 	lastUsed, lastAccepted       time.Time

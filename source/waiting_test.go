@@ -132,10 +132,9 @@ func TestBadAddressDoesNotDisarmRotation(t *testing.T) {
 		}
 		for range 20 { // /forbidden, every 10 s, among good traffic
 			ok()
-			a, _ := r.Attempt(t.Context(), true)
-			if a.Next(t.Context(), false) {
-				t.Fatal()
-			}
+			a := attempt(t, r, "v1")
+			b := next(t, &a, "v1")
+			next(t, &b, "")
 			ok()
 			time.Sleep(10 * time.Second)
 		}
@@ -144,7 +143,8 @@ func TestBadAddressDoesNotDisarmRotation(t *testing.T) {
 		// now the server moves, and the source has it at once
 		s.put(listed("v2"), nil)
 		a := attempt(t, r, "v1")
-		if !a.Next(t.Context(), false) {
+		b := next(t, &a, "v1")
+		if !b.Next(t.Context(), false) {
 			t.Errorf("failed; readings for it: %d", s.count()-n)
 		}
 	})
@@ -192,6 +192,7 @@ func waits(t *testing.T, r *source.Ring) bool {
 	accepted(t, r, "v1")
 	a := attempt(t, r, "v1")
 	start := time.Now()
+	a = next(t, &a, "v1")
 	next(t, &a, "")
 	b := attempt(t, r, "v1")
 	b.Accepted()
@@ -237,7 +238,8 @@ func TestWaitsOnceInVain(t *testing.T) {
 		waited := 0
 		for start := time.Now(); time.Since(start) < 10*time.Minute; time.Sleep(100 * time.Millisecond) {
 			a, begun := attempt(t, r, "v1"), time.Now()
-			next(t, &a, "")
+			for a.Next(t.Context(), false) { // with v1 once more, the first time
+			}
 			if time.Since(begun) > time.Second {
 				waited++
 			}
@@ -278,6 +280,7 @@ func TestKeyThatIsTakenUpInTheWait(t *testing.T) {
 			accepted(t, r, "v1")
 			time.Sleep(9500 * time.Millisecond) // the server's clock is ahead
 			a, start := attempt(t, r, "v1"), time.Now()
+			a = next(t, &a, "v1")
 			b := next(t, &a, "v2")
 			b.Accepted()
 			if d := time.Since(start); d > time.Second {
@@ -286,15 +289,15 @@ func TestKeyThatIsTakenUpInTheWait(t *testing.T) {
 		})
 	})
 	t.Run("accepted by now", func(t *testing.T) {
-		bothWays(t, func(t *testing.T, opts ...source.Option) {
-			r, _ := keep(t, &store{set: listed("v1")}, append(opts, source.WithPoll(time.Hour))...)
-			if len(opts) > 0 { // it is asked about again while the request waits
-				accepted(t, r, "v1")
-			}
-			a := attempt(t, r, "v1")
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := keep(t, &store{set: listed("v1")}, source.WithPoll(time.Hour))
+			a, start := attempt(t, r, "v1"), time.Now()
 			time.AfterFunc(500*time.Millisecond, func() { accepted(t, r, "v1") })
 			b := next(t, &a, "v1")
 			b.Accepted()
+			if d := time.Since(start); d != 500*time.Millisecond {
+				t.Errorf("after %v", d)
+			}
 		})
 	})
 }

@@ -47,9 +47,10 @@
 // http.NewRequest sets it; nothing is buffered) and the replay policy allows it:
 // see [Replayable]. The refused attempt has lost its body by then, so that one that
 // GetBody rewinds is not read by two. Otherwise the caller gets the refusal, unread, and the next
-// request gets another key. The rule is two attempts. There is a third where the
-// keys change under the request, and one more where the source came up with a new
-// key after all were refused. A server's clock that was learned from an answer
+// request gets another key. The rule is two attempts, the second with the same
+// key if there is no other and the server accepted it last. There is a third where the
+// keys change under the request or a key that was refused before has its turn, and one
+// more where the source came up with a new key after all were refused. A server's clock that was learned from an answer
 // ([Resyncer]) costs one attempt besides.
 //
 // # Where a key may go

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -91,9 +92,10 @@ func TestFallsBackAcrossTwoRotations(t *testing.T) {
 	})
 }
 
-// A previous key that was revoked at the server is not tried again and again.
+// A previous key that was revoked at the server is not tried again and again: while no
+// key is good, once a pause at the most.
 //
-// F70
+// F70, F122
 func TestRefusedPreviousIsNotTriedAgain(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		g := newGate("v1")
@@ -103,14 +105,22 @@ func TestRefusedPreviousIsNotTriedAgain(t *testing.T) {
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 2)
 		g.accept("v2") // v1 is out, early
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v2", 2)
-		g.accept() // and now v2 is refused too
 		for range 20 {
-			send(t, rt, get(t, srv.URL)).want(t, http.StatusUnauthorized, "v2", 1)
+			send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v2", 1)
 		}
-		for i, v := range g.versions() {
-			if i > 2 && v == "v1" {
-				t.Fatalf("v1 was tried again: %q", g.versions())
+		g.accept() // and now v2 is refused too
+		before := len(g.versions())
+		for range 20 {
+			send(t, rt, get(t, srv.URL))
+		}
+		tried := 0
+		for _, v := range g.versions()[before:] {
+			if v == "v1" {
+				tried++
 			}
+		}
+		if tried > 3 { // the fourth time is seven seconds later
+			t.Fatalf("v1 was tried %d times: %q", tried, g.versions())
 		}
 	})
 }
@@ -155,5 +165,48 @@ func TestUnusableKeyNeverBecomesCurrent(t *testing.T) {
 		}
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 1)
 		g.wantVersions(t, "v1")
+	})
+}
+
+// One odd refusal of the only key costs nothing: the request is sent once more with the
+// key that the server accepted last, its body whole; if its body cannot be had again,
+// it gets the refusal, and the next is served.
+//
+// F123
+func TestOddRefusalOfTheOnlyKey(t *testing.T) {
+	protocols(t, func(t *testing.T, p protocol) {
+		g := newGate("v1")
+		var odd atomic.Bool
+		srv := p.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if odd.Swap(false) {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			g.ServeHTTP(w, r)
+		}))
+		var alarms atomic.Int64
+		ring := keep(t, newStore("v1"), source.WithObserver(func(e source.Event) {
+			if e.Kind == source.AllRefused {
+				alarms.Add(1)
+			}
+		}))
+		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 1)
+		for range 5 {
+			odd.Store(true)
+			a := send(t, rt, request(t, http.MethodPost, srv.URL, strings.NewReader("order")))
+			a.want(t, http.StatusOK, "v1", 2)
+			if a.body != "order" {
+				t.Errorf("the body came back as %q", a.body)
+			}
+		}
+		if st := ring.Status(); st.Current.Refused != 5 || st.Current.State != source.StateAccepted || !st.Healthy || alarms.Load() > 0 {
+			t.Errorf("%d alarms, %+v", alarms.Load(), st.Current)
+		}
+		odd.Store(true)
+		req := request(t, http.MethodPost, srv.URL, strings.NewReader("order"))
+		req.GetBody = nil
+		send(t, rt, req).want(t, http.StatusUnauthorized, "v1", 1)
+		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 1)
 	})
 }

@@ -40,8 +40,10 @@ type Transport struct {
 }
 
 // RoundTrip sends req with the key, and once more with another if the server
-// refuses it. There is a third attempt where the keys change under the request,
-// and one more where the source came up with a new key after all were refused:
+// refuses it, or with the same, if there is no other and the server accepted it last.
+// There is a third attempt where the keys change under the request or a key that was
+// refused before has its turn, and one more where the source came up with a new key
+// after all were refused:
 // four at the very most, and a fifth if the server's clock was learned from an
 // answer ([Resyncer]). req stays as it is, and resp.Request is req: no secret
 // leaves that way. Errors wrap those of package source, [ErrOrigin],

@@ -56,7 +56,7 @@ func TestWaitsForTheSource(t *testing.T) {
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
-			b.wantSeen(t, "v1", "v1", "v2")
+			b.wantSeen(t, "v1", "v1", "v1", "v2") // the second once more, as v1 was accepted last (F123)
 			b.standing("v2", source.StateAccepted, 1, 0)
 		})
 	}
