@@ -24,8 +24,9 @@ import (
 var list []byte
 
 // mutant is one way to break the code: in File, New in place of Old. Test is the
-// package whose tests must notice.
-type mutant struct{ Name, File, Old, New, Test string }
+// package whose tests must notice; if First names some of them, which are fast, they
+// run first, and the rest only if they do not notice.
+type mutant struct{ Name, File, Old, New, Test, First string }
 
 var failed = regexp.MustCompile(`--- FAIL: (\S+)`)
 
@@ -110,15 +111,16 @@ func unbroken(dir string, mutants []mutant) error {
 	}
 	slices.Sort(packages)
 	for _, p := range slices.Compact(packages) {
-		if out, err := test(dir, p); err != nil {
+		if out, err := test(dir, p, ""); err != nil {
 			return fmt.Errorf("the tests of %s fail before anything is broken:\n%s", p, out)
 		}
 	}
 	return nil
 }
 
-func test(dir, pkg string) ([]byte, error) {
-	cmd := exec.Command("go", "test", "-count=1", "-failfast", "-timeout", "120s", pkg)
+// test runs the tests of a package, those that match run, or all.
+func test(dir, pkg, run string) ([]byte, error) {
+	cmd := exec.Command("go", "test", "-count=1", "-failfast", "-timeout", "120s", "-run", run, pkg)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
 	return cmd.CombinedOutput()
@@ -138,7 +140,10 @@ func kill(dir string, m mutant) (string, error) {
 		return "", err
 	}
 	defer os.WriteFile(path, whole, 0o644)
-	out, err := test(dir, m.Test)
+	out, err := test(dir, m.Test, m.First)
+	if err == nil && m.First != "" {
+		out, err = test(dir, m.Test, "")
+	}
 	switch {
 	case err == nil:
 		return "", nil
