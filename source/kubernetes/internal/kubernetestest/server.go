@@ -6,7 +6,9 @@
 package kubernetestest
 
 import (
+	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -25,6 +27,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	http    *httptest.Server
+	end     context.CancelFunc // of the watches that are out
 	history []event // one for each resourceVersion from 1 on
 	oldest  int     // watches from before this one have expired
 	denied  bool
@@ -54,7 +57,11 @@ func (s *Server) Restart() error {
 		return err
 	}
 	s.Addr = l.Addr().String()
-	s.http = &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(s.serve)}}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.end = cancel
+	s.http = &httptest.Server{Listener: l, Config: &http.Server{
+		Handler: http.HandlerFunc(s.serve), BaseContext: func(net.Listener) context.Context { return ctx },
+	}}
 	s.http.Start()
 	return nil
 }
@@ -62,6 +69,7 @@ func (s *Server) Restart() error {
 // Kill closes every connection and ends the server.
 func (s *Server) Kill() {
 	s.http.CloseClientConnections()
+	s.end() // a watch may have begun since, and Close would wait for it
 	s.http.Close()
 }
 
