@@ -28,8 +28,8 @@ type Server struct {
 	mu      sync.Mutex
 	http    *httptest.Server
 	end     context.CancelFunc // of the watches that are out
-	history []event // one for each resourceVersion from 1 on
-	oldest  int     // watches from before this one have expired
+	history []event            // one for each resourceVersion from 1 on
+	oldest  int                // watches from before this one have expired
 	denied  bool
 	changed chan struct{}
 }
