@@ -46,13 +46,13 @@
 // A refused request is sent again if its body can be had again (GetBody, as
 // http.NewRequest sets it; nothing is buffered) and the replay policy allows it:
 // see [Replayable]. The refused attempt has lost its body by then, so that one that
-// GetBody rewinds is not read by two. GetBody is called before the earlier
-// body is closed, and must not wait for that. Otherwise the caller gets the refusal, unread, and the next
-// request gets another key. The rule is two attempts, the second with the same
+// GetBody rewinds is not read by two. GetBody is called before the earlier body is
+// closed, and must not wait for that. Otherwise the caller gets the refusal, unread,
+// and the next request gets another key. The rule is two attempts, the second with the same
 // key if there is no other and the server accepted it last. There is a third where the
 // keys change under the request or a key that was refused before has its turn, and one
-// more where the source came up with a new key after all were refused. A server's clock that was learned from an answer
-// ([Resyncer]) costs one attempt besides.
+// more where the source came up with a new key after all were refused. A server's
+// clock that was learned from an answer ([Resyncer]) costs one attempt besides.
 //
 // # Where a key may go
 //

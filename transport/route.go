@@ -60,8 +60,6 @@ func (r router) RoundTrip(req *http.Request) (*http.Response, error) {
 // CloseIdleConnections closes the idle connections of all its transports.
 func (r router) CloseIdleConnections() {
 	for _, rule := range r {
-		if c, ok := rule.Transport.(interface{ CloseIdleConnections() }); ok {
-			c.CloseIdleConnections()
-		}
+		closeIdle(rule.Transport)
 	}
 }

@@ -48,7 +48,7 @@ func (t *Transport) Sign(req *http.Request) (*Signed, error) {
 		return nil, errUnmade
 	}
 	if req == nil || req.URL == nil {
-		return nil, fmt.Errorf("transport: the request has no URL")
+		return nil, errNoURL
 	}
 	b := newBody(req)
 	b.release() // others send it again

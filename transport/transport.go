@@ -43,9 +43,8 @@ type Transport struct {
 // refuses it, or with the same, if there is no other and the server accepted it last.
 // There is a third attempt where the keys change under the request or a key that was
 // refused before has its turn, and one more where the source came up with a new key
-// after all were refused:
-// four at the very most, and a fifth if the server's clock was learned from an
-// answer ([Resyncer]). req stays as it is, and resp.Request is req: no secret
+// after all were refused: four at the very most, and a fifth if the server's clock was
+// learned from an answer ([Resyncer]). req stays as it is, and resp.Request is req: no secret
 // leaves that way. Errors wrap those of package source, [ErrOrigin],
 // [ErrInsecure], [ErrCredential], or are the base's.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -56,13 +55,16 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.roundTrip(req, t.base)
 }
 
-var errUnmade = fmt.Errorf("transport: %w: the Transport was not made by New", source.ErrNoKey)
+var (
+	errUnmade = fmt.Errorf("transport: %w: the Transport was not made by New", source.ErrNoKey)
+	errNoURL  = errors.New("transport: the request has no URL")
+)
 
 // roundTrip is RoundTrip over a base.
 func (t *Transport) roundTrip(req *http.Request, base http.RoundTripper) (*http.Response, error) {
 	if req == nil || req.URL == nil {
 		closeBody(req)
-		return nil, errors.New("transport: the request has no URL")
+		return nil, errNoURL
 	}
 	body := newBody(req)
 	how, own, err := t.admit(req, &body)
