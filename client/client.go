@@ -14,6 +14,7 @@ import (
 	_ "github.com/rollingkeys/rollingkeys/source/env" // source strings
 	_ "github.com/rollingkeys/rollingkeys/source/file"
 	_ "github.com/rollingkeys/rollingkeys/source/remote"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -23,7 +24,7 @@ import (
 // of one that no function here made fail with an error that wraps [source.ErrNoKey].
 type Client struct {
 	*http.Client
-	ring *source.Ring
+	ring *ring.Ring
 	keys *transport.Transport
 	own  *http.Transport // the base that was made here
 }
@@ -36,7 +37,7 @@ type config struct {
 	timeout   *time.Duration // nil: wait is the limit
 	wait      time.Duration
 	retries   int
-	ring      []source.Option
+	ring      []ring.Option
 	transport []transport.Option
 }
 
@@ -60,7 +61,7 @@ func WithProvider(p provider.Profile) Option {
 			c.wait = slowLimit
 		}
 		if p.Lockout {
-			c.ring = append(c.ring, source.WithLockout())
+			c.ring = append(c.ring, ring.WithLockout())
 		}
 	}
 }
@@ -119,7 +120,7 @@ func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = 
 func WithRetry(n int) Option { return func(c *config) { c.retries = n } }
 
 // WithRing sets how the keys are kept: overlap, polling, cache, events.
-func WithRing(opts ...source.Option) Option {
+func WithRing(opts ...ring.Option) Option {
 	return func(c *config) { c.ring = append(c.ring, opts...) }
 }
 
@@ -139,7 +140,7 @@ func configure(opts []Option) config {
 }
 
 // New returns a client that draws its keys from src. It waits for the first set
-// as [source.Keep] does: ctx bounds the waiting, and nothing after it.
+// as [ring.Keep] does: ctx bounds the waiting, and nothing after it.
 func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error) {
 	cfg := configure(opts)
 	c := &Client{own: newBase()}
@@ -166,11 +167,11 @@ func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error
 // Files, the environment and HTTPS endpoints are known here; other sources are
 // once their package is imported.
 func Parse(ctx context.Context, s string, opts ...Option) (*Client, error) {
-	src, ring, err := source.Parse(s)
+	src, params, err := source.Parse(s)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	return New(ctx, src, append([]Option{WithRing(ring...)}, opts...)...)
+	return New(ctx, src, append([]Option{WithRing(ring.WithParams(params))}, opts...)...)
 }
 
 // FromEnv returns a client that is set up by the environment alone. For the
@@ -260,16 +261,16 @@ func newBase() *http.Transport {
 func (c *Client) Transport() *transport.Transport { return c.keys }
 
 // Ring returns the ring that keeps the keys, to subscribe to its events.
-func (c *Client) Ring() *source.Ring { return c.ring }
+func (c *Client) Ring() *ring.Ring { return c.ring }
 
 // Status says which key versions there are, which is in use, and how they fare.
-func (c *Client) Status() source.Status { return c.ring.Status() }
+func (c *Client) Status() ring.Status { return c.ring.Status() }
 
-// Refresh reads the source now; see [source.Ring.Refresh].
+// Refresh reads the source now; see [ring.Ring.Refresh].
 func (c *Client) Refresh(ctx context.Context) error { return c.ring.Refresh(ctx) }
 
 // Close ends the watching of the source; requests that are out finish, new ones
-// fail with an error that wraps [source.ErrClosed]. Closing again does nothing.
+// fail with an error that wraps [ring.ErrClosed]. Closing again does nothing.
 func (c *Client) Close() error {
 	err := c.ring.Close()
 	if c.own != nil {

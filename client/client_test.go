@@ -17,6 +17,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -36,7 +37,7 @@ func mount(t *testing.T, path string, key source.Key) {
 
 func newClient(t *testing.T, src source.Source, opts ...client.Option) *client.Client {
 	t.Helper()
-	c, err := client.New(t.Context(), src, append([]client.Option{client.WithRing(source.WithLogger(nil))}, opts...)...)
+	c, err := client.New(t.Context(), src, append([]client.Option{client.WithRing(ring.WithLogger(nil))}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func TestRotatesFile(t *testing.T) {
 	if code := get(t, c, api.URL()); code != http.StatusOK {
 		t.Errorf("status %d while the file was ahead", code)
 	}
-	if st := c.Status(); st.InUse == st.Current.Version || st.Current.State != source.StateRefused {
+	if st := c.Status(); st.InUse == st.Current.Version || st.Current.State != ring.StateRefused {
 		t.Errorf("status %+v", st)
 	}
 }
@@ -101,7 +102,7 @@ func TestUnusableKey(t *testing.T) {
 	}
 	write(`{"keys":[{"version":"v1","secret":"sentinel\r\nX-Evil: 1"}]}`)
 	src := file.New(path, file.WithDecoder(source.Document))
-	_, err := client.New(t.Context(), src, client.WithRing(source.WithFailFast(), source.WithLogger(nil)))
+	_, err := client.New(t.Context(), src, client.WithRing(ring.WithFailFast(), ring.WithLogger(nil)))
 	if !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), "sentinel") {
 		t.Fatalf("error %v", err)
 	}
@@ -121,7 +122,7 @@ func TestTimeout(t *testing.T) {
 	api := mockapi.New(t)
 	api.Issue(mockapi.Spec{})
 	c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("sentinel-wrong")}),
-		client.WithTimeout(100*time.Millisecond), client.WithRing(source.WithRefusalWait(time.Hour)))
+		client.WithTimeout(100*time.Millisecond), client.WithRing(ring.WithRefusalWait(time.Hour)))
 	if resp, err := c.Get(api.URL()); err == nil {
 		_ = resp.Body.Close()
 		t.Error("no timeout")
@@ -142,7 +143,7 @@ func TestClose(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := c.Get(api.URL()); !errors.Is(err, source.ErrClosed) {
+	if _, err := c.Get(api.URL()); !errors.Is(err, ring.ErrClosed) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -169,7 +170,7 @@ func TestFromEnv(t *testing.T) {
 	t.Setenv("UP_KEY_SCHEME", "basic")
 	t.Setenv("UP_ORIGIN", api.URL())
 	t.Setenv("UP_TIMEOUT", "5s")
-	c, err := client.FromEnv(t.Context(), "UP", client.WithRing(source.WithLogger(nil)))
+	c, err := client.FromEnv(t.Context(), "UP", client.WithRing(ring.WithLogger(nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +187,7 @@ func TestFromEnv(t *testing.T) {
 			t.Setenv(name, value)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // for what would wait for ever
 			defer cancel()
-			_, err := client.FromEnv(ctx, "UP", client.WithRing(source.WithLogger(nil)))
+			_, err := client.FromEnv(ctx, "UP", client.WithRing(ring.WithLogger(nil)))
 			if !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), "sentinel") {
 				t.Errorf("error %v", err)
 			}
@@ -202,7 +203,7 @@ func TestNothingGiven(t *testing.T) {
 	if _, err := client.New(t.Context(), source.Static(source.Key{}), client.WithScheme(nil)); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := client.New(t.Context(), source.Static(source.Key{}), client.WithRing(source.WithFailFast(), source.WithLogger(nil))); !errors.Is(err, source.ErrNoKey) {
+	if _, err := client.New(t.Context(), source.Static(source.Key{}), client.WithRing(ring.WithFailFast(), ring.WithLogger(nil))); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // keyFile is a file with content, in a directory of its own, for the examples.
@@ -84,11 +85,11 @@ func ExampleClient_Status() {
 	}
 	defer c.Close()
 
-	mux, page := http.NewServeMux(), func(source.Event) {}
+	mux, page := http.NewServeMux(), func(ring.Event) {}
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(c.Status()) })
-	c.Ring().Subscribe(func(e source.Event) {
+	c.Ring().Subscribe(func(e ring.Event) {
 		switch e.Kind {
-		case source.AllRefused, source.Stale, source.Expiring:
+		case ring.AllRefused, ring.Stale, ring.Expiring:
 			page(e)
 		}
 	})

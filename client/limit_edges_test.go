@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 type oneKey struct{}
@@ -28,7 +29,7 @@ func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r
 // F117
 func TestSlowUploadIsNotCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := client.New(t.Context(), oneKey{}, client.WithRing(source.WithLogger(nil), source.WithPoll(time.Hour)),
+		c, err := client.New(t.Context(), oneKey{}, client.WithRing(ring.WithLogger(nil), ring.WithPoll(time.Hour)),
 			client.WithOrigin("https://api.example.com"), client.WithBase(tripper(func(r *http.Request) (*http.Response, error) {
 				defer r.Body.Close()
 				b := make([]byte, 1)
@@ -65,7 +66,7 @@ func TestSlowUploadIsNotCut(t *testing.T) {
 //
 // F117
 func TestLimitHoldsNothingAfterTheEnd(t *testing.T) {
-	c, err := client.New(t.Context(), oneKey{}, client.WithRing(source.WithLogger(nil), source.WithPoll(time.Hour)),
+	c, err := client.New(t.Context(), oneKey{}, client.WithRing(ring.WithLogger(nil), ring.WithPoll(time.Hour)),
 		client.WithOrigin("https://api.example.com"), client.WithBase(tripper(func(r *http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 204, Header: http.Header{}, Body: http.NoBody}, nil
 		})))
@@ -101,7 +102,7 @@ func TestLimitHoldsNothingAfterTheEnd(t *testing.T) {
 // F117
 func TestLimitOfABodyWithWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := client.New(t.Context(), oneKey{}, client.WithRing(source.WithLogger(nil), source.WithPoll(time.Hour)),
+		c, err := client.New(t.Context(), oneKey{}, client.WithRing(ring.WithLogger(nil), ring.WithPoll(time.Hour)),
 			client.WithOrigin("https://api.example.com"), client.WithBase(tripper(func(r *http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: &writable{r.Context()}}, nil
 			})))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -90,7 +91,7 @@ func TestLimits(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				base := c.base
 				opts := append([]client.Option{client.WithBase(&base), client.WithOrigin("https://api.example.com"),
-					client.WithRing(source.WithLogger(nil))}, c.opts...)
+					client.WithRing(ring.WithLogger(nil))}, c.opts...)
 				opts = append(opts, client.WithOrigin("https://api.example.com"))
 				cl, err := client.New(t.Context(), source.Static(source.Key{ID: "id", Secret: source.NewSecret("sentinel-key")}), opts...)
 				if err != nil {
@@ -136,7 +137,7 @@ func TestLimits(t *testing.T) {
 func TestLimitLeavesCancellationAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cl, err := client.New(t.Context(), source.Static(source.Key{Secret: source.NewSecret("sentinel-key")}),
-			client.WithBase(&slow{piece: time.Hour, pieces: 1}), client.WithRing(source.WithLogger(nil)))
+			client.WithBase(&slow{piece: time.Hour, pieces: 1}), client.WithRing(ring.WithLogger(nil)))
 		if err != nil {
 			t.Fatal(err)
 		}

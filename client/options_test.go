@@ -12,6 +12,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -48,7 +49,7 @@ func TestOverlapOfTheSourceStringCounts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "api-key")
 	mount(t, path, source.Key{Secret: source.NewSecret("sentinel-1")})
 	c, err := client.Parse(t.Context(), "file://"+path+"?overlap=1h",
-		client.WithProvider(provider.Stripe()), client.WithRing(source.WithFailFast(), source.WithLogger(nil)))
+		client.WithProvider(provider.Stripe()), client.WithRing(ring.WithFailFast(), ring.WithLogger(nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func TestFromEnvRefusesOrigins(t *testing.T) {
 		t.Setenv("UP_ORIGIN", origin)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		c, err := client.FromEnv(ctx, "UP", append(opts, client.WithRing(source.WithLogger(nil)))...)
+		c, err := client.FromEnv(ctx, "UP", append(opts, client.WithRing(ring.WithLogger(nil)))...)
 		if err == nil {
 			c.Close()
 		}
@@ -142,13 +143,13 @@ func TestLockoutOfProfile(t *testing.T) {
 			api := mockapi.New(t)
 			p.Scheme, p.Classifier, p.Origins = transport.Bearer(), nil, []string{api.URL()}
 			c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("sentinel-bad")}), client.WithProvider(p),
-				client.WithRing(source.WithRefusalWait(0), source.WithLogger(nil)))
+				client.WithRing(ring.WithRefusalWait(0), ring.WithLogger(nil)))
 			refused := 0
 			for range 10 {
 				resp, err := c.Get(api.URL())
 				if err == nil {
 					resp.Body.Close()
-				} else if errors.Is(err, source.ErrRefused) {
+				} else if errors.Is(err, ring.ErrRefused) {
 					refused++
 				}
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -128,7 +129,7 @@ func discard(resp *http.Response) {
 // ours reports whether err is this library's own word, which repeating will not change.
 func ours(err error) bool {
 	for _, target := range []error{
-		source.ErrNoKey, source.ErrUnusable, source.ErrStale, source.ErrRefused, source.ErrClosed,
+		source.ErrNoKey, source.ErrUnusable, ring.ErrStale, ring.ErrRefused, ring.ErrClosed,
 		transport.ErrOrigin, transport.ErrInsecure, transport.ErrCredential, transport.ErrBody, transport.ErrNoRoute,
 	} {
 		if errors.Is(err, target) {

@@ -13,6 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -259,7 +260,7 @@ func TestRetryLeavesRefusalsAlone(t *testing.T) {
 	api := mockapi.New(t)
 	api.Issue(mockapi.Spec{})
 	c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("sentinel-wrong")}),
-		client.WithRetry(5), client.WithRing(source.WithRefusalWait(0)))
+		client.WithRetry(5), client.WithRing(ring.WithRefusalWait(0)))
 	if code := get(t, c, api.URL()); code != http.StatusUnauthorized {
 		t.Errorf("status %d", code)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -236,13 +237,13 @@ func apiRotation(s *apiTrial) {
 	keys := &Keys{}
 	s.accept(NewKey(1))
 	keys.set(NewKey(1), false)
-	ring, err := source.Keep(s.Context(), keys, source.WithLogger(nil))
+	live, err := ring.Keep(s.Context(), keys, ring.WithLogger(nil))
 	if err != nil {
 		s.Fatal(err)
 	}
-	defer ring.Close()
+	defer live.Close()
 	base := s.client.Transport
-	s.client = &http.Client{Transport: transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithOrigin(s.url))}
+	s.client = &http.Client{Transport: transport.New(live, transport.Bearer(), transport.WithBase(base), transport.WithOrigin(s.url))}
 
 	more, stop := s.traffic("", http.MethodGet, http.MethodPost)
 	defer stop()
@@ -259,7 +260,7 @@ func apiRotation(s *apiTrial) {
 			keys.set(next, false)
 		}
 		more()
-		if v := ring.Version(); v != next.Version {
+		if v := live.Version(); v != next.Version {
 			s.Errorf("version %s is used, want %s", v, next.Version)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/conformance"
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // F111: a program that is started while keys are being watched inherits no
@@ -27,11 +27,11 @@ func TestNoDescriptorIsInherited(t *testing.T) {
 		}
 	}
 	write(1)
-	ring, err := source.Keep(t.Context(), file.New(path), source.WithLogger(nil), source.WithCache(source.FileCache(filepath.Join(dir, "cache"))))
+	keys, err := ring.Keep(t.Context(), file.New(path), ring.WithLogger(nil), ring.WithCache(ring.FileCache(filepath.Join(dir, "cache"))))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ring.Close()
+	defer keys.Close()
 	inherited := func() string {
 		out, err := exec.Command("ls", "-l", "/proc/self/fd").Output()
 		if err != nil {

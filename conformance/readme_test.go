@@ -29,6 +29,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -38,7 +39,7 @@ var (
 	ctx  context.Context
 	mine *http.Client
 	mux  *http.ServeMux
-	page func(source.Event)
+	page func(ring.Event)
 
 	openai struct{ NewClient func(...any) any } // SDKs have modules of their own: conformance/sdks
 	option struct {

@@ -65,7 +65,7 @@ func SourceCases() []Case {
 }
 
 // TestSource holds a source to its contract: see [SourceCases] and source.Source.
-// Each case reads the source itself or keeps it in a ring with [source.Keep].
+// Each case reads the source itself or keeps it in a ring with [ring.Keep].
 func TestSource(t *testing.T, h SourceHarness) {
 	t.Helper()
 	var names []string

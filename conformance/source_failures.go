@@ -7,87 +7,88 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // F07
 func deleted(s *sourceTrial) {
 	s.put(1)
-	ring := s.keep(s.Source)
+	keys := s.keep(s.Source)
 	s.Delete()
 	s.readError(source.ErrNoKey, source.ErrUnavailable, source.ErrDenied)
-	if s.refresh(ring) == nil {
+	if s.refresh(keys) == nil {
 		s.Error("Refresh has no error though the key is gone")
 	}
-	s.wantUse(ring, 1)
+	s.wantUse(keys, 1)
 	s.put(2)
 	s.readAny(2) // a source that knows of the deletion may say that there is no key besides
-	if err := s.refresh(ring); err != nil {
+	if err := s.refresh(keys); err != nil {
 		s.Errorf("Refresh once there is a key again: %v", err)
 	}
-	s.wantUse(ring, 2)
+	s.wantUse(keys, 2)
 }
 
 // F04
 func empty(s *sourceTrial) {
 	s.put(1)
-	ring := s.keep(s.Source)
+	keys := s.keep(s.Source)
 	s.Put()
 	s.readError(source.ErrNoKey, source.ErrInvalid)
-	if s.refresh(ring) == nil {
+	if s.refresh(keys) == nil {
 		s.Error("Refresh has no error though there is no key")
 	}
-	s.wantUse(ring, 1)
+	s.wantUse(keys, 1)
 	s.put(2)
-	if err := s.refresh(ring); err != nil {
+	if err := s.refresh(keys); err != nil {
 		s.Errorf("Refresh once there is a key again: %v", err)
 	}
-	s.wantUse(ring, 2)
+	s.wantUse(keys, 2)
 }
 
 // F17, F75
 func broken(s *sourceTrial) {
 	need(s, "Break or Repair", s.Break != nil && s.Repair != nil)
 	s.put(1)
-	ring := s.keep(s.Source, source.WithPoll(time.Second))
+	keys := s.keep(s.Source, ring.WithPoll(time.Second))
 	s.Break()
 	s.readError(source.ErrUnavailable, source.ErrDenied, source.ErrInvalid)
-	if s.refresh(ring) == nil {
+	if s.refresh(keys) == nil {
 		s.Error("Refresh has no error though the backend is down")
 	}
-	s.wantUse(ring, 1)
-	if status := ring.Status(); status.LastError == "" || status.FailedReads == 0 {
+	s.wantUse(keys, 1)
+	if status := keys.Status(); status.LastError == "" || status.FailedReads == 0 {
 		s.Errorf("the status does not show the failure: %+v", status)
 	}
 	s.Repair()
 	s.read(1)
 	s.put(2)
-	eventually(s, "the new key, without Refresh", func() bool { return s.uses(ring, 2) })
-	eventually(s, "a status without the error", func() bool { return ring.Status().LastError == "" })
+	eventually(s, "the new key, without Refresh", func() bool { return s.uses(keys, 2) })
+	eventually(s, "a status without the error", func() bool { return keys.Status().LastError == "" })
 }
 
 func denied(s *sourceTrial) {
 	need(s, "Deny or Restore", s.Deny != nil && s.Restore != nil)
 	s.put(1)
-	ring := s.keep(s.Source)
+	keys := s.keep(s.Source)
 	s.Deny()
 	s.readError(source.ErrDenied)
-	if s.refresh(ring) == nil {
+	if s.refresh(keys) == nil {
 		s.Error("Refresh has no error though we are refused")
 	}
-	s.wantUse(ring, 1)
+	s.wantUse(keys, 1)
 	s.Restore()
 	s.put(2)
-	if err := s.refresh(ring); err != nil {
+	if err := s.refresh(keys); err != nil {
 		s.Errorf("Refresh once we are let in again: %v", err)
 	}
-	s.wantUse(ring, 2)
+	s.wantUse(keys, 2)
 }
 
 // F05
 func torn(s *sourceTrial) {
 	need(s, "Tear", s.Tear != nil)
 	s.put(1)
-	ring := s.keep(s.Source)
+	keys := s.keep(s.Source)
 	s.Tear(s.h.Key(2))
 	for range 3 {
 		set, err := s.Source.Read(s.Context())
@@ -95,17 +96,17 @@ func torn(s *sourceTrial) {
 		if err == nil && !s.known(set.Keys[0], 2) {
 			s.Fatal("read half a key")
 		}
-		_ = s.refresh(ring)
-		if !s.uses(ring, 1) && !s.uses(ring, 2) {
+		_ = s.refresh(keys)
+		if !s.uses(keys, 1) && !s.uses(keys, 2) {
 			s.Fatal("the ring uses half a key")
 		}
 	}
 	s.put(2)
 	s.read(2)
-	if err := s.refresh(ring); err != nil {
+	if err := s.refresh(keys); err != nil {
 		s.Errorf("Refresh once the key is whole: %v", err)
 	}
-	s.wantUse(ring, 2)
+	s.wantUse(keys, 2)
 }
 
 // F78
@@ -128,7 +129,7 @@ func cancelled(s *sourceTrial) {
 func hung(s *sourceTrial) {
 	need(s, "Hang or Repair", s.Hang != nil && s.Repair != nil)
 	s.put(1)
-	ring := s.keep(s.Source)
+	keys := s.keep(s.Source)
 	s.Hang()
 	ctx, cancel := context.WithTimeout(s.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -139,8 +140,8 @@ func hung(s *sourceTrial) {
 			s.Errorf("the error %v does not wrap the context's", err)
 		}
 	})
-	go func() { _ = ring.Refresh(s.Context()) }()
-	returns(s, "Close while the backend does not answer", func() { ring.Close() })
+	go func() { _ = keys.Refresh(s.Context()) }()
+	returns(s, "Close while the backend does not answer", func() { keys.Close() })
 	s.Repair()
 	s.read(1)
 }

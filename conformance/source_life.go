@@ -10,14 +10,15 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // F03
 func polled(s *sourceTrial) {
 	s.put(1)
-	ring := s.keep(mute{s.Source}, source.WithPoll(time.Second))
+	keys := s.keep(mute{s.Source}, ring.WithPoll(time.Second))
 	s.put(2, 1)
-	eventually(s, "the new key by polling", func() bool { return s.uses(ring, 2) })
+	eventually(s, "the new key by polling", func() bool { return s.uses(keys, 2) })
 }
 
 // F01, F14
@@ -29,11 +30,11 @@ func pushed(s *sourceTrial) {
 	s.put(1)
 	armed := make(chan struct{})
 	var once sync.Once
-	ring := s.keep(heeding{n, func() { once.Do(func() { close(armed) }) }})
+	keys := s.keep(heeding{n, func() { once.Do(func() { close(armed) }) }})
 	<-armed
 	for n := 2; n <= 5; n++ {
 		s.put(n, n-1)
-		eventually(s, "the new key by notice", func() bool { return s.uses(ring, n) })
+		eventually(s, "the new key by notice", func() bool { return s.uses(keys, n) })
 	}
 }
 
@@ -94,19 +95,19 @@ func armed(s *sourceTrial) {
 func closed(s *sourceTrial) {
 	s.put(1)
 	reads := &counting{Source: s.Source}
-	ring := s.keep(reads, source.WithPoll(time.Second))
+	keys := s.keep(reads, ring.WithPoll(time.Second))
 	returns(s, "Close, ten at a time", func() {
 		var wg sync.WaitGroup
 		for range 10 {
-			wg.Go(func() { ring.Close() })
+			wg.Go(func() { keys.Close() })
 		}
 		wg.Wait()
 	})
-	if _, err := ring.InUse(); !errors.Is(err, source.ErrClosed) {
+	if _, err := keys.InUse(); !errors.Is(err, ring.ErrClosed) {
 		s.Errorf("InUse after Close: %v", err)
 	}
 	before := reads.count()
-	if err := s.refresh(ring); !errors.Is(err, source.ErrClosed) {
+	if err := s.refresh(keys); !errors.Is(err, ring.ErrClosed) {
 		s.Errorf("Refresh after Close: %v", err)
 	}
 	if n := reads.count(); n != before {
@@ -125,8 +126,8 @@ func leaks(s *sourceTrial) {
 			s.once()
 		}
 		s.Delete()
-		if ring, err := source.Keep(s.Context(), s.Source, source.WithLogger(nil), source.WithFailFast()); err == nil {
-			ring.Close()
+		if keys, err := ring.Keep(s.Context(), s.Source, ring.WithLogger(nil), ring.WithFailFast()); err == nil {
+			keys.Close()
 			s.Error("Keep returned though the key is gone")
 		}
 		s.close()
@@ -156,10 +157,10 @@ func leaks(s *sourceTrial) {
 // once keeps the source for a moment.
 func (s *sourceTrial) once() {
 	s.Helper()
-	ring, err := source.Keep(s.Context(), s.Source, source.WithLogger(nil))
+	keys, err := ring.Keep(s.Context(), s.Source, ring.WithLogger(nil))
 	if err != nil {
 		s.Fatalf("Keep: %v", err)
 	}
-	ring.Close()
+	keys.Close()
 	s.close()
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // A sourceTrial is one case at work.
@@ -113,46 +114,46 @@ func (s *sourceTrial) wantError(err error, kinds ...error) {
 // keep keeps src, by default the source itself, in a ring until the case ends.
 // Nothing but a notice, or Refresh, makes the ring read within the case, unless
 // opts say otherwise.
-func (s *sourceTrial) keep(src source.Source, opts ...source.Option) *source.Ring {
+func (s *sourceTrial) keep(src source.Source, opts ...ring.Option) *ring.Ring {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	defer cancel()
-	opts = append([]source.Option{
-		source.WithPoll(1000 * time.Hour), source.WithLogger(slog.New(slog.NewTextHandler(&s.heard, nil))),
-		source.WithObserver(s.heard.event),
+	opts = append([]ring.Option{
+		ring.WithPoll(1000 * time.Hour), ring.WithLogger(slog.New(slog.NewTextHandler(&s.heard, nil))),
+		ring.WithObserver(s.heard.event),
 	}, opts...)
-	ring, err := source.Keep(ctx, src, opts...)
+	keys, err := ring.Keep(ctx, src, opts...)
 	if err != nil {
 		s.hear(err)
 		s.Fatalf("Keep: %v", err)
 	}
-	s.Cleanup(func() { ring.Close() })
+	s.Cleanup(func() { keys.Close() })
 	s.Cleanup(func() {
-		status, _ := json.Marshal(ring.Status())
+		status, _ := json.Marshal(keys.Status())
 		_, _ = s.heard.Write(status)
 	})
-	return ring
+	return keys
 }
 
 // refresh makes the ring read now.
-func (s *sourceTrial) refresh(ring *source.Ring) error {
+func (s *sourceTrial) refresh(keys *ring.Ring) error {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	defer cancel()
-	err := ring.Refresh(ctx)
+	err := keys.Refresh(ctx)
 	s.hear(err)
 	return err
 }
 
 // uses reports whether the ring's key is number n.
-func (s *sourceTrial) uses(ring *source.Ring, n int) bool {
-	key, err := ring.InUse()
+func (s *sourceTrial) uses(keys *ring.Ring, n int) bool {
+	key, err := keys.InUse()
 	return err == nil && key.SameContent(s.h.Key(n))
 }
 
-func (s *sourceTrial) wantUse(ring *source.Ring, n int) {
+func (s *sourceTrial) wantUse(keys *ring.Ring, n int) {
 	s.Helper()
-	if !s.uses(ring, n) {
+	if !s.uses(keys, n) {
 		s.Fatalf("the ring does not use key %d", n)
 	}
 }
@@ -176,7 +177,7 @@ type mute struct{ source.Source }
 type transcript struct {
 	mu     sync.Mutex
 	said   strings.Builder
-	events []source.Event
+	events []ring.Event
 }
 
 func (t *transcript) Write(p []byte) (int, error) {
@@ -185,7 +186,7 @@ func (t *transcript) Write(p []byte) (int, error) {
 	return t.said.Write(p)
 }
 
-func (t *transcript) event(e source.Event) {
+func (t *transcript) event(e ring.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.events = append(t.events, e)
@@ -199,7 +200,7 @@ func (t *transcript) text() string {
 }
 
 // count counts events of the kinds.
-func (t *transcript) count(kinds ...source.EventKind) int {
+func (t *transcript) count(kinds ...ring.EventKind) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := 0

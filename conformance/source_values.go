@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 func firstValue(s *sourceTrial) {
@@ -14,9 +15,9 @@ func firstValue(s *sourceTrial) {
 	if again := s.read(1); set.Keys[0].Version != again.Keys[0].Version {
 		s.Errorf("the version's name goes from %q to %q with no change", set.Keys[0].Version, again.Keys[0].Version)
 	}
-	ring := s.keep(s.Source)
-	s.wantUse(ring, 1)
-	status := ring.Status()
+	keys := s.keep(s.Source)
+	s.wantUse(keys, 1)
+	status := keys.Status()
 	if !status.Healthy || status.Current.Version == "" || status.InUse != status.Current.Version {
 		s.Errorf("status: %+v", status)
 	}
@@ -28,13 +29,13 @@ func noValueYet(s *sourceTrial) {
 
 	ctx, cancel := context.WithTimeout(s.Context(), 50*time.Millisecond)
 	defer cancel()
-	ring, err := source.Keep(ctx, s.Source, source.WithLogger(nil))
+	keys, err := ring.Keep(ctx, s.Source, ring.WithLogger(nil))
 	if err == nil {
-		ring.Close()
+		keys.Close()
 		s.Fatal("Keep returned with no key there")
 	}
 	s.wantError(err, source.ErrNoKey)
-	if _, err := source.Keep(s.Context(), s.Source, source.WithLogger(nil), source.WithFailFast()); err == nil {
+	if _, err := ring.Keep(s.Context(), s.Source, ring.WithLogger(nil), ring.WithFailFast()); err == nil {
 		s.Fatal("Keep returned with no key there")
 	} else {
 		s.wantError(err, source.ErrNoKey)
@@ -77,7 +78,7 @@ func (c *counting) count() int {
 func update(s *sourceTrial) {
 	s.put(1)
 	first := s.read(1)
-	ring := s.keep(s.Source)
+	keys := s.keep(s.Source)
 	s.put(2, 1)
 	second := s.read(2, 1)
 	if v := second.Keys[0].Version; v != "" && v == first.Keys[0].Version {
@@ -86,15 +87,15 @@ func update(s *sourceTrial) {
 	if s.h.Lists && second.Keys[1].Version != first.Keys[0].Version {
 		s.Errorf("a key that is listed still goes from version %q to %q", first.Keys[0].Version, second.Keys[1].Version)
 	}
-	if err := s.refresh(ring); err != nil {
+	if err := s.refresh(keys); err != nil {
 		s.Fatalf("Refresh: %v", err)
 	}
-	s.wantUse(ring, 2)
-	status := ring.Status()
-	if len(status.Versions) != 2 || status.Versions[1].Role != source.RolePrevious {
+	s.wantUse(keys, 2)
+	status := keys.Status()
+	if len(status.Versions) != 2 || status.Versions[1].Role != ring.RolePrevious {
 		s.Errorf("the key before is not kept: %+v", status.Versions)
 	}
-	if n := s.heard.count(source.Switched); n > 2 {
+	if n := s.heard.count(ring.Switched); n > 2 {
 		s.Errorf("%d switches for 2 keys", n)
 	}
 }
@@ -102,28 +103,28 @@ func update(s *sourceTrial) {
 // F16
 func sameContent(s *sourceTrial) {
 	s.put(1)
-	ring := s.keep(s.Source)
+	keys := s.keep(s.Source)
 	s.put(2, 1)
-	if err := s.refresh(ring); err != nil {
+	if err := s.refresh(keys); err != nil {
 		s.Fatalf("Refresh: %v", err)
 	}
 	before := s.read(2, 1).Keys[0].Version
-	version := ring.Version()
+	version := keys.Version()
 	for range 5 {
 		s.put(2, 1)
 		if after := s.read(2, 1).Keys[0].Version; after != before {
 			s.Fatalf("the same key goes from version %q to %q", before, after)
 		}
-		if err := s.refresh(ring); err != nil {
+		if err := s.refresh(keys); err != nil {
 			s.Fatalf("Refresh: %v", err)
 		}
 	}
-	status := ring.Status()
-	if ring.Version() != version || len(status.Versions) != 2 || status.Versions[1].Role != source.RolePrevious {
+	status := keys.Status()
+	if keys.Version() != version || len(status.Versions) != 2 || status.Versions[1].Role != ring.RolePrevious {
 		s.Errorf("the same content changed the ring: %+v", status.Versions)
 	}
-	eventually(s, "the events", func() bool { return s.heard.count(source.Switched) == 2 })
-	if n := s.heard.count(source.RolledBack, source.OverlapEnded, source.Revoked); n > 0 {
+	eventually(s, "the events", func() bool { return s.heard.count(ring.Switched) == 2 })
+	if n := s.heard.count(ring.RolledBack, ring.OverlapEnded, ring.Revoked); n > 0 {
 		s.Errorf("%d events for a change that was none", n)
 	}
 }
@@ -131,23 +132,23 @@ func sameContent(s *sourceTrial) {
 // F71
 func rollback(s *sourceTrial) {
 	s.put(1)
-	ring := s.keep(s.Source)
-	first := ring.Version()
+	keys := s.keep(s.Source)
+	first := keys.Version()
 	s.put(2, 1)
-	if err := s.refresh(ring); err != nil {
+	if err := s.refresh(keys); err != nil {
 		s.Fatalf("Refresh: %v", err)
 	}
-	s.wantUse(ring, 2)
+	s.wantUse(keys, 2)
 	s.put(1)
 	s.read(1)
-	if err := s.refresh(ring); err != nil {
+	if err := s.refresh(keys); err != nil {
 		s.Fatalf("Refresh: %v", err)
 	}
-	s.wantUse(ring, 1)
-	if v := ring.Version(); s.h.Lists && v != first {
+	s.wantUse(keys, 1)
+	if v := keys.Version(); s.h.Lists && v != first {
 		s.Errorf("version %q came back as %q", first, v)
 	}
-	eventually(s, "an event that says so", func() bool { return s.heard.count(source.Switched, source.RolledBack) == 3 })
+	eventually(s, "an event that says so", func() bool { return s.heard.count(ring.Switched, ring.RolledBack) == 3 })
 }
 
 // F83: each reading is a set of its own.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance"
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -18,13 +18,13 @@ func TestTransport(t *testing.T) {
 }
 
 func rolling(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http.RoundTripper, func()) {
-	ring, err := source.Keep(t.Context(), keys, source.WithLogger(nil), source.WithPoll(1000*time.Hour))
+	live, err := ring.Keep(t.Context(), keys, ring.WithLogger(nil), ring.WithPoll(1000*time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = ring.Close() })
-	return transport.New(ring, transport.Bearer(), transport.WithBase(base)), func() {
-		if err := ring.Refresh(context.Background()); err != nil {
+	t.Cleanup(func() { _ = live.Close() })
+	return transport.New(live, transport.Bearer(), transport.WithBase(base)), func() {
+		if err := live.Refresh(context.Background()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -35,7 +35,7 @@ func TestClientTransport(t *testing.T) {
 	conformance.TestTransport(t, conformance.TransportHarness{
 		New: func(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http.RoundTripper, func()) {
 			c, err := client.New(t.Context(), keys, client.WithBase(base), client.WithRetry(2),
-				client.WithRing(source.WithLogger(nil), source.WithPoll(1000*time.Hour)))
+				client.WithRing(ring.WithLogger(nil), ring.WithPoll(1000*time.Hour)))
 			if err != nil {
 				t.Fatal(err)
 			}

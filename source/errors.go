@@ -19,14 +19,6 @@ var (
 	ErrUnavailable = errors.New("source unavailable")
 	// ErrDenied: the source refuses to show its keys to us.
 	ErrDenied = errors.New("source denies access")
-	// ErrRollback: the source went back to an older key, and the ring was told not to follow.
-	ErrRollback = errors.New("rollback refused")
-	// ErrStale: no successful reading for longer than [WithMaxStale] allows.
-	ErrStale = errors.New("keys are stale")
-	// ErrRefused: the server refuses every key, and the ring was told not to insist ([WithLockout]).
-	ErrRefused = errors.New("every key is refused")
-	// ErrClosed: the ring is closed.
-	ErrClosed = errors.New("closed")
 )
 
 // Error says which source failed, and how. It never holds a secret, nor text
@@ -46,11 +38,3 @@ func (e *Error) Error() string { return fmt.Sprintf("source: %s: %v", e.Source, 
 
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
-
-// name returns how src calls itself.
-func name(src Source) string {
-	if s, ok := src.(fmt.Stringer); ok {
-		return s.String()
-	}
-	return fmt.Sprintf("%T", src)
-}

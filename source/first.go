@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"sync"
+
+	"github.com/rollingkeys/rollingkeys/source/internal/named"
 )
 
 // First returns a source that reads the given ones in order and answers with
@@ -81,7 +83,7 @@ func (f *first) Notify(ctx context.Context, changed func()) error {
 func (f *first) Identity() Secret {
 	var b strings.Builder
 	for _, src := range f.sources {
-		b.WriteString(name(src) + "\n")
+		b.WriteString(named.Of(src) + "\n")
 		if s, ok := src.(interface{ Identity() Secret }); ok {
 			b.WriteString(s.Identity().Expose() + "\n")
 		}
@@ -92,7 +94,7 @@ func (f *first) Identity() Secret {
 func (f *first) String() string {
 	names := make([]string, len(f.sources))
 	for i, src := range f.sources {
-		names[i] = name(src)
+		names[i] = named.Of(src)
 	}
 	return "first(" + strings.Join(names, ", ") + ")"
 }

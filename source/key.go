@@ -41,12 +41,6 @@ func (k Key) SameContent(o Key) bool {
 	return k.ID == o.ID && k.Secret.Equal(o.Secret) && maps.EqualFunc(k.Extra, o.Extra, Secret.Equal)
 }
 
-// pending reports whether the key may not be used yet.
-func (k *Key) pending(now time.Time) bool { return now.Before(k.NotBefore) }
-
-// expired reports whether the key may not be used any more.
-func (k *Key) expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) }
-
 // Clone returns a copy that shares no map or slice with k.
 func (k Key) Clone() Key {
 	k.Extra = maps.Clone(k.Extra)

@@ -35,24 +35,29 @@ func Register(scheme string, open Opener) {
 	openers.by[scheme] = open
 }
 
+// Params are the parameters of a source string that are not the source's but its
+// ring's: overlap, poll and max_stale, each only where the string has it. See
+// ring.WithParams.
+type Params map[string]time.Duration
+
 // Parse opens the source that s names, such as
 //
 //	file:///run/secrets/key?format=json&overlap=1h
 //	env://API_KEY
 //	https://keys.example.com/v1/keys?poll=30s
 //
-// The packages below source document the parameters of their own; these belong
-// to the ring and come back as options for [Keep]:
+// ring.Open keeps it live as well. The packages below source document the
+// parameters of their own; these belong to the ring, and come back apart:
 //
-//	overlap     WithOverlap, a duration such as 24h, or 0
-//	poll        WithPoll, a duration
-//	max_stale   WithMaxStale, a duration
+//	overlap     ring.WithOverlap, a duration such as 24h, or 0
+//	poll        ring.WithPoll, a duration
+//	max_stale   ring.WithMaxStale, a duration
 //
 // There is no place for a secret in such a string: user info, any parameter
 // that nobody knows, and a fragment are errors; a # in a name is written %23.
 // An error is an *[Error], wraps [ErrInvalid], and holds none of these.
-func Parse(s string) (Source, []Option, error) {
-	fail := func(format string, args ...any) (Source, []Option, error) {
+func Parse(s string) (Source, Params, error) {
+	fail := func(format string, args ...any) (Source, Params, error) {
 		return nil, nil, &Error{Source: Redact(s), Err: fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))}
 	}
 	u, err := url.Parse(s)
@@ -76,21 +81,18 @@ func Parse(s string) (Source, []Option, error) {
 	if err != nil {
 		return fail("malformed parameters")
 	}
-	var opts []Option
-	for _, p := range []struct {
-		name   string
-		option func(time.Duration) Option
-	}{{"overlap", WithOverlap}, {"poll", WithPoll}, {"max_stale", WithMaxStale}} {
-		if !query.Has(p.name) {
+	params := make(Params)
+	for _, name := range []string{"overlap", "poll", "max_stale"} {
+		if !query.Has(name) {
 			continue
 		}
-		text, n := query.Get(p.name), len(query[p.name])
-		query.Del(p.name)
+		text, n := query.Get(name), len(query[name])
+		query.Del(name)
 		d, err := time.ParseDuration(text)
 		if err != nil || d < 0 || n > 1 {
-			return fail("%s is not one duration such as 90s", p.name)
+			return fail("%s is not one duration such as 90s", name)
 		}
-		opts = append(opts, p.option(d))
+		params[name] = d
 	}
 	src, err := open(u, query)
 	if _, named := err.(*Error); named {
@@ -102,7 +104,7 @@ func Parse(s string) (Source, []Option, error) {
 	if len(query) > 0 {
 		return fail("it has %d parameters that nobody knows", len(query))
 	}
-	return src, opts, nil
+	return src, params, nil
 }
 
 // Redact returns source string or URL s without its user info, and with no more

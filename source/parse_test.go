@@ -2,9 +2,11 @@ package source_test
 
 import (
 	"errors"
+	"maps"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -26,9 +28,10 @@ func TestParseStrings(t *testing.T) {
 			t.Errorf("%q: %v", s, err)
 		}
 	}
-	src, opts, err := source.Parse("known://x?overlap=1h&poll=10s&max_stale=5m&mine=1")
-	if err != nil || src == nil || len(opts) != 3 {
-		t.Errorf("%v, %d options, %v", src, len(opts), err)
+	src, params, err := source.Parse("known://x?overlap=1h&poll=10s&max_stale=5m&mine=1")
+	want := source.Params{"overlap": time.Hour, "poll": 10 * time.Second, "max_stale": 5 * time.Minute}
+	if err != nil || src == nil || !maps.Equal(params, want) {
+		t.Errorf("%v, %v, %v", src, params, err)
 	}
 	for in, want := range map[string]string{
 		"https://user:pw@host/p?token=sentinel&b=1#frag": "https://host/p?...", "file:///run/key": "file:///run/key",
@@ -64,5 +67,5 @@ func TestMain(m *testing.M) {
 // open takes the parameter "mine".
 func open(_ *url.URL, query url.Values) (source.Source, error) {
 	query.Del("mine")
-	return source.Static(key("v1")), nil
+	return source.Static(source.Key{Secret: source.NewSecret("sentinel-v1")}), nil
 }

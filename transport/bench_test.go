@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -78,10 +79,10 @@ type candidate struct {
 }
 
 // candidates are what is compared: the limit, ours over ring, and x/oauth2's.
-func candidates(ring *source.Ring, base http.RoundTripper) []candidate {
+func candidates(keys *ring.Ring, base http.RoundTripper) []candidate {
 	return []candidate{
 		{"limit", limit{base, []string{"Bearer " + sentinel + "v1"}}},
-		{"rollingkeys", transport.New(ring, transport.Bearer(), transport.WithBase(base))},
+		{"rollingkeys", transport.New(keys, transport.Bearer(), transport.WithBase(base))},
 		{"oauth2", &oauth2.Transport{Base: base, Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: sentinel + "v1"})}},
 	}
 }
@@ -99,10 +100,10 @@ func benchSend(b *testing.B, rt http.RoundTripper, req *http.Request) {
 
 // BenchmarkAttach is the cost of putting a header key on a request.
 func BenchmarkAttach(b *testing.B) {
-	ring := keep(b, source.Static(key("v1")))
+	keys := keep(b, source.Static(key("v1")))
 	for _, headers := range []int{0, 5, 15} {
 		req := benchRequest(headers)
-		for _, c := range candidates(ring, stub{okResponse}) {
+		for _, c := range candidates(keys, stub{okResponse}) {
 			b.Run(fmt.Sprintf("headers=%d/rt=%s", headers, c.name), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
@@ -125,7 +126,7 @@ func BenchmarkParallel(b *testing.B) {
 // switches beside them.
 func BenchmarkParallelSwitching(b *testing.B) {
 	s := newStore("v1")
-	ring := keep(b, s)
+	keys := keep(b, s)
 	ctx, cancel := context.WithCancel(context.Background())
 	var switching sync.WaitGroup
 	switching.Go(func() {
@@ -140,12 +141,12 @@ func BenchmarkParallelSwitching(b *testing.B) {
 			s.mu.Lock()
 			s.set = listed(fmt.Sprintf("v%d", i), fmt.Sprintf("v%d", i-1))
 			s.mu.Unlock()
-			_ = ring.Refresh(ctx)
+			_ = keys.Refresh(ctx)
 		}
 	})
 	defer switching.Wait()
 	defer cancel()
-	for _, c := range candidates(ring, newApart()) {
+	for _, c := range candidates(keys, newApart()) {
 		b.Run("rt="+c.name, func(b *testing.B) { benchParallel(b, c.rt) })
 	}
 }
@@ -199,15 +200,15 @@ func BenchmarkFallback(b *testing.B) {
 		}
 	})
 	b.Run("rt=rollingkeys", func(b *testing.B) {
-		ring := keep(b, newStore("v2", "v1"))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(newStutter()))
+		keys := keep(b, newStore("v2", "v1"))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(newStutter()))
 		b.ReportAllocs()
 		n := 0
 		for b.Loop() {
 			benchSend(b, rt, req)
 			n++
 		}
-		if sent := ring.Status().Versions[1].Requests; sent != uint64(n) {
+		if sent := keys.Status().Versions[1].Requests; sent != uint64(n) {
 			b.Fatalf("%d of %d requests fell back", sent, n)
 		}
 	})
@@ -215,7 +216,7 @@ func BenchmarkFallback(b *testing.B) {
 
 // BenchmarkVersion is reading the version in use, beside an empty call.
 func BenchmarkVersion(b *testing.B) {
-	ring := keep(b, source.Static(key("v1")))
+	keys := keep(b, source.Static(key("v1")))
 	b.Run("read=nothing", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -224,7 +225,7 @@ func BenchmarkVersion(b *testing.B) {
 	b.Run("read=rollingkeys", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if ring.Version() == "" {
+			if keys.Version() == "" {
 				b.Fatal("no version")
 			}
 		}
@@ -241,8 +242,8 @@ func BenchmarkLoopback(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ring := keep(b, source.Static(key("v1")))
-	for _, c := range append([]candidate{{"bare", base}}, candidates(ring, base)...) {
+	keys := keep(b, source.Static(key("v1")))
+	for _, c := range append([]candidate{{"bare", base}}, candidates(keys, base)...) {
 		b.Run("rt="+c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -58,9 +59,9 @@ func TestPipeBodyIsSentOnce(t *testing.T) {
 		}
 		srv := p.serve(t, g)
 		s := newStore("v1")
-		ring := keep(t, s)
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
-		move(t, ring, s, "v2", "v1")
+		keys := keep(t, s)
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
+		move(t, keys, s, "v2", "v1")
 		r, w := io.Pipe()
 		var writer sync.WaitGroup
 		writer.Go(func() {
@@ -228,7 +229,7 @@ func (f atEnd) Read([]byte) (int, error) {
 func TestUnwantedBodyIsNotAskedFor(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		srv := p.serve(t, newGate())
-		rt := transport.New(keep(t, newStore("v1"), source.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(srv.base(t)))
+		rt := transport.New(keep(t, newStore("v1"), ring.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(srv.base(t)))
 		body := &countingBody{Reader: strings.NewReader("order")}
 		req := request(t, http.MethodPost, srv.URL, body)
 		req.ContentLength = 5

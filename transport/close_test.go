@@ -7,21 +7,21 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
 // F44: idle connections are the base's; a base without the method is fine.
 func TestCloseIdleConnections(t *testing.T) {
 	closer := &closingBase{}
-	ring := keep(t, newStore("v1"))
-	rt := transport.New(ring, transport.Bearer(), transport.WithBase(closer))
+	keys := keep(t, newStore("v1"))
+	rt := transport.New(keys, transport.Bearer(), transport.WithBase(closer))
 	(&http.Client{Transport: rt}).CloseIdleConnections()
 	(&http.Client{Transport: transport.Route(transport.Rule{Transport: rt}, transport.Rule{})}).CloseIdleConnections()
 	if n := closer.closed.Load(); n != 2 {
 		t.Errorf("forwarded %d times, want 2", n)
 	}
-	transport.New(ring, transport.Bearer(), transport.WithBase(stub{})).CloseIdleConnections()
+	transport.New(keys, transport.Bearer(), transport.WithBase(stub{})).CloseIdleConnections()
 }
 
 type closingBase struct {
@@ -48,8 +48,8 @@ func TestCloseLetsRequestsFinish(t *testing.T) {
 			_, _ = io.WriteString(w, "done")
 		}
 		srv := p.serve(t, g)
-		ring := keep(t, newStore("v1"))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		keys := keep(t, newStore("v1"))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		done := make(chan answer, 1)
 		go func() {
 			a, err := try(rt, get(t, srv.URL))
@@ -59,12 +59,12 @@ func TestCloseLetsRequestsFinish(t *testing.T) {
 			done <- a
 		}()
 		<-arrived
-		ring.Close()
+		keys.Close()
 		close(release)
 		if a := <-done; a.body != "done" {
 			t.Errorf("body %q", a.body)
 		}
-		if _, err := try(rt, get(t, srv.URL)); !errors.Is(err, source.ErrClosed) {
+		if _, err := try(rt, get(t, srv.URL)); !errors.Is(err, ring.ErrClosed) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -77,11 +77,11 @@ func TestCloseEndsTheWaitForTheSource(t *testing.T) {
 		g := newGate()
 		srv := p.serve(t, g)
 		s := newStore("v1")
-		ring := keep(t, s)
+		keys := keep(t, s)
 		s.mu.Lock()
 		s.hang = make(chan struct{}) // for ever
 		s.mu.Unlock()
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		before := s.count()
 		done := make(chan answer, 1)
 		go func() {
@@ -92,7 +92,7 @@ func TestCloseEndsTheWaitForTheSource(t *testing.T) {
 			done <- a
 		}()
 		eventually(t, "the source to be read", func() bool { return s.count() > before })
-		ring.Close()
+		keys.Close()
 		a := <-done
 		a.want(t, http.StatusUnauthorized, "v1", 1)
 		if a.body != "refused" {

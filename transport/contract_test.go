@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -44,8 +45,8 @@ func TestRequestStaysAsItIs(t *testing.T) {
 					}
 				}))
 				s := newStore("v2", "v1")
-				ring := keep(t, s)
-				rt := transport.New(ring, scheme, transport.WithBase(srv.base(t)))
+				keys := keep(t, s)
+				rt := transport.New(keys, scheme, transport.WithBase(srv.base(t)))
 				req := request(t, http.MethodPost, srv.URL+"/a?b=c", strings.NewReader("body"))
 				req.Header.Set("X-Mine", "1")
 				before, header, u := *req, req.Header.Clone(), *req.URL
@@ -76,7 +77,7 @@ func TestRequestStaysAsItIs(t *testing.T) {
 					if resp.StatusCode != http.StatusOK {
 						t.Errorf("status %d", resp.StatusCode)
 					}
-					move(t, ring, s, fmt.Sprintf("v%d", 2*i+4), fmt.Sprintf("v%d", 2*i+3))
+					move(t, keys, s, fmt.Sprintf("v%d", 2*i+4), fmt.Sprintf("v%d", 2*i+3))
 				}
 				close(stop)
 				reader.Wait()
@@ -159,7 +160,7 @@ func TestErrorsCloseTheBody(t *testing.T) {
 		ctx  context.Context
 		want error // nil: any
 	}{
-		"closed ring":         {rt: transport.New(closed, transport.Bearer(), transport.WithBase(base)), want: source.ErrClosed},
+		"closed ring":         {rt: transport.New(closed, transport.Bearer(), transport.WithBase(base)), want: ring.ErrClosed},
 		"no key":              {rt: transport.New(revoked, transport.Bearer(), transport.WithBase(base)), want: source.ErrNoKey},
 		"no ring":             {rt: transport.New(nil, transport.Bearer(), transport.WithBase(base)), want: source.ErrNoKey},
 		"no scheme":           {rt: transport.New(open, nil, transport.WithBase(base)), want: source.ErrNoKey},
@@ -233,9 +234,9 @@ func TestNilRequest(t *testing.T) {
 
 // F47, F48: stacked twice, what the transport leaves alone is still one attempt.
 func TestStackedOverCallersOwnKey(t *testing.T) {
-	ring := keep(t, newStore("v1"))
-	base := transport.New(ring, transport.Bearer(), transport.WithBase(takes("mine")), transport.WithPassThrough())
-	rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithPassThrough())
+	keys := keep(t, newStore("v1"))
+	base := transport.New(keys, transport.Bearer(), transport.WithBase(takes("mine")), transport.WithPassThrough())
+	rt := transport.New(keys, transport.Bearer(), transport.WithBase(base), transport.WithPassThrough())
 	req := get(t, "https://api.example.com")
 	req.Header.Set("Authorization", "Bearer "+sentinel+"mine")
 	send(t, rt, req).want(t, http.StatusOK, transport.CallersKey, 1)
@@ -255,9 +256,9 @@ func TestStackedTwice(t *testing.T) {
 					return strings.Join(v, ",")
 				}
 				srv := p.serve(t, g)
-				ring := keep(t, newStore("v2", "v1"))
-				inner := transport.New(ring, scheme, transport.WithBase(srv.base(t)))
-				outer := transport.New(ring, scheme, transport.WithBase(inner))
+				keys := keep(t, newStore("v2", "v1"))
+				inner := transport.New(keys, scheme, transport.WithBase(srv.base(t)))
+				outer := transport.New(keys, scheme, transport.WithBase(inner))
 				send(t, outer, get(t, srv.URL)).want(t, http.StatusOK, "v1", 2)
 				g.wantVersions(t, "v2", "v1")
 			})

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -222,8 +223,8 @@ func TestPassThrough(t *testing.T) {
 				got = wire(r)
 				return status(http.StatusUnauthorized), nil
 			})
-			ring := quiet(t, newStore("v1"), source.WithRefusalWait(0))
-			rt := transport.New(ring, c.scheme, transport.WithBase(base), transport.WithPassThrough())
+			keys := quiet(t, newStore("v1"), ring.WithRefusalWait(0))
+			rt := transport.New(keys, c.scheme, transport.WithBase(base), transport.WithPassThrough())
 			req := get(t, "https://api.example.com/v1")
 			c.set(req)
 			a := send(t, rt, req)
@@ -231,7 +232,7 @@ func TestPassThrough(t *testing.T) {
 			if !strings.Contains(got, dummy) && !strings.Contains(got, b64(dummy+":")) && !strings.Contains(got, b64("u:"+dummy)) || strings.Contains(got, sentinel) {
 				t.Error("the request was changed")
 			}
-			if st := ring.Status(); st.Versions[0].Requests != 0 || st.Callers.Requests != 1 {
+			if st := keys.Status(); st.Versions[0].Requests != 0 || st.Callers.Requests != 1 {
 				t.Errorf("counted %d and %d times", st.Versions[0].Requests, st.Callers.Requests)
 			}
 		})
@@ -245,14 +246,14 @@ func TestLastOfOverrideAndPassThroughCounts(t *testing.T) {
 		got = append(got, r.Header.Get("Authorization"))
 		return status(http.StatusOK), nil
 	})
-	ring := quiet(t, newStore("v1"))
+	keys := quiet(t, newStore("v1"))
 	for _, opts := range [][]transport.Option{
 		{transport.WithOverride(), transport.WithPassThrough(), transport.WithBase(base)},
 		{transport.WithPassThrough(), transport.WithOverride(), transport.WithBase(base)},
 	} {
 		req := get(t, "https://a.example")
 		header("Authorization", "Bearer "+dummy)(req)
-		send(t, transport.New(ring, transport.Bearer(), opts...), req)
+		send(t, transport.New(keys, transport.Bearer(), opts...), req)
 	}
 	if want := []string{"Bearer " + dummy, "Bearer " + sentinel + "v1"}; !slices.Equal(got, want) {
 		t.Error("another one counted")
@@ -283,7 +284,7 @@ func TestCallersKeysCount(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &store{set: source.Set{Keys: []source.Key{id}}, kick: make(chan struct{}, 1)}
-				ring := quiet(t, s)
+				keys := quiet(t, s)
 				out := make(chan struct{})
 				base := roundTripper(func(r *http.Request) (*http.Response, error) {
 					if r.URL.Path == "/long" {
@@ -291,7 +292,7 @@ func TestCallersKeysCount(t *testing.T) {
 					}
 					return status(http.StatusOK), nil
 				})
-				rt := transport.New(ring, c.scheme, transport.WithBase(base), transport.WithPassThrough())
+				rt := transport.New(keys, c.scheme, transport.WithBase(base), transport.WithPassThrough())
 				own := func(path string) *http.Request {
 					req := get(t, "https://a.example"+path)
 					c.set(req)
@@ -300,13 +301,13 @@ func TestCallersKeysCount(t *testing.T) {
 				s.mu.Lock()
 				s.set = source.Set{Keys: []source.Key{next, id}}
 				s.mu.Unlock()
-				if err := ring.Refresh(t.Context()); err != nil {
+				if err := keys.Refresh(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				safe := func(want bool, when string) {
 					t.Helper()
 					send(t, rt, get(t, "https://a.example/"))
-					st := ring.Status()
+					st := keys.Status()
 					if v := st.Versions[1]; v.Version != "v1" || v.SafeToRevoke != want {
 						t.Errorf("%s: %s safe to revoke: %v, %s", when, v.Version, v.SafeToRevoke, v.Reason)
 					}
@@ -318,7 +319,7 @@ func TestCallersKeysCount(t *testing.T) {
 					send(t, rt, own("/")).want(t, http.StatusOK, transport.CallersKey, 1)
 				}
 				safe(false, "just after")
-				st := ring.Status()
+				st := keys.Status()
 				if n := st.Versions[1].Requests; c.known != (n == 12) {
 					t.Errorf("%d requests of v1", n)
 				}
@@ -345,14 +346,14 @@ func TestCallersKeysCount(t *testing.T) {
 // F141
 func TestCallersKeysAreWarnedOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ring := quiet(t, newStore("v1"))
+		keys := quiet(t, newStore("v1"))
 		var told []string
-		defer ring.Subscribe(func(e source.Event) {
-			if e.Kind == source.Warning {
+		defer keys.Subscribe(func(e ring.Event) {
+			if e.Kind == ring.Warning {
 				told = append(told, e.Err.Error())
 			}
 		})()
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(takes("mine")), transport.WithPassThrough())
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(takes("mine")), transport.WithPassThrough())
 		for range 3 {
 			for range 5 {
 				req := get(t, "https://api.example.com/")

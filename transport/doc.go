@@ -1,11 +1,11 @@
 // Package transport puts the current key of a ring on each request, and sends a
 // request again with another key when the server refuses the one it carried.
 //
-//	ring, err := source.Keep(ctx, file.New("/run/secrets/api-key"))
+//	keys, err := ring.Keep(ctx, file.New("/run/secrets/api-key"))
 //	if err != nil {
 //		return err
 //	}
-//	client := &http.Client{Transport: transport.New(ring, transport.Bearer(),
+//	client := &http.Client{Transport: transport.New(keys, transport.Bearer(),
 //		transport.WithOrigin("https://api.example.com"))}
 //
 // [Keep] does both in one, and has the scheme look at the first keys as well. A
@@ -27,7 +27,7 @@
 // sends the ring's key in its place:
 //
 //	sdk := openai.NewClient(option.WithHTTPClient(&http.Client{
-//		Transport: provider.OpenAI().Transport(ring, transport.WithOverride())}))
+//		Transport: provider.OpenAI().Transport(keys, transport.WithOverride())}))
 //
 // [Transport.Middleware] is for SDKs, and WebSocket libraries, that take no
 // http.Client but a function around each request, [Transport.Sign] for those that have

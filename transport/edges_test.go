@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -24,9 +25,9 @@ type readerFunc func([]byte) (int, error)
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // quiet keeps a ring that polls hardly ever.
-func quiet(t *testing.T, s source.Source, opts ...source.Option) *source.Ring {
+func quiet(t *testing.T, s source.Source, opts ...ring.Option) *ring.Ring {
 	t.Helper()
-	r, err := source.Keep(t.Context(), s, append([]source.Option{source.WithLogger(nil), source.WithPoll(time.Hour)}, opts...)...)
+	r, err := ring.Keep(t.Context(), s, append([]ring.Option{ring.WithLogger(nil), ring.WithPoll(time.Hour)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,8 +112,8 @@ func TestPanickingBaseEndsTheAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var boom, v2ok atomic.Bool
 		s := newStore("v2", "v1")
-		ring := quiet(t, s, source.WithLockout())
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+		keys := quiet(t, s, ring.WithLockout())
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 			if boom.Swap(false) {
 				panic("base")
 			}
@@ -142,7 +143,7 @@ func TestPanickingBaseEndsTheAttempt(t *testing.T) {
 				return
 			}
 		}
-		t.Errorf("a day later every request still fails locally; in flight %d", ring.Status().Current.InFlight)
+		t.Errorf("a day later every request still fails locally; in flight %d", keys.Status().Current.InFlight)
 	})
 }
 
@@ -238,15 +239,15 @@ func TestOnlyASuccessProvesTheKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, code := range []int{403, 400, 404, 302} {
 			s := newStore("v2", "v1")
-			ring := quiet(t, s)
-			rt := transport.New(ring, transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+			keys := quiet(t, s)
+			rt := transport.New(keys, transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 				return status(code), nil
 			})))
 			time.Sleep(2 * time.Minute)
 			req, _ := http.NewRequest("GET", "https://a.example/", nil)
 			resp, _ := rt.RoundTrip(req)
 			resp.Body.Close()
-			st := ring.Status()
+			st := keys.Status()
 			for _, v := range st.Versions {
 				if v.Version == "v1" && v.SafeToRevoke {
 					t.Errorf("%d: v1 safe to revoke: %s; v2 %s", code, v.Reason, st.Current.State)
@@ -284,8 +285,8 @@ func TestErrorsOfTheBaseAreRedacted(t *testing.T) {
 // A request that needs no key does not care how the keys fare.
 func TestUnkeyedRequestUnderLockout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ring := quiet(t, newStore("v1"), source.WithLockout(), source.WithRefusalWait(0))
-		rt := transport.New(ring, private{transport.Bearer()}, transport.WithBase(takes()))
+		keys := quiet(t, newStore("v1"), ring.WithLockout(), ring.WithRefusalWait(0))
+		rt := transport.New(keys, private{transport.Bearer()}, transport.WithBase(takes()))
 		req, _ := http.NewRequest("GET", "https://a.example/private", nil)
 		rt.RoundTrip(req)
 		pub, _ := http.NewRequest("GET", "https://a.example/public", nil)
@@ -312,7 +313,7 @@ func TestRefusedRequestDoesNotBind(t *testing.T) {
 func TestSpareBodyIsClosed(t *testing.T) {
 	// ctx ends inside the refusal: body from GetBody closed?
 	var open atomic.Int64
-	rt := transport.New(quiet(t, newStore("v2", "v1"), source.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(takes()))
+	rt := transport.New(quiet(t, newStore("v2", "v1"), ring.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(takes()))
 	req, _ := http.NewRequest("POST", "https://a.example/", &countingBody{Reader: strings.NewReader("x")})
 	req.GetBody = func() (io.ReadCloser, error) { open.Add(1); return &spareBody{&open}, nil }
 	resp, err := rt.RoundTrip(req)
@@ -329,11 +330,11 @@ func TestErr(t *testing.T) {
 	if err := transport.New(nil, transport.Bearer()).Err(); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("no ring: %v", err)
 	}
-	ring := quiet(t, newStore("v1"))
-	if err := transport.New(ring, transport.Bearer(), transport.WithOrigin("no origin")).Err(); !errors.Is(err, transport.ErrOrigin) {
+	keys := quiet(t, newStore("v1"))
+	if err := transport.New(keys, transport.Bearer(), transport.WithOrigin("no origin")).Err(); !errors.Is(err, transport.ErrOrigin) {
 		t.Errorf("no origin: %v", err)
 	}
-	if err := transport.New(ring, transport.Bearer()).Err(); err != nil {
+	if err := transport.New(keys, transport.Bearer()).Err(); err != nil {
 		t.Error(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -37,14 +38,14 @@ func (exampleSource) Read(context.Context) (source.Set, error) {
 func ExampleNew() {
 	api := exampleAPI("secret")
 	defer api.Close()
-	ring, err := source.Keep(context.Background(), source.Static(source.Key{Secret: source.NewSecret("secret")}))
+	keys, err := ring.Keep(context.Background(), source.Static(source.Key{Secret: source.NewSecret("secret")}))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer ring.Close()
+	defer keys.Close()
 
-	client := &http.Client{Transport: transport.New(ring, transport.Bearer(), transport.WithOrigin(api.URL))}
+	client := &http.Client{Transport: transport.New(keys, transport.Bearer(), transport.WithOrigin(api.URL))}
 	resp, err := client.Get(api.URL)
 	if err != nil {
 		fmt.Println(err)
@@ -61,13 +62,13 @@ func ExampleNew() {
 func ExampleObserve() {
 	api := exampleAPI("old")
 	defer api.Close()
-	ring, err := source.Keep(context.Background(), exampleSource{}, source.WithLogger(nil))
+	keys, err := ring.Keep(context.Background(), exampleSource{}, ring.WithLogger(nil))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer ring.Close()
-	client := &http.Client{Transport: transport.New(ring, transport.Bearer())}
+	defer keys.Close()
+	client := &http.Client{Transport: transport.New(keys, transport.Bearer())}
 
 	ctx, seen := transport.Observe(context.Background())
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, api.URL, strings.NewReader("order"))
@@ -103,12 +104,12 @@ func ExampleWithClassifier() {
 
 // A read-only key for reading, the trading key for everything else.
 func ExampleRoute() {
-	keep := func(version string) *source.Ring {
-		ring, err := source.Keep(context.Background(), source.Static(source.Key{Version: version, Secret: source.NewSecret("secret")}))
+	keep := func(version string) *ring.Ring {
+		keys, err := ring.Keep(context.Background(), source.Static(source.Key{Version: version, Secret: source.NewSecret("secret")}))
 		if err != nil {
 			panic(err)
 		}
-		return ring
+		return keys
 	}
 	reading, trading := keep("reading"), keep("trading")
 	defer reading.Close()
@@ -140,14 +141,14 @@ func ExampleRoute() {
 func ExampleWithOverride() {
 	api := exampleAPI("secret")
 	defer api.Close()
-	ring, err := source.Keep(context.Background(), source.Static(source.Key{Secret: source.NewSecret("secret")}))
+	keys, err := ring.Keep(context.Background(), source.Static(source.Key{Secret: source.NewSecret("secret")}))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer ring.Close()
+	defer keys.Close()
 
-	client := &http.Client{Transport: transport.New(ring, transport.Bearer(), transport.WithOverride())} // for the SDK
+	client := &http.Client{Transport: transport.New(keys, transport.Bearer(), transport.WithOverride())} // for the SDK
 	req, _ := http.NewRequest(http.MethodGet, api.URL, nil)
 	req.Header.Set("Authorization", "Bearer unused") // by the SDK
 	resp, err := client.Do(req)
@@ -164,13 +165,13 @@ func ExampleWithOverride() {
 func ExampleTransport_Middleware() {
 	api := exampleAPI("old")
 	defer api.Close()
-	ring, err := source.Keep(context.Background(), exampleSource{}, source.WithLogger(nil))
+	live, err := ring.Keep(context.Background(), exampleSource{}, ring.WithLogger(nil))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer ring.Close()
-	keys := transport.New(ring, transport.Bearer(), transport.WithOrigin(api.URL))
+	defer live.Close()
+	keys := transport.New(live, transport.Bearer(), transport.WithOrigin(api.URL))
 	// dial stands for the library: it sends the handshake with a header.
 	dial := func(url string, header http.Header) (*http.Response, error) {
 		req, _ := http.NewRequest(http.MethodGet, url, nil)
@@ -196,13 +197,13 @@ func ExampleTransport_Middleware() {
 func ExampleTransport_Sign() {
 	api := exampleAPI("old")
 	defer api.Close()
-	ring, err := source.Keep(context.Background(), exampleSource{}, source.WithLogger(nil))
+	live, err := ring.Keep(context.Background(), exampleSource{}, ring.WithLogger(nil))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer ring.Close()
-	keys := transport.New(ring, transport.Bearer(), transport.WithOrigin(api.URL))
+	defer live.Close()
+	keys := transport.New(live, transport.Bearer(), transport.WithOrigin(api.URL))
 
 	req, _ := http.NewRequest(http.MethodGet, api.URL, nil)
 	signed, err := keys.Sign(req)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // An exchange is one request on its way: its attempts, one after the other.
@@ -14,7 +15,7 @@ type exchange struct {
 	req      *http.Request // the caller's
 	base     http.RoundTripper
 	out      *http.Request // what is sent for it
-	a        source.Attempt
+	a        ring.Attempt
 	body     body
 	obs      *Observation // nil: nobody looks
 	first    string       // the version that the request left with

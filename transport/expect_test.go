@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -56,7 +56,7 @@ func TestExpectContinueRefusedForGood(t *testing.T) {
 		srv := p.serve(t, newGate())
 		base := srv.base(t)
 		base.ExpectContinueTimeout = time.Hour
-		rt := transport.New(keep(t, newStore("v1"), source.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(base))
+		rt := transport.New(keep(t, newStore("v1"), ring.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(base))
 		for _, replay := range []bool{true, false} {
 			body := &countingBody{Reader: strings.NewReader("order")}
 			req := request(t, http.MethodPost, srv.URL, body)

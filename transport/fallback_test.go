@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -19,8 +20,8 @@ func TestFallsBackToPreviousOn401(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		g := newGate("v1")
 		srv := p.serve(t, g)
-		ring := keep(t, newStore("v2", "v1"))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		keys := keep(t, newStore("v2", "v1"))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		a := send(t, rt, request(t, http.MethodPost, srv.URL, strings.NewReader("order")))
 		a.want(t, http.StatusOK, "v1", 2)
 		if a.body != "order" || !a.seen.Moved() {
@@ -51,8 +52,8 @@ func TestLateRefusalKeepsNewVersion(t *testing.T) {
 		}
 		srv := p.serve(t, g)
 		s := newStore("v1")
-		ring := keep(t, s)
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		keys := keep(t, s)
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		late := make(chan answer, 1)
 		go func() {
 			a, err := try(rt, get(t, srv.URL))
@@ -62,7 +63,7 @@ func TestLateRefusalKeepsNewVersion(t *testing.T) {
 			late <- a
 		}()
 		<-arrived
-		move(t, ring, s, "v2", "v1")
+		move(t, keys, s, "v2", "v1")
 		close(release)
 		a := <-late
 		a.want(t, http.StatusOK, "v2", 2)
@@ -79,10 +80,10 @@ func TestFallsBackAcrossTwoRotations(t *testing.T) {
 		g := newGate("v2")
 		srv := p.serve(t, g)
 		s := newStore("v1")
-		ring := keep(t, s)
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
-		move(t, ring, s, "v2", "v1")
-		move(t, ring, s, "v3", "v2", "v1")
+		keys := keep(t, s)
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
+		move(t, keys, s, "v2", "v1")
+		move(t, keys, s, "v3", "v2", "v1")
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v2", 2)
 		g.accept("v1")
 		a := send(t, rt, get(t, srv.URL))
@@ -100,8 +101,8 @@ func TestRefusedPreviousIsNotTriedAgain(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		g := newGate("v1")
 		srv := p.serve(t, g)
-		ring := keep(t, newStore("v2", "v1"), source.WithRefusalWait(0))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		keys := keep(t, newStore("v2", "v1"), ring.WithRefusalWait(0))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 2)
 		g.accept("v2") // v1 is out, early
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v2", 2)
@@ -133,13 +134,13 @@ func TestRollbackAtTheSource(t *testing.T) {
 		g := newGate("v1", "v2")
 		srv := p.serve(t, g)
 		s := newStore("v1")
-		ring := keep(t, s)
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		keys := keep(t, s)
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		for _, versions := range [][]string{{"v2", "v1"}, {"v1", "v2"}, {"v2", "v1"}} {
-			move(t, ring, s, versions...)
+			move(t, keys, s, versions...)
 			send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, versions[0], 1)
 		}
-		move(t, ring, s, "v1", "v2")
+		move(t, keys, s, "v1", "v2")
 		g.accept("v2")
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v2", 2)
 	})
@@ -154,12 +155,12 @@ func TestUnusableKeyNeverBecomesCurrent(t *testing.T) {
 		g := newGate("v1")
 		srv := p.serve(t, g)
 		s := newStore("v1")
-		ring := keep(t, s)
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		keys := keep(t, s)
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		s.mu.Lock()
 		s.set = source.Set{Keys: []source.Key{{Version: "v2", Secret: source.NewSecret(sentinel + "v2\r\nX-Evil: 1")}}}
 		s.mu.Unlock()
-		err := ring.Refresh(t.Context())
+		err := keys.Refresh(t.Context())
 		if !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), sentinel) {
 			t.Errorf("error %v", err)
 		}
@@ -185,12 +186,12 @@ func TestOddRefusalOfTheOnlyKey(t *testing.T) {
 			g.ServeHTTP(w, r)
 		}))
 		var alarms atomic.Int64
-		ring := keep(t, newStore("v1"), source.WithObserver(func(e source.Event) {
-			if e.Kind == source.AllRefused {
+		keys := keep(t, newStore("v1"), ring.WithObserver(func(e ring.Event) {
+			if e.Kind == ring.AllRefused {
 				alarms.Add(1)
 			}
 		}))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 1)
 		for range 5 {
 			odd.Store(true)
@@ -200,7 +201,7 @@ func TestOddRefusalOfTheOnlyKey(t *testing.T) {
 				t.Errorf("the body came back as %q", a.body)
 			}
 		}
-		if st := ring.Status(); st.Current.Refused != 5 || st.Current.State != source.StateAccepted || !st.Healthy || alarms.Load() > 0 {
+		if st := keys.Status(); st.Current.Refused != 5 || st.Current.State != ring.StateAccepted || !st.Healthy || alarms.Load() > 0 {
 			t.Errorf("%d alarms, %+v", alarms.Load(), st.Current)
 		}
 		odd.Store(true)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -136,8 +136,8 @@ func TestFallsBackOnRPCStatus(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			protocols(t, func(t *testing.T, p protocol) {
 				srv := p.serve(t, &rpc{good: "v1", kind: kind})
-				ring := keep(t, newStore("v2", "v1"))
-				rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(transport.GRPC))
+				keys := keep(t, newStore("v2", "v1"))
+				rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(transport.GRPC))
 				a := send(t, rt, request(t, http.MethodPost, srv.URL, strings.NewReader("call")))
 				a.want(t, http.StatusOK, "v1", 2)
 				if !strings.HasPrefix(a.body, string(frame(0, "message"))) {
@@ -146,11 +146,11 @@ func TestFallsBackOnRPCStatus(t *testing.T) {
 				if kind == "application/grpc" && a.Trailer.Get("Grpc-Status") != "0" {
 					t.Errorf("trailer %v", a.Trailer)
 				}
-				st := ring.Status()
-				if v := st.Versions[0]; v.State != source.StateRefused || v.Accepted != 0 {
+				st := keys.Status()
+				if v := st.Versions[0]; v.State != ring.StateRefused || v.Accepted != 0 {
 					t.Errorf("v2 is %s, accepted %d times", v.State, v.Accepted)
 				}
-				if v := st.Versions[1]; v.State != source.StateAccepted {
+				if v := st.Versions[1]; v.State != ring.StateAccepted {
 					t.Errorf("v1 is %s", v.State)
 				}
 			})
@@ -172,13 +172,13 @@ func TestRPCStreamWithoutAMessage(t *testing.T) {
 			resp.Body = r
 			return resp, nil
 		})
-		ring := quiet(t, newStore("v1"))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithClassifier(transport.GRPC))
+		keys := quiet(t, newStore("v1"))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(base), transport.WithClassifier(transport.GRPC))
 		resp, err := rt.RoundTrip(get(t, "https://a.example"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v := ring.Status().Current; v.Accepted != 0 || v.State != source.StateUnknown || v.InFlight != 0 {
+		if v := keys.Status().Current; v.Accepted != 0 || v.State != ring.StateUnknown || v.InFlight != 0 {
 			t.Errorf("%+v", v)
 		}
 		go func() {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -25,8 +26,8 @@ func TestKeepPreparesOnce(t *testing.T) {
 	})
 	s := newStore("bad", "v1")
 	switched := make(chan string, 10)
-	rt, err := transport.Keep(t.Context(), s, scheme, []source.Option{source.WithLogger(nil), source.WithObserver(func(e source.Event) {
-		if e.Kind == source.Switched {
+	rt, err := transport.Keep(t.Context(), s, scheme, []ring.Option{ring.WithLogger(nil), ring.WithObserver(func(e ring.Event) {
+		if e.Kind == ring.Switched {
 			switched <- e.Version
 		}
 	})}, transport.WithBase(takes("v1", "v2")))
@@ -75,9 +76,9 @@ func TestKeepOfNothing(t *testing.T) {
 //
 // F19
 func TestSecondTransportThatCannot(t *testing.T) {
-	ring := quiet(t, newStore("v1"))
-	good := transport.New(ring, transport.Bearer(), transport.WithBase(takes("v1")))
-	bad := transport.New(ring, transport.Header("X Api Key"), transport.WithBase(takes("v1")))
+	keys := quiet(t, newStore("v1"))
+	good := transport.New(keys, transport.Bearer(), transport.WithBase(takes("v1")))
+	bad := transport.New(keys, transport.Header("X Api Key"), transport.WithBase(takes("v1")))
 	if _, err := try(bad, get(t, "https://a.example/")); !errors.Is(err, source.ErrUnusable) {
 		t.Errorf("%v", err)
 	}
@@ -121,12 +122,12 @@ func TestNilFunctionIsNoSigner(t *testing.T) {
 			return transport.Bearer().Prepare(k)
 		})
 		s := newStore("v1")
-		ring := keep(t, s)
-		rt := transport.New(ring, scheme, transport.WithBase(takes("v1")))
-		move(t, ring, s, "v2", "v1")
+		keys := keep(t, s)
+		rt := transport.New(keys, scheme, transport.WithBase(takes("v1")))
+		move(t, keys, s, "v2", "v1")
 		a, err := try(rt, get(t, "https://api.example.com"))
-		if err != nil || a.seen.Version() != "v1" || ring.Version() != "v1" {
-			t.Errorf("%s: error %v with %q, current %q", name, err, a.seen.Version(), ring.Version())
+		if err != nil || a.seen.Version() != "v1" || keys.Version() != "v1" {
+			t.Errorf("%s: error %v with %q, current %q", name, err, a.seen.Version(), keys.Version())
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -47,14 +48,14 @@ func TestLockoutWaitsForEachRotation(t *testing.T) {
 		api.SetRefusal(refusal)
 		v1 := api.Issue(mockapi.Spec{})
 		src := &shelfOfOne{key: v1}
-		ring, err := source.Keep(t.Context(), src, source.WithLogger(nil), source.WithLockout())
+		keys, err := ring.Keep(t.Context(), src, ring.WithLogger(nil), ring.WithLockout())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ring.Close()
+		defer keys.Close()
 		base := &http.Transport{DialContext: api.Dial}
 		defer base.CloseIdleConnections()
-		c := &http.Client{Transport: transport.New(ring, transport.Bearer(), transport.WithBase(base))}
+		c := &http.Client{Transport: transport.New(keys, transport.Bearer(), transport.WithBase(base))}
 
 		begun := time.Now()
 		serverFirst := begun.Add(2600 * time.Millisecond)
@@ -90,7 +91,7 @@ func TestLockoutWaitsForEachRotation(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		v2 := api.Issue(mockapi.Spec{Inactive: true})
 		src.set(v2)
-		if err := ring.Refresh(t.Context()); err != nil {
+		if err := keys.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(350 * time.Millisecond)

@@ -8,36 +8,37 @@ import (
 	"runtime"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/internal/origin"
 )
 
 // New returns a transport that draws keys from ring and puts them on requests by
 // scheme. It never fails: what is wrong with its arguments, every request will
 // say, and [Transport.Err].
-func New(ring *source.Ring, scheme Scheme, opts ...Option) *Transport {
+func New(keys *ring.Ring, scheme Scheme, opts ...Option) *Transport {
 	t, o := build(scheme, opts)
-	if t.err == nil && ring == nil {
+	if t.err == nil && keys == nil {
 		t.err = fmt.Errorf("transport: %w: New was given no ring", source.ErrNoKey)
 	}
 	if t.err == nil {
 		var release func()
-		t.slot, release, _ = ring.Prepare(prepare(scheme)) // a key that cannot be used is the ring's to report
+		t.slot, release, _ = keys.Prepare(prepare(scheme)) // a key that cannot be used is the ring's to report
 		runtime.AddCleanup(t, func(release func()) { release() }, release)
-		t.draw(ring, o)
+		t.draw(keys, o)
 	}
 	return t
 }
 
-// Keep is [source.Keep] and New in one: every key passes the scheme before it may
+// Keep is [ring.Keep] and New in one: every key passes the scheme before it may
 // be used, from the first set on, which New comes too late for. Closing the ring,
-// t.Ring().Close(), ends it. Errors are those of source.Keep, or say what is
+// t.Ring().Close(), ends it. Errors are those of ring.Keep, or say what is
 // wrong with the arguments.
-func Keep(ctx context.Context, src source.Source, scheme Scheme, ring []source.Option, opts ...Option) (*Transport, error) {
+func Keep(ctx context.Context, src source.Source, scheme Scheme, keys []ring.Option, opts ...Option) (*Transport, error) {
 	t, o := build(scheme, opts)
 	if t.err != nil {
 		return nil, t.err
 	}
-	kept, err := source.Keep(ctx, src, append([]source.Option{source.WithPrepare(prepare(scheme))}, ring...)...)
+	kept, err := ring.Keep(ctx, src, append([]ring.Option{ring.WithPrepare(prepare(scheme))}, keys...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,12 +92,12 @@ func prepare(scheme Scheme) func(source.Key) (any, error) {
 	}
 }
 
-func (t *Transport) draw(ring *source.Ring, o *options) {
-	t.ring = ring
+func (t *Transport) draw(keys *ring.Ring, o *options) {
+	t.ring = keys
 	if o.recycle {
 		base := t.base // and not t, which the ring must not hold (F116)
-		stop := ring.Subscribe(func(e source.Event) {
-			if e.Kind == source.Switched || e.Kind == source.RolledBack {
+		stop := keys.Subscribe(func(e ring.Event) {
+			if e.Kind == ring.Switched || e.Kind == ring.RolledBack {
 				closeIdle(base)
 			}
 		})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/remote"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -27,8 +28,8 @@ func TestObservation(t *testing.T) {
 		g := newGate("v1")
 		srv := p.serve(t, g)
 		s := newStore("v2", "v1")
-		ring := keep(t, s, source.WithRefusalWait(0))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithVersionHeader("Key-Version"))
+		keys := keep(t, s, ring.WithRefusalWait(0))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithVersionHeader("Key-Version"))
 		expect := func(what string, status int, version string, attempts int, moved bool) {
 			t.Helper()
 			a := send(t, rt, get(t, srv.URL))
@@ -39,7 +40,7 @@ func TestObservation(t *testing.T) {
 		}
 		expect("fell back", 200, "v1", 2, true)
 		expect("went on with it", 200, "v1", 1, false)
-		move(t, ring, s, "v3")
+		move(t, keys, s, "v3")
 		expect("refused", 401, "v3", 1, false)
 		g.accept("v3")
 		expect("accepted", 200, "v3", 1, false)
@@ -62,9 +63,9 @@ func TestObservationOfARedirectElsewhere(t *testing.T) {
 
 // Nothing was sent, and nothing is reported as sent.
 func TestObservationOfWhatWasNotSent(t *testing.T) {
-	ring := keep(t, newStore("v1"))
-	ring.Close()
-	a, err := try(transport.New(ring, transport.Bearer(), transport.WithBase(stub{})), get(t, "https://api.example.com"))
+	keys := keep(t, newStore("v1"))
+	keys.Close()
+	a, err := try(transport.New(keys, transport.Bearer(), transport.WithBase(stub{})), get(t, "https://api.example.com"))
 	if err == nil || a.seen.Attempts() != 0 || a.seen.Version() != "" || a.seen.Moved() {
 		t.Errorf("error %v; version %q, %d attempts", err, a.seen.Version(), a.seen.Attempts())
 	}
@@ -81,10 +82,10 @@ func TestUnkeyedRequest(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		g := newGate("v1")
 		srv := p.serve(t, g)
-		ring := keep(t, newStore("v1"))
-		rt := transport.New(ring, private{transport.Bearer()}, transport.WithBase(srv.base(t)))
+		keys := keep(t, newStore("v1"))
+		rt := transport.New(keys, private{transport.Bearer()}, transport.WithBase(srv.base(t)))
 		send(t, rt, get(t, srv.URL+"/public")).want(t, http.StatusUnauthorized, "", 1)
-		if st := ring.Status(); st.Current.Refused != 0 || st.Current.Accepted != 0 || st.Current.InFlight != 0 || !st.Healthy {
+		if st := keys.Status(); st.Current.Refused != 0 || st.Current.Accepted != 0 || st.Current.InFlight != 0 || !st.Healthy {
 			t.Errorf("status %+v", st.Current)
 		}
 		send(t, rt, get(t, srv.URL+"/private")).want(t, http.StatusOK, "v1", 1)
@@ -97,12 +98,12 @@ func TestRecycle(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		srv := p.serve(t, newGate("v1", "v2"))
 		s := newStore("v1")
-		ring := keep(t, s)
+		keys := keep(t, s)
 		base := &recycled{Transport: srv.base(t), closed: make(chan struct{}, 8)}
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithRecycle())
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(base), transport.WithRecycle())
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 1)
 		for i, versions := range [][]string{{"v2", "v1"}, {"v1", "v2"}} { // a switch, and a rollback
-			move(t, ring, s, versions...)
+			move(t, keys, s, versions...)
 			<-base.closed
 			send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, versions[0], 1)
 			send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, versions[0], 1)
@@ -157,8 +158,8 @@ func TestInstalledAsDefaultTransport(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ring := keep(t, src)
-		rt := transport.New(ring, transport.Bearer(), transport.WithOrigin(srv.URL)) // its base: the default
+		live := keep(t, src)
+		rt := transport.New(live, transport.Bearer(), transport.WithOrigin(srv.URL)) // its base: the default
 		http.DefaultTransport = rt
 		ctx, seen := transport.Observe(t.Context())
 		resp, err := http.DefaultClient.Do(get(t, srv.URL).WithContext(ctx))
@@ -169,7 +170,7 @@ func TestInstalledAsDefaultTransport(t *testing.T) {
 		if resp.StatusCode != http.StatusOK || seen.Attempts() != 1 {
 			t.Errorf("status %d after %d attempts", resp.StatusCode, seen.Attempts())
 		}
-		if err := ring.Refresh(t.Context()); err != nil {
+		if err := live.Refresh(t.Context()); err != nil {
 			t.Error(err)
 		}
 		if n := keyed.Load(); n != 0 {
@@ -188,10 +189,10 @@ func TestInsideARetryLibrary(t *testing.T) {
 		const retries = 3
 		g := newGate()
 		srv := p.serve(t, g)
-		ring := keep(t, newStore("v3", "v2", "v1"), source.WithRefusalWait(0))
+		keys := keep(t, newStore("v3", "v2", "v1"), ring.WithRefusalWait(0))
 		client := retryablehttp.NewClient()
 		client.Logger, client.RetryMax, client.RetryWaitMin, client.RetryWaitMax = nil, retries, 0, 0
-		client.HTTPClient = &http.Client{Transport: transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))}
+		client.HTTPClient = &http.Client{Transport: transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))}
 		client.ErrorHandler = retryablehttp.PassthroughErrorHandler
 		client.CheckRetry = func(_ context.Context, resp *http.Response, err error) (bool, error) {
 			return err == nil && resp.StatusCode == http.StatusUnauthorized, nil

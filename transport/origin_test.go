@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -105,7 +105,7 @@ func TestNoKeyOverPlainHTTP(t *testing.T) {
 		dialled = append(dialled, address)
 		return nil, errBase
 	}}
-	ring := keep(t, newStore("v1"))
+	keys := keep(t, newStore("v1"))
 	for _, c := range []struct {
 		url      string
 		insecure bool
@@ -130,7 +130,7 @@ func TestNoKeyOverPlainHTTP(t *testing.T) {
 		if c.insecure {
 			opts = append(opts, transport.WithInsecureHTTP())
 		}
-		_, err := transport.New(ring, transport.Bearer(), opts...).RoundTrip(get(t, c.url))
+		_, err := transport.New(keys, transport.Bearer(), opts...).RoundTrip(get(t, c.url))
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: error %v, want %v", c.url, err, c.want)
 		}
@@ -139,7 +139,7 @@ func TestNoKeyOverPlainHTTP(t *testing.T) {
 		}
 	}
 	// Named as an origin it is refused at once, whatever the request.
-	rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithOrigin("http://api.example.com"))
+	rt := transport.New(keys, transport.Bearer(), transport.WithBase(base), transport.WithOrigin("http://api.example.com"))
 	if _, err := rt.RoundTrip(get(t, "https://api.example.com")); !errors.Is(err, transport.ErrInsecure) {
 		t.Errorf("error %v", err)
 	}
@@ -199,7 +199,7 @@ func TestErrorsDoNotQuoteTheKey(t *testing.T) {
 		return nil, &url.Error{Op: "proxy for", URL: req.URL.String(), Err: errBase}
 	}}
 	for _, b := range []http.RoundTripper{&http.Transport{}, base} {
-		client := &http.Client{Transport: transport.New(keep(t, newStore("v1"), source.WithOverlap(0)), transport.Query("key"), transport.WithBase(b))}
+		client := &http.Client{Transport: transport.New(keep(t, newStore("v1"), ring.WithOverlap(0)), transport.Query("key"), transport.WithBase(b))}
 		_, err := client.Get("http://" + address + "/?a=b")
 		var said *url.Error
 		if !errors.As(err, &said) || strings.Contains(err.Error(), sentinel) || strings.Contains(said.URL, sentinel) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -33,8 +34,8 @@ func TestPanicsInCallbacks(t *testing.T) {
 			protocols(t, func(t *testing.T, p protocol) {
 				g := newGate("v1")
 				srv := p.serve(t, g)
-				ring := keep(t, newStore("v2", "v1"), source.WithObserver(func(source.Event) { panic("observer") }))
-				rt := transport.New(ring, transport.Bearer(), append(opts, transport.WithBase(srv.base(t)))...)
+				keys := keep(t, newStore("v2", "v1"), ring.WithObserver(func(ring.Event) { panic("observer") }))
+				rt := transport.New(keys, transport.Bearer(), append(opts, transport.WithBase(srv.base(t)))...)
 				a := send(t, rt, get(t, srv.URL))
 				a.want(t, http.StatusUnauthorized, "v2", 1)
 				if a.body != "refused" {
@@ -44,7 +45,7 @@ func TestPanicsInCallbacks(t *testing.T) {
 				if a := send(t, rt, get(t, srv.URL)); a.StatusCode != http.StatusOK {
 					t.Errorf("status %d", a.StatusCode)
 				}
-				for _, v := range ring.Status().Versions {
+				for _, v := range keys.Status().Versions {
 					if v.InFlight != 0 {
 						t.Errorf("%s: %d attempts in flight", v.Version, v.InFlight)
 					}
@@ -56,13 +57,13 @@ func TestPanicsInCallbacks(t *testing.T) {
 		signs := transport.SchemeFunc(func(k source.Key) (transport.Signer, error) {
 			return transport.SignerFunc(func(req *http.Request) error { panic("signing with " + k.Secret.Expose()) }), nil
 		})
-		ring := keep(t, newStore("v1"))
+		keys := keep(t, newStore("v1"))
 		body := &countingBody{Reader: strings.NewReader("order")}
-		resp, err := transport.New(ring, signs, transport.WithBase(stub{})).RoundTrip(request(t, http.MethodPost, "https://api.example.com", body))
+		resp, err := transport.New(keys, signs, transport.WithBase(stub{})).RoundTrip(request(t, http.MethodPost, "https://api.example.com", body))
 		if resp != nil || err == nil || strings.Contains(err.Error(), sentinel) || body.closed.Load() == 0 {
 			t.Errorf("%v, error %v, closed %d times", resp, err, body.closed.Load())
 		}
-		if n := ring.Status().Current.InFlight; n != 0 {
+		if n := keys.Status().Current.InFlight; n != 0 {
 			t.Errorf("%d attempts in flight", n)
 		}
 	})
@@ -101,8 +102,8 @@ func TestPanicsInTheSchemesMethods(t *testing.T) {
 	for name, scheme := range map[string]*asking{"NeedsKey": {needs: boom}, "Once": {once: boom}, "Serial": {serial: boom}} {
 		t.Run(name, func(t *testing.T) {
 			scheme.Scheme = transport.Bearer()
-			ring := keep(t, newStore("v1"))
-			rt := transport.New(ring, scheme, transport.WithBase(takes("v1")))
+			keys := keep(t, newStore("v1"))
+			rt := transport.New(keys, scheme, transport.WithBase(takes("v1")))
 			body := &countingBody{Reader: strings.NewReader("order")}
 			resp, err := rt.RoundTrip(request(t, http.MethodPost, "https://api.example.com", body))
 			if resp != nil || !errors.Is(err, source.ErrUnusable) || strings.Contains(fmt.Sprintf("%v %#v", err, err), sentinel) {
@@ -111,7 +112,7 @@ func TestPanicsInTheSchemesMethods(t *testing.T) {
 			if n := body.closed.Load(); n != 1 {
 				t.Errorf("the body was closed %d times", n)
 			}
-			if n := ring.Status().Current.InFlight; n != 0 {
+			if n := keys.Status().Current.InFlight; n != 0 {
 				t.Errorf("%d attempts in flight", n)
 			}
 			scheme.needs, scheme.once, scheme.serial = nil, nil, nil

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -24,8 +24,8 @@ func TestRejectAllIsOneAttemptEach(t *testing.T) {
 		g := newGate()
 		srv := p.serve(t, g)
 		s := newStore("v2", "v1")
-		ring := keep(t, s, source.WithRefusalWait(0))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		keys := keep(t, s, ring.WithRefusalWait(0))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() {
@@ -60,8 +60,8 @@ func TestServerMovedFirst(t *testing.T) {
 		g := newGate("v2")
 		srv := p.serve(t, g)
 		s := newStore("v1")
-		ring := keep(t, s, source.WithRefusalWait(30*time.Second))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		keys := keep(t, s, ring.WithRefusalWait(30*time.Second))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		hang := make(chan struct{})
 		s.mu.Lock()
 		before := s.reads
@@ -112,8 +112,8 @@ func TestServerMovedFirstAndTheSourceNotifies(t *testing.T) {
 		g := newGate("v2")
 		srv := p.serve(t, g)
 		s := newStore("v1")
-		ring := keep(t, s, source.WithRefusalWait(30*time.Second))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		keys := keep(t, s, ring.WithRefusalWait(30*time.Second))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		before := s.count()
 		done := make(chan error, 1)
 		go func() {
@@ -150,8 +150,8 @@ func TestOverlappingRefusalsGetAnotherVersion(t *testing.T) {
 		}
 		srv := p.serve(t, g)
 		s := newStore("v1")
-		ring := keep(t, s)
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		keys := keep(t, s)
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		var wg sync.WaitGroup
 		for i := range 2 {
 			wg.Go(func() {
@@ -168,7 +168,7 @@ func TestOverlappingRefusalsGetAnotherVersion(t *testing.T) {
 			})
 			eventually(t, "the request to arrive", func() bool { return len(g.records()) >= i+1 })
 			if i == 0 {
-				move(t, ring, s, "v2", "v1")
+				move(t, keys, s, "v2", "v1")
 				s.mu.Lock()
 				s.set = listed("v3", "v2", "v1") // for whoever reads
 				s.mu.Unlock()

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -90,13 +91,13 @@ func TestRewoundBodyArrivesWhole(t *testing.T) {
 							if expect != "" {
 								req.Header.Set("Expect", expect)
 							}
-							ring, err := source.Keep(t.Context(), newStore("v2", "v1"), source.WithLogger(nil)) // which knows of no refusal
+							keys, err := ring.Keep(t.Context(), newStore("v2", "v1"), ring.WithLogger(nil)) // which knows of no refusal
 							if err != nil {
 								t.Error(err)
 								return
 							}
-							a, err := try(transport.New(ring, transport.Bearer(), transport.WithBase(base)), req)
-							_ = ring.Close()
+							a, err := try(transport.New(keys, transport.Bearer(), transport.WithBase(base)), req)
+							_ = keys.Close()
 							if err != nil || a.StatusCode != http.StatusOK {
 								t.Errorf("request %d: %v, %v", i, a.Response, err)
 								continue

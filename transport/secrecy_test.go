@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -40,7 +41,7 @@ func TestNoSecretInResponsesAndErrors(t *testing.T) {
 						w.WriteHeader(http.StatusUnauthorized)
 					}
 				}))
-				rt := transport.New(keep(t, newStore("v1"), source.WithRefusalWait(0)), scheme, transport.WithBase(srv.base(t)))
+				rt := transport.New(keep(t, newStore("v1"), ring.WithRefusalWait(0)), scheme, transport.WithBase(srv.base(t)))
 				for _, path := range []string{"/", "/refused", "/bad-location", "/loop", "/cut"} {
 					resp, err := (&http.Client{Transport: rt}).Do(get(t, srv.URL+path))
 					leaks(t, path+": the error", err)

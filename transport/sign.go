@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // Signed is a request that carries a key by [Transport.Sign]. It is safe for
@@ -168,17 +168,17 @@ func (s *Signed) Done(resp *http.Response, err error) (again bool) {
 // sent in its place: the ring's choice after the refusal, the same key if its time was
 // wrong. The body is not touched: req's own is to be had again, from GetBody. It
 // blocks, within req's context, while the source is asked for another key. If there is
-// none the error wraps [source.ErrRefused]; then, and after any other error, the refusal
+// none the error wraps [ring.ErrRefused]; then, and after any other error, the refusal
 // stands.
 func (s *Signed) Again(req *http.Request) error {
 	if s == nil || req == nil || req.URL == nil {
-		return fmt.Errorf("transport: %w: there is nothing to send again", source.ErrRefused)
+		return fmt.Errorf("transport: %w: there is nothing to send again", ring.ErrRefused)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := &s.x
 	if s.state != signedRefused {
-		return fmt.Errorf("transport: %w: there is nothing to send again", source.ErrRefused)
+		return fmt.Errorf("transport: %w: there is nothing to send again", ring.ErrRefused)
 	}
 	if bound, err := x.t.origins.Bound(req); err != nil || !bound {
 		s.end()
@@ -190,7 +190,7 @@ func (s *Signed) Again(req *http.Request) error {
 		x.a.Again()
 		x.resynced = true
 	case !x.a.Next(req.Context(), s.verdict == Doubtful):
-		return fmt.Errorf("transport: %w", source.ErrRefused)
+		return fmt.Errorf("transport: %w", ring.ErrRefused)
 	default:
 		x.refused = s.verdict
 	}

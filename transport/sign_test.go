@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -43,9 +44,9 @@ func TestSign(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		g := newGate("v1")
 		srv := p.serve(t, g)
-		ring := keep(t, newStore("v2", "v1"))
+		keys := keep(t, newStore("v2", "v1"))
 		base := srv.base(t)
-		rt := transport.New(ring, transport.Bearer(), transport.WithOverride())
+		rt := transport.New(keys, transport.Bearer(), transport.WithOverride())
 		order := func() *http.Request {
 			req := request(t, http.MethodPost, srv.URL, nil)
 			rewinding(req, &plainReader{data: []byte("order")}, 5)
@@ -58,8 +59,8 @@ func TestSign(t *testing.T) {
 		if resp.StatusCode != http.StatusOK || string(body) != "order" || strings.Join(versions, " ") != "v2 v1" {
 			t.Errorf("status %d, body %q, versions %q", resp.StatusCode, body, versions)
 		}
-		st := ring.Status()
-		if st.InUse != "v1" || st.Versions[0].State != source.StateRefused || st.Versions[1].Accepted != 1 ||
+		st := keys.Status()
+		if st.InUse != "v1" || st.Versions[0].State != ring.StateRefused || st.Versions[1].Accepted != 1 ||
 			st.Versions[0].InFlight+st.Versions[1].InFlight != 0 {
 			t.Errorf("%+v", st.Versions)
 		}
@@ -74,9 +75,9 @@ func TestSign(t *testing.T) {
 
 func TestSignOutcomes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ring := quiet(t, newStore("v2", "v1"))
+		keys := quiet(t, newStore("v2", "v1"))
 		verdict := transport.Passed
-		rt := transport.New(ring, transport.Bearer(), transport.WithPassThrough(), transport.WithOrigin("https://api.example.com"),
+		rt := transport.New(keys, transport.Bearer(), transport.WithPassThrough(), transport.WithOrigin("https://api.example.com"),
 			transport.WithClassifier(func(a *transport.Answer) transport.Verdict { _ = a.Body(); return verdict }))
 		sign := func() *transport.Signed {
 			t.Helper()
@@ -86,7 +87,7 @@ func TestSignOutcomes(t *testing.T) {
 			}
 			return s
 		}
-		v2 := func() source.VersionStatus { return ring.Status().Versions[0] }
+		v2 := func() ring.VersionStatus { return keys.Status().Versions[0] }
 		for _, verdict = range []transport.Verdict{transport.Passed, transport.Silent, transport.Doubtful, transport.Clock} {
 			s := sign()
 			if n := v2().InFlight; n != 1 {
@@ -117,7 +118,7 @@ func TestSignOutcomes(t *testing.T) {
 		if err != nil || s.Version() != transport.CallersKey || own.Header.Get("Authorization") != "Bearer "+dummy {
 			t.Errorf("%v, version %q", err, s.Version())
 		}
-		if n := ring.Status().Callers.InFlight; n != 1 || s.Done(status(http.StatusUnauthorized), nil) || ring.Status().Callers.InFlight != 0 {
+		if n := keys.Status().Callers.InFlight; n != 1 || s.Done(status(http.StatusUnauthorized), nil) || keys.Status().Callers.InFlight != 0 {
 			t.Error("a caller's own key is not counted")
 		}
 		if _, err := rt.Sign(get(t, "https://elsewhere.example")); !errors.Is(err, transport.ErrOrigin) {
@@ -134,14 +135,14 @@ func TestSignOutcomes(t *testing.T) {
 //
 // F97
 func TestSignPanics(t *testing.T) {
-	ring := quiet(t, newStore("v1"))
-	rt := transport.New(ring, transport.SchemeFunc(func(source.Key) (transport.Signer, error) {
+	keys := quiet(t, newStore("v1"))
+	rt := transport.New(keys, transport.SchemeFunc(func(source.Key) (transport.Signer, error) {
 		return transport.SignerFunc(func(*http.Request) error { panic(sentinel) }), nil
 	}))
 	if _, err := rt.Sign(get(t, "https://api.example.com")); !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), sentinel) {
 		t.Errorf("error %v", err)
 	}
-	if n := ring.Status().Current.InFlight; n != 0 {
+	if n := keys.Status().Current.InFlight; n != 0 {
 		t.Errorf("%d in flight", n)
 	}
 }
@@ -149,14 +150,14 @@ func TestSignPanics(t *testing.T) {
 // An observer of the whole transport hears of each request that was sent, with or
 // without a context of its own; one that panics harms nobody.
 func TestObserver(t *testing.T) {
-	ring := quiet(t, newStore("v2", "v1"))
+	keys := quiet(t, newStore("v2", "v1"))
 	type seen struct {
 		path, version string
 		attempts      int
 		moved         bool
 	}
 	var all []seen
-	rt := transport.New(ring, transport.Bearer(), transport.WithBase(takes("v1")), transport.WithOrigin("https://api.example.com"),
+	rt := transport.New(keys, transport.Bearer(), transport.WithBase(takes("v1")), transport.WithOrigin("https://api.example.com"),
 		transport.WithObserver(func(r *http.Request, o *transport.Observation) {
 			all = append(all, seen{r.URL.Path, o.Version(), o.Attempts(), o.Moved()})
 			panic("an observer of somebody's own")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // sentinel begins every secret: found anywhere but on the wire, it is a leak.
@@ -89,27 +90,27 @@ func (s *store) count() int {
 
 // keep keeps a ring that reads when the test says so: it does not poll within a
 // test's time, and the notifier's first word is over.
-func keep(t testing.TB, src source.Source, opts ...source.Option) *source.Ring {
+func keep(t testing.TB, src source.Source, opts ...ring.Option) *ring.Ring {
 	t.Helper()
-	ring, err := source.Keep(context.Background(), src,
-		append([]source.Option{source.WithLogger(nil), source.WithPoll(24 * time.Hour)}, opts...)...)
+	keys, err := ring.Keep(context.Background(), src,
+		append([]ring.Option{ring.WithLogger(nil), ring.WithPoll(24 * time.Hour)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ring.Close() })
+	t.Cleanup(func() { keys.Close() })
 	if _, ok := src.(*store); ok {
-		eventually(t, "the notifier's first word", func() bool { return ring.Status().Reads >= 2 })
+		eventually(t, "the notifier's first word", func() bool { return keys.Status().Reads >= 2 })
 	}
-	return ring
+	return keys
 }
 
 // move puts a new set and returns when the ring has it.
-func move(t *testing.T, ring *source.Ring, s *store, versions ...string) {
+func move(t *testing.T, keys *ring.Ring, s *store, versions ...string) {
 	t.Helper()
 	s.mu.Lock()
 	s.set = listed(versions...)
 	s.mu.Unlock()
-	if err := ring.Refresh(t.Context()); err != nil {
+	if err := keys.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

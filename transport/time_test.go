@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -29,12 +30,12 @@ func TestReplicasLearnAtDifferentTimes(t *testing.T) {
 		s := newStore()
 		s.set = set(v1)
 		var switches atomic.Int64
-		ring := keep(t, s, source.WithObserver(func(e source.Event) {
-			if e.Kind == source.FellBack || e.Kind == source.Recovered {
+		live := keep(t, s, ring.WithObserver(func(e ring.Event) {
+			if e.Kind == ring.FellBack || e.Kind == ring.Recovered {
 				switches.Add(1)
 			}
 		}))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(api.Client().Transport))
+		rt := transport.New(live, transport.Bearer(), transport.WithBase(api.Client().Transport))
 		requests, attempts := 0, 0
 		for second := range 60 {
 			if second == 5 {
@@ -60,10 +61,10 @@ func TestReplicasLearnAtDifferentTimes(t *testing.T) {
 		if n := switches.Load(); n > 20 {
 			t.Errorf("%d changes of version in a minute", n)
 		}
-		if v := ring.Version(); v != "v2" {
+		if v := live.Version(); v != "v2" {
 			t.Errorf("%s is in use at the end", v)
 		}
-		ring.Close()
+		live.Close()
 	})
 }
 
@@ -81,12 +82,12 @@ func TestAlternatingServerDoesNotFlap(t *testing.T) {
 		s := newStore()
 		s.set = source.Set{Keys: []source.Key{v2, v1}, Complete: true}
 		var moves atomic.Int64
-		ring := keep(t, s, source.WithObserver(func(e source.Event) {
-			if e.Kind == source.FellBack || e.Kind == source.Recovered {
+		keys := keep(t, s, ring.WithObserver(func(e ring.Event) {
+			if e.Kind == ring.FellBack || e.Kind == ring.Recovered {
 				moves.Add(1)
 			}
 		}))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(api.Client().Transport))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(api.Client().Transport))
 		for range 1800 { // three minutes
 			a, err := try(rt, get(t, api.URL()+"/"))
 			if err != nil || a.StatusCode != http.StatusOK {
@@ -97,7 +98,7 @@ func TestAlternatingServerDoesNotFlap(t *testing.T) {
 		if n := moves.Load(); n > 40 {
 			t.Errorf("%d changes of version in three minutes", n)
 		}
-		ring.Close()
+		keys.Close()
 	})
 }
 
@@ -124,13 +125,13 @@ func TestOverlapThatEndsMidRequest(t *testing.T) {
 					return source.Set{Keys: []source.Key{{Secret: k.Secret}}} // as a file with one key
 				}
 				s.set = plain(v1)
-				ring := keep(t, s, source.WithOverlap(time.Minute), source.WithRefusalWait(0), source.WithPoll(time.Hour))
-				rt := transport.New(ring, transport.Bearer(), transport.WithBase(api.Client().Transport))
+				keys := keep(t, s, ring.WithOverlap(time.Minute), ring.WithRefusalWait(0), ring.WithPoll(time.Hour))
+				rt := transport.New(keys, transport.Bearer(), transport.WithBase(api.Client().Transport))
 				time.Sleep(time.Second)
 				s.mu.Lock()
 				s.set = plain(v2)
 				s.mu.Unlock()
-				if err := ring.Refresh(t.Context()); err != nil {
+				if err := keys.Refresh(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				hold := api.Hold("v2")
@@ -142,7 +143,7 @@ func TestOverlapThatEndsMidRequest(t *testing.T) {
 				if err != nil || a.StatusCode != c.status || a.seen.Attempts() != c.sent {
 					t.Errorf("%v, %d attempts, error %v", a.Response, a.seen.Attempts(), err)
 				}
-				ring.Close()
+				keys.Close()
 			})
 		})
 	}
@@ -167,8 +168,8 @@ func TestStreamOutlivesRotations(t *testing.T) {
 		}
 		srv := p.serve(t, g)
 		s := newStore("v1")
-		ring := keep(t, s)
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithRecycle())
+		keys := keep(t, s)
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithRecycle())
 		done := make(chan struct{})
 		defer func() { <-done }()
 		defer close(events)
@@ -196,7 +197,7 @@ func TestStreamOutlivesRotations(t *testing.T) {
 		}
 		expect("start")
 		for _, v := range []string{"v2", "v3"} {
-			move(t, ring, s, v)
+			move(t, keys, s, v)
 			send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, v, 1)
 			events <- v
 			expect(v)
@@ -216,8 +217,8 @@ func TestCancelBetweenAttempts(t *testing.T) {
 			cancel()
 		}
 		srv := p.serve(t, g)
-		ring := keep(t, newStore("v2", "v1"))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		keys := keep(t, newStore("v2", "v1"))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		_, err := try(rt, get(t, srv.URL).WithContext(ctx))
 		if !errors.Is(err, ctx.Err()) {
 			t.Errorf("error %v", err)
@@ -279,9 +280,9 @@ func TestClientTimeoutCoversBothAttempts(t *testing.T) {
 		})
 		s := newStore()
 		s.set = source.Set{Keys: []source.Key{v2, v1}, Complete: true}
-		ring := keep(t, s)
+		keys := keep(t, s)
 		client := &http.Client{Timeout: time.Second,
-			Transport: transport.New(ring, transport.Bearer(), transport.WithBase(api.Client().Transport))}
+			Transport: transport.New(keys, transport.Bearer(), transport.WithBase(api.Client().Transport))}
 		start := time.Now()
 		_, err := client.Do(get(t, api.URL()+"/"))
 		var timeout interface{ Timeout() bool }
@@ -294,6 +295,6 @@ func TestClientTimeoutCoversBothAttempts(t *testing.T) {
 		if n := len(api.Requests()); n != 2 {
 			t.Errorf("%d attempts", n)
 		}
-		ring.Close()
+		keys.Close()
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/internal/origin"
 )
 
@@ -18,7 +19,7 @@ import (
 // each request, and falls back to a previous one when the server refuses it.
 // It is safe for concurrent use. Make one for each ring and scheme, and keep it.
 type Transport struct {
-	ring *source.Ring
+	ring *ring.Ring
 	slot int
 	err  error // why no request can be sent
 
@@ -171,7 +172,7 @@ func (t *Transport) pass(b *body, base http.RoundTripper, obs *Observation) (*ht
 
 // callers begins an attempt with a credential of the caller's own. Its secret says
 // whose it is, and else its id, if no two versions share that (F114).
-func (t *Transport) callers(req *http.Request, own []found) source.Attempt {
+func (t *Transport) callers(req *http.Request, own []found) ring.Attempt {
 	return t.ring.Caller(own[0].where()+", on the way to "+req.URL.Host,
 		func(key source.Key) bool {
 			return slices.ContainsFunc(own, func(f found) bool { return f.hasSecret(key) })
@@ -247,7 +248,7 @@ func (t *Transport) Err() error {
 }
 
 // Ring returns the ring that t draws from.
-func (t *Transport) Ring() *source.Ring {
+func (t *Transport) Ring() *ring.Ring {
 	if t == nil {
 		return nil
 	}

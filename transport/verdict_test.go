@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -36,15 +36,15 @@ func verdicts(of map[int]transport.Verdict) transport.Option {
 //
 // F51, F58
 func TestSilentAnswerIsNoAcceptance(t *testing.T) {
-	ring := quiet(t, newStore("v2", "v1"))
+	keys := quiet(t, newStore("v2", "v1"))
 	base := answers{"v2": http.StatusUnauthorized, "v1": http.StatusOK}
-	rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), verdicts(map[int]transport.Verdict{
+	rt := transport.New(keys, transport.Bearer(), transport.WithBase(base), verdicts(map[int]transport.Verdict{
 		http.StatusUnauthorized: transport.Refused, http.StatusAccepted: transport.Silent,
 	}))
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 2)
 	base["v2"], base["v1"] = http.StatusAccepted, http.StatusUnauthorized
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusAccepted, "v2", 2)
-	if st := ring.Status(); st.Current.Accepted != 0 || st.Current.State == source.StateAccepted || st.Current.InFlight != 0 {
+	if st := keys.Status(); st.Current.Accepted != 0 || st.Current.State == ring.StateAccepted || st.Current.InFlight != 0 {
 		t.Errorf("%+v", st.Current)
 	}
 }
@@ -69,11 +69,11 @@ func TestWhatVouchesForTheOtherKey(t *testing.T) {
 		{transport.Doubtful, http.StatusOK, true},
 		{transport.Doubtful, http.StatusNotFound, false},
 	} {
-		ring := quiet(t, newStore("v2", "v1"))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(answers{"v1": c.second}),
+		keys := quiet(t, newStore("v2", "v1"))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(answers{"v1": c.second}),
 			verdicts(map[int]transport.Verdict{http.StatusUnauthorized: c.first}))
 		send(t, rt, get(t, "https://a.example/")).want(t, c.second, "v1", 2)
-		if moved := ring.Version() == "v1"; moved != c.moved {
+		if moved := keys.Version() == "v1"; moved != c.moved {
 			t.Errorf("verdict %d, then %d: the other key took over: %t, want %t", c.first, c.second, moved, c.moved)
 		}
 	}
@@ -166,8 +166,8 @@ func TestSerialRequests(t *testing.T) {
 		}
 		return status(http.StatusOK), nil
 	})
-	ring := keep(t, newStore("v1"))
-	rt := transport.New(ring, serialScheme{transport.Bearer()}, transport.WithBase(base))
+	keys := keep(t, newStore("v1"))
+	rt := transport.New(keys, serialScheme{transport.Bearer()}, transport.WithBase(base))
 	var wg sync.WaitGroup
 	wg.Go(func() { send(t, rt, get(t, "https://a.example/held")).want(t, http.StatusOK, "v1", 1) })
 	<-entered
@@ -187,7 +187,7 @@ func TestSerialRequests(t *testing.T) {
 	if most.Load() != 1 || data.Load() != 1 {
 		t.Errorf("%d out at a time, %d of data", most.Load(), data.Load())
 	}
-	if st := ring.Status().Current; st.Requests != 52 || st.InFlight != 0 {
+	if st := keys.Status().Current; st.Requests != 52 || st.InFlight != 0 {
 		t.Errorf("%d requests, %d in flight; the one that gave up was none", st.Requests, st.InFlight)
 	}
 }
@@ -257,8 +257,8 @@ func TestClockIsLearntFromAnyAttempt(t *testing.T) {
 		}
 		return status(http.StatusConflict), nil
 	})
-	ring := quiet(t, newStore("v2", "v1"))
-	rt := transport.New(ring, clockScheme{transport.Bearer(), &learnt}, transport.WithBase(base),
+	keys := quiet(t, newStore("v2", "v1"))
+	rt := transport.New(keys, clockScheme{transport.Bearer(), &learnt}, transport.WithBase(base),
 		verdicts(map[int]transport.Verdict{http.StatusUnauthorized: transport.Refused, http.StatusConflict: transport.Clock}))
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 3)
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusConflict, "v1", 2) // refused for good
@@ -272,16 +272,16 @@ func TestClockIsLearntFromAnyAttempt(t *testing.T) {
 //
 // F47
 func TestCallersKeyIsNotCounted(t *testing.T) {
-	ring := quiet(t, newStore("v2", "v1"))
-	rt := transport.New(ring, transport.Bearer(), transport.WithBase(takes("v1")), transport.WithPassThrough())
+	keys := quiet(t, newStore("v2", "v1"))
+	rt := transport.New(keys, transport.Bearer(), transport.WithBase(takes("v1")), transport.WithPassThrough())
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 2)
 	own := get(t, "https://a.example/")
 	own.Header.Set("Authorization", "Bearer mine")
 	send(t, rt, own).want(t, http.StatusUnauthorized, transport.CallersKey, 1)
-	if st := ring.Status(); st.Versions[0].Requests != 1 || st.Versions[1].Requests != 1 || st.Versions[0].InFlight+st.Versions[1].InFlight != 0 {
+	if st := keys.Status(); st.Versions[0].Requests != 1 || st.Versions[1].Requests != 1 || st.Versions[0].InFlight+st.Versions[1].InFlight != 0 {
 		t.Errorf("%+v", st.Versions)
 	}
-	ring.Close()
+	keys.Close()
 	send(t, rt, own).want(t, http.StatusUnauthorized, transport.CallersKey, 1) // it needs none of ours
 }
 
@@ -311,12 +311,12 @@ func TestSerialRequestsTakeTheKeyInTurn(t *testing.T) {
 				return status(http.StatusOK), nil
 			})
 			s := newStore("v1")
-			opts := []source.Option{source.WithRefusalWait(0)}
+			opts := []ring.Option{ring.WithRefusalWait(0)}
 			if lockout {
-				opts = append(opts, source.WithLockout())
+				opts = append(opts, ring.WithLockout())
 			}
-			ring := quiet(t, s, opts...)
-			rt := transport.New(ring, serialScheme{transport.Bearer()}, transport.WithBase(base))
+			keys := quiet(t, s, opts...)
+			rt := transport.New(keys, serialScheme{transport.Bearer()}, transport.WithBase(base))
 			var wg sync.WaitGroup
 			wg.Go(func() { send(t, rt, get(t, "https://a.example/held")) })
 			<-entered
@@ -327,7 +327,7 @@ func TestSerialRequestsTakeTheKeyInTurn(t *testing.T) {
 				s.mu.Lock()
 				s.set = listed("v2")
 				s.mu.Unlock()
-				if err := ring.Refresh(t.Context()); err != nil {
+				if err := keys.Refresh(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -352,12 +352,12 @@ func TestNotFoundAfterAResyncIsNoAcceptance(t *testing.T) {
 		}
 		return status(http.StatusNotFound), nil
 	})
-	ring := quiet(t, newStore("v1"))
+	keys := quiet(t, newStore("v1"))
 	var learnt atomic.Int64
-	rt := transport.New(ring, clockScheme{transport.Bearer(), &learnt}, transport.WithBase(base),
+	rt := transport.New(keys, clockScheme{transport.Bearer(), &learnt}, transport.WithBase(base),
 		verdicts(map[int]transport.Verdict{http.StatusConflict: transport.Clock}))
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusNotFound, "v1", 2)
-	if st := ring.Status().Current; st.Accepted != 0 || st.State == source.StateAccepted {
+	if st := keys.Status().Current; st.Accepted != 0 || st.State == ring.StateAccepted {
 		t.Errorf("%+v", st)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // F104
@@ -91,22 +92,22 @@ func total(seconds []int) (sum, peak int) {
 type fleet struct {
 	t     *testing.T
 	store store
-	rings []*source.Ring
+	rings []*ring.Ring
 }
 
 // start starts n rings at the same moment.
 func start(t *testing.T, n int) *fleet {
-	f := &fleet{t: t, rings: make([]*source.Ring, n)}
+	f := &fleet{t: t, rings: make([]*ring.Ring, n)}
 	f.store.set("v1", false)
 	f.store.count()
 	var wg sync.WaitGroup
 	for i := range f.rings {
 		wg.Go(func() {
-			ring, err := source.Keep(t.Context(), &f.store, source.WithPoll(poll), source.WithLogger(nil))
+			keys, err := ring.Keep(t.Context(), &f.store, ring.WithPoll(poll), ring.WithLogger(nil))
 			if err != nil {
 				t.Error(err)
 			}
-			f.rings[i] = ring
+			f.rings[i] = keys
 		})
 	}
 	wg.Wait()
@@ -115,8 +116,8 @@ func start(t *testing.T, n int) *fleet {
 
 func (f *fleet) close() {
 	var wg sync.WaitGroup
-	for _, ring := range f.rings {
-		wg.Go(func() { _ = ring.Close() })
+	for _, keys := range f.rings {
+		wg.Go(func() { _ = keys.Close() })
 	}
 	wg.Wait()
 }
@@ -146,8 +147,8 @@ func (f *fleet) peak(phase string) {
 // everywhere checks that every ring has the version.
 func (f *fleet) everywhere(version string) {
 	f.t.Helper()
-	for _, ring := range f.rings {
-		if v := ring.Version(); v != version {
+	for _, keys := range f.rings {
+		if v := keys.Version(); v != version {
 			f.t.Fatalf("a ring has %s, want %s", v, version)
 		}
 	}
@@ -194,10 +195,10 @@ func TestLoadWhenTheServerMovesFirst(t *testing.T) {
 		f.store.count()
 		time.AfterFunc(late, func() { f.store.set("v2", false) })
 		var wg sync.WaitGroup
-		for _, ring := range f.rings {
+		for _, keys := range f.rings {
 			for range requests {
 				wg.Go(func() {
-					a, err := ring.Attempt(t.Context(), true)
+					a, err := keys.Attempt(t.Context(), true)
 					if err != nil {
 						t.Error(err)
 						return

@@ -16,6 +16,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/kubelet"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -25,7 +26,7 @@ type rig struct {
 	nginx  *nginx.Server
 	volume *kubelet.Volume
 	listed bool
-	ring   *source.Ring
+	ring   *ring.Ring
 	http   *http.Client // keeps connections, for GETs and POSTs with an Idempotency-Key
 	plain  *http.Client // keeps none, for POSTs without
 
@@ -65,20 +66,20 @@ func newRig(t *testing.T, overlap time.Duration, listed bool) *rig {
 	}
 	// nginx refuses the old key from the start of a reload, which takes 3 s where a
 	// connection holds an old worker; only after it the file has the new key.
-	ring, err := source.Keep(t.Context(), file.New(volume.Path("key"), opts...), source.WithOverlap(overlap), source.WithLogger(nil),
-		source.WithRefusalWait(limit/2))
+	live, err := ring.Keep(t.Context(), file.New(volume.Path("key"), opts...), ring.WithOverlap(overlap), ring.WithLogger(nil),
+		ring.WithRefusalWait(limit/2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.ring = ring
+	r.ring = live
 	keeping, fresh := &http.Transport{MaxIdleConnsPerHost: clients}, &http.Transport{DisableKeepAlives: true}
-	r.http = &http.Client{Transport: transport.New(ring, transport.Bearer(), transport.WithBase(keeping))}
-	r.plain = &http.Client{Transport: transport.New(ring, transport.Bearer(), transport.WithBase(fresh))}
+	r.http = &http.Client{Transport: transport.New(live, transport.Bearer(), transport.WithBase(keeping))}
+	r.plain = &http.Client{Transport: transport.New(live, transport.Bearer(), transport.WithBase(fresh))}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = func() { cancel(); r.done.Wait() }
 	t.Cleanup(func() {
 		r.stop()
-		_ = ring.Close()
+		_ = live.Close()
 		keeping.CloseIdleConnections()
 	})
 	r.learn()

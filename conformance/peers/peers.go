@@ -18,7 +18,7 @@ import (
 	ktransport "k8s.io/client-go/transport"
 
 	"github.com/rollingkeys/rollingkeys/conformance"
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -51,13 +51,13 @@ func Peers() []Peer {
 const noRoundTripper = "a pipeline is no RoundTripper: this would test what makes it look like one"
 
 func rolling(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http.RoundTripper, func()) {
-	ring, err := source.Keep(t.Context(), keys, source.WithLogger(nil))
+	live, err := ring.Keep(t.Context(), keys, ring.WithLogger(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = ring.Close() })
-	return transport.New(ring, transport.Bearer(), transport.WithBase(base)), func() {
-		if err := ring.Refresh(context.Background()); err != nil {
+	t.Cleanup(func() { _ = live.Close() })
+	return transport.New(live, transport.Bearer(), transport.WithBase(base)), func() {
+		if err := live.Refresh(context.Background()); err != nil {
 			t.Error(err)
 		}
 	}

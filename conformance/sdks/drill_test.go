@@ -13,6 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 const (
@@ -359,7 +360,7 @@ func (d *drill) own(t *testing.T) error {
 		bad.Extra[name] = bad.Secret
 	}
 	c, err := client.New(d.ctx, source.Static(bad), client.WithProvider(d.sdk.profile), client.WithOverride(),
-		client.WithBase(d.base), client.WithRing(source.WithLogger(nil), source.WithRefusalWait(time.Millisecond)))
+		client.WithBase(d.base), client.WithRing(ring.WithLogger(nil), ring.WithRefusalWait(time.Millisecond)))
 	if err != nil {
 		return err
 	}

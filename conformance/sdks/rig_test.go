@@ -23,6 +23,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // A rig is one SDK over a client of this project's, against a mock of its API.
@@ -82,7 +83,7 @@ func newRig(t *testing.T, s sdk, http2 bool) (r *rig, key source.Key) {
 	}
 	c, err := client.New(t.Context(), &observed{file.New(r.path, decode...), r.wasRead},
 		client.WithProvider(s.profile), client.WithOverride(),
-		client.WithBase(r.base), client.WithRing(source.WithLogger(nil)))
+		client.WithBase(r.base), client.WithRing(ring.WithLogger(nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -62,17 +63,17 @@ func newTrack(t *testing.T, name string, from uint64, printed *sweep) *track {
 func (k *track) start(base *http.Transport, src func() source.Source, opts ...client.Option) {
 	k.t.Helper()
 	base.MaxIdleConnsPerHost = clients
-	cache := source.FileCache(filepath.Join(k.t.TempDir(), "cache"))
+	cache := ring.FileCache(filepath.Join(k.t.TempDir(), "cache"))
 	k.begin = func() error {
 		ctx, cancel := context.WithTimeout(k.t.Context(), limit)
 		defer cancel()
 		from := src()
 		c, err := client.New(ctx, from, append([]client.Option{
 			client.WithBase(base), client.WithScheme(transport.SchemeFunc(k.prepare)),
-			client.WithRing(source.WithPoll(time.Second), source.WithRefusalWait(10*time.Second), source.WithOverlap(time.Hour),
-				source.WithCache(cache),
-				source.WithLogger(slog.New(slog.NewTextHandler(k.printed, &slog.HandlerOptions{Level: slog.LevelDebug}))),
-				source.WithObserver(func(e source.Event) { k.printed.look(fmt.Sprintf("%+v %#v", e, e)) })),
+			client.WithRing(ring.WithPoll(time.Second), ring.WithRefusalWait(10*time.Second), ring.WithOverlap(time.Hour),
+				ring.WithCache(cache),
+				ring.WithLogger(slog.New(slog.NewTextHandler(k.printed, &slog.HandlerOptions{Level: slog.LevelDebug}))),
+				ring.WithObserver(func(e ring.Event) { k.printed.look(fmt.Sprintf("%+v %#v", e, e)) })),
 		}, opts...)...)
 		if err != nil {
 			return err
@@ -204,7 +205,7 @@ func (k *track) served(version string) {
 // refused waits until the server has refused the version.
 func (k *track) refused(version string) {
 	k.await("a refusal of "+version, func() bool {
-		return slices.ContainsFunc(k.client.Status().Versions, func(v source.VersionStatus) bool {
+		return slices.ContainsFunc(k.client.Status().Versions, func(v ring.VersionStatus) bool {
 			k.mu.Lock()
 			defer k.mu.Unlock()
 			return k.labels[v.Version] == version && v.Refused > 0

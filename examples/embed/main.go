@@ -19,6 +19,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -45,15 +46,15 @@ func run(ctx context.Context) error {
 	}
 
 	// From here on it is what a program of yours would do.
-	ring, err := source.Keep(ctx, file.New(path))
+	keys, err := ring.Keep(ctx, file.New(path))
 	if err != nil {
 		return err
 	}
-	defer ring.Close()
+	defer keys.Close()
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.MaxIdleConnsPerHost = 16
 	client := &http.Client{
-		Transport: transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithOrigin(api.URL())),
+		Transport: transport.New(keys, transport.Bearer(), transport.WithBase(base), transport.WithOrigin(api.URL())),
 		Timeout:   10 * time.Second,
 	}
 

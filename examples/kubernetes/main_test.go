@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // The program runs by the environment that deployment.yaml gives it, and its
@@ -36,7 +36,7 @@ func TestProgram(t *testing.T) {
 	go func() { ended <- run(ctx, listener) }()
 
 	base := "http://" + listener.Addr().String()
-	var status source.Status
+	var status ring.Status
 	for status.Current.Accepted < 3 {
 		resp, err := http.Get(base + "/keys") // waits in the listener's queue until it is served
 		if err != nil {

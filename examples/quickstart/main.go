@@ -28,8 +28,8 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 func main() {
@@ -83,8 +83,8 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 	c, err := client.New(ctx, file.New(mount.path()),
 		client.WithOrigin(addresses.URL),
 		client.WithRing(
-			source.WithObserver(screen.event),
-			source.WithLogger(log),
+			ring.WithObserver(screen.event),
+			ring.WithLogger(log),
 		))
 	if err != nil {
 		return false, err

@@ -12,7 +12,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // watcher passes output on and looks for secrets in it.
@@ -68,13 +68,13 @@ type screen struct {
 	drawn     int // lines of the table on the terminal
 }
 
-func (s *screen) event(e source.Event) {
+func (s *screen) event(e ring.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e.Kind == source.Refreshed {
+	if e.Kind == ring.Refreshed {
 		return
 	}
-	if e.Kind == source.FellBack {
+	if e.Kind == ring.FellBack {
 		s.fallBacks++
 	}
 	line := fmt.Sprintf("%s  %-14s %s", e.Time.Format("15:04:05.000"), e.Kind, e.Version)

@@ -12,8 +12,8 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -57,7 +57,7 @@ func newBot(ctx context.Context, e *exchange.Exchange, p provider.Profile, url s
 		}
 		var made *client.Client
 		made, err = client.New(ctx, file.Dir(c.mount.Dir()), client.WithProvider(p),
-			client.WithRing(source.WithLogger(log.With("key", c.name))))
+			client.WithRing(ring.WithLogger(log.With("key", c.name))))
 		return made
 	}
 	b.readers = open(d.reading)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -34,9 +35,9 @@ type session struct {
 func newSession(b *bot, p provider.Profile, out io.Writer) *session {
 	s := &session{bot: b, profile: p, out: out, changed: make(chan struct{}, 1)}
 	s.changed <- struct{}{} // the first login
-	b.traders.Ring().Subscribe(func(e source.Event) {
+	b.traders.Ring().Subscribe(func(e ring.Event) {
 		switch e.Kind {
-		case source.Switched, source.RolledBack, source.FellBack, source.Recovered:
+		case ring.Switched, ring.RolledBack, ring.FellBack, ring.Recovered:
 			select {
 			case s.changed <- struct{}{}:
 			default: // one is due already

@@ -10,6 +10,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // Cache returns a cache that encrypts what it saves to recipient and hands it
@@ -21,12 +22,12 @@ import (
 // not what Save wrote: changed, cut short, not encrypted. Errors of cache come
 // back as they are. Without a cache, a recipient or an identity, every Load and
 // Save fails with [source.ErrInvalid].
-func Cache(cache source.Cache, recipient age.Recipient, identity age.Identity) source.Cache {
+func Cache(cache ring.Cache, recipient age.Recipient, identity age.Identity) ring.Cache {
 	return sealed{cache, recipient, identity}
 }
 
 type sealed struct {
-	cache     source.Cache
+	cache     ring.Cache
 	recipient age.Recipient
 	identity  age.Identity
 }

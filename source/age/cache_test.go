@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	rkage "github.com/rollingkeys/rollingkeys/source/age"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -55,8 +56,8 @@ type warnings struct {
 	seen chan struct{}
 }
 
-func (w *warnings) observe(e source.Event) {
-	if e.Kind != source.Warning {
+func (w *warnings) observe(e ring.Event) {
+	if e.Kind != ring.Warning {
 		return
 	}
 	w.mu.Lock()
@@ -77,19 +78,19 @@ func newIdentity(t *testing.T) *age.X25519Identity {
 	return identity
 }
 
-func keep(t *testing.T, src source.Source, opts ...source.Option) *source.Ring {
+func keep(t *testing.T, src source.Source, opts ...ring.Option) *ring.Ring {
 	t.Helper()
-	ring, err := source.Keep(t.Context(), src, append(opts, source.WithLogger(nil))...)
+	keys, err := ring.Keep(t.Context(), src, append(opts, ring.WithLogger(nil))...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = ring.Close() })
-	return ring
+	t.Cleanup(func() { _ = keys.Close() })
+	return keys
 }
 
-func secret(t *testing.T, ring *source.Ring) string {
+func secret(t *testing.T, keys *ring.Ring) string {
 	t.Helper()
-	attempt, err := ring.Attempt(t.Context(), true)
+	attempt, err := keys.Attempt(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,12 +103,12 @@ func sealedFile(t *testing.T, identity *age.X25519Identity) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "keys.age")
 	src := &store{key: first}
-	ring := keep(t, src, source.WithCache(rkage.Cache(source.FileCache(path), identity.Recipient(), identity)))
+	keys := keep(t, src, ring.WithCache(rkage.Cache(ring.FileCache(path), identity.Recipient(), identity)))
 	src.put(second)
-	if err := ring.Refresh(t.Context()); err != nil {
+	if err := keys.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := ring.Close(); err != nil {
+	if err := keys.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -118,12 +119,12 @@ func sealedFile(t *testing.T, identity *age.X25519Identity) string {
 func TestRingStartsFromEncryptedCache(t *testing.T) {
 	identity := newIdentity(t)
 	path := sealedFile(t, identity)
-	cache := rkage.Cache(source.FileCache(path), identity.Recipient(), identity)
-	ring := keep(t, &store{}, source.WithCache(cache))
-	if got := secret(t, ring); got != second {
+	cache := rkage.Cache(ring.FileCache(path), identity.Recipient(), identity)
+	keys := keep(t, &store{}, ring.WithCache(cache))
+	if got := secret(t, keys); got != second {
 		t.Error("the current key is not the one that was saved")
 	}
-	attempt, err := ring.Attempt(t.Context(), true)
+	attempt, err := keys.Attempt(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,10 +197,10 @@ func TestUselessCache(t *testing.T) {
 			if err := os.WriteFile(path, c.data, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			cache := rkage.Cache(source.FileCache(path), c.identity.Recipient(), c.identity)
+			cache := rkage.Cache(ring.FileCache(path), c.identity.Recipient(), c.identity)
 			w := &warnings{seen: make(chan struct{}, 1)}
-			ring := keep(t, &store{key: second}, source.WithCache(cache), source.WithObserver(w.observe))
-			if secret(t, ring) != second {
+			keys := keep(t, &store{key: second}, ring.WithCache(cache), ring.WithObserver(w.observe))
+			if secret(t, keys) != second {
 				t.Error("the ring did not start from its source")
 			}
 			<-w.seen
@@ -215,7 +216,7 @@ func TestUselessCache(t *testing.T) {
 			if strings.Contains(got.Error(), "sentinel") {
 				t.Error("the warning quotes the file")
 			}
-			if err := ring.Close(); err != nil {
+			if err := keys.Close(); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := cache.Load(t.Context()); err != nil {
@@ -228,7 +229,7 @@ func TestUselessCache(t *testing.T) {
 // No file yet is not an error to a ring, so the decorator must not hide which it is.
 func TestMissingCacheStaysMissing(t *testing.T) {
 	identity := newIdentity(t)
-	cache := rkage.Cache(source.FileCache(filepath.Join(t.TempDir(), "none")), identity.Recipient(), identity)
+	cache := rkage.Cache(ring.FileCache(filepath.Join(t.TempDir(), "none")), identity.Recipient(), identity)
 	if _, err := cache.Load(t.Context()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Load: %v, want fs.ErrNotExist", err)
 	}
@@ -237,8 +238,8 @@ func TestMissingCacheStaysMissing(t *testing.T) {
 // F109
 func TestNilArguments(t *testing.T) {
 	identity := newIdentity(t)
-	inner := source.FileCache(filepath.Join(t.TempDir(), "keys.age"))
-	for _, cache := range []source.Cache{
+	inner := ring.FileCache(filepath.Join(t.TempDir(), "keys.age"))
+	for _, cache := range []ring.Cache{
 		rkage.Cache(nil, identity.Recipient(), identity),
 		rkage.Cache(inner, nil, identity),
 		rkage.Cache(inner, identity.Recipient(), nil),

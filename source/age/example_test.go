@@ -9,8 +9,8 @@ import (
 
 	"filippo.io/age"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	rkage "github.com/rollingkeys/rollingkeys/source/age"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // A restart while the source is down goes on with the cached keys.
@@ -25,21 +25,21 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cache := rkage.Cache(source.FileCache(filepath.Join(dir, "keys.age")), identity.Recipient(), identity)
+	cache := rkage.Cache(ring.FileCache(filepath.Join(dir, "keys.age")), identity.Recipient(), identity)
 
 	src := &store{key: "key-of-the-day"}
-	ring, err := source.Keep(ctx, src, source.WithCache(cache), source.WithLogger(nil))
+	keys, err := ring.Keep(ctx, src, ring.WithCache(cache), ring.WithLogger(nil))
 	if err != nil {
 		log.Fatal(err)
 	}
-	ring.Close()
+	keys.Close()
 
 	src.put("") // the source is down
-	ring, err = source.Keep(ctx, src, source.WithCache(cache), source.WithLogger(nil))
+	keys, err = ring.Keep(ctx, src, ring.WithCache(cache), ring.WithLogger(nil))
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer ring.Close()
-	fmt.Println(ring.Version() != "", ring.Status().Stale)
+	defer keys.Close()
+	fmt.Println(keys.Version() != "", keys.Status().Stale)
 	// Output: true true
 }

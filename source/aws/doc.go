@@ -4,7 +4,7 @@
 //	client := secretsmanager.NewFromConfig(cfg)
 //	src := aws.New(client, "prod/exchange", aws.WithNames("api-key", "api-secret", "passphrase"))
 //
-// Hand it to source.Keep. Importing the package also opens source strings:
+// Hand it to ring.Keep. Importing the package also opens source strings:
 //
 //	aws://eu-central-1/prod/token                    one token
 //	aws://eu-central-1/prod/keys?format=json         plain (default), json (the key document), pem

@@ -23,6 +23,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/azure"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
@@ -80,12 +81,12 @@ func TestTakesDates(t *testing.T) {
 			}
 		}
 	}
-	ring, err := source.Keep(t.Context(), src, source.WithLogger(nil))
+	keys, err := ring.Keep(t.Context(), src, ring.WithLogger(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ring.Close()
-	if v := ring.Version(); v != name(1) {
+	defer keys.Close()
+	if v := keys.Version(); v != name(1) {
 		t.Errorf("%s is in use before the time of the newest", v)
 	}
 }

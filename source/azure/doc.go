@@ -4,7 +4,7 @@
 //	client, err := azsecrets.NewClient("https://acme.vault.azure.net", credential, nil)
 //	src := azure.New(client, "exchange", azure.WithNames("id", "secret", "passphrase"))
 //
-// Hand it to source.Keep. Importing the package also opens source strings:
+// Hand it to ring.Keep. Importing the package also opens source strings:
 //
 //	azure://acme/token                     one token, of the vault acme.vault.azure.net
 //	azure://acme.vault.azure.cn/token      a vault of another cloud

@@ -4,7 +4,7 @@
 //	...
 //	src := etcd.New(client, "keys/exchange")
 //
-// Hand it to source.Keep. The client stays yours: close it after the ring.
+// Hand it to ring.Keep. The client stays yours: close it after the ring.
 // Importing the package also opens source strings, which make a client of
 // their own, closed with the last ring that uses it:
 //

@@ -6,8 +6,8 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/etcd"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 func Example() {
@@ -17,10 +17,10 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer client.Close()
-	ring, err := source.Keep(ctx, etcd.New(client, "keys/exchange"))
+	keys, err := ring.Keep(ctx, etcd.New(client, "keys/exchange"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer ring.Close()
-	log.Print("in use: ", ring.Version())
+	defer keys.Close()
+	log.Print("in use: ", keys.Version())
 }

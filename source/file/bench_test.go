@@ -14,6 +14,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -78,14 +79,14 @@ func measure(b *testing.B, src source.Source, form string, replace func(text str
 		w.Header().Set("Carried", id+":"+secret)
 	}))
 	defer srv.Close()
-	ring, err := source.Keep(b.Context(), src, source.WithPoll(time.Hour), source.WithLogger(nil))
+	keys, err := ring.Keep(b.Context(), src, ring.WithPoll(time.Hour), ring.WithLogger(nil))
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer ring.Close()
+	defer keys.Close()
 	base := &http.Transport{}
 	defer base.CloseIdleConnections()
-	client := &http.Client{Transport: transport.New(ring, transport.Basic(), transport.WithBase(base))}
+	client := &http.Client{Transport: transport.New(keys, transport.Basic(), transport.WithBase(base))}
 	var took []time.Duration
 	missed, torn := 0, 0
 	written := map[string]bool{fmt.Sprintf(form, "sentinel-v"): true}

@@ -10,7 +10,7 @@
 //
 //	src := file.Dir("/run/secrets/exchange") // api-key, api-secret and, if there, passphrase
 //
-// Hand it to source.Keep. Importing the package also opens source strings:
+// Hand it to ring.Keep. Importing the package also opens source strings:
 //
 //	file:///run/secrets/api-key                      one token
 //	file:///run/secrets/keys?format=json             plain (default), json, pem, dotenv
@@ -55,7 +55,7 @@
 // no notice: on NFS and FUSE, a mount on top, and a rename on the host over a
 // single file that is mounted into a container (subPath), which a container
 // never sees at all. Keys are therefore read every 5 s as well, unless
-// source.WithPoll says otherwise.
+// ring.WithPoll says otherwise.
 //
 // # Permissions
 //

@@ -6,8 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 func ExampleDir() {
@@ -22,12 +22,12 @@ func ExampleDir() {
 		}
 	}
 
-	ring, err := source.Keep(context.Background(), file.Dir(dir), source.WithLogger(nil))
+	keys, err := ring.Keep(context.Background(), file.Dir(dir), ring.WithLogger(nil))
 	if err != nil {
 		panic(err)
 	}
-	defer ring.Close()
-	key, err := ring.InUse()
+	defer keys.Close()
+	key, err := keys.InUse()
 	if err != nil {
 		panic(err)
 	}

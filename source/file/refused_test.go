@@ -14,6 +14,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -74,8 +75,8 @@ func TestRefusedRequestsWaitForTheFile(t *testing.T) {
 		api := mockapi.New(t, mockapi.WithMemory())
 		write(t, path, api.Issue(mockapi.Spec{}).Secret.Expose())
 		src := &counted{Notifier: deaf{file.New(path)}}
-		ring, _ := keep(t, src, source.WithPoll(time.Hour))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(api.Client().Transport))
+		keys, _ := keep(t, src, ring.WithPoll(time.Hour))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(api.Client().Transport))
 		next := api.Rotate(0)
 		start := time.Now()
 		through, wait := refused(t, api, rt, 2*time.Second)
@@ -108,8 +109,8 @@ func TestRefusedRequestsWaitForTheNotice(t *testing.T) {
 	api := mockapi.New(t)
 	path := tempFile(t, api.Issue(mockapi.Spec{}).Secret.Expose())
 	src := &counted{Notifier: file.New(path)}
-	ring, _ := keep(t, src, source.WithPoll(time.Hour), source.WithRefusalWait(limit))
-	rt := transport.New(ring, transport.Bearer(), transport.WithBase(api.Client().Transport))
+	keys, _ := keep(t, src, ring.WithPoll(time.Hour), ring.WithRefusalWait(limit))
+	rt := transport.New(keys, transport.Bearer(), transport.WithBase(api.Client().Transport))
 	next := api.Rotate(0)
 	through, wait := refused(t, api, rt, limit)
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); runtime.Gosched() {

@@ -13,31 +13,32 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // keep keeps a ring of src until the test ends; the channel gets every event
 // that is about another current key or a reading that failed.
-func keep(t *testing.T, src source.Source, opts ...source.Option) (*source.Ring, <-chan source.Event) {
+func keep(t *testing.T, src source.Source, opts ...ring.Option) (*ring.Ring, <-chan ring.Event) {
 	t.Helper()
-	events := make(chan source.Event, 1000)
-	opts = append(opts, source.WithLogger(nil), source.WithObserver(func(e source.Event) {
+	events := make(chan ring.Event, 1000)
+	opts = append(opts, ring.WithLogger(nil), ring.WithObserver(func(e ring.Event) {
 		switch e.Kind {
-		case source.Switched, source.RolledBack, source.RefreshFailed, source.Warning:
+		case ring.Switched, ring.RolledBack, ring.RefreshFailed, ring.Warning:
 			events <- e
 		}
 	}))
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	ring, err := source.Keep(ctx, src, opts...)
+	keys, err := ring.Keep(ctx, src, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ring.Close() })
-	expect(t, events, source.Switched)
-	return ring, events
+	t.Cleanup(func() { keys.Close() })
+	expect(t, events, ring.Switched)
+	return keys, events
 }
 
-func expect(t *testing.T, events <-chan source.Event, kind source.EventKind) source.Event {
+func expect(t *testing.T, events <-chan ring.Event, kind ring.EventKind) ring.Event {
 	t.Helper()
 	deadline := time.After(limit)
 	for {
@@ -55,13 +56,13 @@ func expect(t *testing.T, events <-chan source.Event, kind source.EventKind) sou
 	}
 }
 
-func wantCurrent(t *testing.T, ring *source.Ring, want string) {
+func wantCurrent(t *testing.T, keys *ring.Ring, want string) {
 	t.Helper()
-	key, err := ring.InUse()
+	key, err := keys.InUse()
 	// An event may reach its observer a moment before the ring has published what it is about.
 	for deadline := time.Now().Add(limit); err == nil && key.Secret.Expose() != want && time.Now().Before(deadline); {
 		runtime.Gosched()
-		key, err = ring.InUse()
+		key, err = keys.InUse()
 	}
 	if err != nil || key.Secret.Expose() != want {
 		t.Fatalf("in use is %q (%v), want %q", key.Secret.Expose(), err, want)
@@ -71,11 +72,11 @@ func wantCurrent(t *testing.T, ring *source.Ring, want string) {
 // F01: twenty swaps, each of them a switch of the ring's, long before the first poll.
 func TestRingFollowsSwaps(t *testing.T) {
 	v := newVolume(t, map[string]string{"key": "sentinel-0"})
-	ring, events := keep(t, file.New(filepath.Join(v.dir, "key")), source.WithPoll(time.Hour))
+	keys, events := keep(t, file.New(filepath.Join(v.dir, "key")), ring.WithPoll(time.Hour))
 	for i := range 20 {
 		v.swap(map[string]string{"key": fmt.Sprintf("sentinel-%d", i+1)})
-		expect(t, events, source.Switched)
-		wantCurrent(t, ring, fmt.Sprintf("sentinel-%d", i+1))
+		expect(t, events, ring.Switched)
+		wantCurrent(t, keys, fmt.Sprintf("sentinel-%d", i+1))
 	}
 }
 
@@ -83,7 +84,7 @@ func TestRingFollowsSwaps(t *testing.T) {
 // key again is no rotation.
 func TestRingKeepsGoodKey(t *testing.T) {
 	path := tempFile(t, "sentinel-1")
-	ring, events := keep(t, file.New(path), source.WithPoll(time.Hour))
+	keys, events := keep(t, file.New(path), ring.WithPoll(time.Hour))
 	for _, wrong := range []func() error{
 		func() error { return os.Remove(path) },
 		func() error { return os.WriteFile(path, nil, 0o600) },
@@ -96,34 +97,34 @@ func TestRingKeepsGoodKey(t *testing.T) {
 		if err := wrong(); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, events, source.RefreshFailed)
-		wantCurrent(t, ring, "sentinel-1")
+		expect(t, events, ring.RefreshFailed)
+		wantCurrent(t, keys, "sentinel-1")
 	}
 	for range 20 {
 		replace(t, path, "sentinel-1\n")
-		if err := ring.Refresh(t.Context()); err != nil {
+		if err := keys.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := len(ring.Status().Versions); n != 1 {
+	if n := len(keys.Status().Versions); n != 1 {
 		t.Fatalf("%d versions of one key", n)
 	}
 	replace(t, path, "sentinel-2")
-	expect(t, events, source.Switched)
-	wantCurrent(t, ring, "sentinel-2")
+	expect(t, events, ring.Switched)
+	wantCurrent(t, keys, "sentinel-2")
 }
 
 // F12, F104: without a watcher a warning, and the key all the same.
 func TestRingWithoutWatcher(t *testing.T) {
 	setWatcher(t, noWatcher)
 	path := tempFile(t, "sentinel-v1")
-	ring, events := keep(t, file.New(path))
-	expect(t, events, source.Warning)
+	keys, events := keep(t, file.New(path))
+	expect(t, events, ring.Warning)
 	write(t, path, "sentinel-v2")
-	if err := ring.Refresh(t.Context()); err != nil {
+	if err := keys.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wantCurrent(t, ring, "sentinel-v2")
+	wantCurrent(t, keys, "sentinel-v2")
 }
 
 // F24: each finding once, not at each reading.
@@ -132,20 +133,20 @@ func TestRingWarnsOfModeOnce(t *testing.T) {
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	seen := make(chan source.EventKind, 1000)
-	ring, _ := keep(t, file.New(path), source.WithPoll(time.Hour), source.WithObserver(func(e source.Event) { seen <- e.Kind }))
+	seen := make(chan ring.EventKind, 1000)
+	keys, _ := keep(t, file.New(path), ring.WithPoll(time.Hour), ring.WithObserver(func(e ring.Event) { seen <- e.Kind }))
 	for range 5 {
-		if err := ring.Refresh(t.Context()); err != nil {
+		if err := keys.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	replace(t, path, "sentinel-v2") // with mode 0600
-	count := make(map[source.EventKind]int)
-	for count[source.Switched] < 2 {
+	count := make(map[ring.EventKind]int)
+	for count[ring.Switched] < 2 {
 		count[<-seen]++
 	}
-	if count[source.Warning] != 1 {
-		t.Fatalf("%d warnings", count[source.Warning])
+	if count[ring.Warning] != 1 {
+		t.Fatalf("%d warnings", count[ring.Warning])
 	}
 }
 
@@ -162,16 +163,16 @@ func (d deaf) Notify(ctx context.Context, changed func()) error {
 func TestRingPollsUnderneath(t *testing.T) {
 	path := tempFile(t, "sentinel-v1")
 	synctest.Test(t, func(t *testing.T) {
-		ring, err := source.Keep(t.Context(), deaf{file.New(path)}, source.WithLogger(nil))
+		keys, err := ring.Keep(t.Context(), deaf{file.New(path)}, ring.WithLogger(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ring.Close()
+		defer keys.Close()
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		replace(t, path, "sentinel-v2")
 		time.Sleep(5*time.Second + 500*time.Millisecond) // an interval and its tenth
 		synctest.Wait()
-		wantCurrent(t, ring, "sentinel-v2")
+		wantCurrent(t, keys, "sentinel-v2")
 	})
 }

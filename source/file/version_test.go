@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // replaceAt renames a new file over path whose modification time is at, as cp -p,
@@ -33,17 +33,17 @@ func TestNamesWhateverTheModificationTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := tempFile(t, "sentinel-0")
-			ring, _ := keep(t, file.New(path), source.WithPoll(time.Hour), source.WithOverlap(0))
-			seen := map[string]string{ring.Version(): "sentinel-0"}
+			keys, _ := keep(t, file.New(path), ring.WithPoll(time.Hour), ring.WithOverlap(0))
+			seen := map[string]string{keys.Version(): "sentinel-0"}
 			for i := 1; i < 20; i++ {
 				before := time.Now().Truncate(time.Millisecond)
 				text := fmt.Sprintf("sentinel-%d", i)
 				replaceAt(t, path, text, at(i))
-				if err := ring.Refresh(t.Context()); err != nil {
+				if err := keys.Refresh(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				wantCurrent(t, ring, text)
-				version := ring.Version()
+				wantCurrent(t, keys, text)
+				version := keys.Version()
 				if was, twice := seen[version]; twice {
 					t.Fatalf("%s stands for key %d and was that of %s", version, i, was)
 				}
@@ -62,10 +62,10 @@ func TestNameOfTheModificationTime(t *testing.T) {
 	path := tempFile(t, "sentinel-0")
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	replaceAt(t, path, "sentinel-1", at)
-	ring, events := keep(t, file.New(path), source.WithPoll(time.Hour))
+	keys, events := keep(t, file.New(path), ring.WithPoll(time.Hour))
 	replaceAt(t, path, "sentinel-2", at.Add(time.Minute))
-	e := expect(t, events, source.Switched)
-	if e.Previous != "20261123T120000.000Z" || e.Version != "20261123T120100.000Z" || ring.Version() != e.Version {
+	e := expect(t, events, ring.Switched)
+	if e.Previous != "20261123T120000.000Z" || e.Version != "20261123T120100.000Z" || keys.Version() != e.Version {
 		t.Errorf("named %s, then %s", e.Previous, e.Version)
 	}
 }
@@ -76,15 +76,15 @@ func TestNameOfTheModificationTime(t *testing.T) {
 // F90
 func TestAnOlderFileIsNoRollback(t *testing.T) {
 	path := tempFile(t, "sentinel-1")
-	ring, _ := keep(t, file.New(path), source.WithPoll(time.Hour), source.WithoutRollback())
+	keys, _ := keep(t, file.New(path), ring.WithPoll(time.Hour), ring.WithoutRollback())
 	replaceAt(t, path, "sentinel-2", time.Now().Add(-time.Hour))
-	if err := ring.Refresh(t.Context()); err != nil {
+	if err := keys.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wantCurrent(t, ring, "sentinel-2")
+	wantCurrent(t, keys, "sentinel-2")
 	replaceAt(t, path, "sentinel-1", time.Now().Add(time.Hour))
-	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrRollback) {
+	if err := keys.Refresh(t.Context()); !errors.Is(err, ring.ErrRollback) {
 		t.Errorf("error %v", err)
 	}
-	wantCurrent(t, ring, "sentinel-2")
+	wantCurrent(t, keys, "sentinel-2")
 }

@@ -3,7 +3,7 @@
 //	client, err := secretmanager.NewClient(ctx) // cloud.google.com/go/secretmanager/apiv1
 //	src := gcp.New(client, "projects/acme/secrets/exchange", gcp.WithNames("id", "secret", "passphrase"))
 //
-// Hand it to source.Keep. Importing the package also opens source strings:
+// Hand it to ring.Keep. Importing the package also opens source strings:
 //
 //	gcp://acme/token                       one token
 //	gcp://acme/keys?format=json            plain (default), json (the key document), pem

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"log"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/gcp"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // The client comes from secretmanager.NewClient; here it is one of a stand-in
@@ -18,18 +18,18 @@ func ExampleNew() {
 	client := store.client()
 
 	ctx := context.Background()
-	ring, err := source.Keep(ctx, gcp.New(client, "projects/acme/secrets/key", gcp.WithNames("id", "secret", "")))
+	keys, err := ring.Keep(ctx, gcp.New(client, "projects/acme/secrets/key", gcp.WithNames("id", "secret", "")))
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer ring.Close()
-	fmt.Println(ring.Version())
+	defer keys.Close()
+	fmt.Println(keys.Version())
 
 	store.add(`{"id":"id-2","secret":"sentinel-s-2"}`)
-	if err := ring.Refresh(ctx); err != nil { // or wait for the poll
+	if err := keys.Refresh(ctx); err != nil { // or wait for the poll
 		log.Fatal(err)
 	}
-	for _, v := range ring.Status().Versions {
+	for _, v := range keys.Status().Versions {
 		fmt.Println(v.Version, v.Role)
 	}
 	// Output:

@@ -19,6 +19,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/gcp"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
@@ -85,26 +86,26 @@ func TestVersionThatCannotBeDecrypted(t *testing.T) {
 	s := newStub(t)
 	s.add(conformance.Sentinel + "1")
 	src := gcp.New(s.client(), secret)
-	ring, err := source.Keep(t.Context(), src, source.WithLogger(nil))
+	keys, err := ring.Keep(t.Context(), src, ring.WithLogger(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ring.Close()
+	defer keys.Close()
 	s.add(conformance.Sentinel + "2")
 	s.lock(2, true)
-	err = ring.Refresh(t.Context())
+	err = keys.Refresh(t.Context())
 	if !errors.Is(err, source.ErrDenied) || !strings.Contains(err.Error(), `version "2" is enabled`) || strings.Contains(err.Error(), conformance.Sentinel) {
 		t.Errorf("the reading says %v", err)
 	}
-	if v := ring.Version(); v != "1" {
+	if v := keys.Version(); v != "1" {
 		t.Errorf("%q is in use", v)
 	}
 	s.state(2, secretmanagerpb.SecretVersion_DISABLED)
 	storetest.Read(t, src, 1)
 	s.state(2, secretmanagerpb.SecretVersion_ENABLED)
 	s.lock(2, false)
-	if err := ring.Refresh(t.Context()); err != nil || ring.Version() != "2" {
-		t.Errorf("%q is in use, error %v", ring.Version(), err)
+	if err := keys.Refresh(t.Context()); err != nil || keys.Version() != "2" {
+		t.Errorf("%q is in use, error %v", keys.Version(), err)
 	}
 }
 

@@ -7,7 +7,7 @@
 //	src := rkkubernetes.New(client.CoreV1(), "default", "exchange")
 //
 // where rkkubernetes is this package under another name than the client's. Hand
-// src to source.Keep. Importing the package also opens source strings:
+// src to ring.Keep. Importing the package also opens source strings:
 //
 //	kubernetes:///default/exchange                       namespace and name, in the cluster
 //	kubernetes:///default/exchange?field=token           WithField, one token

@@ -8,8 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	rkkubernetes "github.com/rollingkeys/rollingkeys/source/kubernetes"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 func Example() {
@@ -19,12 +19,12 @@ func Example() {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "exchange"},
 		Data:       map[string][]byte{"api-key": []byte("k-1"), "api-secret": []byte("s-1")},
 	})
-	ring, err := source.Keep(ctx, rkkubernetes.New(client.CoreV1(), "default", "exchange"), source.WithLogger(nil))
+	keys, err := ring.Keep(ctx, rkkubernetes.New(client.CoreV1(), "default", "exchange"), ring.WithLogger(nil))
 	if err != nil {
 		panic(err)
 	}
-	defer ring.Close()
-	key, err := ring.InUse()
+	defer keys.Close()
+	key, err := keys.InUse()
 	fmt.Println(key.ID, key.Secret, err)
 	// Output: k-1 [redacted] <nil>
 }

@@ -6,7 +6,7 @@
 //	src := rknats.New(nc, "KEYS", "exchange")
 //
 // where rknats is this package under another name than the client's. Hand src to
-// source.Keep. The connection stays yours: close it after the ring, and let it
+// ring.Keep. The connection stays yours: close it after the ring, and let it
 // reconnect for ever, for it gives up after 60 tries by default. Importing the
 // package also opens source strings, which make a connection of their own,
 // closed with the last ring that uses it:

@@ -6,8 +6,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	rknats "github.com/rollingkeys/rollingkeys/source/nats"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 func Example() {
@@ -17,10 +17,10 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer nc.Close()
-	ring, err := source.Keep(ctx, rknats.New(nc, "KEYS", "exchange"))
+	keys, err := ring.Keep(ctx, rknats.New(nc, "KEYS", "exchange"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer ring.Close()
-	log.Print("in use: ", ring.Version())
+	defer keys.Close()
+	log.Print("in use: ", keys.Version())
 }

@@ -54,7 +54,7 @@ func WithDecoder(decode source.Decoder) Option {
 }
 
 // WithOverlap sets for how long a key out of the history may be used after it
-// was replaced. Default 24 h; 0 means not at all. Give source.WithOverlap the
+// was replaced. Default 24 h; 0 means not at all. Give ring.WithOverlap the
 // same: that is for what the history has lost.
 func WithOverlap(d time.Duration) Option { return func(s *Source) { s.overlap = max(d, 0) } }
 

@@ -8,19 +8,20 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/oauth"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 func ExampleTokenSource() {
 	ctx := context.Background()
 	key := source.Key{Version: "v1", Secret: source.NewSecret("key-of-the-ring")}
-	ring, err := source.Keep(ctx, source.Static(key), source.WithLogger(nil))
+	keys, err := ring.Keep(ctx, source.Static(key), ring.WithLogger(nil))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer ring.Close()
+	defer keys.Close()
 
-	var ts oauth2.TokenSource = oauth.TokenSource(ring) // for gRPC: grpcoauth.TokenSource{TokenSource: ts}
+	var ts oauth2.TokenSource = oauth.TokenSource(keys) // for gRPC: grpcoauth.TokenSource{TokenSource: ts}
 	token, err := ts.Token()
 	if err != nil {
 		fmt.Println(err)
@@ -34,13 +35,13 @@ func ExampleFetch() {
 	fetch := func(context.Context) (*oauth2.Token, error) { // as a rule: conf.Token of a clientcredentials.Config
 		return &oauth2.Token{AccessToken: "from-the-token-endpoint"}, nil
 	}
-	ring, err := source.Keep(context.Background(), oauth.Fetch(fetch), source.WithLogger(nil))
+	keys, err := ring.Keep(context.Background(), oauth.Fetch(fetch), ring.WithLogger(nil))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer ring.Close()
-	key, err := ring.InUse()
+	defer keys.Close()
+	key, err := keys.InUse()
 	fmt.Println(key.Secret, err)
 	// Output: [redacted] <nil>
 }

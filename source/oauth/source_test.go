@@ -18,6 +18,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/oauth"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
@@ -227,21 +228,21 @@ func TestAFetchEnds(t *testing.T) {
 func TestARevokedTokenIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
-		ring, err := source.Keep(t.Context(), oauth.Fetch(func(context.Context) (*oauth2.Token, error) {
+		keys, err := ring.Keep(t.Context(), oauth.Fetch(func(context.Context) (*oauth2.Token, error) {
 			return token(fmt.Sprintf("%s-%d", sentinel, calls.Add(1)), 0), nil
-		}), source.WithLogger(nil))
+		}), ring.WithLogger(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ring.Close()
-		had, err := ring.InUse()
+		defer keys.Close()
+		had, err := keys.InUse()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := ring.Refresh(t.Context()); err != nil {
+		if err := keys.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if has, err := ring.InUse(); err != nil || has.SameContent(had) {
+		if has, err := keys.InUse(); err != nil || has.SameContent(had) {
 			t.Errorf("after the refresh: %+v, %v", has, err)
 		}
 		time.Sleep(6 * time.Hour)
@@ -258,14 +259,14 @@ func TestARingHasAGoodTokenAtAnyTime(t *testing.T) {
 		ts := oauth2.ReuseTokenSource(nil, tokenFunc(func() (*oauth2.Token, error) {
 			return token(fmt.Sprintf("%s-%d", sentinel, calls.Add(1)), time.Hour), nil
 		}))
-		ring, err := source.Keep(t.Context(), oauth.New(ts), source.WithLogger(nil))
+		keys, err := ring.Keep(t.Context(), oauth.New(ts), ring.WithLogger(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ring.Close()
+		defer keys.Close()
 		for range 24 * 60 {
 			time.Sleep(time.Minute)
-			key, err := ring.InUse()
+			key, err := keys.InUse()
 			if err != nil || !time.Now().Before(key.ExpiresAt) {
 				t.Fatalf("key %+v, %v", key, err)
 			}
@@ -281,20 +282,20 @@ func TestARingHasAGoodTokenAtAnyTime(t *testing.T) {
 func TestTokenSourceFollowsTheRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := &changing{secret: "a"}
-		ring, err := source.Keep(t.Context(), keys, source.WithLogger(nil))
+		live, err := ring.Keep(t.Context(), keys, ring.WithLogger(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ring.Close()
+		defer live.Close()
 		var sent string
 		base := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			sent = r.Header.Get("Authorization")
 			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("")), Request: r}, nil
 		})}
-		client := oauth2.NewClient(context.WithValue(t.Context(), oauth2.HTTPClient, base), oauth.TokenSource(ring))
+		client := oauth2.NewClient(context.WithValue(t.Context(), oauth2.HTTPClient, base), oauth.TokenSource(live))
 		for _, want := range []string{"a", "b"} {
 			keys.set(want)
-			if err := ring.Refresh(t.Context()); err != nil {
+			if err := live.Refresh(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(1100 * time.Millisecond)
@@ -302,8 +303,8 @@ func TestTokenSourceFollowsTheRing(t *testing.T) {
 				t.Errorf("sent %q, %v, want %s", sent, err, want)
 			}
 		}
-		ring.Close()
-		if _, err := oauth.TokenSource(ring).Token(); !errors.Is(err, source.ErrClosed) {
+		live.Close()
+		if _, err := oauth.TokenSource(live).Token(); !errors.Is(err, ring.ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}
 		if _, err := oauth.TokenSource(nil).Token(); !errors.Is(err, source.ErrNoKey) {
@@ -316,12 +317,12 @@ func TestTokenSourceFollowsTheRing(t *testing.T) {
 func TestTokenSourceKeepsTheKeysExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ends := time.Now().Add(5 * time.Second)
-		ring, err := source.Keep(t.Context(), source.Static(source.Key{Secret: source.NewSecret("sentinel-a"), ExpiresAt: ends}), source.WithLogger(nil))
+		keys, err := ring.Keep(t.Context(), source.Static(source.Key{Secret: source.NewSecret("sentinel-a"), ExpiresAt: ends}), ring.WithLogger(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ring.Close()
-		tok, err := oauth.TokenSource(ring).Token()
+		defer keys.Close()
+		tok, err := oauth.TokenSource(keys).Token()
 		if err != nil || !tok.Expiry.Equal(ends) || tok.AccessToken != "sentinel-a" || tok.Type() != "Bearer" {
 			t.Errorf("token %+v, %v", tok, err)
 		}

@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // lookAgain is the Expiry of a token of [TokenSource], from now. x/oauth2 takes
@@ -17,15 +17,15 @@ const lookAgain = renewal + time.Second
 // TokenSource returns the key that ring uses now as a bearer token, for gRPC
 // (google.golang.org/grpc/credentials/oauth) and libraries that take an
 // oauth2.TokenSource. Token does not block; its errors are those of
-// [source.Ring.InUse]. A token's Expiry is 11 s from now, or the key's own if
+// [ring.Ring.InUse]. A token's Expiry is 11 s from now, or the key's own if
 // that comes first, so that x/oauth2 holds on to it for no longer than a second; the
 // cache of cloud.google.com/go/auth does for up to 11 s, see the package comment.
 //
 // The ring learns nothing of refusals this way and does not fall back; what
 // sends HTTP requests does better with the project's transport.
-func TokenSource(ring *source.Ring) oauth2.TokenSource { return tokenSource{ring} }
+func TokenSource(keys *ring.Ring) oauth2.TokenSource { return tokenSource{keys} }
 
-type tokenSource struct{ ring *source.Ring }
+type tokenSource struct{ ring *ring.Ring }
 
 func (t tokenSource) Token() (*oauth2.Token, error) {
 	key, err := t.ring.InUse()

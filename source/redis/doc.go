@@ -5,7 +5,7 @@
 //	src := rkredis.New(client, "keys:exchange")
 //
 // where rkredis is this package under another name than the client's. Hand src
-// to source.Keep. The client stays yours: close it after the ring. It may be one
+// to ring.Keep. The client stays yours: close it after the ring. It may be one
 // of sentinel (NewFailoverClient); a cluster's is of another type and not for
 // this package. Importing the package also opens source strings, which make a
 // client of their own, closed with the last ring that uses it:

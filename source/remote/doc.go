@@ -4,7 +4,7 @@
 //	src, err := remote.New("https://keys.example.com/v1/keys",
 //		remote.WithBearer(file.New("/run/secrets/keys-token")))
 //
-// Hand it to source.Keep. Importing the package also opens source strings:
+// Hand it to ring.Keep. Importing the package also opens source strings:
 //
 //	https://keys.example.com/v1/keys?poll=1m
 //	https://keys.example.com/v1/keys?remote_auth=file:///run/secrets/keys-token

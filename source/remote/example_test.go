@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/remote"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 func ExampleNew() {
@@ -28,12 +29,12 @@ func ExampleNew() {
 		fmt.Println(err)
 		return
 	}
-	ring, err := source.Keep(context.Background(), src, source.WithLogger(nil))
+	keys, err := ring.Keep(context.Background(), src, ring.WithLogger(nil))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer ring.Close()
-	fmt.Println(ring.Version())
+	defer keys.Close()
+	fmt.Println(keys.Version())
 	// Output: v2
 }

@@ -64,14 +64,14 @@ func parameters(query url.Values) ([]Option, error) {
 	case !ok:
 		return opts, nil
 	}
-	from, ring, err := source.Parse(text)
+	from, params, err := source.Parse(text)
 	if failed, ok := errors.AsType[*source.Error](err); ok {
 		err = failed.Err // without its name: the text may be a token that was put here by mistake
 	}
 	if err != nil {
 		return nil, fmt.Errorf("remote_auth: %w", err)
 	}
-	if len(ring) > 0 {
+	if len(params) > 0 {
 		return nil, errors.New("remote_auth: overlap, poll and max_stale have no meaning here")
 	}
 	if named {

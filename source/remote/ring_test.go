@@ -11,47 +11,48 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/listen"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // keep keeps src in a ring until the test ends.
-func keep(t *testing.T, src source.Source, opts ...source.Option) *source.Ring {
+func keep(t *testing.T, src source.Source, opts ...ring.Option) *ring.Ring {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	ring, err := source.Keep(ctx, src, append(opts, source.WithLogger(nil))...)
+	keys, err := ring.Keep(ctx, src, append(opts, ring.WithLogger(nil))...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = ring.Close() })
-	return ring
+	t.Cleanup(func() { _ = keys.Close() })
+	return keys
 }
 
 // A ring that polls once an hour switches by the long poll alone.
 func TestARingSwitchesByLongPoll(t *testing.T) {
 	e := newEndpoint(t, "v0")
 	e.hold = true
-	ring := keep(t, open(t, e.Server), source.WithPoll(time.Hour))
+	keys := keep(t, open(t, e.Server), ring.WithPoll(time.Hour))
 	for i := range 50 {
 		v := fmt.Sprintf("v%d", i+1)
 		e.set(document(v), `"`+v+`"`)
-		eventually(t, func() bool { return ring.Version() == v })
+		eventually(t, func() bool { return keys.Version() == v })
 	}
 }
 
 // F75, F82, F83, F84: whatever the endpoint says later, the last good key stays.
 func TestARingKeepsTheLastGoodKey(t *testing.T) {
 	e := newEndpoint(t, "v1")
-	ring := keep(t, open(t, e.Server))
+	keys := keep(t, open(t, e.Server))
 	for _, body := range []string{"", "{}", "<html>login", document("v2")[:20], `{"keys":[{"version":"v2","secret":""}]}`} {
 		e.set(body, `"bad"`)
-		checkError(t, ring.Refresh(t.Context()), source.ErrInvalid)
-		if v := ring.Version(); v != "v1" {
+		checkError(t, keys.Refresh(t.Context()), source.ErrInvalid)
+		if v := keys.Version(); v != "v1" {
 			t.Fatalf("%q: version %s", body, v)
 		}
 	}
 	e.Server.Close()
-	checkError(t, ring.Refresh(t.Context()), source.ErrUnavailable)
-	if v := ring.Version(); v != "v1" {
+	checkError(t, keys.Refresh(t.Context()), source.ErrUnavailable)
+	if v := keys.Version(); v != "v1" {
 		t.Fatalf("endpoint down: version %s", v)
 	}
 }
@@ -85,16 +86,16 @@ func TestARingWaitsForAnEndpointThatIsDown(t *testing.T) {
 		t.Cleanup(down)
 		return down
 	}
-	waiting := make(chan *source.Ring)
+	waiting := make(chan *ring.Ring)
 	go func() { waiting <- keep(t, src) }()
 	down := up("v1")
-	ring := receive(t, waiting)
-	if v := ring.Version(); v != "v1" {
+	keys := receive(t, waiting)
+	if v := keys.Version(); v != "v1" {
 		t.Fatalf("version %s", v)
 	}
 	down()
 	up("v2")
-	eventually(t, func() bool { return ring.Version() == "v2" })
+	eventually(t, func() bool { return keys.Version() == "v2" })
 }
 
 // F92: what is not active is not served.

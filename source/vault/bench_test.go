@@ -10,6 +10,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // BenchmarkRotation reports the time from a rotation in the store to the first
@@ -23,6 +24,6 @@ func BenchmarkRotation(b *testing.B) {
 	storetest.Polled(b, open)
 	b.Run("events", func(b *testing.B) { // one that is lost costs the poll
 		src, put := open(b)
-		storetest.Rotation(b, src, put, source.WithPoll(time.Second))
+		storetest.Rotation(b, src, put, ring.WithPoll(time.Second))
 	})
 }

@@ -4,7 +4,7 @@
 //	client, err := api.NewClient(api.DefaultConfig()) // VAULT_ADDR, VAULT_TOKEN ...
 //	src, err := vault.New(client, "secret", "exchange", vault.WithNames("id", "secret", "passphrase"))
 //
-// Hand it to source.Keep. Importing the package also opens source strings:
+// Hand it to ring.Keep. Importing the package also opens source strings:
 //
 //	vault://vault.example.com:8200/secret/token          the field "secret", over https
 //	vault:///secret/exchange?id=id&passphrase=word       the server that VAULT_ADDR names

@@ -27,18 +27,18 @@ func ExampleNew() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(src) // ring, err := source.Keep(ctx, src)
+	fmt.Println(src) // keys, err := ring.Keep(ctx, src)
 	// Output: vault://vault.example.com:8200/secret/exchange
 }
 
 // The same out of a configuration file.
 func Example() {
-	src, opts, err := source.Parse("vault://vault.example.com:8200/secret/exchange?id=id&secret=secret&passphrase=passphrase" +
+	src, params, err := source.Parse("vault://vault.example.com:8200/secret/exchange?id=id&secret=secret&passphrase=passphrase" +
 		"&role_id=trading-bot&secret_id_file=/run/secrets/secret-id&poll=1m")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(src, len(opts)) // ring, err := source.Keep(ctx, src, opts...)
-	// Output: vault://vault.example.com:8200/secret/exchange 1
+	fmt.Println(src, params) // ring.Open keeps it live as well
+	// Output: vault://vault.example.com:8200/secret/exchange map[poll:1m0s]
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/source/vault"
 	"github.com/rollingkeys/rollingkeys/source/vault/internal/vaulttest"
 )
@@ -98,11 +99,11 @@ func TestRenewsItsToken(t *testing.T) {
 	if set := storetest.Read(t, src, 1); set.FreshFor <= 0 || set.FreshFor > time.Second {
 		t.Errorf("FreshFor is %v with a lease of 3 s", set.FreshFor)
 	}
-	ring, err := source.Keep(t.Context(), src, source.WithLogger(nil))
+	keys, err := ring.Keep(t.Context(), src, ring.WithLogger(nil))
 	s.must(err)
-	defer ring.Close()
+	defer keys.Close()
 	storetest.Eventually(t, "the third renewal", func() bool { return g.count("/v1/auth/token/renew-self") >= 3 })
-	if status := ring.Status(); status.FailedReads > 0 {
+	if status := keys.Status(); status.FailedReads > 0 {
 		t.Errorf("%d readings failed: %s", status.FailedReads, status.LastError)
 	}
 	if n := g.count("/v1/auth/token/lookup-self"); n != 1 {
@@ -117,14 +118,14 @@ func TestLogsInAnewNearTheMaximumLifetime(t *testing.T) {
 	_, _, method := s.appRole("3s", "4s")
 	src, err := vault.New(g.client(), "secret", "key", vault.WithLogin(method))
 	s.must(err)
-	ring, err := source.Keep(t.Context(), src, source.WithLogger(nil))
+	keys, err := ring.Keep(t.Context(), src, ring.WithLogger(nil))
 	s.must(err)
-	defer ring.Close()
+	defer keys.Close()
 	storetest.Eventually(t, "the third login", func() bool { return g.count(login) >= 3 })
 	if n := g.count("/v1/auth/token/lookup-self"); n > 0 {
 		t.Errorf("%d times a token was refused before there was another", n)
 	}
-	if status := ring.Status(); status.FailedReads > 0 {
+	if status := keys.Status(); status.FailedReads > 0 {
 		t.Errorf("%d readings failed: %s", status.FailedReads, status.LastError)
 	}
 }
@@ -137,12 +138,12 @@ func TestTokenThatCannotBeRenewed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	s.must(os.WriteFile(file, []byte(s.token(short)+"\n"), 0o600))
 	src := s.source(vault.WithLogin(vault.TokenFile(file)))
-	ring, _ := storetest.Keep(t, src, source.WithPoll(time.Second))
-	storetest.Requests(t, ring)
-	storetest.Eventually(t, "a refusal", func() bool { return errors.Is(ring.Refresh(t.Context()), source.ErrDenied) })
+	keys, _ := storetest.Keep(t, src, ring.WithPoll(time.Second))
+	storetest.Requests(t, keys)
+	storetest.Eventually(t, "a refusal", func() bool { return errors.Is(keys.Refresh(t.Context()), source.ErrDenied) })
 	s.must(os.WriteFile(file, []byte(s.token(&api.TokenCreateRequest{Policies: []string{"reader"}})+"\n"), 0o600))
 	s.write(token("2"))
-	storetest.Eventually(t, "version 2", func() bool { return ring.Version() == "2" })
+	storetest.Eventually(t, "version 2", func() bool { return keys.Version() == "2" })
 
 	for name, text := range map[string]string{"empty": "", "blank": " \n"} {
 		s.must(os.WriteFile(file, []byte(text), 0o600))

@@ -12,6 +12,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/source/vault"
 )
 
@@ -62,17 +63,17 @@ func TestTakesDatesAndScopesFromMetadata(t *testing.T) {
 	if !now.ExpiresAt.Equal(at.Add(time.Hour)) || !now.NotBefore.IsZero() || now.Scopes != nil {
 		t.Errorf("version 1: %+v", now)
 	}
-	ring, err := source.Keep(t.Context(), src, source.WithLogger(nil))
+	keys, err := ring.Keep(t.Context(), src, ring.WithLogger(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ring.Close()
-	if v := ring.Version(); v != "1" {
+	defer keys.Close()
+	if v := keys.Version(); v != "1" {
 		t.Errorf("%q is in use before the time of version 2", v)
 	}
 	s.custom(map[string]any{"v1.expires_at": at.Format(time.RFC3339)}) // version 2 may be used at once
-	if err := ring.Refresh(t.Context()); err != nil || ring.Version() != "2" {
-		t.Errorf("%q is in use, error %v", ring.Version(), err)
+	if err := keys.Refresh(t.Context()); err != nil || keys.Version() != "2" {
+		t.Errorf("%q is in use, error %v", keys.Version(), err)
 	}
 
 	s.custom(map[string]any{"v2.not_before": "tomorrow"})

@@ -9,19 +9,19 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // TokenCredential returns the key that ring uses now as a credential, for clients that
 // send it as a bearer token. GetToken reads memory only and does not block. It takes no
 // notice of its options: which scopes and tenant the key is for, its source has decided.
-// An error wraps that of [source.Ring.InUse]; the SDK does not retry it.
+// An error wraps that of [ring.Ring.InUse]; the SDK does not retry it.
 //
 // A token expires as soon as it is handed out, so that the SDK asks for it before each
 // try of each request, and never goes on with a key that was replaced.
-func TokenCredential(ring *source.Ring) azcore.TokenCredential { return tokenCredential{ring} }
+func TokenCredential(keys *ring.Ring) azcore.TokenCredential { return tokenCredential{keys} }
 
-type tokenCredential struct{ ring *source.Ring }
+type tokenCredential struct{ ring *ring.Ring }
 
 // GetToken returns the key. Of the two times that an azcore.AccessToken has, RefreshOn
 // does not do: azcore looks at it no more than every 30 s (F119).
@@ -35,11 +35,11 @@ func (c tokenCredential) GetToken(context.Context, policy.TokenRequestOptions) (
 
 // KeyCredential returns a credential that has the key that ring uses, and is kept up to
 // date until stop is called: within the moment that the ring's events take, see
-// [source.Ring.Subscribe]. While the ring has no key to use, it is empty, and what is sent
-// with it is refused. An error wraps that of [source.Ring.InUse]; then there is nothing to
+// [ring.Ring.Subscribe]. While the ring has no key to use, it is empty, and what is sent
+// with it is refused. An error wraps that of [ring.Ring.InUse]; then there is nothing to
 // stop. Call stop before the ring is closed or after; it may be called again.
-func KeyCredential(ring *source.Ring) (cred *azcore.KeyCredential, stop func(), err error) {
-	if _, err := ring.InUse(); err != nil {
+func KeyCredential(keys *ring.Ring) (cred *azcore.KeyCredential, stop func(), err error) {
+	if _, err := keys.InUse(); err != nil {
 		return nil, nil, fmt.Errorf("azcred: %w", err)
 	}
 	cred = azcore.NewKeyCredential("")
@@ -47,10 +47,10 @@ func KeyCredential(ring *source.Ring) (cred *azcore.KeyCredential, stop func(), 
 	update := func() {
 		mu.Lock()
 		defer mu.Unlock()
-		key, _ := ring.InUse()
+		key, _ := keys.InUse()
 		cred.Update(key.Secret.Expose())
 	}
-	stop = ring.Subscribe(func(source.Event) { update() })
+	stop = keys.Subscribe(func(ring.Event) { update() })
 	update()
 	return cred, stop, nil
 }

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/azcred"
 )
 
@@ -49,16 +50,16 @@ func (s *store) put(keys ...source.Key) {
 }
 
 // keep keeps a ring over a store that has the first key.
-func keep(t *testing.T) (*store, *source.Ring) {
+func keep(t *testing.T) (*store, *ring.Ring) {
 	t.Helper()
 	keys := &store{}
 	keys.put(key(1))
-	ring, err := source.Keep(t.Context(), keys, source.WithLogger(nil), source.WithPoll(time.Hour))
+	live, err := ring.Keep(t.Context(), keys, ring.WithLogger(nil), ring.WithPoll(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ring.Close() })
-	return keys, ring
+	t.Cleanup(func() { live.Close() })
+	return keys, live
 }
 
 // recorder answers every request, and keeps a header of the last.
@@ -88,16 +89,16 @@ func client(auth policy.Policy, to *recorder) func(context.Context) error {
 // F119: azcore's cache asks for the token each time, at once and whenever later.
 func TestTokenCredentialIsNotCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		keys, ring := keep(t)
-		defer ring.Close()
+		keys, live := keep(t)
+		defer live.Close()
 		to := &recorder{header: "Authorization"}
-		call := client(runtime.NewBearerTokenPolicy(azcred.TokenCredential(ring), []string{"https://api.example.com/.default"}, nil), to)
+		call := client(runtime.NewBearerTokenPolicy(azcred.TokenCredential(live), []string{"https://api.example.com/.default"}, nil), to)
 		n := 1
 		for _, pause := range []time.Duration{0, time.Nanosecond, time.Second, time.Minute, 10 * time.Minute, 24 * time.Hour} {
 			time.Sleep(pause)
 			for range 3 {
 				keys.put(key(n))
-				if err := ring.Refresh(t.Context()); err != nil {
+				if err := live.Refresh(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				if n > 1 {
@@ -115,8 +116,8 @@ func TestTokenCredentialIsNotCached(t *testing.T) {
 // Calls that come together share what azcore asks for; none gets a key that had been
 // replaced before it began.
 func TestTokenCredentialUnderLoad(t *testing.T) {
-	keys, ring := keep(t)
-	cred := runtime.NewBearerTokenPolicy(azcred.TokenCredential(ring), []string{"s"}, nil)
+	keys, live := keep(t)
+	cred := runtime.NewBearerTokenPolicy(azcred.TokenCredential(live), []string{"s"}, nil)
 	var wg sync.WaitGroup
 	var mu sync.RWMutex // held for writing where the key is replaced
 	current := 1
@@ -137,7 +138,7 @@ func TestTokenCredentialUnderLoad(t *testing.T) {
 	for n := 2; n <= 20; n++ {
 		mu.Lock()
 		keys.put(key(n))
-		if err := ring.Refresh(t.Context()); err != nil {
+		if err := live.Refresh(t.Context()); err != nil {
 			t.Error(err)
 		}
 		current = n
@@ -149,9 +150,9 @@ func TestTokenCredentialUnderLoad(t *testing.T) {
 // A key credential follows the ring: switches, revocations, and what comes after those.
 func TestKeyCredentialFollowsTheRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		keys, ring := keep(t)
-		defer ring.Close()
-		cred, stop, err := azcred.KeyCredential(ring)
+		keys, live := keep(t)
+		defer live.Close()
+		cred, stop, err := azcred.KeyCredential(live)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +168,7 @@ func TestKeyCredentialFollowsTheRing(t *testing.T) {
 		put := func(list ...source.Key) {
 			t.Helper()
 			keys.put(list...)
-			if err := ring.Refresh(t.Context()); err != nil {
+			if err := live.Refresh(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -176,11 +177,11 @@ func TestKeyCredentialFollowsTheRing(t *testing.T) {
 			put(key(n), key(n-1))
 			want("after a switch", key(n).Secret.Expose())
 		}
-		if err := ring.Revoke("v5"); err != nil {
+		if err := live.Revoke("v5"); err != nil {
 			t.Fatal(err)
 		}
 		want("after a revocation", key(4).Secret.Expose())
-		if err := ring.Revoke("v4"); err != nil {
+		if err := live.Revoke("v4"); err != nil {
 			t.Fatal(err)
 		}
 		want("without a key", "")
@@ -194,11 +195,11 @@ func TestKeyCredentialFollowsTheRing(t *testing.T) {
 }
 
 func TestWithoutAKey(t *testing.T) {
-	_, ring := keep(t)
-	if err := ring.Revoke("v1"); err != nil {
+	_, keys := keep(t)
+	if err := keys.Revoke("v1"); err != nil {
 		t.Fatal(err)
 	}
-	for name, r := range map[string]*source.Ring{"no ring": nil, "revoked": ring} {
+	for name, r := range map[string]*ring.Ring{"no ring": nil, "revoked": keys} {
 		if cred, _, err := azcred.KeyCredential(r); !errors.Is(err, source.ErrNoKey) || cred != nil {
 			t.Errorf("%s: %v", name, err)
 		}

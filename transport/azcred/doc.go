@@ -7,7 +7,7 @@
 // project's transport is such a thing. It puts the key on each attempt, and sends a
 // refused request again with another key, so give the client no credential:
 //
-//	t := transport.New(ring, transport.Bearer(), transport.WithOrigin(account))
+//	t := transport.New(keys, transport.Bearer(), transport.WithOrigin(account))
 //	client, err := azblob.NewClientWithNoCredential(account, &azblob.ClientOptions{
 //		ClientOptions: policy.ClientOptions{Transport: &http.Client{Transport: t}}})
 //

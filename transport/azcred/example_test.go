@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/azcred"
 )
@@ -31,13 +32,13 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ring, err := source.Keep(ctx, listed{set})
+	live, err := ring.Keep(ctx, listed{set})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer ring.Close()
+	defer live.Close()
 
-	t := transport.New(ring, transport.Header("Api-Key"), transport.WithOrigin(service.URL), transport.WithBase(service.Client().Transport))
+	t := transport.New(live, transport.Header("Api-Key"), transport.WithOrigin(service.URL), transport.WithBase(service.Client().Transport))
 	options := policy.ClientOptions{Transport: &http.Client{Transport: t}}
 
 	client := runtime.NewPipeline("example", "v1.0.0", runtime.PipelineOptions{}, &options)
@@ -49,7 +50,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(resp.StatusCode, ring.Version())
+	fmt.Println(resp.StatusCode, live.Version())
 	// Output: 200 v2
 }
 
@@ -67,13 +68,13 @@ func ExampleKeyCredential() {
 		}
 	}))
 	defer service.Close()
-	ring, err := source.Keep(ctx, source.Static(source.Key{Secret: source.NewSecret("the-key")}))
+	keys, err := ring.Keep(ctx, source.Static(source.Key{Secret: source.NewSecret("the-key")}))
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer ring.Close()
+	defer keys.Close()
 
-	cred, stop, err := azcred.KeyCredential(ring)
+	cred, stop, err := azcred.KeyCredential(keys)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/connectauth"
 )
@@ -110,7 +111,7 @@ func TestLeavesOthersAlone(t *testing.T) {
 			t.Errorf("%s: %v", k, err)
 		}
 	}
-	b.standing("v1", source.StateUnused, 0, 0)
+	b.standing("v1", ring.StateUnused, 0, 0)
 }
 
 // F53, F54: a redirect that leaves the origin goes on without the key, and what comes
@@ -132,7 +133,7 @@ func TestRedirectElsewhereHasNoKey(t *testing.T) {
 		}
 	}
 	other.wantSeen(t, "", "")
-	b.standing("v1", source.StateUnknown, 0, 0)
+	b.standing("v1", ring.StateUnknown, 0, 0)
 }
 
 // Without the transport no key goes out, and the error says what is missing.
@@ -144,7 +145,7 @@ func TestWithoutTheTransport(t *testing.T) {
 			t.Error(err)
 		}
 		b.wantSeen(t, "")
-		b.standing("v2", source.StateUnknown, 0, 0)
+		b.standing("v2", ring.StateUnknown, 0, 0)
 	})
 }
 
@@ -153,7 +154,7 @@ func TestContextEndsTheWaiting(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		for _, code := range []connect.Code{connect.CodeCanceled, connect.CodeDeadlineExceeded} {
 			b := setup(t, protocol, []string{"v1"})
-			b.reopen(source.WithRefusalWait(time.Hour))
+			b.reopen(ring.WithRefusalWait(time.Hour))
 			b.accept()
 			ctx, cancel := context.WithCancel(t.Context())
 			if code == connect.CodeDeadlineExceeded {
@@ -183,7 +184,7 @@ func TestNoKey(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v1"})
 		b.ring.Close()
-		if err := call(context.Background(), b.api); !errors.Is(err, source.ErrClosed) || connect.CodeOf(err) != connect.CodeUnauthenticated {
+		if err := call(context.Background(), b.api); !errors.Is(err, ring.ErrClosed) || connect.CodeOf(err) != connect.CodeUnauthenticated {
 			t.Error(err)
 		}
 		for _, auth := range []*connectauth.Auth{connectauth.New(nil), connectauth.New(b.ring, connectauth.WithOrigin("no origin"))} {
@@ -198,7 +199,7 @@ func TestNoKey(t *testing.T) {
 			t.Error("a stream without a key")
 		}
 		both := b.api.bidi.CallBidiStream(context.Background())
-		if _, err := both.Receive(); !errors.Is(err, source.ErrClosed) {
+		if _, err := both.Receive(); !errors.Is(err, ring.ErrClosed) {
 			t.Error(err)
 		}
 		both.ResponseHeader()
@@ -224,7 +225,7 @@ func TestRefusesUnusableKeys(t *testing.T) {
 func TestShowsNoSecret(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v1"})
-		b.reopen(source.WithRefusalWait(0))
+		b.reopen(ring.WithRefusalWait(0))
 		b.accept()
 		b.refuse = func(h http.Header) error {
 			err := connect.NewError(connect.CodeUnauthenticated, fmt.Errorf("%s is bad", h.Get("Authorization")))

@@ -13,6 +13,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -22,7 +23,7 @@ type call struct {
 	ctx  context.Context
 
 	mu      sync.Mutex // guards the rest
-	a       source.Attempt
+	a       ring.Attempt
 	told    bool // the attempt has been told its outcome
 	carries *carrier
 	refused transport.Verdict // of the attempt before

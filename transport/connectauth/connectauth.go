@@ -12,6 +12,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/internal/origin"
 )
 
@@ -23,7 +24,7 @@ var ErrNoTransport = errors.New("the key was not sent: the client's http.Client 
 // on the calls of a handler it does nothing. It is safe for concurrent use, and may
 // serve several clients of one origin.
 type Auth struct {
-	ring    *source.Ring
+	ring    *ring.Ring
 	slot    int
 	opts    options
 	origins *origin.Set
@@ -33,8 +34,8 @@ type Auth struct {
 // New returns an Auth that draws keys from ring. It never fails: where there is no
 // ring, no key that the header can carry, or an origin that is none, every call
 // says so.
-func New(ring *source.Ring, opts ...Option) *Auth {
-	a := &Auth{ring: ring, opts: options{
+func New(keys *ring.Ring, opts ...Option) *Auth {
+	a := &Auth{ring: keys, opts: options{
 		header: "Authorization", prefix: "Bearer ", classify: Unauthenticated, messages: 4096, size: 256 << 10,
 	}}
 	for _, opt := range opts {
@@ -48,7 +49,7 @@ func New(ring *source.Ring, opts ...Option) *Auth {
 		a.err = connect.NewError(connect.CodeInternal, fmt.Errorf("connectauth: %w", err))
 	}
 	var release func()
-	a.slot, release, _ = ring.Prepare(prepare(a.opts.header, a.opts.prefix)) // a key that cannot be used is the ring's to report
+	a.slot, release, _ = keys.Prepare(prepare(a.opts.header, a.opts.prefix)) // a key that cannot be used is the ring's to report
 	if release != nil {
 		runtime.AddCleanup(a, func(release func()) { release() }, release) // F116
 	}
@@ -67,7 +68,7 @@ func prepare(header, prefix string) func(source.Key) (any, error) {
 }
 
 // WrapUnary makes unary calls fall back. A call blocks as it does without, and after a
-// refusal for as long as the ring waits for another key ([source.WithRefusalWait]),
+// refusal for as long as the ring waits for another key ([ring.WithRefusalWait]),
 // within its context.
 func (a *Auth) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {

@@ -2,11 +2,11 @@
 // client, over all three protocols (Connect, gRPC, gRPC-Web), and makes a call
 // again with another key when the server refuses the one it had.
 //
-//	ring, err := source.Keep(ctx, file.New("/run/secrets/api-key"))
+//	keys, err := ring.Keep(ctx, file.New("/run/secrets/api-key"))
 //	if err != nil {
 //		return err
 //	}
-//	auth := connectauth.New(ring, connectauth.WithOrigin("https://api.example.com"))
+//	auth := connectauth.New(keys, connectauth.WithOrigin("https://api.example.com"))
 //	client := pingv1connect.NewPingServiceClient(&http.Client{Transport: auth.Transport(nil)},
 //		"https://api.example.com", connect.WithInterceptors(auth))
 //
@@ -52,7 +52,7 @@
 // A unary call: the code means that it was not carried out. A server that passes
 // on the Unauthenticated of a server behind it, after it has done its part, needs a
 // classifier that tells the two apart. How often a call is made at the most is the
-// ring's to say: the rule is twice; see [source.Attempt].
+// ring's to say: the rule is twice; see [ring.Attempt].
 //
 // A stream, until its first message has come. What was sent so far is kept and
 // sent again: up to 4,096 messages and 256 KiB of them; see [WithReplay]. Messages

@@ -9,7 +9,7 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/connectauth"
 )
 
@@ -22,12 +22,12 @@ func ExampleNew() {
 
 	keys := &store{}
 	keys.put("v2", "v1")
-	ring, err := source.Keep(ctx, keys, source.WithLogger(nil))
+	live, err := ring.Keep(ctx, keys, ring.WithLogger(nil))
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer ring.Close()
-	auth := connectauth.New(ring, connectauth.WithOrigin(api.URL))
+	defer live.Close()
+	auth := connectauth.New(live, connectauth.WithOrigin(api.URL))
 	client := connect.NewClient[wrapperspb.BytesValue, wrapperspb.BytesValue](
 		&http.Client{Transport: auth.Transport(api.Client().Transport)}, api.URL+"/test.Calls/Unary",
 		connect.WithInterceptors(auth))
@@ -35,6 +35,6 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s, with %s\n", resp.Msg.Value, ring.Version())
+	fmt.Printf("%s, with %s\n", resp.Msg.Value, live.Version())
 	// Output: order, with v1
 }

@@ -9,7 +9,7 @@ import (
 
 	"connectrpc.com/connect"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // The source lists a key that the server does not know yet: each kind of call is
@@ -27,8 +27,8 @@ func TestFallsBackToPreviousOnUnauthenticated(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.wantSeen(t, "v2", "v1")
-			b.standing("v2", source.StateRefused, 0, 1)
-			b.standing("v1", source.StateAccepted, 1, 0)
+			b.standing("v2", ring.StateRefused, 0, 1)
+			b.standing("v1", ring.StateAccepted, 1, 0)
 			if err := call(t.Context(), b.api); err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func TestWaitsForTheSource(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.wantSeen(t, "v1", "v1", "v1", "v2") // the second once more, as v1 was accepted last (F123)
-		b.standing("v2", source.StateAccepted, 1, 0)
+		b.standing("v2", ring.StateAccepted, 1, 0)
 	})
 }
 
@@ -186,7 +186,7 @@ func TestRotatesUnderLoad(t *testing.T) {
 func TestAllRefusedDoesNotMultiply(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v2", "v1"})
-		b.reopen(source.WithRefusalWait(0))
+		b.reopen(ring.WithRefusalWait(0))
 		b.accept()
 		for range 20 {
 			if err := call(t.Context(), b.api); connect.CodeOf(err) != connect.CodeUnauthenticated {
@@ -199,7 +199,7 @@ func TestAllRefusedDoesNotMultiply(t *testing.T) {
 			}
 		})
 		for _, v := range b.ring.Status().Versions {
-			if v.Accepted != 0 || v.InFlight != 0 || v.State != source.StateRefused {
+			if v.Accepted != 0 || v.InFlight != 0 || v.State != ring.StateRefused {
 				t.Errorf("%s is %s: accepted %d, in flight %d", v.Version, v.State, v.Accepted, v.InFlight)
 			}
 		}

@@ -80,6 +80,6 @@ func WithOverride() Option { return func(o *options) { o.own = ownReplaced } }
 
 // WithPassThrough makes a call that comes with a credential of its own as it is. Its
 // outcome says nothing of the ring's keys, but it counts as use: see
-// [source.Ring.Caller]. The last of WithOverride and
+// [ring.Ring.Caller]. The last of WithOverride and
 // WithPassThrough counts.
 func WithPassThrough() Option { return func(o *options) { o.own = ownPassed } }

@@ -9,6 +9,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -44,7 +45,7 @@ func (a *Auth) credential(value string) bool {
 
 // caller has the ring count a call with a credential of the caller's own: nothing
 // may be called safe to revoke because others do not use it (F114).
-func (a *Auth) caller(value string) source.Attempt {
+func (a *Auth) caller(value string) ring.Attempt {
 	value = strings.TrimSpace(value)
 	_, rest, _ := strings.Cut(value, " ")
 	whole, part := source.NewSecret(value), source.NewSecret(strings.TrimSpace(rest))

@@ -11,6 +11,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/connectauth"
 )
@@ -62,7 +63,7 @@ func TestCallersOwnCredential(t *testing.T) {
 			t.Error(err)
 		}
 		b.wantSeen(t, "own")
-		b.standing("v1", source.StateUnused, 0, 0)
+		b.standing("v1", ring.StateUnused, 0, 0)
 
 		b.own("Bearer "+sentinel+"own", connectauth.WithOverride())
 		if err := call(t.Context(), b.api); err != nil {
@@ -133,6 +134,6 @@ func TestClassifierPanics(t *testing.T) {
 		if err := call(t.Context(), b.api); connect.CodeOf(err) != connect.CodeUnauthenticated {
 			t.Error(err)
 		}
-		b.standing("v2", source.StateUnknown, 0, 0)
+		b.standing("v2", ring.StateUnknown, 0, 0)
 	})
 }

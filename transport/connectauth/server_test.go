@@ -24,6 +24,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/connectauth"
 )
 
@@ -248,7 +249,7 @@ type bench struct {
 	*server
 	t     *testing.T
 	store *store
-	ring  *source.Ring
+	ring  *ring.Ring
 	http  *http.Transport
 	proto []connect.ClientOption
 	api   *calls
@@ -274,18 +275,18 @@ func (b *bench) rewire(opts ...connectauth.Option) {
 	b.api = newCalls(&http.Client{Transport: auth.Transport(b.http)}, b.URL, append(b.proto, connect.WithInterceptors(auth))...)
 }
 
-func keep(t testing.TB, s source.Source, opts ...source.Option) *source.Ring {
+func keep(t testing.TB, s source.Source, opts ...ring.Option) *ring.Ring {
 	t.Helper()
-	ring, err := source.Keep(t.Context(), s, append([]source.Option{source.WithLogger(nil), source.WithPoll(time.Hour)}, opts...)...)
+	keys, err := ring.Keep(t.Context(), s, append([]ring.Option{ring.WithLogger(nil), ring.WithPoll(time.Hour)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ring.Close() })
-	return ring
+	t.Cleanup(func() { keys.Close() })
+	return keys
 }
 
 // reopen gives b a new ring, and a client of it.
-func (b *bench) reopen(opts ...source.Option) {
+func (b *bench) reopen(opts ...ring.Option) {
 	b.t.Helper()
 	b.ring.Close()
 	b.ring = keep(b.t, b.store, opts...)
@@ -303,7 +304,7 @@ func (b *bench) refresh(versions ...string) {
 
 // standing checks how a version stands: its state, and how often it was accepted,
 // refused, and is still out.
-func (b *bench) standing(version string, state source.State, accepted, refused uint64) {
+func (b *bench) standing(version string, state ring.State, accepted, refused uint64) {
 	b.t.Helper()
 	for _, v := range b.ring.Status().Versions {
 		if v.Version == version {

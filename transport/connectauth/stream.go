@@ -14,7 +14,7 @@ import (
 
 // WrapStreamingClient makes streams fall back until their first message has come.
 // Their methods block as they do without, and after a refusal for as long as the
-// ring waits for another key ([source.WithRefusalWait]), within the context.
+// ring waits for another key ([ring.WithRefusalWait]), within the context.
 func (a *Auth) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
 	return func(ctx context.Context, spec connect.Spec) connect.StreamingClientConn {
 		s := &stream{auth: a, ctx: ctx, spec: spec, keeping: true}

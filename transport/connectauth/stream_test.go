@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/connectauth"
 )
 
@@ -55,7 +55,7 @@ func TestBeyondTheBoundTheRefusalGoesToTheCaller(t *testing.T) {
 					t.Errorf("%s: %v, want Unauthenticated", name, err)
 				}
 				b.wantSeen(t, "v2")
-				b.standing("v2", source.StateRefused, 0, 1)
+				b.standing("v2", ring.StateRefused, 0, 1)
 				if err := call(t.Context(), b.api); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
@@ -102,7 +102,7 @@ func TestRefusalAfterTheFirstMessageGoesToTheCaller(t *testing.T) {
 			t.Errorf("%v, want Unauthenticated", in.Err())
 		}
 		b.wantSeen(t, "v2")
-		b.standing("v2", source.StateAccepted, 1, 0)
+		b.standing("v2", ring.StateAccepted, 1, 0)
 	})
 }
 
@@ -123,7 +123,7 @@ func TestHeadersAreNoAcceptance(t *testing.T) {
 		if _, err := both.Receive(); err != nil {
 			t.Fatal(err)
 		}
-		b.standing("v1", source.StateAccepted, 1, 0)
+		b.standing("v1", ring.StateAccepted, 1, 0)
 		both.CloseRequest()
 		both.CloseResponse()
 	})
@@ -174,7 +174,7 @@ func TestHeadersOfAStream(t *testing.T) {
 		b.wantSeen(t, "v2", "v1")
 
 		b.accept() // to see what the next has
-		b.reopen(source.WithRefusalWait(0))
+		b.reopen(ring.WithRefusalWait(0))
 		both = b.api.bidi.CallBidiStream(t.Context())
 		both.RequestHeader().Set("X-Mine", "b")
 		both.RequestHeader().Set("User-Agent", "mine")
@@ -214,7 +214,7 @@ func TestAnswerAheadOfTheEnd(t *testing.T) {
 		if err != nil || resp.Msg.Value != 10 {
 			t.Errorf("%v, %v", resp, err)
 		}
-		b.standing("v1", source.StateAccepted, 1, 0)
+		b.standing("v1", ring.StateAccepted, 1, 0)
 	})
 }
 
@@ -238,8 +238,8 @@ func TestAbandonedStream(t *testing.T) {
 		}
 		both.CloseRequest()
 		both.CloseResponse()
-		b.standing("v1", source.StateUnknown, 0, 0)
+		b.standing("v1", ring.StateUnknown, 0, 0)
 		b.api.bidi.CallBidiStream(t.Context()) // and never used
-		b.standing("v1", source.StateUnknown, 0, 0)
+		b.standing("v1", ring.StateUnknown, 0, 0)
 	})
 }

@@ -8,7 +8,7 @@ import (
 
 	"connectrpc.com/connect"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/connectauth"
 )
@@ -20,18 +20,18 @@ import (
 func TestWhatACodeSaysOfTheKey(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v2", "v1"})
-		for code, after := range map[connect.Code]source.State{
-			connect.CodeInvalidArgument: source.StateAccepted, connect.CodeNotFound: source.StateAccepted,
-			connect.CodeAlreadyExists: source.StateAccepted, connect.CodeFailedPrecondition: source.StateAccepted,
-			connect.CodeAborted: source.StateAccepted, connect.CodeOutOfRange: source.StateAccepted, connect.CodeDataLoss: source.StateAccepted,
+		for code, after := range map[connect.Code]ring.State{
+			connect.CodeInvalidArgument: ring.StateAccepted, connect.CodeNotFound: ring.StateAccepted,
+			connect.CodeAlreadyExists: ring.StateAccepted, connect.CodeFailedPrecondition: ring.StateAccepted,
+			connect.CodeAborted: ring.StateAccepted, connect.CodeOutOfRange: ring.StateAccepted, connect.CodeDataLoss: ring.StateAccepted,
 
-			connect.CodeCanceled: source.StateUnknown, connect.CodeUnknown: source.StateUnknown,
-			connect.CodeDeadlineExceeded: source.StateUnknown, connect.CodePermissionDenied: source.StateUnknown,
-			connect.CodeResourceExhausted: source.StateUnknown, connect.CodeUnimplemented: source.StateUnknown,
-			connect.CodeInternal: source.StateUnknown, connect.CodeUnavailable: source.StateUnknown,
+			connect.CodeCanceled: ring.StateUnknown, connect.CodeUnknown: ring.StateUnknown,
+			connect.CodeDeadlineExceeded: ring.StateUnknown, connect.CodePermissionDenied: ring.StateUnknown,
+			connect.CodeResourceExhausted: ring.StateUnknown, connect.CodeUnimplemented: ring.StateUnknown,
+			connect.CodeInternal: ring.StateUnknown, connect.CodeUnavailable: ring.StateUnknown,
 		} {
 			for _, refused := range []bool{false, true} {
-				used, want := "v2", source.StateUnknown
+				used, want := "v2", ring.StateUnknown
 				b.accept("v2", "v1")
 				if refused {
 					b.accept("v1")
@@ -75,12 +75,12 @@ func TestDoubtfulRefusal(t *testing.T) {
 					t.Error(err)
 				}
 				b.wantSeen(t, "v2", "v1")
-				b.standing("v2", source.StateRefused, 0, 1)
+				b.standing("v2", ring.StateRefused, 0, 1)
 			} else {
 				if connect.CodeOf(err) != connect.CodePermissionDenied {
 					t.Error(err)
 				}
-				if v := b.ring.Status().Current; v.State == source.StateRefused {
+				if v := b.ring.Status().Current; v.State == ring.StateRefused {
 					t.Errorf("a doubt counts against %s", v.Version)
 				}
 			}

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
 )
@@ -35,7 +36,7 @@ func TestKeyStaysOffInsecureConnections(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		plain.wantSeen(t)
-		b.standing("v2", source.StateUnknown, 0, 0)
+		b.standing("v2", ring.StateUnknown, 0, 0)
 		conn = b.dial(plain.addr, grpcauth.New(b.ring, grpcauth.WithInsecure()), insecure.NewCredentials())
 		if err := call(t.Context(), pb.NewTestServiceClient(conn)); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -151,7 +152,7 @@ func TestClassifierPanics(t *testing.T) {
 		if err := call(t.Context(), b.api); status.Code(err) != codes.Unauthenticated {
 			t.Errorf("%s: %v", name, err)
 		}
-		b.standing("v2", source.StateUnknown, 0, 0)
+		b.standing("v2", ring.StateUnknown, 0, 0)
 	}
 }
 
@@ -220,7 +221,7 @@ func TestContextEndsTheWaiting(t *testing.T) {
 		for _, code := range []codes.Code{codes.Canceled, codes.DeadlineExceeded} {
 			b := setup(t, []string{"v1"})
 			b.ring.Close()
-			b.ring = keep(t, b.store, source.WithRefusalWait(time.Hour))
+			b.ring = keep(t, b.store, ring.WithRefusalWait(time.Hour))
 			b.rewire()
 			b.accept()
 			ctx, cancel := context.WithCancel(t.Context())
@@ -256,7 +257,7 @@ func TestAbandonedStream(t *testing.T) {
 	}
 	cancel()
 	b.until("the end", func() bool { return b.ring.Status().Current.InFlight == 0 })
-	b.standing("v1", source.StateUnknown, 0, 0)
+	b.standing("v1", ring.StateUnknown, 0, 0)
 }
 
 // Where there is no key, the call fails with what the ring says, and a status.
@@ -264,7 +265,7 @@ func TestNoKey(t *testing.T) {
 	b := setup(t, []string{"v1"})
 	b.ring.Close()
 	for name, call := range kinds {
-		if err := call(t.Context(), b.api); !errors.Is(err, source.ErrClosed) || status.Code(err) != codes.Unauthenticated {
+		if err := call(t.Context(), b.api); !errors.Is(err, ring.ErrClosed) || status.Code(err) != codes.Unauthenticated {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -291,7 +292,7 @@ func TestShowsNoSecret(t *testing.T) {
 	for name, call := range kinds {
 		b := setup(t, []string{"v1"})
 		b.ring.Close()
-		b.ring = keep(t, b.store, source.WithRefusalWait(0))
+		b.ring = keep(t, b.store, ring.WithRefusalWait(0))
 		auth := grpcauth.New(b.ring)
 		b.conn = b.dial(b.addr, auth, credentials.NewClientTLSFromCert(b.roots, ""))
 		b.accept()

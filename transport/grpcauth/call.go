@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -29,11 +30,11 @@ type call struct {
 	finished atomic.Bool
 
 	mu      sync.Mutex // guards the rest
-	a       source.Attempt
+	a       ring.Attempt
 	told    bool              // the attempt has been told its outcome
 	cred    *credential       // of the attempt
 	refused transport.Verdict // of the attempt before
-	own     *source.Attempt   // with a key of the caller's own, out of creds
+	own     *ring.Attempt     // with a key of the caller's own, out of creds
 }
 
 // begin begins a call's first attempt.

@@ -1,11 +1,11 @@
 // Package grpcauth puts the current key of a ring on the calls of a gRPC client,
 // and makes a call again with another key when the server refuses the one it had.
 //
-//	ring, err := source.Keep(ctx, file.New("/run/secrets/api-key"))
+//	keys, err := ring.Keep(ctx, file.New("/run/secrets/api-key"))
 //	if err != nil {
 //		return err
 //	}
-//	conn, err := grpc.NewClient("api.example.com:443", append(grpcauth.New(ring).DialOptions(),
+//	conn, err := grpc.NewClient("api.example.com:443", append(grpcauth.New(keys).DialOptions(),
 //		grpc.WithTransportCredentials(credentials.NewTLS(nil)))...)
 //
 // It is a module of its own, which keeps google.golang.org/grpc out of the core's.
@@ -38,7 +38,7 @@
 // A unary call: the status means that it was not carried out. A server that passes
 // on the Unauthenticated of a server behind it, after it has done its part, needs a
 // classifier that tells the two apart. How often a call is made at the most is the
-// ring's to say: the rule is twice; see [source.Attempt]. gRPC's own
+// ring's to say: the rule is twice; see [ring.Attempt]. gRPC's own
 // retries, transparent ones and those of a service config, go on below, each with
 // the key of its call.
 //

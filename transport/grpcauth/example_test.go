@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	pb "google.golang.org/grpc/interop/grpc_testing"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
 )
 
@@ -22,12 +22,12 @@ func ExampleNew() {
 
 	keys := &store{}
 	keys.put("v2", "v1")
-	ring, err := source.Keep(ctx, keys, source.WithLogger(nil))
+	live, err := ring.Keep(ctx, keys, ring.WithLogger(nil))
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer ring.Close()
-	conn, err := grpc.NewClient(api.addr, append(grpcauth.New(ring).DialOptions(),
+	defer live.Close()
+	conn, err := grpc.NewClient(api.addr, append(grpcauth.New(live).DialOptions(),
 		grpc.WithTransportCredentials(credentials.NewClientTLSFromCert(api.roots, "")))...)
 	if err != nil {
 		log.Fatal(err)
@@ -37,6 +37,6 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s, with %s\n", resp.Payload.Body, ring.Version())
+	fmt.Printf("%s, with %s\n", resp.Payload.Body, live.Version())
 	// Output: order, with v1
 }

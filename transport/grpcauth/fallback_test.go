@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // The source lists a key that the server does not know yet: each kind of call is
@@ -27,8 +27,8 @@ func TestFallsBackToPreviousOnUnauthenticated(t *testing.T) {
 					t.Fatal(err)
 				}
 				b.wantSeen(t, "v2", "v1")
-				b.standing("v2", source.StateRefused, 0, 1)
-				b.standing("v1", source.StateAccepted, 1, 0)
+				b.standing("v2", ring.StateRefused, 0, 1)
+				b.standing("v1", ring.StateAccepted, 1, 0)
 				if err := call(t.Context(), b.api); err != nil {
 					t.Fatal(err)
 				}
@@ -57,7 +57,7 @@ func TestWaitsForTheSource(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.wantSeen(t, "v1", "v1", "v1", "v2") // the second once more, as v1 was accepted last (F123)
-			b.standing("v2", source.StateAccepted, 1, 0)
+			b.standing("v2", ring.StateAccepted, 1, 0)
 		})
 	}
 }
@@ -145,7 +145,7 @@ func TestAllRefusedDoesNotMultiply(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t, []string{"v2", "v1"})
 			b.ring.Close()
-			b.ring = keep(t, b.store, source.WithRefusalWait(0))
+			b.ring = keep(t, b.store, ring.WithRefusalWait(0))
 			b.rewire()
 			b.accept()
 			for range 20 {
@@ -159,7 +159,7 @@ func TestAllRefusedDoesNotMultiply(t *testing.T) {
 				}
 			})
 			for _, v := range b.ring.Status().Versions {
-				if v.Accepted != 0 || v.InFlight != 0 || v.State != source.StateRefused {
+				if v.Accepted != 0 || v.InFlight != 0 || v.State != ring.StateRefused {
 					t.Errorf("%s is %s: accepted %d, in flight %d", v.Version, v.State, v.Accepted, v.InFlight)
 				}
 			}
@@ -174,7 +174,7 @@ func TestLockout(t *testing.T) {
 	for name, call := range kinds {
 		b := setup(t, []string{"v2", "v1"})
 		b.ring.Close()
-		b.ring = keep(t, b.store, source.WithRefusalWait(0), source.WithLockout())
+		b.ring = keep(t, b.store, ring.WithRefusalWait(0), ring.WithLockout())
 		b.rewire()
 		b.accept()
 		if err := call(t.Context(), b.api); status.Code(err) != codes.Unauthenticated {
@@ -183,7 +183,7 @@ func TestLockout(t *testing.T) {
 		var seen int
 		b.set(func() { seen = len(b.seen) })
 		for range 10 {
-			if err := call(t.Context(), b.api); !errors.Is(err, source.ErrRefused) || status.Code(err) != codes.Unauthenticated {
+			if err := call(t.Context(), b.api); !errors.Is(err, ring.ErrRefused) || status.Code(err) != codes.Unauthenticated {
 				t.Errorf("%s: %v, want ErrRefused", name, err)
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // ErrTarget: the key is bound to another target; see [WithTarget].
@@ -23,7 +24,7 @@ var ErrTarget = errors.New("the key is bound to another target")
 // Auth puts the keys of a ring on calls. It is safe for concurrent use, and may
 // serve several ClientConns of one target.
 type Auth struct {
-	ring  *source.Ring
+	ring  *ring.Ring
 	slot  int
 	opts  options
 	bound atomic.Pointer[string] // the target of the first call, where none was named
@@ -31,8 +32,8 @@ type Auth struct {
 
 // New returns an Auth that draws keys from ring. It never fails: where there is no
 // ring, or no key that the header can carry, every call says so.
-func New(ring *source.Ring, opts ...Option) *Auth {
-	a := &Auth{ring: ring, opts: options{
+func New(keys *ring.Ring, opts ...Option) *Auth {
+	a := &Auth{ring: keys, opts: options{
 		header: "authorization", prefix: "Bearer ", classify: Unauthenticated, messages: 4096, size: 256 << 10,
 	}}
 	for _, opt := range opts {
@@ -42,7 +43,7 @@ func New(ring *source.Ring, opts ...Option) *Auth {
 	}
 	a.opts.header = strings.ToLower(a.opts.header)
 	var release func()
-	a.slot, release, _ = ring.Prepare(prepare(a.opts.header, a.opts.prefix)) // a key that cannot be used is the ring's to report
+	a.slot, release, _ = keys.Prepare(prepare(a.opts.header, a.opts.prefix)) // a key that cannot be used is the ring's to report
 	if release != nil {
 		runtime.AddCleanup(a, func(release func()) { release() }, release) // F116
 	}
@@ -69,7 +70,7 @@ func (a *Auth) DialOptions() []grpc.DialOption {
 
 // UnaryInterceptor is a grpc.UnaryClientInterceptor. It blocks as a call does, and
 // after a refusal for as long as the ring waits for another key
-// ([source.WithRefusalWait]), within ctx.
+// ([ring.WithRefusalWait]), within ctx.
 func (a *Auth) UnaryInterceptor(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
 	invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	ctx, own, err := a.admit(ctx, cc)

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -32,7 +33,7 @@ func (a *Auth) ownCredential(where string) error {
 
 // caller has the ring count a call with a credential of the caller's own: nothing
 // may be called safe to revoke because others do not use it (F114).
-func (a *Auth) caller(value, where string) source.Attempt {
+func (a *Auth) caller(value, where string) ring.Attempt {
 	value = strings.TrimSpace(value)
 	_, rest, _ := strings.Cut(value, " ")
 	whole, part := source.NewSecret(value), source.NewSecret(strings.TrimSpace(rest))

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
 )
 
@@ -218,7 +219,7 @@ type bench struct {
 	*server
 	t     *testing.T
 	store *store
-	ring  *source.Ring
+	ring  *ring.Ring
 	conn  *grpc.ClientConn
 	api   pb.TestServiceClient
 }
@@ -247,14 +248,14 @@ func (b *bench) rewireWith(more grpc.DialOption, opts ...grpcauth.Option) {
 	b.api = pb.NewTestServiceClient(b.conn)
 }
 
-func keep(t testing.TB, s source.Source, opts ...source.Option) *source.Ring {
+func keep(t testing.TB, s source.Source, opts ...ring.Option) *ring.Ring {
 	t.Helper()
-	ring, err := source.Keep(t.Context(), s, append([]source.Option{source.WithLogger(nil), source.WithPoll(time.Hour)}, opts...)...)
+	keys, err := ring.Keep(t.Context(), s, append([]ring.Option{ring.WithLogger(nil), ring.WithPoll(time.Hour)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ring.Close() })
-	return ring
+	t.Cleanup(func() { keys.Close() })
+	return keys
 }
 
 func (b *bench) dial(addr string, auth *grpcauth.Auth, creds credentials.TransportCredentials, more ...grpc.DialOption) *grpc.ClientConn {
@@ -278,7 +279,7 @@ func (b *bench) refresh(versions ...string) {
 
 // standing checks how a version stands: its state, and how often it was accepted,
 // refused, and is still out.
-func (b *bench) standing(version string, state source.State, accepted, refused uint64) {
+func (b *bench) standing(version string, state ring.State, accepted, refused uint64) {
 	b.t.Helper()
 	for _, v := range b.ring.Status().Versions {
 		if v.Version == version {

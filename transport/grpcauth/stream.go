@@ -12,7 +12,7 @@ import (
 
 // StreamInterceptor is a grpc.StreamClientInterceptor. It blocks as the opening of a
 // stream does; the stream's methods block, after a refusal, for as long as the ring
-// waits for another key ([source.WithRefusalWait]), within ctx.
+// waits for another key ([ring.WithRefusalWait]), within ctx.
 func (a *Auth) StreamInterceptor(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
 	streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	ctx, own, err := a.admit(ctx, cc)

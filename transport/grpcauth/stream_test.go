@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
 )
 
@@ -38,7 +38,7 @@ func TestLongUploadFallsBackWhenRefusedEarly(t *testing.T) {
 	if err := upload(t.Context(), b.api, 20000); status.Code(err) != codes.Unauthenticated {
 		t.Fatalf("%v, want Unauthenticated", err)
 	}
-	b.standing("v2", source.StateRefused, 0, 1)
+	b.standing("v2", ring.StateRefused, 0, 1)
 	if err := upload(t.Context(), b.api, 20000); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestBeyondTheBoundTheRefusalGoesToTheCaller(t *testing.T) {
 					t.Errorf("%v, want Unauthenticated", err)
 				}
 				b.wantSeen(t, "v2")
-				b.standing("v2", source.StateRefused, 0, 1)
+				b.standing("v2", ring.StateRefused, 0, 1)
 				if err := call(t.Context(), b.api); err != nil {
 					t.Error(err)
 				}
@@ -113,7 +113,7 @@ func TestRefusalAfterTheFirstMessageGoesToTheCaller(t *testing.T) {
 		t.Errorf("%v, want Unauthenticated", err)
 	}
 	b.wantSeen(t, "v2")
-	b.standing("v2", source.StateAccepted, 1, 0)
+	b.standing("v2", ring.StateAccepted, 1, 0)
 }
 
 // Headers are no acceptance; the first message is, long before the end.
@@ -142,7 +142,7 @@ func TestHeadersAreNoAcceptance(t *testing.T) {
 	if _, err := both.Recv(); err != nil {
 		t.Fatal(err)
 	}
-	b.standing("v1", source.StateAccepted, 1, 0)
+	b.standing("v1", ring.StateAccepted, 1, 0)
 }
 
 // Header, Trailer and OnFinish tell of the attempt that counts, and the caller's own
@@ -237,7 +237,7 @@ func TestOnFinishOfARefusedCall(t *testing.T) {
 	for name, call := range kinds {
 		b := setup(t, []string{"v1"})
 		b.ring.Close()
-		b.ring = keep(t, b.store, source.WithRefusalWait(0))
+		b.ring = keep(t, b.store, ring.WithRefusalWait(0))
 		b.rewire()
 		b.accept()
 		var finished atomic.Int64
@@ -264,7 +264,7 @@ func TestContextEndsTheFallingBack(t *testing.T) {
 	if _, err := in.Recv(); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("%v, want Unauthenticated", err)
 	}
-	b.standing("v2", source.StateRefused, 0, 1)
+	b.standing("v2", ring.StateRefused, 0, 1)
 }
 
 // gRPC's own retries go on below, with the key of their call.
@@ -288,7 +288,7 @@ func TestServiceConfigRetries(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.wantSeen(t, "v2", "v1", "v1", "v1")
-			b.standing("v1", source.StateAccepted, 1, 0)
+			b.standing("v1", ring.StateAccepted, 1, 0)
 		})
 	}
 }
@@ -324,7 +324,7 @@ func TestOtherMessagesAreNotSentAgain(t *testing.T) {
 		t.Errorf("%v, want Unauthenticated", err)
 	}
 	b.wantSeen(t, "v2")
-	b.standing("v2", source.StateRefused, 0, 1)
+	b.standing("v2", ring.StateRefused, 0, 1)
 
 	b.ring.Close()
 	b.ring = keep(t, b.store)

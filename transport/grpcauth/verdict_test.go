@@ -7,7 +7,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
 )
@@ -17,27 +17,27 @@ import (
 //
 // F118
 func TestWhatAStatusSaysOfTheKey(t *testing.T) {
-	for code, after := range map[codes.Code]source.State{
-		codes.OK: source.StateAccepted,
+	for code, after := range map[codes.Code]ring.State{
+		codes.OK: ring.StateAccepted,
 
-		codes.InvalidArgument: source.StateAccepted, codes.NotFound: source.StateAccepted, codes.AlreadyExists: source.StateAccepted,
-		codes.FailedPrecondition: source.StateAccepted, codes.Aborted: source.StateAccepted,
-		codes.OutOfRange: source.StateAccepted, codes.DataLoss: source.StateAccepted,
+		codes.InvalidArgument: ring.StateAccepted, codes.NotFound: ring.StateAccepted, codes.AlreadyExists: ring.StateAccepted,
+		codes.FailedPrecondition: ring.StateAccepted, codes.Aborted: ring.StateAccepted,
+		codes.OutOfRange: ring.StateAccepted, codes.DataLoss: ring.StateAccepted,
 
-		codes.Canceled: source.StateUnknown, codes.Unknown: source.StateUnknown, codes.DeadlineExceeded: source.StateUnknown,
-		codes.PermissionDenied: source.StateUnknown, codes.ResourceExhausted: source.StateUnknown,
-		codes.Unimplemented: source.StateUnknown, codes.Internal: source.StateUnknown, codes.Unavailable: source.StateUnknown,
+		codes.Canceled: ring.StateUnknown, codes.Unknown: ring.StateUnknown, codes.DeadlineExceeded: ring.StateUnknown,
+		codes.PermissionDenied: ring.StateUnknown, codes.ResourceExhausted: ring.StateUnknown,
+		codes.Unimplemented: ring.StateUnknown, codes.Internal: ring.StateUnknown, codes.Unavailable: ring.StateUnknown,
 	} {
 		for name, call := range kinds {
 			for _, refused := range []bool{false, true} {
 				b := setup(t, []string{"v2", "v1"})
-				used, want := "v2", source.StateUnknown
+				used, want := "v2", ring.StateUnknown
 				if refused {
 					b.accept("v1")
 					used, want = "v1", after
 				}
 				if code == codes.OK {
-					want = source.StateAccepted
+					want = ring.StateAccepted
 				} else {
 					b.answer = func() error { return status.Error(code, "the application's answer") }
 				}
@@ -73,7 +73,7 @@ func TestDoubtfulRefusal(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		b.wantSeen(t, "v2", "v1")
-		b.standing("v2", source.StateRefused, 0, 1)
+		b.standing("v2", ring.StateRefused, 0, 1)
 
 		b = setup(t, []string{"v2", "v1"}, denied)
 		b.refuse = func(context.Context) error { return status.Error(codes.PermissionDenied, "no") }
@@ -81,7 +81,7 @@ func TestDoubtfulRefusal(t *testing.T) {
 		if err := call(t.Context(), b.api); status.Code(err) != codes.PermissionDenied {
 			t.Errorf("%s: %v", name, err)
 		}
-		if v := b.ring.Status().Current; v.State == source.StateRefused {
+		if v := b.ring.Status().Current; v.State == ring.StateRefused {
 			t.Errorf("%s: a doubt counts against %s", name, v.Version)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -68,14 +69,14 @@ func post(t *testing.T, e *exchange, p provider.Profile, path string) string {
 	t.Helper()
 	server := httptest.NewServer(e)
 	defer server.Close()
-	ring, err := source.Keep(t.Context(), two{base64Secret}, source.WithLogger(nil))
+	keys, err := ring.Keep(t.Context(), two{base64Secret}, ring.WithLogger(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ring.Close()
+	defer keys.Close()
 	base := &http.Transport{}
 	defer base.CloseIdleConnections()
-	client := &http.Client{Transport: transport.New(ring, p.Scheme, transport.WithClassifier(p.Classifier),
+	client := &http.Client{Transport: transport.New(keys, p.Scheme, transport.WithClassifier(p.Classifier),
 		transport.WithOrigin(server.URL), transport.WithBase(base))}
 	contentType, order := "application/x-www-form-urlencoded", "pair=XBTUSD&volume=1"
 	if p.Name != "binance" && p.Name != "kraken" {
@@ -225,17 +226,17 @@ func TestBusyIsNoAcceptance(t *testing.T) {
 			t.Run(name+" "+busy.body, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					p := profiles()[name]
-					opts := []source.Option{source.WithLogger(nil)}
+					opts := []ring.Option{ring.WithLogger(nil)}
 					if p.Lockout {
-						opts = append(opts, source.WithLockout())
+						opts = append(opts, ring.WithLockout())
 					}
-					ring, err := source.Keep(t.Context(), two{base64Secret}, opts...)
+					keys, err := ring.Keep(t.Context(), two{base64Secret}, opts...)
 					if err != nil {
 						t.Fatal(err)
 					}
-					defer ring.Close()
+					defer keys.Close()
 					answers := map[string]reply{"new-key": c.bad, "old-key": c.good}
-					rt := transport.New(ring, p.Scheme, transport.WithClassifier(p.Classifier), transport.WithOrigin("https://api.example.com"),
+					rt := transport.New(keys, p.Scheme, transport.WithClassifier(p.Classifier), transport.WithOrigin("https://api.example.com"),
 						transport.WithBase(canned(func(id string) (int, string) { return answers[id].status, answers[id].body })))
 					order := func() {
 						t.Helper()
@@ -254,8 +255,8 @@ func TestBusyIsNoAcceptance(t *testing.T) {
 						time.Sleep(time.Minute)
 						order()
 					}
-					s := ring.Status()
-					if s.Current.Accepted != 0 || s.Current.State == source.StateAccepted {
+					s := keys.Status()
+					if s.Current.Accepted != 0 || s.Current.State == ring.StateAccepted {
 						t.Errorf("a key that was never accepted: %+v", s.Current)
 					}
 					for _, v := range s.Versions {
@@ -275,12 +276,12 @@ func TestBusyIsNoAcceptance(t *testing.T) {
 // Nor is it the word of the key that a request falls back to. F51, F65
 func TestBusyAfterARefusalIsNoAcceptance(t *testing.T) {
 	p := provider.OKX()
-	ring, err := source.Keep(t.Context(), two{base64Secret}, source.WithLogger(nil))
+	keys, err := ring.Keep(t.Context(), two{base64Secret}, ring.WithLogger(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ring.Close()
-	rt := transport.New(ring, p.Scheme, transport.WithClassifier(p.Classifier), transport.WithOrigin("https://api.example.com"),
+	defer keys.Close()
+	rt := transport.New(keys, p.Scheme, transport.WithClassifier(p.Classifier), transport.WithOrigin("https://api.example.com"),
 		transport.WithBase(canned(func(id string) (int, string) {
 			if id == "new-key" {
 				return 401, `{"code":"50111"}`
@@ -292,7 +293,7 @@ func TestBusyAfterARefusalIsNoAcceptance(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	for _, v := range ring.Status().Versions {
+	for _, v := range keys.Status().Versions {
 		if v.Accepted != 0 {
 			t.Errorf("%s was accepted", v.Version)
 		}

@@ -8,6 +8,7 @@ import (
 	"testing/iotest"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -20,16 +21,16 @@ func FuzzClassifiers(f *testing.F) {
 			f.Add(a.status, a.body, "Fri, 31 Dec 1999 23:59:59 GMT")
 		}
 	}
-	ring, err := source.Keep(f.Context(), two{base64Secret}, source.WithLogger(nil), source.WithRefusalWait(0))
+	keys, err := ring.Keep(f.Context(), two{base64Secret}, ring.WithLogger(nil), ring.WithRefusalWait(0))
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Cleanup(func() { ring.Close() })
+	f.Cleanup(func() { keys.Close() })
 	req := newRequest(f, "GET", "https://api.example.com/", "", "")
 	var answer inPieces
 	transports := make(map[string]http.RoundTripper)
 	for name, p := range refusals {
-		transports[name] = transport.New(ring, transport.Header("X-Key"), transport.WithClassifier(p.classify), transport.WithBase(&answer),
+		transports[name] = transport.New(keys, transport.Header("X-Key"), transport.WithClassifier(p.classify), transport.WithBase(&answer),
 			transport.WithReplay(func(*http.Request, *http.Response, transport.Verdict) bool { return false }))
 	}
 	f.Fuzz(func(t *testing.T, status int, body, header string) {

@@ -9,26 +9,26 @@ import (
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
 // graphQLAnswer sends a POST with the body to a server that refuses v2 with the
 // answer, and returns what came back and the number of attempts.
-func graphQLAnswer(t *testing.T, refusal, body string, opts ...transport.Option) (got string, attempts int, ring *source.Ring) {
+func graphQLAnswer(t *testing.T, refusal, body string, opts ...transport.Option) (got string, attempts int, keys *ring.Ring) {
 	t.Helper()
 	mock := mockapi.New(t, mockapi.WithRefusal(mockapi.Refusal{Status: 200, Body: refusal, Header: http.Header{"Content-Type": {"application/json"}}}),
 		mockapi.WithHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"data":{"a":1}}`) })))
 	v1 := mock.Issue(mockapi.Spec{})
 	v2 := mock.Issue(mockapi.Spec{Inactive: true})
-	ring, err := source.Keep(context.WithoutCancel(t.Context()), newShelf(v2, v1), source.WithLogger(nil))
+	keys, err := ring.Keep(context.WithoutCancel(t.Context()), newShelf(v2, v1), ring.WithLogger(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ring.Close() })
+	t.Cleanup(func() { keys.Close() })
 	p := provider.GraphQL(transport.Bearer())
-	rt := transport.New(ring, p.Scheme, append([]transport.Option{transport.WithClassifier(p.Classifier), transport.WithBase(mock.Client().Transport)}, opts...)...)
+	rt := transport.New(keys, p.Scheme, append([]transport.Option{transport.WithClassifier(p.Classifier), transport.WithBase(mock.Client().Transport)}, opts...)...)
 	resp, err := (&http.Client{Transport: rt}).Post(mock.URL()+"/graphql", "application/json", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +38,7 @@ func graphQLAnswer(t *testing.T, refusal, body string, opts ...transport.Option)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(data), len(mock.Requests()), ring
+	return string(data), len(mock.Requests()), keys
 }
 
 const (
@@ -77,8 +77,8 @@ func TestGraphQLSendsAMutationAgainBeforeExecutionOnly(t *testing.T) {
 // A 200 with other errors goes to the caller, and is no acceptance of the key. F120
 func TestGraphQLErrorsAreNoAcceptance(t *testing.T) {
 	const denied = `{"errors":[{"extensions":{"code":"FORBIDDEN"}}],"data":{"a":1}}`
-	got, attempts, ring := graphQLAnswer(t, denied, aMutation)
-	if s := ring.Status(); got != denied || attempts != 1 || s.Current.Accepted != 0 || s.Current.Refused != 0 {
+	got, attempts, keys := graphQLAnswer(t, denied, aMutation)
+	if s := keys.Status(); got != denied || attempts != 1 || s.Current.Accepted != 0 || s.Current.Refused != 0 {
 		t.Errorf("%d attempts, %s; %d times accepted, %d refused", attempts, got, s.Current.Accepted, s.Current.Refused)
 	}
 }

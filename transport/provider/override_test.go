@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -67,11 +68,11 @@ func TestOverrideReplacesAClientsSignature(t *testing.T) {
 			sign(t, profiles(at(now.Add(time.Hour)))[venue].Scheme, dummy, sdk)
 			sdk = sdk.WithContext(t.Context())
 
-			ring, err := source.Keep(t.Context(), one{key}, source.WithLogger(nil))
+			keys, err := ring.Keep(t.Context(), one{key}, ring.WithLogger(nil))
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer ring.Close()
+			defer keys.Close()
 			var got *http.Request
 			base := trips(func(r *http.Request) (*http.Response, error) {
 				got = r.Clone(t.Context())
@@ -79,7 +80,7 @@ func TestOverrideReplacesAClientsSignature(t *testing.T) {
 			})
 			p := profiles(at(now))[venue]
 			p.Origins = []string{"https://api.example.com"}
-			resp, err := p.Transport(ring, transport.WithBase(base), transport.WithOverride()).RoundTrip(sdk)
+			resp, err := p.Transport(keys, transport.WithBase(base), transport.WithOverride()).RoundTrip(sdk)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,18 +106,18 @@ func TestOverrideReplacesAClientsSignature(t *testing.T) {
 
 // Profile.Transport has all that the profile knows, and the caller's options after it.
 func TestProfileTransport(t *testing.T) {
-	ring, err := source.Keep(t.Context(), two{base64Secret}, source.WithLogger(nil), source.WithRefusalWait(0))
+	keys, err := ring.Keep(t.Context(), two{base64Secret}, ring.WithLogger(nil), ring.WithRefusalWait(0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ring.Close()
+	defer keys.Close()
 	sent := 0
 	base := trips(func(r *http.Request) (*http.Response, error) {
 		sent++
 		return &http.Response{StatusCode: http.StatusUnauthorized, Header: http.Header{}, Body: http.NoBody}, nil
 	})
-	rt := provider.GitHub().Transport(ring, transport.WithBase(base))
-	if rt.Err() != nil || rt.Ring() != ring {
+	rt := provider.GitHub().Transport(keys, transport.WithBase(base))
+	if rt.Err() != nil || rt.Ring() != keys {
 		t.Fatalf("%v", rt.Err())
 	}
 	get := func(url string) error {
@@ -136,7 +137,7 @@ func TestProfileTransport(t *testing.T) {
 	if locked == nil || sent > 4 {
 		t.Errorf("%v after %d bad keys: no lockout", locked, sent)
 	}
-	if rt := provider.GitHub().Transport(ring, transport.WithOrigin("https://api.example.com"), transport.WithBase(base)); rt.Err() != nil {
+	if rt := provider.GitHub().Transport(keys, transport.WithOrigin("https://api.example.com"), transport.WithBase(base)); rt.Err() != nil {
 		t.Error(rt.Err())
 	} else if _, err := rt.RoundTrip(newRequest(t, "GET", "https://api.github.com", "", "")); err == nil {
 		t.Error("the caller's origin does not count")
@@ -152,11 +153,11 @@ func TestProfileTransport(t *testing.T) {
 // F113
 func TestAnthropicOverridesABearerToken(t *testing.T) {
 	key := source.Key{Version: "v1", Secret: source.NewSecret("rksentinel_" + uniqueID())}
-	ring, err := source.Keep(t.Context(), one{key})
+	keys, err := ring.Keep(t.Context(), one{key})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ring.Close()
+	defer keys.Close()
 	var sent http.Header
 	base := transport.WithBase(trips(func(req *http.Request) (*http.Response, error) {
 		sent = req.Header
@@ -169,7 +170,7 @@ func TestAnthropicOverridesABearerToken(t *testing.T) {
 		}
 		req := newRequest(t, http.MethodGet, "https://api.anthropic.com/v1/models", "", "")
 		req.Header.Set("Authorization", "Bearer sentinel-dummy-"+uniqueID())
-		resp, err := provider.Anthropic().Transport(ring, opts...).RoundTrip(req)
+		resp, err := provider.Anthropic().Transport(keys, opts...).RoundTrip(req)
 		switch {
 		case !override && (!errors.Is(err, transport.ErrCredential) || sent != nil):
 			t.Errorf("without override: %v, sent %v", err, sent != nil)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -41,12 +42,12 @@ type Profile struct {
 // is the one line:
 //
 //	sdk := stripe.NewBackendsWithConfig(&stripe.BackendConfig{
-//		HTTPClient: &http.Client{Transport: provider.Stripe().Transport(ring, transport.WithOverride())}})
+//		HTTPClient: &http.Client{Transport: provider.Stripe().Transport(keys, transport.WithOverride())}})
 //
 // It never fails: what is wrong, every request says, and Transport.Err.
-func (p Profile) Transport(ring *source.Ring, opts ...transport.Option) *transport.Transport {
+func (p Profile) Transport(keys *ring.Ring, opts ...transport.Option) *transport.Transport {
 	if p.Lockout {
-		ring.Lockout()
+		keys.Lockout()
 	}
 	var own []transport.Option
 	if p.Classifier != nil {
@@ -55,7 +56,7 @@ func (p Profile) Transport(ring *source.Ring, opts ...transport.Option) *transpo
 	if len(p.Origins) > 0 {
 		own = append(own, transport.WithOrigin(p.Origins...))
 	}
-	return transport.New(ring, p.Scheme, append(own, opts...)...)
+	return transport.New(keys, p.Scheme, append(own, opts...)...)
 }
 
 // Reads reports whether a request only reads, by its method and by what the

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -132,12 +132,12 @@ func drill(t *testing.T, a api, told bool) (sent, failed, orders int64) {
 	})
 	current := mock.Issue(mockapi.Spec{})
 	store := newShelf(current)
-	ring, err := source.Keep(t.Context(), store, source.WithLogger(nil), source.WithPoll(24*time.Hour))
+	keys, err := ring.Keep(t.Context(), store, ring.WithLogger(nil), ring.WithPoll(24*time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ring.Close()
-	rt := a.profile.Transport(ring, transport.WithOrigin(mock.URL()), transport.WithOverride(), transport.WithBase(mock.Client().Transport))
+	defer keys.Close()
+	rt := a.profile.Transport(keys, transport.WithOrigin(mock.URL()), transport.WithOverride(), transport.WithBase(mock.Client().Transport))
 	p := newPace()
 	var count, lost atomic.Int64
 	var over atomic.Bool
@@ -188,7 +188,7 @@ func drill(t *testing.T, a api, told bool) (sent, failed, orders int64) {
 	p.next(each)
 	over.Store(true)
 	wg.Wait()
-	if s := ring.Status(); s.Current.Version != current.Version || s.Current.State != source.StateAccepted {
+	if s := keys.Status(); s.Current.Version != current.Version || s.Current.State != ring.StateAccepted {
 		t.Errorf("%s is current and %v at the end", s.Current.Version, s.Current.State)
 	}
 	return count.Load(), lost.Load(), applied.Load()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -30,14 +31,14 @@ func TestSlackTakesTheTokenOutOfForms(t *testing.T) {
 	})))
 	v1 := mock.Issue(mockapi.Spec{})
 	v2 := mock.Issue(mockapi.Spec{Inactive: true})
-	ring, err := source.Keep(t.Context(), newShelf(v2, v1), source.WithLogger(nil))
+	keys, err := ring.Keep(t.Context(), newShelf(v2, v1), ring.WithLogger(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ring.Close()
+	defer keys.Close()
 	post := func(form string, opts ...transport.Option) (body string, seen *transport.Observation, err error) {
 		t.Helper()
-		rt := provider.Slack().Transport(ring, append(opts, transport.WithOrigin(mock.URL()), transport.WithBase(mock.Client().Transport))...)
+		rt := provider.Slack().Transport(keys, append(opts, transport.WithOrigin(mock.URL()), transport.WithBase(mock.Client().Transport))...)
 		ctx, seen := transport.Observe(t.Context())
 		req := newRequest(t, "POST", mock.URL()+"/api/chat.postMessage", "", form).WithContext(ctx)
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -75,18 +76,18 @@ func TestSlackTakesTheTokenOutOfForms(t *testing.T) {
 			t.Errorf("attempt %d: version %q, %d bytes of %d", i+1, a.Version, a.BodyBytes, a.ContentLength)
 		}
 	}
-	if s := ring.Status(); s.Current.Accepted != 0 {
+	if s := keys.Status(); s.Current.Accepted != 0 {
 		t.Error("a 200 that refuses counts as an acceptance")
 	}
 }
 
 // A form that cannot be looked into is not sent: it may hold a token. F33, F120
 func TestSlackSendsNoFormThatItCannotRead(t *testing.T) {
-	ring, err := source.Keep(t.Context(), newShelf(pair("sentinel-k")), source.WithLogger(nil))
+	keys, err := ring.Keep(t.Context(), newShelf(pair("sentinel-k")), ring.WithLogger(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ring.Close()
+	defer keys.Close()
 	base := trips(func(*http.Request) (*http.Response, error) {
 		t.Error("the form was sent")
 		return nil, http.ErrServerClosed
@@ -102,7 +103,7 @@ func TestSlackSendsNoFormThatItCannotRead(t *testing.T) {
 		req := newRequest(t, "POST", "https://slack.com/api/"+c.method, "", "")
 		req.Body, req.ContentLength = io.NopCloser(strings.NewReader("token=sentinel-dummy")), -1
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		_, err := provider.Slack().Transport(ring, c.opts...).RoundTrip(req)
+		_, err := provider.Slack().Transport(keys, c.opts...).RoundTrip(req)
 		if !errors.Is(err, transport.ErrBody) || strings.Contains(err.Error(), "sentinel") {
 			t.Errorf("%s: %v", name, err)
 		}

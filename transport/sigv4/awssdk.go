@@ -8,7 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // Configure makes the clients of the AWS SDK for Go v2 that are made from cfg sign
@@ -21,9 +21,9 @@ import (
 //
 // Clients that were made from cfg before stay as they are. Configure itself does not
 // fail: what is wrong with the ring, each call will say.
-func Configure(cfg *aws.Config, ring *source.Ring) {
-	cfg.Credentials = Credentials(ring)
-	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), Middleware(ring)) // copies of cfg share what there is
+func Configure(cfg *aws.Config, keys *ring.Ring) {
+	cfg.Credentials = Credentials(keys)
+	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), Middleware(keys)) // copies of cfg share what there is
 }
 
 // Credentials returns the key that ring uses now as the AWS SDK takes it, for what
@@ -32,14 +32,14 @@ func Configure(cfg *aws.Config, ring *source.Ring) {
 // The credentials expire as soon as they are handed out, so that an
 // [aws.CredentialsCache], which LoadDefaultConfig puts around every provider, asks for
 // them at each call and never goes on with a key that was replaced. Retrieve reads
-// memory only and does not block. Its error is that of [source.Ring.InUse], or wraps
+// memory only and does not block. Its error is that of [ring.Ring.InUse], or wraps
 // [source.ErrUnusable].
 //
 // The ring learns nothing of refusals this way and does not fall back: calls fail from
 // the moment that the server drops a key until the source has the next.
-func Credentials(ring *source.Ring) aws.CredentialsProvider { return provided{ring} }
+func Credentials(keys *ring.Ring) aws.CredentialsProvider { return provided{keys} }
 
-type provided struct{ ring *source.Ring }
+type provided struct{ ring *ring.Ring }
 
 func (p provided) Retrieve(context.Context) (aws.Credentials, error) {
 	key, err := p.ring.InUse()

@@ -12,19 +12,20 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/sigv4"
 )
 
 // The clients of the SDK are in internal/sdktest; here is what needs none.
 
-func keep(t *testing.T, src source.Source) *source.Ring {
+func keep(t *testing.T, src source.Source) *ring.Ring {
 	t.Helper()
-	ring, err := source.Keep(t.Context(), src, source.WithLogger(nil), source.WithPoll(time.Hour))
+	keys, err := ring.Keep(t.Context(), src, ring.WithLogger(nil), ring.WithPoll(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ring.Close() })
-	return ring
+	t.Cleanup(func() { keys.Close() })
+	return keys
 }
 
 // F119: the SDK's cache asks for the key each time, whatever its options.
@@ -33,17 +34,17 @@ func TestCredentialsAreNotCached(t *testing.T) {
 	first.Extra = map[string]source.Secret{"session_token": source.NewSecret(sentinel + "session")}
 	keys := &store{}
 	keys.put(first)
-	ring := keep(t, keys)
+	live := keep(t, keys)
 	caches := map[string]*aws.CredentialsCache{
-		"default": aws.NewCredentialsCache(sigv4.Credentials(ring)),
-		"window": aws.NewCredentialsCache(sigv4.Credentials(ring), func(o *aws.CredentialsCacheOptions) {
+		"default": aws.NewCredentialsCache(sigv4.Credentials(live)),
+		"window": aws.NewCredentialsCache(sigv4.Credentials(live), func(o *aws.CredentialsCacheOptions) {
 			o.ExpiryWindow, o.ExpiryWindowJitterFrac = time.Hour, 0.5
 		}),
-		"twice": aws.NewCredentialsCache(aws.NewCredentialsCache(sigv4.Credentials(ring))),
+		"twice": aws.NewCredentialsCache(aws.NewCredentialsCache(sigv4.Credentials(live))),
 	}
 	for _, want := range []source.Key{first, key(2), key(3)} {
 		keys.put(want)
-		if err := ring.Refresh(t.Context()); err != nil {
+		if err := live.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for name, cache := range caches {
@@ -61,9 +62,9 @@ func TestCredentialsOfNoUse(t *testing.T) {
 	closed := keep(t, source.Static(key(1)))
 	closed.Close()
 	for name, tc := range map[string]struct {
-		ring *source.Ring
+		ring *ring.Ring
 		want error
-	}{"no ring": {nil, source.ErrNoKey}, "unfit": {unfit, source.ErrUnusable}, "closed": {closed, source.ErrClosed}} {
+	}{"no ring": {nil, source.ErrNoKey}, "unfit": {unfit, source.ErrUnusable}, "closed": {closed, ring.ErrClosed}} {
 		got, err := sigv4.Credentials(tc.ring).Retrieve(t.Context())
 		if !errors.Is(err, tc.want) || got.HasKeys() || strings.Contains(err.Error(), sentinel) {
 			t.Errorf("%s: %v", name, err)
@@ -107,19 +108,19 @@ func TestMiddlewareKnowsItsStack(t *testing.T) {
 
 // F116: a middleware that nobody holds any more gives back what the ring keeps for it.
 func TestMiddlewareGivesItsSlotBack(t *testing.T) {
-	ring := keep(t, source.Static(key(1)))
+	keys := keep(t, source.Static(key(1)))
 	next := func() int { // the slot that whoever asks now would get
-		slot, release, err := ring.Prepare(func(source.Key) (any, error) { return nil, nil })
+		slot, release, err := keys.Prepare(func(source.Key) (any, error) { return nil, nil })
 		if err != nil {
 			t.Fatal(err)
 		}
 		release()
 		return slot
 	}
-	held := sigv4.Middleware(ring)
+	held := sigv4.Middleware(keys)
 	first := next()
 	for range 100 {
-		sigv4.Middleware(ring)
+		sigv4.Middleware(keys)
 	}
 	for end := time.Now().Add(20 * time.Second); next() != first; runtime.GC() {
 		if time.Now().After(end) {

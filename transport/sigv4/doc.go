@@ -10,7 +10,7 @@
 //
 // or, with package transport alone,
 //
-//	rt := transport.New(ring, sigv4.Scheme("s3", "eu-central-1"), transport.WithClassifier(sigv4.Classifier), ...)
+//	rt := transport.New(keys, sigv4.Scheme("s3", "eu-central-1"), transport.WithClassifier(sigv4.Classifier), ...)
 //
 // # Under the AWS SDK for Go v2
 //

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/sigv4"
 )
 
@@ -42,14 +43,14 @@ func ExampleProfile() {
 // comes from config.LoadDefaultConfig, and the key from a file or a secrets manager.
 func ExampleConfigure() {
 	ctx := context.Background()
-	ring, err := source.Keep(ctx, source.Static(source.Key{ID: "AKIDEXAMPLE", Secret: source.NewSecret("wJalrXUtnFEMI")}))
+	keys, err := ring.Keep(ctx, source.Static(source.Key{ID: "AKIDEXAMPLE", Secret: source.NewSecret("wJalrXUtnFEMI")}))
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer ring.Close()
+	defer keys.Close()
 
 	cfg := aws.Config{Region: "eu-central-1"}
-	sigv4.Configure(&cfg, ring)
+	sigv4.Configure(&cfg, keys)
 	// client := s3.NewFromConfig(cfg)
 
 	creds, err := cfg.Credentials.Retrieve(ctx)

@@ -17,6 +17,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -28,18 +29,18 @@ import (
 //
 // Call it once for a ring, and share what it returns. It never fails; errors of calls
 // wrap those of package source.
-func Middleware(ring *source.Ring) func(*middleware.Stack) error {
-	s := &resigner{ring: ring}
+func Middleware(keys *ring.Ring) func(*middleware.Stack) error {
+	s := &resigner{ring: keys}
 	var release func()
 	// A key that cannot be used is the ring's to report.
-	s.slot, release, _ = ring.Prepare(func(key source.Key) (any, error) { return prepare(key) })
+	s.slot, release, _ = keys.Prepare(func(key source.Key) (any, error) { return prepare(key) })
 	runtime.AddCleanup(s, func(release func()) { release() }, release) // F116
 	return s.add
 }
 
 // resigner is two steps of a client's stack.
 type resigner struct {
-	ring *source.Ring
+	ring *ring.Ring
 	slot int
 }
 
@@ -73,7 +74,7 @@ func (s *resigner) add(stack *middleware.Stack) error {
 
 // exchange is one request on its way: one of the SDK's own attempts.
 type exchange struct {
-	a          source.Attempt
+	a          ring.Attempt
 	begun      bool // a is an attempt; before, and where the SDK does not sign, there is none
 	repeatable bool
 	refused    bool // the attempt before was, without a doubt

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/sigv4"
 	"github.com/rollingkeys/rollingkeys/transport/sigv4/internal/verifier"
@@ -55,7 +56,7 @@ type bench struct {
 	*endpoint
 	t      *testing.T
 	store  *store
-	ring   *source.Ring
+	ring   *ring.Ring
 	server *httptest.Server
 	client *http.Client
 }
@@ -70,16 +71,16 @@ func newBench(t *testing.T, service string, keys ...source.Key) *bench {
 	}
 	b.store.put(keys...)
 	b.server = httptest.NewServer(b.endpoint)
-	ring, err := source.Keep(t.Context(), b.store, source.WithLogger(nil), source.WithPoll(time.Hour))
+	live, err := ring.Keep(t.Context(), b.store, ring.WithLogger(nil), ring.WithPoll(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
 	base := &http.Transport{}
-	b.ring = ring
-	b.client = &http.Client{Transport: transport.New(ring, sigv4.Scheme(service, "eu-central-1"),
+	b.ring = live
+	b.client = &http.Client{Transport: transport.New(live, sigv4.Scheme(service, "eu-central-1"),
 		transport.WithBase(base), transport.WithClassifier(sigv4.Classifier), transport.WithOrigin(b.server.URL))}
 	t.Cleanup(func() {
-		ring.Close()
+		live.Close()
 		base.CloseIdleConnections()
 		b.server.Close()
 	})
@@ -289,7 +290,7 @@ func TestCorrectsTheClock(t *testing.T) {
 	if b.refused != 1 {
 		t.Errorf("%d refusals, want 1", b.refused)
 	}
-	if v := b.ring.Status().Current; v.Refused > 0 || v.State != source.StateAccepted {
+	if v := b.ring.Status().Current; v.Refused > 0 || v.State != ring.StateAccepted {
 		t.Errorf("the key's standing: %+v", v)
 	}
 	b.set(func() { b.ahead = 3 * time.Hour }) // more than is believed

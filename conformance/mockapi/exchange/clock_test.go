@@ -11,7 +11,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
@@ -23,7 +23,7 @@ var goesByTime = []string{"binance", "coinbaseexchange", "okx", "bybit", "kucoin
 func inUse(t *testing.T, b *trader, version string) {
 	t.Helper()
 	s := b.ring.Status()
-	if s.InUse != version || s.Current.State == source.StateRefused || !s.Healthy {
+	if s.InUse != version || s.Current.State == ring.StateRefused || !s.Healthy {
 		t.Errorf("in use %s, current %s is %s", s.InUse, s.Current.Version, s.Current.State)
 	}
 }

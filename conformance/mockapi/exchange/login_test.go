@@ -12,6 +12,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -117,7 +118,7 @@ func TestLoginsFallBack(t *testing.T) {
 				logsIn(k1) // the new key is held off
 				time.Sleep(2 * time.Minute)
 				logsIn(k2)
-				if s := b.ring.Status(); s.InUse != k2.Version || s.Current.State != source.StateAccepted {
+				if s := b.ring.Status(); s.InUse != k2.Version || s.Current.State != ring.StateAccepted {
 					t.Errorf("in use %s, current %s", s.InUse, s.Current.State)
 				}
 				if err := api.Revoke(k1.Version); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -61,27 +62,27 @@ func newExchange(t testing.TB, name string, opts ...exchange.Option) *exchange.E
 type trader struct {
 	*exchange.Exchange
 	api  *mockapi.API
-	ring *source.Ring
+	ring *ring.Ring
 	http *http.Client
 }
 
 // newTrader returns a trader with the keys of src. Requests pass through base
 // once they are signed.
-func newTrader(t testing.TB, e *exchange.Exchange, api *mockapi.API, src source.Source, p provider.Profile, base http.RoundTripper, opts ...source.Option) *trader {
+func newTrader(t testing.TB, e *exchange.Exchange, api *mockapi.API, src source.Source, p provider.Profile, base http.RoundTripper, opts ...ring.Option) *trader {
 	t.Helper()
-	opts = append([]source.Option{source.WithLogger(nil)}, opts...)
+	opts = append([]ring.Option{ring.WithLogger(nil)}, opts...)
 	if p.Lockout {
-		opts = append(opts, source.WithLockout())
+		opts = append(opts, ring.WithLockout())
 	}
-	ring, err := source.Keep(t.Context(), src, opts...)
+	keys, err := ring.Keep(t.Context(), src, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ring.Close() })
+	t.Cleanup(func() { keys.Close() })
 	if base == nil {
 		base = api.Client().Transport
 	}
-	return &trader{e, api, ring, &http.Client{Transport: transport.New(ring, p.Scheme,
+	return &trader{e, api, keys, &http.Client{Transport: transport.New(keys, p.Scheme,
 		transport.WithClassifier(p.Classifier), transport.WithOrigin(api.URL()), transport.WithBase(base))}}
 }
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
-	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // An order whose answer is lost, or unknown, is in the books once, be it a GET as
@@ -30,7 +30,7 @@ func TestUnknownOrdersAreSentOnce(t *testing.T) {
 				p := profiles[name]()
 				p.Origins = []string{api.URL()}
 				c, err := client.New(t.Context(), keys{api.Issue(mockapi.Spec{})}, client.WithProvider(p), client.WithRetry(retries),
-					client.WithBase(api.Client().Transport), client.WithRing(source.WithLogger(nil)))
+					client.WithBase(api.Client().Transport), client.WithRing(ring.WithLogger(nil)))
 				if err != nil {
 					t.Fatal(err)
 				}

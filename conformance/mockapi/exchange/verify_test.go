@@ -13,6 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -71,7 +72,7 @@ func TestTamperedRequestsAreRefused(t *testing.T) {
 				e := newExchange(t, name)
 				api := mockapi.New(t, e.Options()...)
 				base := rewrite{api.Client().Transport, f}
-				refused(t, newTrader(t, e, api, keys{api.Issue(mockapi.Spec{})}, profiles[name](), base, source.WithRefusalWait(0)))
+				refused(t, newTrader(t, e, api, keys{api.Issue(mockapi.Spec{})}, profiles[name](), base, ring.WithRefusalWait(0)))
 			})
 		}
 		for what, spoil := range map[string]func(key *source.Key, other source.Key){
@@ -88,7 +89,7 @@ func TestTamperedRequestsAreRefused(t *testing.T) {
 					return // this exchange has none
 				}
 				spoil(&key, api.Issue(mockapi.Spec{}))
-				refused(t, newTrader(t, e, api, keys{key}, profiles[name](), nil, source.WithRefusalWait(0)))
+				refused(t, newTrader(t, e, api, keys{key}, profiles[name](), nil, ring.WithRefusalWait(0)))
 			})
 		}
 	})
@@ -155,7 +156,7 @@ func TestDeadKeysAreRefused(t *testing.T) {
 			e := newExchange(t, name)
 			api := mockapi.New(t, e.Options()...)
 			key := api.Issue(mockapi.Spec{})
-			b := newTrader(t, e, api, keys{key}, profiles[name](), nil, source.WithRefusalWait(0))
+			b := newTrader(t, e, api, keys{key}, profiles[name](), nil, ring.WithRefusalWait(0))
 			if err := end(api, key.Version); err != nil {
 				t.Fatal(err)
 			}
@@ -181,7 +182,7 @@ func TestNewSecretUnderTheSameID(t *testing.T) {
 		k3, stranger := api.Issue(spec), api.Issue(mockapi.Spec{})
 		stranger.ID = k1.ID
 		for _, k := range []source.Key{k1, k3, k1, stranger} {
-			b := newTrader(t, e, api, keys{k}, profiles[name](), nil, source.WithRefusalWait(0))
+			b := newTrader(t, e, api, keys{k}, profiles[name](), nil, ring.WithRefusalWait(0))
 			if err := b.place(t.Context(), e.OrderID(1)); (err == nil) != (k.Version != stranger.Version) {
 				t.Errorf("%s: %v", k.Version, err)
 			}

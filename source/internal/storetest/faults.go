@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // Rows are the faults that every store has, or says why it cannot have.
@@ -89,14 +90,14 @@ func TestFaults(t *testing.T, table Table) {
 
 func suffer(t *testing.T, s Store, f Fault, poll time.Duration) {
 	s.Put(1)
-	var opts []source.Option
+	var opts []ring.Option
 	if poll > 0 {
-		opts = append(opts, source.WithPoll(poll))
+		opts = append(opts, ring.WithPoll(poll))
 	}
-	ring, said := Keep(t, s.Source, opts...)
-	Requests(t, ring)
+	keys, said := Keep(t, s.Source, opts...)
+	Requests(t, keys)
 	s.Put(2) // by now the watch is armed, or about to be
-	Uses(t, ring, 2)
+	Uses(t, keys, 2)
 
 	if f.Begin != nil {
 		f.Begin()
@@ -106,13 +107,13 @@ func suffer(t *testing.T, s Store, f Fault, poll time.Duration) {
 	}
 	switch {
 	case f.Uses == 3:
-		Uses(t, ring, 3)
+		Uses(t, keys, 3)
 	case f.Want == nil:
-		Eventually(t, "a reading without an error", func() bool { return ring.Refresh(t.Context()) == nil })
+		Eventually(t, "a reading without an error", func() bool { return keys.Refresh(t.Context()) == nil })
 	default:
 		var err error
 		Eventually(t, fmt.Sprintf("a reading that says %q", f.Want), func() bool {
-			err = ring.Refresh(t.Context())
+			err = keys.Refresh(t.Context())
 			return errors.Is(err, f.Want)
 		})
 		if typed := (*source.Error)(nil); !errors.As(err, &typed) || typed.Source != fmt.Sprint(s.Source) {
@@ -126,8 +127,8 @@ func suffer(t *testing.T, s Store, f Fault, poll time.Duration) {
 	if meanwhile == 0 {
 		meanwhile = 2
 	}
-	if key, err := ring.InUse(); err != nil || !key.SameContent(conformance.NewKey(meanwhile)) {
-		t.Errorf("version %q is in use, want key %d: %v", ring.Version(), meanwhile, err)
+	if key, err := keys.InUse(); err != nil || !key.SameContent(conformance.NewKey(meanwhile)) {
+		t.Errorf("version %q is in use, want key %d: %v", keys.Version(), meanwhile, err)
 	}
 
 	if f.Mend != nil {
@@ -136,9 +137,9 @@ func suffer(t *testing.T, s Store, f Fault, poll time.Duration) {
 	if !f.Missed && f.Uses != 3 {
 		s.Put(3)
 	}
-	Uses(t, ring, 3)
+	Uses(t, keys, 3)
 	s.Put(4) // and the watch lives on
-	Uses(t, ring, 4)
+	Uses(t, keys, 4)
 	if strings.Contains(said(), conformance.Sentinel) { // F95
 		t.Error("an event holds a secret")
 	}

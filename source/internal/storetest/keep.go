@@ -10,19 +10,20 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // Keep keeps src in a ring, until the test ends, that does not poll unless opts say
 // so. said returns what its events said.
-func Keep(t testing.TB, src source.Source, opts ...source.Option) (ring *source.Ring, said func() string) {
+func Keep(t testing.TB, src source.Source, opts ...ring.Option) (keys *ring.Ring, said func() string) {
 	t.Helper()
 	var mu sync.Mutex
 	var text strings.Builder
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	ring, err := source.Keep(ctx, src, append([]source.Option{
-		source.WithPoll(1000 * time.Hour), source.WithLogger(nil), source.WithReadTimeout(3 * time.Second),
-		source.WithObserver(func(e source.Event) {
+	keys, err := ring.Keep(ctx, src, append([]ring.Option{
+		ring.WithPoll(1000 * time.Hour), ring.WithLogger(nil), ring.WithReadTimeout(3 * time.Second),
+		ring.WithObserver(func(e ring.Event) {
 			mu.Lock()
 			defer mu.Unlock()
 			fmt.Fprintf(&text, "%s %s %v\n", e.Kind, e.Version, e.Err)
@@ -37,16 +38,16 @@ func Keep(t testing.TB, src source.Source, opts ...source.Option) (ring *source.
 		return text.String()
 	}
 	t.Cleanup(func() {
-		ring.Close()
+		keys.Close()
 		if t.Failed() {
 			t.Log(said())
 		}
 	})
-	return ring, said
+	return keys, said
 }
 
 // Requests makes requests with ring's keys until the test ends, none of which may fail.
-func Requests(t testing.TB, ring *source.Ring) {
+func Requests(t testing.TB, keys *ring.Ring) {
 	t.Helper()
 	done := make(chan struct{})
 	var wg sync.WaitGroup
@@ -61,7 +62,7 @@ func Requests(t testing.TB, ring *source.Ring) {
 				}
 				return
 			case <-tick.C:
-				attempt, err := ring.Attempt(t.Context(), true)
+				attempt, err := keys.Attempt(t.Context(), true)
 				if err != nil {
 					t.Errorf("request %d: %v", n, err)
 					return
@@ -78,10 +79,10 @@ func Requests(t testing.TB, ring *source.Ring) {
 const limit = 100 * time.Second
 
 // Uses waits until ring uses the n-th key.
-func Uses(t testing.TB, ring *source.Ring, n int) {
+func Uses(t testing.TB, keys *ring.Ring, n int) {
 	t.Helper()
 	Eventually(t, fmt.Sprintf("key %d in use", n), func() bool {
-		key, err := ring.InUse()
+		key, err := keys.InUse()
 		return err == nil && key.SameContent(conformance.NewKey(n))
 	})
 }

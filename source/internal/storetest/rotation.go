@@ -8,15 +8,16 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // Rotation measures how long it takes from the moment at which put returns, the
 // n-th key being the newest in the store, until a request would carry it. It
 // reports p50-ms and p99-ms. The ring does not poll unless opts say so.
-func Rotation(b *testing.B, src source.Source, put func(n int), opts ...source.Option) {
+func Rotation(b *testing.B, src source.Source, put func(n int), opts ...ring.Option) {
 	b.Helper()
-	measure(b, src, put, opts, func(ring *source.Ring, before string) {
-		for end := time.Now().Add(limit); ring.Version() == before; {
+	measure(b, src, put, opts, func(keys *ring.Ring, before string) {
+		for end := time.Now().Add(limit); keys.Version() == before; {
 			if time.Now().After(end) {
 				b.Fatal("the key never came")
 			}
@@ -28,15 +29,15 @@ func Rotation(b *testing.B, src source.Source, put func(n int), opts ...source.O
 // Polled measures the same by polling each second, and by the refusal of a request
 // that left with the old key. put leaves the n-th key alone in the store.
 func Polled(b *testing.B, open func(b *testing.B) (src source.Source, put func(n int))) {
-	poll := []source.Option{source.WithPoll(time.Second)}
+	poll := []ring.Option{ring.WithPoll(time.Second)}
 	b.Run("poll=1s", func(b *testing.B) {
 		src, put := open(b)
 		Rotation(b, struct{ source.Source }{src}, put, poll...)
 	})
 	b.Run("refused", func(b *testing.B) {
 		src, put := open(b)
-		measure(b, struct{ source.Source }{src}, put, poll, func(ring *source.Ring, before string) {
-			a, err := ring.Attempt(b.Context(), true)
+		measure(b, struct{ source.Source }{src}, put, poll, func(keys *ring.Ring, before string) {
+			a, err := keys.Attempt(b.Context(), true)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -50,20 +51,20 @@ func Polled(b *testing.B, open func(b *testing.B) (src source.Source, put func(n
 	})
 }
 
-func measure(b *testing.B, src source.Source, put func(n int), opts []source.Option, wait func(ring *source.Ring, before string)) {
+func measure(b *testing.B, src source.Source, put func(n int), opts []ring.Option, wait func(keys *ring.Ring, before string)) {
 	put(1)
-	ring, _ := Keep(b, src, opts...)
+	keys, _ := Keep(b, src, opts...)
 	put(2)
-	Uses(b, ring, 2) // a watch is armed
+	Uses(b, keys, 2) // a watch is armed
 	var took []time.Duration
 	for n := 3; b.Loop(); n++ {
 		time.Sleep(5 * time.Millisecond) // no two rotations in one refusal window
-		before := ring.Version()
+		before := keys.Version()
 		put(n)
 		stored := time.Now()
-		wait(ring, before)
+		wait(keys, before)
 		took = append(took, time.Since(stored))
-		if key, err := ring.InUse(); err != nil || !key.SameContent(conformance.NewKey(n)) {
+		if key, err := keys.InUse(); err != nil || !key.SameContent(conformance.NewKey(n)) {
 			b.Fatal("not key " + strconv.Itoa(n))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/adshao/go-binance/v2/common"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -42,13 +43,13 @@ func peerCall(s *stub) func() error {
 // ourCall asks for the same with an http.Client over our transport.
 func ourCall(tb testing.TB, s *stub) func() error {
 	key := source.Key{ID: id, Secret: source.NewSecret(secret)}
-	ring, err := source.Keep(context.Background(), source.Static(key), source.WithLogger(nil))
+	keys, err := ring.Keep(context.Background(), source.Static(key), ring.WithLogger(nil))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { ring.Close() })
+	tb.Cleanup(func() { keys.Close() })
 	p := provider.Binance()
-	c := &http.Client{Transport: transport.New(ring, p.Scheme, transport.WithClassifier(p.Classifier),
+	c := &http.Client{Transport: transport.New(keys, p.Scheme, transport.WithClassifier(p.Classifier),
 		transport.WithOrigin(p.Origins...), transport.WithBase(s))}
 	return func() error {
 		v := url.Values{}

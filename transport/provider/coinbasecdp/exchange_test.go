@@ -11,6 +11,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider/coinbasecdp"
 )
@@ -51,13 +52,13 @@ func newDesk(t *testing.T, kind exchange.Kind, change func(*http.Request)) *desk
 	}
 	api := mockapi.New(t, e.Options()...)
 	k1, k2 := api.Issue(mockapi.Spec{}), api.Issue(mockapi.Spec{})
-	ring, err := source.Keep(t.Context(), both{k2, k1}, source.WithLogger(nil), source.WithRefusalWait(0))
+	keys, err := ring.Keep(t.Context(), both{k2, k1}, ring.WithLogger(nil), ring.WithRefusalWait(0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ring.Close() })
+	t.Cleanup(func() { keys.Close() })
 	p := coinbasecdp.Profile()
-	return &desk{e, api, &http.Client{Transport: transport.New(ring, p.Scheme, transport.WithClassifier(p.Classifier),
+	return &desk{e, api, &http.Client{Transport: transport.New(keys, p.Scheme, transport.WithClassifier(p.Classifier),
 		transport.WithOrigin(api.URL()), transport.WithBase(rewrite{api.Client().Transport, change}))}}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/etcd/internal/etcdtest"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // harness makes the suite's backend: the shared server behind a proxy.
@@ -149,16 +150,16 @@ func TestDocumentLife(t *testing.T) {
 	name := keyOf(t)
 	document := func(keys string) { put(t, shared.Client, name, `{"keys":[`+keys+`]}`) }
 	document(`{"version":"v1","secret":"first"}`)
-	ring, _ := storetest.Keep(t, etcd.New(shared.Client, name, etcd.WithDecoder(source.Document)))
-	storetest.Requests(t, ring)
+	live, _ := storetest.Keep(t, etcd.New(shared.Client, name, etcd.WithDecoder(source.Document)))
+	storetest.Requests(t, live)
 	document(`{"version":"v2","secret":"second","status":"pending"},{"version":"v1","secret":"first"}`)
-	if err := ring.Refresh(t.Context()); err != nil || ring.Version() != "v1" {
-		t.Errorf("%v, %s in use while v2 is pending", err, ring.Version())
+	if err := live.Refresh(t.Context()); err != nil || live.Version() != "v1" {
+		t.Errorf("%v, %s in use while v2 is pending", err, live.Version())
 	}
 	document(`{"version":"v2","secret":"second"},{"version":"v1","secret":"first"}`)
-	storetest.Eventually(t, "v2", func() bool { return ring.Version() == "v2" })
+	storetest.Eventually(t, "v2", func() bool { return live.Version() == "v2" })
 	document(`{"version":"v2","status":"revoked"},{"version":"v1","secret":"first"}`)
-	storetest.Eventually(t, "v1 when v2 is revoked", func() bool { return ring.Version() == "v1" })
+	storetest.Eventually(t, "v1 when v2 is revoked", func() bool { return live.Version() == "v1" })
 }
 
 // F11: the revisions that a watch has missed are compacted before it can go on.
@@ -167,10 +168,10 @@ func TestCompactedWhileAway(t *testing.T) {
 	key := func(n int) string { return conformance.NewKey(n).Secret.Expose() }
 	put(t, shared.Client, name, key(1))
 	proxy := proxy.New(t, shared.Addr)
-	ring, _ := storetest.Keep(t, etcd.New(dial(t, proxy.Addr), name))
-	storetest.Requests(t, ring)
+	keys, _ := storetest.Keep(t, etcd.New(dial(t, proxy.Addr), name))
+	storetest.Requests(t, keys)
 	put(t, shared.Client, name, key(2))
-	storetest.Uses(t, ring, 2)
+	storetest.Uses(t, keys, 2)
 
 	proxy.Stop()
 	put(t, shared.Client, name, key(3))
@@ -179,9 +180,9 @@ func TestCompactedWhileAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	proxy.Start()
-	storetest.Uses(t, ring, 4)
+	storetest.Uses(t, keys, 4)
 	put(t, shared.Client, name, key(5))
-	storetest.Uses(t, ring, 5)
+	storetest.Uses(t, keys, 5)
 }
 
 // A lease that ends takes the key away: the last good one stays.
@@ -194,17 +195,17 @@ func TestLeaseEnds(t *testing.T) {
 	if _, err := shared.Client.Put(t.Context(), name, "leased", clientv3.WithLease(lease.ID)); err != nil {
 		t.Fatal(err)
 	}
-	ring, _ := storetest.Keep(t, etcd.New(shared.Client, name))
-	storetest.Requests(t, ring)
+	keys, _ := storetest.Keep(t, etcd.New(shared.Client, name))
+	storetest.Requests(t, keys)
 	if _, err := shared.Client.Revoke(t.Context(), lease.ID); err != nil {
 		t.Fatal(err)
 	}
-	storetest.Eventually(t, "a failed reading", func() bool { return ring.Status().LastError != "" })
-	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrNoKey) {
+	storetest.Eventually(t, "a failed reading", func() bool { return keys.Status().LastError != "" })
+	if err := keys.Refresh(t.Context()); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("Refresh: %v", err)
 	}
 	put(t, shared.Client, name, conformance.NewKey(2).Secret.Expose())
-	storetest.Uses(t, ring, 2)
+	storetest.Uses(t, keys, 2)
 }
 
 func BenchmarkRotation(b *testing.B) {
@@ -228,20 +229,16 @@ func Example() {
 	}
 	put("first-key")
 
-	src, opts, err := source.Parse("etcd://" + server.Addr + "?key=keys/exchange&overlap=1h")
-	if err != nil {
-		panic(err)
-	}
 	switched := make(chan string, 2)
-	ring, err := source.Keep(ctx, src, append(opts, source.WithLogger(nil), source.WithObserver(func(e source.Event) {
-		if e.Kind == source.Switched {
+	keys, err := ring.Open(ctx, "etcd://"+server.Addr+"?key=keys/exchange&overlap=1h", ring.WithLogger(nil), ring.WithObserver(func(e ring.Event) {
+		if e.Kind == ring.Switched {
 			switched <- e.Version
 		}
-	}))...)
+	}))
 	if err != nil {
 		panic(err)
 	}
-	defer ring.Close()
+	defer keys.Close()
 	fmt.Println("revision", <-switched)
 	put("second-key")
 	fmt.Println("revision", <-switched)

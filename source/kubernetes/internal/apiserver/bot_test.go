@@ -22,6 +22,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 	"github.com/rollingkeys/rollingkeys/source/kubernetes/internal/apiserver"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // shared is the server of all tests, each of which has a namespace of its own.
@@ -116,14 +117,14 @@ func (b *bot) parse(addr, secret string) source.Source {
 }
 
 // keep keeps the Secret, with the first key, in a ring, which requests use.
-func (b *bot) keep() (ring *source.Ring, said func() string) {
+func (b *bot) keep() (keys *ring.Ring, said func() string) {
 	b.t.Helper()
 	b.put(1)
-	ring, said = storetest.Keep(b.t, b.parse(shared.Addr, "exchange"))
-	storetest.Requests(b.t, ring)
+	keys, said = storetest.Keep(b.t, b.parse(shared.Addr, "exchange"))
+	storetest.Requests(b.t, keys)
 	b.put(2)
-	storetest.Uses(b.t, ring, 2)
-	return ring, said
+	storetest.Uses(b.t, keys, 2)
+	return keys, said
 }
 
 // put writes the n-th key into the Secret, which it creates if need be, and

@@ -17,12 +17,13 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // stays checks that the n-th key is in use.
-func stays(t *testing.T, ring *source.Ring, n int) {
+func stays(t *testing.T, keys *ring.Ring, n int) {
 	t.Helper()
-	if key, err := ring.InUse(); err != nil || !key.SameContent(conformance.NewKey(n)) {
+	if key, err := keys.InUse(); err != nil || !key.SameContent(conformance.NewKey(n)) {
 		t.Errorf("key %d is not in use: %v", n, err)
 	}
 }
@@ -31,14 +32,14 @@ func stays(t *testing.T, ring *source.Ring, n int) {
 // too late (409) none either.
 func TestRotated(t *testing.T) {
 	b := newBot(t)
-	ring, _ := b.keep()
+	keys, _ := b.keep()
 	api := shared.Admin.CoreV1().Secrets(b.namespace)
 	late, err := api.Get(t.Context(), "exchange", metav1.GetOptions{})
 	b.must(err)
 
 	version := b.put(3)
-	storetest.Uses(t, ring, 3)
-	if got := ring.Version(); got != version {
+	storetest.Uses(t, keys, 3)
+	if got := keys.Version(); got != version {
 		t.Errorf("version %q, want resourceVersion %q", got, version)
 	}
 
@@ -48,14 +49,14 @@ func TestRotated(t *testing.T) {
 	}
 	var labelled string
 	b.must(b.change(func(s *corev1.Secret) { s.Labels = map[string]string{"team": "trading"} }, &labelled))
-	b.must(ring.Refresh(t.Context()))
-	stays(t, ring, 3)
-	if ring.Version() != version || labelled == version {
-		t.Errorf("version %q after a label, want %q", ring.Version(), version)
+	b.must(keys.Refresh(t.Context()))
+	stays(t, keys, 3)
+	if keys.Version() != version || labelled == version {
+		t.Errorf("version %q after a label, want %q", keys.Version(), version)
 	}
 
 	b.put(4)
-	storetest.Uses(t, ring, 4)
+	storetest.Uses(t, keys, 4)
 }
 
 // F17, F95: the bot's role has no list and no other Secret; who has no account gets nothing.
@@ -77,18 +78,18 @@ func TestDenied(t *testing.T) {
 // what it asks for is refused.
 func TestRevokedAndRestored(t *testing.T) {
 	b := newBot(t)
-	ring, said := b.keep()
+	keys, said := b.keep()
 	b.revoke()
-	storetest.Eventually(t, "a refused reading", func() bool { return errors.Is(ring.Refresh(t.Context()), source.ErrDenied) })
+	storetest.Eventually(t, "a refused reading", func() bool { return errors.Is(keys.Refresh(t.Context()), source.ErrDenied) })
 	b.put(3)
-	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrDenied) {
+	if err := keys.Refresh(t.Context()); !errors.Is(err, source.ErrDenied) {
 		t.Errorf("Refresh: %v", err)
 	}
-	stays(t, ring, 2)
+	stays(t, keys, 2)
 	b.grant()
-	storetest.Uses(t, ring, 3)
+	storetest.Uses(t, keys, 3)
 	b.put(4)
-	storetest.Uses(t, ring, 4)
+	storetest.Uses(t, keys, 4)
 	if strings.Contains(said(), conformance.Sentinel) {
 		t.Error("an event holds a secret")
 	}
@@ -98,36 +99,36 @@ func TestRevokedAndRestored(t *testing.T) {
 // watch is lost, and refused.
 func TestRestartedWithoutPermission(t *testing.T) {
 	b := newBot(t)
-	ring, said := b.keep()
+	keys, said := b.keep()
 	b.revoke()
 	b.must(shared.Restart())
 	refused := "no notification, polling only: source: kubernetes:///" + b.namespace + "/exchange: source denies access"
 	storetest.Eventually(t, "a refused watch", func() bool { return strings.Contains(said(), refused) })
 	b.put(3)
-	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrDenied) {
+	if err := keys.Refresh(t.Context()); !errors.Is(err, source.ErrDenied) {
 		t.Errorf("Refresh: %v", err)
 	}
-	stays(t, ring, 2)
+	stays(t, keys, 2)
 	b.grant()
-	storetest.Uses(t, ring, 3)
+	storetest.Uses(t, keys, 3)
 	b.put(4)
-	storetest.Uses(t, ring, 4)
+	storetest.Uses(t, keys, 4)
 }
 
 // F07: the Secret is deleted, and created anew.
 func TestDeletedAndRecreated(t *testing.T) {
 	b := newBot(t)
-	ring, _ := b.keep()
+	keys, _ := b.keep()
 	b.must(shared.Admin.CoreV1().Secrets(b.namespace).Delete(t.Context(), "exchange", metav1.DeleteOptions{}))
-	storetest.Eventually(t, "a failed reading", func() bool { return ring.Status().LastError != "" })
-	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrNoKey) {
+	storetest.Eventually(t, "a failed reading", func() bool { return keys.Status().LastError != "" })
+	if err := keys.Refresh(t.Context()); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("Refresh: %v", err)
 	}
-	stays(t, ring, 2)
+	stays(t, keys, 2)
 	b.put(3)
-	storetest.Uses(t, ring, 3)
+	storetest.Uses(t, keys, 3)
 	b.put(4)
-	storetest.Uses(t, ring, 4)
+	storetest.Uses(t, keys, 4)
 }
 
 // F75, F77, F95: a watch is armed again, honestly, after each way to lose it,

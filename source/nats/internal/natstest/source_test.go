@@ -18,6 +18,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 	rknats "github.com/rollingkeys/rollingkeys/source/nats"
 	"github.com/rollingkeys/rollingkeys/source/nats/internal/natstest"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 var buckets atomic.Int64
@@ -222,18 +223,18 @@ func TestHistoryOverflows(t *testing.T) {
 	nc := dial(t, shared.Addr)
 	kv := bucket(t, nc, bucketOf(t), 2)
 	put(t, kv, conformance.NewKey(1).Secret.Expose())
-	ring, _ := storetest.Keep(t, rknats.New(nc, bucketOf(t), "k"))
+	keys, _ := storetest.Keep(t, rknats.New(nc, bucketOf(t), "k"))
 	put(t, kv, conformance.NewKey(2).Secret.Expose())
-	storetest.Uses(t, ring, 2)
-	version := ring.Version()
+	storetest.Uses(t, keys, 2)
+	version := keys.Version()
 	for range 10 {
 		put(t, kv, conformance.NewKey(2).Secret.Expose())
-		if err := ring.Refresh(t.Context()); err != nil {
+		if err := keys.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	status := ring.Status()
-	if ring.Version() != version || len(status.Versions) != 2 || status.Versions[1].Role != source.RolePrevious {
+	status := keys.Status()
+	if keys.Version() != version || len(status.Versions) != 2 || status.Versions[1].Role != ring.RolePrevious {
 		t.Errorf("the same content changed the ring: %+v", status.Versions)
 	}
 }
@@ -246,17 +247,17 @@ func TestPurgeRevokes(t *testing.T) {
 			nc := dial(t, shared.Addr)
 			kv := bucket(t, nc, bucketOf(t), history)
 			putKey(t, kv, 1)
-			ring, _ := storetest.Keep(t, rknats.New(nc, bucketOf(t), "k"))
-			storetest.Requests(t, ring)
+			keys, _ := storetest.Keep(t, rknats.New(nc, bucketOf(t), "k"))
+			storetest.Requests(t, keys)
 			putKey(t, kv, 2)
-			storetest.Uses(t, ring, 2)
+			storetest.Uses(t, keys, 2)
 			purge(t, kv)
 			putKey(t, kv, 3)
-			storetest.Uses(t, ring, 3)
-			storetest.Eventually(t, "the others revoked", func() bool { return live(ring) == 1 })
+			storetest.Uses(t, keys, 3)
+			storetest.Eventually(t, "the others revoked", func() bool { return live(keys) == 1 })
 			putKey(t, kv, 4)
-			storetest.Uses(t, ring, 4)
-			if n := live(ring); n != 2 {
+			storetest.Uses(t, keys, 4)
+			if n := live(keys); n != 2 {
 				t.Errorf("%d keys are usable after the next rotation, want it and the one before", n)
 			}
 		})
@@ -268,16 +269,16 @@ func TestPurgeWhileAway(t *testing.T) {
 	proxy := proxy.New(t, shared.Addr)
 	kv := bucket(t, dial(t, shared.Addr), bucketOf(t), 2)
 	putKey(t, kv, 1)
-	ring, _ := storetest.Keep(t, rknats.New(dial(t, proxy.Addr), bucketOf(t), "k"))
-	storetest.Requests(t, ring)
+	keys, _ := storetest.Keep(t, rknats.New(dial(t, proxy.Addr), bucketOf(t), "k"))
+	storetest.Requests(t, keys)
 	putKey(t, kv, 2)
-	storetest.Uses(t, ring, 2)
+	storetest.Uses(t, keys, 2)
 	proxy.Stop()
 	purge(t, kv)
 	putKey(t, kv, 3)
 	proxy.Start()
-	storetest.Uses(t, ring, 3)
-	if n := live(ring); n != 1 {
+	storetest.Uses(t, keys, 3)
+	if n := live(keys); n != 1 {
 		t.Errorf("%d keys are usable, want the new one alone", n)
 	}
 }
@@ -295,9 +296,9 @@ func purge(t testing.TB, kv jetstream.KeyValue) {
 }
 
 // live counts the versions that may be used.
-func live(ring *source.Ring) (n int) {
-	for _, v := range ring.Status().Versions {
-		if v.Role == source.RoleCurrent || v.Role == source.RolePrevious {
+func live(keys *ring.Ring) (n int) {
+	for _, v := range keys.Status().Versions {
+		if v.Role == ring.RoleCurrent || v.Role == ring.RolePrevious {
 			n++
 		}
 	}
@@ -310,12 +311,12 @@ func TestBucketMadeAnew(t *testing.T) {
 	name := bucketOf(t)
 	kv := bucket(t, nc, name, 1)
 	put(t, kv, conformance.NewKey(1).Secret.Expose())
-	ring, _ := storetest.Keep(t, rknats.New(nc, name, "k"))
-	storetest.Requests(t, ring)
+	keys, _ := storetest.Keep(t, rknats.New(nc, name, "k"))
+	storetest.Requests(t, keys)
 	put(t, kv, conformance.NewKey(2).Secret.Expose())
-	storetest.Uses(t, ring, 2) // the watch is armed
+	storetest.Uses(t, keys, 2) // the watch is armed
 	put(t, kv, conformance.NewKey(3).Secret.Expose())
-	storetest.Uses(t, ring, 3)
+	storetest.Uses(t, keys, 3)
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
@@ -323,14 +324,14 @@ func TestBucketMadeAnew(t *testing.T) {
 	if err := js.DeleteKeyValue(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
-	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrNoKey) {
+	if err := keys.Refresh(t.Context()); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("Refresh without the bucket: %v", err)
 	}
 	put(t, bucket(t, nc, name, 1), conformance.NewKey(4).Secret.Expose())
-	if err := ring.Refresh(t.Context()); err != nil {
+	if err := keys.Refresh(t.Context()); err != nil {
 		t.Error(err)
 	}
-	storetest.Uses(t, ring, 4)
+	storetest.Uses(t, keys, 4)
 }
 
 // F17, F88: a login that may not read, is let in, is refused altogether, and let in again.
@@ -365,16 +366,16 @@ func TestPermission(t *testing.T) {
 		t.Errorf("Read without permission: %v", err)
 	}
 	login(admin, bot("one", needed...))
-	ring, _ := storetest.Keep(t, src)
-	storetest.Requests(t, ring)
+	keys, _ := storetest.Keep(t, src)
+	storetest.Requests(t, keys)
 	rotate(2)
-	storetest.Uses(t, ring, 2)
+	storetest.Uses(t, keys, 2)
 
 	login(admin, bot("two", needed...)) // the password is another now
-	storetest.Eventually(t, "a refusal", func() bool { return errors.Is(ring.Refresh(t.Context()), source.ErrDenied) })
+	storetest.Eventually(t, "a refusal", func() bool { return errors.Is(keys.Refresh(t.Context()), source.ErrDenied) })
 	rotate(3)
 	t.Setenv("NATS_TEST_PASSWORD", "two")
-	storetest.Uses(t, ring, 3)
+	storetest.Uses(t, keys, 3)
 }
 
 func BenchmarkRotation(b *testing.B) {
@@ -410,20 +411,16 @@ func Example() {
 	}
 	put("first-key")
 
-	src, opts, err := source.Parse("nats://" + s.Addr + "/KEYS/exchange?overlap=1h")
-	if err != nil {
-		panic(err)
-	}
 	switched := make(chan string, 2)
-	ring, err := source.Keep(ctx, src, append(opts, source.WithLogger(nil), source.WithObserver(func(e source.Event) {
-		if e.Kind == source.Switched {
+	keys, err := ring.Open(ctx, "nats://"+s.Addr+"/KEYS/exchange?overlap=1h", ring.WithLogger(nil), ring.WithObserver(func(e ring.Event) {
+		if e.Kind == ring.Switched {
 			switched <- e.Version
 		}
-	}))...)
+	}))
 	if err != nil {
 		panic(err)
 	}
-	defer ring.Close()
+	defer keys.Close()
 	fmt.Println("revision", <-switched)
 	put("second-key")
 	fmt.Println("revision", <-switched)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/oauth"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -56,7 +57,7 @@ type bench struct {
 	*cloud
 	t     *testing.T
 	store *store
-	ring  *source.Ring
+	ring  *ring.Ring
 	url   string
 	base  *http.Transport
 }
@@ -69,15 +70,15 @@ func newBench(t *testing.T, wait time.Duration, keys ...source.Key) *bench {
 		b.keys[k.Secret.Expose()] = true
 	}
 	b.store.put(keys...)
-	ring, err := source.Keep(t.Context(), b.store, source.WithLogger(nil), source.WithPoll(time.Hour), source.WithRefusalWait(wait))
+	live, err := ring.Keep(t.Context(), b.store, ring.WithLogger(nil), ring.WithPoll(time.Hour), ring.WithRefusalWait(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.ring = ring
+	b.ring = live
 	server := httptest.NewServer(b.cloud)
 	b.url = server.URL + "/"
 	t.Cleanup(func() {
-		ring.Close()
+		live.Close()
 		b.base.CloseIdleConnections()
 		server.CloseClientConnections()
 		server.Close()

@@ -17,6 +17,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 	rkredis "github.com/rollingkeys/rollingkeys/source/redis"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // pair makes keys with all the fields that a hash can have.
@@ -192,7 +193,7 @@ func TestWithoutEvents(t *testing.T) {
 	do(t, s.Client, "SET", "k", key(1))
 
 	published, _ := storetest.Keep(t, rkredis.New(s.Client, "k", rkredis.WithChannel("changed")))
-	ring, said := storetest.Keep(t, rkredis.New(s.Client, "k"))
+	keys, said := storetest.Keep(t, rkredis.New(s.Client, "k"))
 	storetest.Eventually(t, "a warning", func() bool { return strings.Contains(said(), "notify-keyspace-events") })
 	do(t, s.Client, "SET", "k", key(2))
 	// The notice of its own may come before it is subscribed; it is armed with a reading then.
@@ -203,26 +204,26 @@ func TestWithoutEvents(t *testing.T) {
 	storetest.Uses(t, published, 3)
 
 	do(t, s.Client, "CONFIG", "SET", "notify-keyspace-events", "KA")
-	storetest.Uses(t, ring, 3) // the next try arms, and reads
+	storetest.Uses(t, keys, 3) // the next try arms, and reads
 	do(t, s.Client, "SET", "k", key(4))
-	storetest.Uses(t, ring, 4)
+	storetest.Uses(t, keys, 4)
 }
 
 // F07: a key that expires is gone, and the last good one stays.
 func TestKeyExpires(t *testing.T) {
 	s := server(t)
 	do(t, s.Client, "SET", t.Name(), conformance.NewKey(1).Secret.Expose())
-	ring, _ := storetest.Keep(t, rkredis.New(s.Client, t.Name()))
-	storetest.Requests(t, ring)
+	keys, _ := storetest.Keep(t, rkredis.New(s.Client, t.Name()))
+	storetest.Requests(t, keys)
 	do(t, s.Client, "SET", t.Name(), conformance.NewKey(2).Secret.Expose())
-	storetest.Uses(t, ring, 2)
+	storetest.Uses(t, keys, 2)
 	do(t, s.Client, "PEXPIRE", t.Name(), 1)
-	storetest.Eventually(t, "a failed reading, by notice", func() bool { return ring.Status().LastError != "" })
-	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrNoKey) {
+	storetest.Eventually(t, "a failed reading, by notice", func() bool { return keys.Status().LastError != "" })
+	if err := keys.Refresh(t.Context()); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("Refresh: %v", err)
 	}
 	do(t, s.Client, "SET", t.Name(), conformance.NewKey(3).Secret.Expose())
-	storetest.Uses(t, ring, 3)
+	storetest.Uses(t, keys, 3)
 }
 
 // F20, F21, F95: values that are none, and errors that quote nothing of them.
@@ -275,19 +276,19 @@ func TestPermission(t *testing.T) {
 		t.Errorf("Read by nobody: %v", err)
 	}
 	grant(t, s.Client, "one")
-	ring, _ := storetest.Keep(t, src)
-	storetest.Requests(t, ring)
+	keys, _ := storetest.Keep(t, src)
+	storetest.Requests(t, keys)
 	put(2)
-	storetest.Uses(t, ring, 2)
+	storetest.Uses(t, keys, 2)
 
 	do(t, s.Client, "ACL", "DELUSER", "bot") // which closes its connections
-	if err := ring.Refresh(t.Context()); !errors.Is(err, source.ErrDenied) {
+	if err := keys.Refresh(t.Context()); !errors.Is(err, source.ErrDenied) {
 		t.Errorf("Refresh with the login gone: %v", err)
 	}
 	grant(t, s.Client, "two")
 	put(3)
 	write("two")
-	storetest.Uses(t, ring, 3)
+	storetest.Uses(t, keys, 3)
 }
 
 func BenchmarkRotation(b *testing.B) {
@@ -306,23 +307,19 @@ func Example() {
 	}
 	put("first-key")
 
-	src, opts, err := source.Parse("redis://" + shared.Addr + "/0?key=keys:example&id=id&secret=secret&overlap=1h")
-	if err != nil {
-		panic(err)
-	}
 	switched := make(chan struct{}, 2)
-	ring, err := source.Keep(ctx, src, append(opts, source.WithLogger(nil), source.WithObserver(func(e source.Event) {
-		if e.Kind == source.Switched {
+	keys, err := ring.Open(ctx, "redis://"+shared.Addr+"/0?key=keys:example&id=id&secret=secret&overlap=1h", ring.WithLogger(nil), ring.WithObserver(func(e ring.Event) {
+		if e.Kind == ring.Switched {
 			switched <- struct{}{}
 		}
-	}))...)
+	}))
 	if err != nil {
 		panic(err)
 	}
-	defer ring.Close()
+	defer keys.Close()
 	show := func() {
 		<-switched
-		key, err := ring.InUse()
+		key, err := keys.InUse()
 		if err != nil {
 			panic(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/source/vault"
 	"github.com/rollingkeys/rollingkeys/source/vault/internal/vaulttest"
 )
@@ -62,8 +63,8 @@ func TestBadNetwork(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ring, _ := storetest.Keep(t, src, source.WithPoll(time.Second))
-			storetest.Requests(t, ring)
+			keys, _ := storetest.Keep(t, src, ring.WithPoll(time.Second))
+			storetest.Requests(t, keys)
 
 			if tc.kind == "" {
 				between.Stop()
@@ -71,18 +72,18 @@ func TestBadNetwork(t *testing.T) {
 				between.Toxic(tc.kind, tc.stream, tc.attributes)
 			}
 			put(conformance.NewKey(2).Secret.Expose())
-			err = ring.Refresh(t.Context())
+			err = keys.Refresh(t.Context())
 			switch {
-			case tc.slow && (err != nil || ring.Version() != "2"):
-				t.Errorf("version %q, error %v", ring.Version(), err)
+			case tc.slow && (err != nil || keys.Version() != "2"):
+				t.Errorf("version %q, error %v", keys.Version(), err)
 			case !tc.slow && !errors.Is(err, source.ErrUnavailable):
 				t.Errorf("the reading says %v", err)
-			case !tc.slow && ring.Version() != "1":
-				t.Errorf("%q is in use during the fault", ring.Version())
+			case !tc.slow && keys.Version() != "1":
+				t.Errorf("%q is in use during the fault", keys.Version())
 			}
 			between.Start()
 			put(conformance.NewKey(3).Secret.Expose())
-			storetest.Eventually(t, "version 3", func() bool { return ring.Version() == "3" })
+			storetest.Eventually(t, "version 3", func() bool { return keys.Version() == "3" })
 		})
 	}
 }

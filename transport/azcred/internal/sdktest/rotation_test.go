@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/azcred"
 )
@@ -56,7 +57,7 @@ type bench struct {
 	*cloud
 	t      *testing.T
 	store  *store
-	ring   *source.Ring
+	ring   *ring.Ring
 	server *httptest.Server
 }
 
@@ -67,16 +68,16 @@ func newBench(t *testing.T, http2 bool, wait time.Duration, keys ...source.Key) 
 		b.keys[k.Secret.Expose()] = true
 	}
 	b.store.put(keys...)
-	ring, err := source.Keep(t.Context(), b.store, source.WithLogger(nil), source.WithPoll(time.Hour), source.WithRefusalWait(wait))
+	live, err := ring.Keep(t.Context(), b.store, ring.WithLogger(nil), ring.WithPoll(time.Hour), ring.WithRefusalWait(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.ring = ring
+	b.ring = live
 	b.server = httptest.NewUnstartedServer(b.cloud)
 	b.server.EnableHTTP2 = http2
 	b.server.StartTLS()
 	t.Cleanup(func() {
-		ring.Close()
+		live.Close()
 		b.server.CloseClientConnections()
 		b.server.Close()
 	})

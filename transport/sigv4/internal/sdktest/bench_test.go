@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // F104, and nothing of this machine's configuration.
@@ -76,7 +77,7 @@ type bench struct {
 	*cloud
 	t     *testing.T
 	store *store
-	ring  *source.Ring
+	ring  *ring.Ring
 	cfg   aws.Config
 	http1 bool          // else HTTP/2
 	wait  time.Duration // for the source, where every key is refused
@@ -93,16 +94,16 @@ func (b bench) start(t *testing.T, keys ...source.Key) *bench {
 	t.Helper()
 	b.t, b.cloud, b.store = t, newCloud(keys...), &store{}
 	b.store.put(keys...)
-	ring, err := source.Keep(t.Context(), b.store, source.WithLogger(nil), source.WithPoll(time.Hour), source.WithRefusalWait(b.wait))
+	live, err := ring.Keep(t.Context(), b.store, ring.WithLogger(nil), ring.WithPoll(time.Hour), ring.WithRefusalWait(b.wait))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.ring = ring
+	b.ring = live
 	server := httptest.NewUnstartedServer(b.cloud)
 	server.EnableHTTP2 = !b.http1
 	server.StartTLS()
 	t.Cleanup(func() {
-		ring.Close()
+		live.Close()
 		server.CloseClientConnections()
 		server.Close()
 	})

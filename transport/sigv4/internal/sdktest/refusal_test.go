@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/sigv4"
 )
 
@@ -50,18 +51,18 @@ func TestACallIsSentOnceWithEachKey(t *testing.T) {
 func TestLockout(t *testing.T) {
 	b := newBench(t, key(1))
 	b.cfg.Retryer = func() aws.Retryer { return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = 10 }) }
-	ring, err := source.Keep(t.Context(), b.store, source.WithLogger(nil), source.WithPoll(time.Hour), source.WithLockout(), source.WithRefusalWait(10*time.Millisecond))
+	live, err := ring.Keep(t.Context(), b.store, ring.WithLogger(nil), ring.WithPoll(time.Hour), ring.WithLockout(), ring.WithRefusalWait(10*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ring.Close()
-	sigv4.Configure(&b.cfg, ring)
+	defer live.Close()
+	sigv4.Configure(&b.cfg, live)
 	a := clients(b.cfg)
 	b.set(func() { clear(b.keys) })
 	const n = 20
 	var unsent int
 	for range n {
-		if _, err := a.sts.GetCallerIdentity(t.Context(), nil); errors.Is(err, source.ErrRefused) {
+		if _, err := a.sts.GetCallerIdentity(t.Context(), nil); errors.Is(err, ring.ErrRefused) {
 			unsent++
 		} else {
 			wantRefused(t, err)
@@ -92,7 +93,7 @@ func TestReplacesCredentialsOfAnyKind(t *testing.T) {
 // The last ring counts.
 func TestConfiguredTwice(t *testing.T) {
 	b := newBench(t, key(2))
-	other, err := source.Keep(t.Context(), source.Static(key(1)), source.WithLogger(nil))
+	other, err := ring.Keep(t.Context(), source.Static(key(1)), ring.WithLogger(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,0 @@
-package source
-
-// FileCacheSyncing is FileCache with another way to sync the directory.
-func FileCacheSyncing(path string, syncDir func(dir string) error) Cache {
-	return fileCache{path, syncDir}
-}

@@ -1,0 +1,145 @@
+package ring
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/mode"
+)
+
+// A Cache stores one blob that holds secrets: a ring's last good keys.
+// Implementations are safe for concurrent use. Package source/age has one that
+// encrypts on the way to another.
+type Cache interface {
+	// Load returns what was saved last. Where nothing was, the error matches fs.ErrNotExist.
+	Load(ctx context.Context) ([]byte, error)
+	// Save replaces it, all or nothing.
+	Save(ctx context.Context, data []byte) error
+}
+
+// FileCache keeps the blob in the file at path, which only its owner can read
+// (0600), replaced atomically and synced, directory included. The directory must
+// exist. A file that others can read or write, or that is no regular file, is
+// not loaded. On Windows nothing tells who can read it: there the directory must
+// be the owner's alone.
+//
+// Save writes a file named path.tmp and a number, and renames it. One that a
+// crash left behind holds keys too: the next Save removes it once it is a minute old.
+func FileCache(path string) Cache { return fileCache{path, syncDir} }
+
+type fileCache struct {
+	path    string
+	syncDir func(dir string) error
+}
+
+func (c fileCache) Load(context.Context) ([]byte, error) {
+	// Lstat first: opening a FIFO would block.
+	info, err := os.Lstat(c.path)
+	if err != nil {
+		return nil, fmt.Errorf("ring: cache: %w", err)
+	}
+	if !info.Mode().IsRegular() || mode.Perm(info)&0o077 != 0 {
+		return nil, fmt.Errorf("ring: cache: %s: %w: want a regular file with mode 0600", c.path, source.ErrInvalid)
+	}
+	f, err := os.Open(c.path)
+	if err != nil {
+		return nil, fmt.Errorf("ring: cache: %w", err)
+	}
+	defer f.Close()
+	const limit = 16 * source.MaxSize
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("ring: cache: %w", err)
+	}
+	if len(data) > limit {
+		return nil, fmt.Errorf("ring: cache: %s: %w: longer than %d bytes", c.path, source.ErrInvalid, limit)
+	}
+	return data, nil
+}
+
+func (c fileCache) Save(_ context.Context, data []byte) error {
+	if err := c.replace(data); err != nil {
+		return fmt.Errorf("ring: cache: %w", err)
+	}
+	c.removeLeft()
+	return nil
+}
+
+func (c fileCache) replace(data []byte) (err error) {
+	dir, name := filepath.Split(c.path)
+	f, err := os.CreateTemp(cmp.Or(dir, "."), name+temporary+"*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ignore(os.Remove(f.Name()), fs.ErrNotExist))
+		}
+	}()
+	if _, err = f.Write(data); err != nil {
+		_ = f.Close()
+		return err
+	}
+	if err = errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), c.path); err != nil {
+		return err
+	}
+	return c.syncDir(cmp.Or(dir, "."))
+}
+
+const (
+	temporary = ".tmp"
+	leftAfter = time.Minute // no Save that is at work takes that long
+)
+
+// removeLeft removes what crashes left behind, and leaves alone what another
+// process may be writing. What cannot be removed, which is another user's, stays:
+// the keys are saved all the same.
+func (c fileCache) removeLeft() {
+	dir, name := filepath.Split(c.path)
+	entries, _ := os.ReadDir(cmp.Or(dir, "."))
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(e.Name(), name+temporary)
+		if !ok || number == "" || strings.Trim(number, "0123456789") != "" || !e.Type().IsRegular() {
+			continue
+		}
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > leftAfter {
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
+}
+
+// syncDir makes a rename in dir outlast a loss of power, where the system has
+// such a thing.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return ignore(err, fs.ErrPermission)
+	}
+	defer d.Close()
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	return ignore(d.Sync(), syscall.EINVAL, errors.ErrUnsupported) // a file system that cannot
+}
+
+func ignore(err error, these ...error) error {
+	if slices.ContainsFunc(these, func(this error) bool { return errors.Is(err, this) }) {
+		return nil
+	}
+	return err
+}

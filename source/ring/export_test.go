@@ -1,0 +1,6 @@
+package ring
+
+// FileCacheSyncing is FileCache with another way to sync the directory.
+func FileCacheSyncing(path string, syncDir func(dir string) error) Cache {
+	return fileCache{path, syncDir}
+}

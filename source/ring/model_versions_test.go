@@ -1,0 +1,160 @@
+package ring_test
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
+)
+
+// entry is a version as the model has it.
+type entry struct {
+	key      source.Key
+	listed   bool
+	replaced time.Time // when its overlap began
+	since    time.Time // when it became current
+
+	joined                       int // the step in which it came
+	sent, accepted, refused, out uint64
+	lastSent                     time.Time
+
+	// What the server said of it. Steps tell what is late from what is not.
+	told       int  // the step of the last word that counts, or of its becoming current
+	acceptance int  // the step of the last since it became current
+	twice      int  // the step in which a request was refused with it twice in a row
+	refusal    int  // the step of the last, whether it counts or not
+	marked     int  // the step of the refusal that took the current version out of use
+	doubted    bool // refused since it became current or was accepted
+	good       bool // accepted since it became current
+	rejected   bool // refused where a newer version was accepted
+
+	hold  holdOff
+	turns holdOff // while it is rejected
+}
+
+func (e *entry) name() string { return e.key.Version }
+
+// model is which versions a ring must be seen to have, in as few words as possible.
+type model struct {
+	overlap time.Duration
+	list    []*entry // newest first
+	revoked map[string]bool
+	current *entry
+	at      time.Time // up to which the list is right
+	step    int
+	inUse   bool // the current version
+	turned  int  // the step in which it came into use, or went out of it
+}
+
+func (m *model) find(version string) *entry {
+	if i := slices.IndexFunc(m.list, func(e *entry) bool { return e.name() == version }); i >= 0 {
+		return m.list[i]
+	}
+	return nil
+}
+
+// until returns when e goes out of use, zero for never.
+func (m *model) until(e *entry) time.Time {
+	end := e.key.ExpiresAt
+	if over := e.replaced.Add(m.overlap); !e.replaced.IsZero() && (end.IsZero() || over.Before(end)) {
+		end = over
+	}
+	return end
+}
+
+func (m *model) role(e *entry) ring.Role {
+	end := m.until(e)
+	switch {
+	case m.revoked[e.name()] || !end.IsZero() && !m.at.Before(end):
+		return ring.RoleRetired
+	case m.at.Before(e.key.NotBefore):
+		return ring.RolePending
+	case e == m.current:
+		return ring.RoleCurrent
+	default:
+		return ring.RolePrevious
+	}
+}
+
+func (m *model) usable(e *entry) bool {
+	role := m.role(e)
+	return role == ring.RoleCurrent || role == ring.RolePrevious
+}
+
+func (m *model) live(e *entry) bool { return slices.Contains(m.list, e) && m.usable(e) }
+
+// turn brings the model to a time, from one beginning and end to the next.
+func (m *model) turn(now time.Time) {
+	for done := false; !done; {
+		next := now
+		for _, e := range m.list {
+			for _, t := range []time.Time{e.key.NotBefore, m.until(e)} {
+				if t.After(m.at) && t.Before(next) {
+					next = t
+				}
+			}
+		}
+		done = !next.Before(now)
+		m.at = next
+		m.settle()
+	}
+}
+
+// settle finds out which version is current at this time. What the source does not
+// list is replaced once it stands behind the current one, and goes when its time is over.
+func (m *model) settle() {
+	before := m.current
+	m.current = nil
+	if i := slices.IndexFunc(m.list, m.usable); i >= 0 {
+		m.current = m.list[i]
+	}
+	behind := false
+	m.list = slices.DeleteFunc(m.list, func(e *entry) bool {
+		if behind && !e.listed && e.replaced.IsZero() {
+			e.replaced = m.at
+		}
+		behind = behind || e == m.current
+		return !e.replaced.IsZero() && m.role(e) == ring.RoleRetired
+	})
+	if c := m.current; c != nil && c != before {
+		c.since, c.told, c.marked, c.doubted, c.good, c.rejected, c.hold = m.at, m.step, 0, false, false, false, holdOff{}
+		c.acceptance, c.twice = 0, 0
+		m.turned = m.step
+	}
+}
+
+// put takes a set, all of it or none.
+func (m *model) put(set source.Set, now time.Time) (ok bool) {
+	m.turn(now)
+	expired := func(k source.Key) bool { return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) }
+	usable := func(k source.Key) bool {
+		return !expired(k) && !now.Before(k.NotBefore) && !m.revoked[k.Version] && !slices.Contains(set.Revoked, k.Version)
+	}
+	c := m.current
+	if set.Complete && c != nil && !slices.Contains(set.Revoked, c.name()) && !slices.ContainsFunc(set.Keys, usable) ||
+		!set.Complete && expired(set.Keys[0]) {
+		return false
+	}
+	var list []*entry
+	for _, k := range set.Keys {
+		e := m.find(k.Version)
+		if e == nil {
+			e = &entry{joined: m.step}
+		}
+		e.key, e.listed, e.replaced = k, true, time.Time{}
+		list = append(list, e)
+	}
+	for _, e := range m.list {
+		if !set.Complete && !slices.Contains(list, e) && !m.revoked[e.name()] {
+			e.listed = false
+			list = append(list, e)
+		}
+	}
+	m.list = list[:min(len(list), len(set.Keys)+8)]
+	for _, v := range set.Revoked {
+		m.revoked[v] = true
+	}
+	m.settle()
+	return true
+}

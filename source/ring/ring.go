@@ -1,0 +1,282 @@
+package ring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/named"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Ring keeps the live keys of one source: the current one and the previous
+// ones that may still be used. It always has the last good keys, perhaps
+// slightly stale. It is safe for concurrent use; reading it takes no lock.
+//
+// Which key a request gets is decided by the policy, which is a value: policy.go,
+// ladder.go, verdict.go, trial.go and pause.go. The ring is the shell around it, and
+// keeps these invariants:
+//
+//  1. The policy is called with mu held, and after advance, so that what is live is
+//     live at this moment (F69). Enter does both.
+//  2. What the policy learnt is published before mu is let go. Leave does both.
+//  3. Attempt.left is the moment of the snapshot that the attempt was begun with, or
+//     the policy's, if the policy was asked.
+//  4. Nobody but the policy writes a version's standing, and the policy imports time,
+//     slices and math/rand/v2 and nothing else: TestPolicyImports.
+//  5. A request waits for the source in await or in glance, without mu, and nowhere
+//     else; news that are of no use to it do not end its waiting.
+type Ring struct {
+	src  source.Source
+	name string
+	cfg  config
+
+	snap atomic.Pointer[snapshot]
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	kicks  chan struct{} // "read again", from the source
+	wake   chan struct{} // "look at the clock again", from ourselves
+	dirty  chan struct{} // "the cache is behind"
+
+	mu          sync.Mutex
+	list        []*version // newest first: pending, current, previous
+	retired     []retired  // newest first
+	salt        []byte     // of digests
+	barred      []string   // digests of what Revoke put out of use
+	named       time.Time  // the latest time that a key was named after
+	prepare     []preparer
+	preparers   uint64 // ever, for their ids
+	policy      policy
+	asking      *asking // nil: the source is not asked
+	alarmed     bool    // AllRefused was reported
+	observers   []*observer
+	outbox      []Event
+	warned      map[string]bool
+	flight      *flight
+	next        *flight // starts when flight ends
+	reads       uint64
+	failed      uint64
+	failures    int // in a row
+	lastRead    time.Time
+	lastErr     error
+	callers     *version // stands for all keys that callers brought along
+	callersSeen uint64
+	callersTold time.Time     // when they were last warned of
+	hint        time.Duration // the source's FreshFor
+	cached      bool          // the keys come out of the cache
+	stale       bool
+	expiring    *version // that Expiring was reported for
+}
+
+// retired is what is left of a version that is out of use: no key.
+type retired struct {
+	label   string
+	digest  string
+	figures *figures
+	status  VersionStatus
+}
+
+// Keep reads src, and keeps its keys live in a ring until [Ring.Close].
+//
+// It returns when the first set is there, or with ctx's error, or, with
+// [WithFailFast], with the first reading's; ctx bounds the waiting and nothing
+// after it. Later a source may fail as it likes: the ring goes on with the last
+// good keys. An error wraps [source.ErrNoKey] and what went wrong last.
+func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error) {
+	if src == nil {
+		return nil, fmt.Errorf("ring: %w: the source is nil", source.ErrNoKey)
+	}
+	cfg := config{
+		overlap: defaultOverlap, readTimeout: defaultReadTimeout, refusalWait: defaultRefusalWait,
+		expiring: defaultExpiring, logger: slog.Default(), now: time.Now,
+	}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&cfg)
+		}
+	}
+	r := &Ring{
+		src: src, name: named.Of(src), cfg: cfg,
+		kicks: make(chan struct{}, 1), wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
+		warned: make(map[string]bool), salt: newSalt(), policy: policy{lockout: cfg.lockout},
+		prepare: cfg.prepare, preparers: uint64(len(cfg.prepare)),
+	}
+	r.callers = &version{figures: &figures{}}
+	r.callers.key.Store(&source.Key{})
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.snap.Store(&snapshot{err: r.fail(source.ErrNoKey)})
+	if cfg.logger != nil {
+		r.observers = append(r.observers, &observer{call: logEvent(cfg.logger)})
+	}
+	for _, f := range cfg.observers {
+		r.observers = append(r.observers, &observer{call: f, log: r.cfg.logger})
+	}
+	if err := r.start(ctx); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Open keeps the source that s names, such as
+// "file:///run/secrets/api-key?overlap=1h": see [source.Parse] and [Keep]. Options
+// come after what the string says, and win.
+func Open(ctx context.Context, s string, opts ...Option) (*Ring, error) {
+	src, params, err := source.Parse(s)
+	if err != nil {
+		return nil, err
+	}
+	return Keep(ctx, src, append([]Option{WithParams(params)}, opts...)...)
+}
+
+// cacheGrace is how long a slow source is waited for where a cache has keys.
+const cacheGrace = 2 * time.Second
+
+func (r *Ring) start(ctx context.Context) error {
+	cached := r.load(ctx)
+	first := r.read()
+	var grace <-chan time.Time
+	if cached {
+		t := time.NewTimer(cacheGrace)
+		defer t.Stop()
+		grace = t.C
+	}
+	for failures := 0; ; failures++ {
+		var err error
+		select {
+		case <-first.done:
+			err = first.err
+		case <-grace:
+			err = r.fail(source.ErrUnavailable)
+		case <-ctx.Done():
+			return r.noFirst(context.Cause(ctx), r.lastError())
+		}
+		if cached {
+			err = nil
+		}
+		if err == nil {
+			if err = r.snap.Load().err; err == nil {
+				break // a set whose keys all lie in the future is no start
+			}
+		}
+		if r.cfg.failFast {
+			return r.noFirst(err, nil)
+		}
+		t := time.NewTimer(r.backoff(failures, err))
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return r.noFirst(context.Cause(ctx), err)
+		}
+		first = r.read()
+	}
+	r.wg.Go(r.loop)
+	if r.cfg.cache != nil {
+		r.wg.Go(r.keepCache)
+	}
+	if n, ok := r.src.(source.Notifier); ok {
+		r.wg.Go(func() { r.notify(n) })
+	}
+	return nil
+}
+
+func (r *Ring) noFirst(err, last error) error {
+	if errors.Is(err, source.ErrNoKey) {
+		return err
+	}
+	if last != nil && last != err {
+		err = fmt.Errorf("%w; the last reading: %w", err, last)
+	}
+	return r.fail(fmt.Errorf("%w yet: %w", source.ErrNoKey, err))
+}
+
+func (r *Ring) lastError() error {
+	r.mu.Lock()
+	defer r.unlock()
+	return r.lastErr
+}
+
+// fail wraps err as this source's, if it is not already.
+func (r *Ring) fail(err error) error {
+	if e := (*source.Error)(nil); errors.As(err, &e) {
+		return err
+	}
+	return &source.Error{Source: r.name, Err: err}
+}
+
+// Close ends the ring: its goroutines, timers and the source's descriptors.
+// Requests that are out finish; new ones fail with [ErrClosed]. It waits for a
+// source that is being read, but no longer than 5 s. Closing again does nothing.
+// It may be called from an observer.
+func (r *Ring) Close() error {
+	if r == nil || r.cancel == nil {
+		return nil
+	}
+	r.mu.Lock()
+	r.cancel()
+	r.snap.Store(&snapshot{err: r.fail(ErrClosed)})
+	for _, o := range r.observers {
+		o.stop()
+	}
+	r.unlock()
+
+	done := make(chan struct{})
+	go func() { r.wg.Wait(); close(done) }()
+	t := time.NewTimer(5 * time.Second)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C: // a source that ignores its context keeps its goroutine, not us
+	}
+	return nil
+}
+
+// Subscribe calls f for every event from now on, in order, one at a time, on no
+// goroutine of the ring's: f may block, and may call any method of the ring. Of
+// more than 1,024 events that wait for f the oldest are dropped. stop ends it, but
+// for a call that is under way, and drops those that wait.
+func (r *Ring) Subscribe(f func(Event)) (stop func()) {
+	if r == nil || f == nil {
+		return func() {}
+	}
+	o := &observer{call: f, log: r.cfg.logger}
+	r.mu.Lock()
+	defer r.unlock()
+	r.observers = append(r.observers, o)
+	return func() {
+		o.drop()
+		r.mu.Lock()
+		defer r.unlock()
+		for i, other := range r.observers {
+			if other == o {
+				r.observers = append(r.observers[:i:i], r.observers[i+1:]...)
+				return
+			}
+		}
+	}
+}
+
+// emit reports an event. The caller holds mu, which is what keeps events in
+// order; it goes out when what it tells of is published, with unlock.
+func (r *Ring) emit(e Event) {
+	e.Time, e.Source = r.cfg.now(), r.name
+	r.outbox = append(r.outbox, e)
+}
+
+// unlock sends the events out and unlocks mu. An observer that hears of a switch
+// finds the new key in use.
+func (r *Ring) unlock() {
+	for _, e := range r.outbox {
+		for _, o := range r.observers {
+			o.add(e)
+		}
+	}
+	r.outbox = r.outbox[:0]
+	r.mu.Unlock()
+}
