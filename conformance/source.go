@@ -46,7 +46,9 @@ type SourceBackend struct {
 	// Tear leaves what a writer leaves that is halfway through writing next.
 	Tear func(next source.Key)
 	// Close lets go of what the source's client keeps between readings, such as
-	// idle connections. Default: the source's own Close, if it has one.
+	// idle connections. Default: the source's own Close, if it has one. A client
+	// whose pool cannot be emptied is to have one connection at most: what Read or
+	// Notify leave behind would make the pool grow within the case Leaks.
 	Close func()
 }
 

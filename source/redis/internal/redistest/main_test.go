@@ -65,13 +65,6 @@ func own(t testing.TB) *redistest.Server {
 	return s
 }
 
-func dial(t testing.TB, addr string) *redis.Client {
-	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: addr})
-	t.Cleanup(func() { _ = client.Close() })
-	return client
-}
-
 func do(t testing.TB, client *redis.Client, args ...any) {
 	t.Helper()
 	if err := client.Do(context.Background(), args...).Err(); err != nil {
