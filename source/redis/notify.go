@@ -28,6 +28,7 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 	if err != nil {
 		return s.fail(ctx, err)
 	}
+	defer release()
 	var mu sync.Mutex
 	over := false
 	heed := func() {
@@ -39,10 +40,7 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 	}
 	// F106: see Read. It must not hold up the ring's Close, nor call changed after it.
 	done := make(chan error, 1)
-	go func() {
-		defer release()
-		done <- s.listen(ctx, client, heed)
-	}()
+	go func() { done <- s.listen(ctx, client.Client, heed) }()
 	select {
 	case err = <-done:
 	case <-ctx.Done():

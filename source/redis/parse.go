@@ -25,7 +25,8 @@ func parse(u *url.URL, query url.Values) (source.Source, error) {
 	if u.Host == "" {
 		return nil, errors.New("want redis://host:port/db?key=name")
 	}
-	o := redis.Options{Addr: u.Host, ContextTimeoutEnabled: true}
+	// A command is tried again by the client and by the ring: one dial each is enough.
+	o := redis.Options{Addr: u.Host, ContextTimeoutEnabled: true, DialerRetries: 1}
 	if u.Port() == "" {
 		o.Addr = strings.TrimSuffix(u.Host, ":") + ":6379"
 	}
@@ -71,11 +72,12 @@ func parse(u *url.URL, query url.Values) (source.Source, error) {
 			return username, secret.Expose(), err
 		}
 	}
-	dial := func(context.Context) (*redis.Client, error) {
+	open := func(context.Context) (*opened, error) {
 		o := o // the client changes its options
-		return redis.NewClient(&o), nil
+		life, end := context.WithCancel(context.Background())
+		o.Dialer = dialer(life, o.TLSConfig)
+		return &opened{Client: redis.NewClient(&o), end: end}, nil
 	}
 	name := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawQuery: "key=" + url.QueryEscape(values["key"])}).String()
-	client := lease.New(dial, func(c *redis.Client) { _ = c.Close() })
-	return newSource(name, client, values["key"], append(opts, WithDecoder(decode))...), nil
+	return newSource(name, lease.New(open, (*opened).close), values["key"], append(opts, WithDecoder(decode))...), nil
 }

@@ -38,5 +38,9 @@ func TestParse(t *testing.T) {
 
 // F75, F78, F104: no server, or one that says nothing, and nothing of the client stays.
 func TestNobodyThere(t *testing.T) {
-	storetest.Unavailable(t, func(address string) string { return "redis://" + address + "?key=k" })
+	for _, scheme := range []string{"redis", "rediss"} {
+		text := func(address string) string { return scheme + "://" + address + "?key=k" }
+		t.Run(scheme+" refused", func(t *testing.T) { storetest.Refused(t, text) })
+		t.Run(scheme+" mute", func(t *testing.T) { storetest.Mute(t, text) })
+	}
 }

@@ -16,7 +16,7 @@ import (
 // A Source reads one Redis key. It is a [source.Notifier], safe for concurrent use.
 type Source struct {
 	name    string
-	client  *lease.Client[*redis.Client]
+	client  *lease.Client[*opened]
 	key     string
 	channel string
 	decode  source.Decoder
@@ -51,10 +51,10 @@ func WithChannel(name string) Option { return func(s *Source) { s.channel = name
 // New returns a source that reads key through client, which must not be nil. The
 // key need not exist yet, nor the server be there.
 func New(client *redis.Client, key string, opts ...Option) *Source {
-	return newSource("redis:"+key, lease.Given(client), key, opts...)
+	return newSource("redis:"+key, lease.Given(&opened{Client: client}), key, opts...)
 }
 
-func newSource(name string, client *lease.Client[*redis.Client], key string, opts ...Option) *Source {
+func newSource(name string, client *lease.Client[*opened], key string, opts ...Option) *Source {
 	s := &Source{name: name, client: client, key: key, decode: source.Plain}
 	for _, o := range opts {
 		o(s)
@@ -82,11 +82,11 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 		err error
 	}
 	done := make(chan answer, 1)
-	// F78: unless its options say otherwise, the client heeds its own timeouts
-	// and not ctx. What is left behind here ends with those, 3 s by default.
+	defer release()
+	// F78: the client heeds its own timeouts, and of ctx the deadline at most. What is
+	// left behind here ends with those, 5 s by default, or with the client.
 	go func() {
-		defer release()
-		set, err := s.read(ctx, client)
+		set, err := s.read(ctx, client.Client)
 		done <- answer{set, err}
 	}()
 	select {

@@ -1,0 +1,37 @@
+package redis
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// opened is a client, and what ends its dials.
+type opened struct {
+	*redis.Client
+	end context.CancelFunc // nil where the client is the caller's, who closes it
+}
+
+func (o *opened) close() {
+	o.end()
+	_ = o.Close()
+}
+
+// dialer returns a Dialer whose dials end with life (F104). The client dials in
+// the background without the command's context, and its Close ends no dial; with
+// TLS, the default dialer heeds no context at all.
+func dialer(life context.Context, config *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	plain := &net.Dialer{Timeout: patience}
+	dial := plain.DialContext
+	if config != nil {
+		dial = (&tls.Dialer{NetDialer: plain, Config: config}).DialContext
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(life, cancel)()
+		return dial(ctx, network, addr)
+	}
+}
