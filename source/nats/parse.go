@@ -1,8 +1,6 @@
 package nats
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
 	"net/url"
 	"strings"
@@ -50,7 +48,7 @@ func parse(u *url.URL, query url.Values) (source.Source, error) {
 		return nil, err
 	}
 	name := (&url.URL{Scheme: "nats", Host: u.Host, Path: "/" + bucket + "/" + key}).String()
-	conn := lease.New(dial(servers, login(username, password, creds), config), (*nats.Conn).Close)
+	conn := lease.New(dial(servers, login(username, password, creds), config), hangUp)
 	return newSource(name, conn, bucket, key, opts...), nil
 }
 
@@ -70,39 +68,4 @@ func login(username string, password func() (source.Secret, error), creds string
 		return []nats.Option{nats.TokenHandler(text)}
 	}
 	return nil
-}
-
-func dial(servers []string, opts []nats.Option, config *tls.Config) func(context.Context) (*nats.Conn, error) {
-	opts = append(opts,
-		nats.Timeout(patience), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
-		nats.ReconnectWait(time.Second), nats.ReconnectJitter(time.Second, time.Second),
-		nats.IgnoreAuthErrorAbort(), // the password may be another the next time
-		nats.PingInterval(10*time.Second), nats.MaxPingsOutstanding(2),
-		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // the default prints
-	)
-	if config != nil {
-		opts = append(opts, nats.Secure(config))
-	}
-	return func(ctx context.Context) (*nats.Conn, error) {
-		type result struct {
-			nc  *nats.Conn
-			err error
-		}
-		done := make(chan result, 1)
-		go func() { // F78: Connect knows no context
-			nc, err := nats.Connect(strings.Join(servers, ","), opts...)
-			done <- result{nc, err}
-		}()
-		select {
-		case r := <-done:
-			return r.nc, r.err
-		case <-ctx.Done():
-			go func() {
-				if r := <-done; r.nc != nil {
-					r.nc.Close()
-				}
-			}()
-			return nil, ctx.Err()
-		}
-	}
 }

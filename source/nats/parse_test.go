@@ -38,5 +38,9 @@ func TestParse(t *testing.T) {
 
 // F75, F78, F104: no server, or one that says nothing, and nothing of the client stays.
 func TestNobodyThere(t *testing.T) {
-	storetest.Unavailable(t, func(address string) string { return "nats://" + address + "/KEYS/k" })
+	text := func(address string) string {
+		return "nats://" + address + "/KEYS/k?server=" + address + "&server=" + address
+	}
+	t.Run("refused", func(t *testing.T) { storetest.Refused(t, text) })
+	t.Run("mute", func(t *testing.T) { storetest.Mute(t, text) })
 }
