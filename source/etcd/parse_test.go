@@ -40,6 +40,8 @@ func TestParse(t *testing.T) {
 func TestNobodyThere(t *testing.T) {
 	t.Setenv("ETCD_TEST_PASSWORD", conformance.Sentinel)
 	for _, login := range []string{"", "&username=bot&password_env=ETCD_TEST_PASSWORD"} {
-		storetest.Unavailable(t, func(address string) string { return "etcd://" + address + "?key=k" + login })
+		text := func(address string) string { return "etcd://" + address + "?key=k" + login }
+		t.Run("refused"+login, func(t *testing.T) { storetest.Refused(t, text) })
+		t.Run("mute"+login, func(t *testing.T) { storetest.Mute(t, text) })
 	}
 }

@@ -78,3 +78,19 @@ func TestNoConfiguration(t *testing.T) {
 		}
 	}
 }
+
+// F75, F78, F104: no server, or one that says nothing, and nothing of the client stays.
+func TestNobodyThere(t *testing.T) {
+	text := func(address string) string {
+		path := filepath.Join(t.TempDir(), "config")
+		config := `{"apiVersion":"v1","kind":"Config","current-context":"here",
+			"clusters":[{"name":"c","cluster":{"server":"https://` + address + `"}}],"users":[{"name":"u","user":{}}],
+			"contexts":[{"name":"here","context":{"cluster":"c","user":"u"}}]}`
+		if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return "kubernetes:///default/exchange?kubeconfig=" + path
+	}
+	t.Run("refused", func(t *testing.T) { storetest.Refused(t, text) })
+	t.Run("mute", func(t *testing.T) { storetest.Mute(t, text) })
+}
