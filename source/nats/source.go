@@ -87,12 +87,21 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	if err != nil {
 		return source.Set{}, s.fail(ctx, nil, err)
 	}
-	defer release()
+	defer releaseWith(ctx, release)()
 	set, err := s.read(ctx, nc)
 	if err != nil {
 		return source.Set{}, s.fail(ctx, nc, err)
 	}
 	return set, nil
+}
+
+// releaseWith returns release, and calls it already when ctx ends: while the
+// client connects again, it holds a lock that most of its methods take, for 5 s
+// where the server says nothing, and only its end ends that (F78, F106).
+func releaseWith(ctx context.Context, release func()) func() {
+	release = sync.OnceFunc(release)
+	stop := context.AfterFunc(ctx, release)
+	return func() { stop(); release() }
 }
 
 func (s *Source) read(ctx context.Context, nc *nats.Conn) (source.Set, error) {
@@ -162,7 +171,7 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 	if err != nil {
 		return s.fail(ctx, nil, err)
 	}
-	defer release()
+	defer releaseWith(ctx, release)()
 	status := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer nc.RemoveStatusListener(status)
 	for ctx.Err() == nil {
