@@ -114,7 +114,7 @@ func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = 
 // DELETE, and others that have an Idempotency-Key or X-Idempotency-Key; and only
 // if their body can be had again: nothing is buffered. Requests that their
 // scheme says have an effect whatever the method are none (see
-// [transport.Scheme], Once). Each of these tries may
+// [transport.Traits], NotIdempotent). Each of these tries may
 // take the attempts that the key transport makes: two, at the very most four, and
 // one for a clock.
 func WithRetry(n int) Option { return func(c *config) { c.retries = n } }

@@ -15,7 +15,11 @@ import (
 // orders is Bearer for an API whose orders are GETs.
 type orders struct{ transport.Scheme }
 
-func (orders) Once(r *http.Request) bool { return r.URL.Path == "/order" }
+func (o orders) Traits() transport.Traits {
+	traits := o.Scheme.Traits()
+	traits.NotIdempotent = func(r *http.Request) bool { return r.URL.Path == "/order" }
+	return traits
+}
 
 // A request that has an effect is not repeated after a failure that leaves open
 // whether it was carried out, even if it is a GET.
@@ -35,10 +39,12 @@ func TestRetryLeavesOrdersAlone(t *testing.T) {
 	}
 }
 
-// panics is Bearer with a method that panics.
+// panics is a scheme that panics when it is asked about a request.
 type panics struct{ transport.Scheme }
 
-func (panics) Once(*http.Request) bool { panic("once") }
+func (panics) Traits() transport.Traits {
+	return transport.Traits{NotIdempotent: func(*http.Request) bool { panic("order") }}
+}
 
 // F97
 func TestRetryOverASchemeThatPanics(t *testing.T) {

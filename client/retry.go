@@ -31,19 +31,15 @@ type retry struct {
 	next   http.RoundTripper
 	client *http.Client // next, and nothing more
 	n      int
-	once   func(*http.Request) bool // nil: as the method says
+	effect func(*http.Request) bool // there is one, whatever the method; nil: as the method says
 }
 
 func newRetry(next http.RoundTripper, n int, scheme transport.Scheme) *retry {
-	r := &retry{next: next, n: n, client: &http.Client{
+	return &retry{next: next, n: n, effect: scheme.Traits().NotIdempotent, client: &http.Client{
 		// go-retryablehttp closes idle connections when it gives up; they are not its own.
 		Transport:     struct{ http.RoundTripper }{next},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	if s, ok := scheme.(interface{ Once(*http.Request) bool }); ok {
-		r.once = s.Once
-	}
-	return r
 }
 
 // retrying returns the client for one request: it counts the tries, so that the
@@ -182,7 +178,7 @@ func (r *retry) repeatable(req *http.Request) (yes bool) {
 			yes = false
 		}
 	}()
-	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil || r.once != nil && r.once(req) {
+	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil || r.effect != nil && r.effect(req) {
 		return false
 	}
 	switch req.Method {

@@ -31,7 +31,7 @@ const (
 	// it, such an answer would pass for an acceptance of the key.
 	Silent
 	// Clock: the server did not accept the request's time or nonce. It never
-	// counts against the key; see [Resyncer].
+	// counts against the key; see Resync of [Traits].
 	Clock
 )
 
@@ -177,11 +177,4 @@ func indexFold(s, sub string) int {
 		}
 	}
 	return -1
-}
-
-// A Resyncer is a scheme that can learn the server's clock from an answer that
-// a classifier called [Clock]. If Resync reports true, the request is signed
-// anew with the same key and sent once more, if it may be sent again.
-type Resyncer interface {
-	Resync(*Answer) bool
 }

@@ -114,8 +114,8 @@ func TestClockIsNoMarkAgainstTheKey(t *testing.T) {
 		scheme   transport.Scheme
 		attempts int
 	}{
-		"learns": {resyncing{transport.Bearer()}, 2}, "does not": {transport.Bearer(), 1},
-		"panics": {panicking{transport.Bearer()}, 1},
+		"learns": {resyncing(transport.Bearer()), 2}, "does not": {transport.Bearer(), 1},
+		"panics": {with(transport.Bearer(), func(traits *transport.Traits) { traits.Resync = func(*transport.Answer) bool { panic("resync") } }), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			protocols(t, func(t *testing.T, p protocol) {

@@ -30,27 +30,18 @@ type places struct {
 	mark      string                    // of requests that have the ring's key there: see signedHere
 }
 
-func placesOf(scheme Scheme, override bool) (p places) {
-	p.anyCase = override
-	if s, ok := scheme.(interface{ CredentialHeaders() []string }); ok {
-		p.headers = s.CredentialHeaders()
-		p.spellings = spellings(p.headers)
+func placesOf(traits Traits, override bool) places {
+	p := places{anyCase: override, prefix: strings.TrimSpace(traits.Prefix), params: traits.Params, fields: traits.Fields, strip: traits.Strip}
+	for _, name := range traits.Headers {
+		canonical := http.CanonicalHeaderKey(name)
+		p.headers = append(p.headers, canonical)
+		p.spellings = append(p.spellings, canonical, name, strings.ToLower(name), strings.ToUpper(name))
 	}
-	if s, ok := scheme.(interface{ CredentialParams() []string }); ok {
-		p.params = s.CredentialParams()
-	}
-	if s, ok := scheme.(interface{ CredentialFields() []string }); ok {
-		p.fields = s.CredentialFields()
-	}
-	if s, ok := scheme.(interface{ Strip(*http.Request) error }); ok {
-		p.strip = s.Strip
-	}
-	if s, ok := scheme.(headerScheme); ok {
-		p.prefix = strings.TrimSpace(s.prefix)
-	}
+	slices.Sort(p.spellings)
+	p.spellings = slices.Compact(p.spellings)
 	p.mark = signedHere
 	for _, name := range p.headers {
-		p.mark += inMark(http.CanonicalHeaderKey(name))
+		p.mark += inMark(name)
 	}
 	for _, name := range p.params {
 		p.mark += inMark("?" + name)
@@ -284,14 +275,4 @@ func hasForm(req *http.Request) bool {
 		}
 	}
 	return false
-}
-
-// spellings returns the names as they are, in canonical form, in lower and in upper case.
-func spellings(names []string) []string {
-	var all []string
-	for _, name := range names {
-		all = append(all, http.CanonicalHeaderKey(name), name, strings.ToLower(name), strings.ToUpper(name))
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
 }

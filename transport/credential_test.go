@@ -33,8 +33,9 @@ func newPair() pair {
 	})}
 }
 
-func (pair) CredentialHeaders() []string { return []string{"X-Key", "X-Sign"} }
-func (pair) CredentialFields() []string  { return []string{"token"} }
+func (pair) Traits() transport.Traits {
+	return transport.Traits{Headers: []string{"X-Key", "X-Sign"}, Fields: []string{"token"}}
+}
 
 // owned are requests that come with something where the scheme puts its key.
 var owned = map[string]struct {
@@ -188,10 +189,9 @@ func TestOverrideElsewhere(t *testing.T) {
 			}
 			http.Redirect(w, r, other.URL+"/elsewhere", http.StatusTemporaryRedirect)
 		}))
-		scheme := struct {
-			pair
-			publicly
-		}{newPair(), publicly{}}
+		scheme := with(newPair(), func(traits *transport.Traits) {
+			traits.NeedsKey = func(r *http.Request) bool { return r.URL.Path != "/public" }
+		})
 		base := srv.base(t)
 		base.TLSClientConfig.RootCAs.AddCert(other.Certificate())
 		rt := transport.New(keep(t, newStore("v1")), scheme, transport.WithBase(base), transport.WithOverride(), transport.WithOrigin(srv.URL))
@@ -203,10 +203,6 @@ func TestOverrideElsewhere(t *testing.T) {
 		}
 	})
 }
-
-type publicly struct{}
-
-func (publicly) NeedsKey(r *http.Request) bool { return r.URL.Path != "/public" }
 
 // With WithPassThrough a request with a credential of its own goes out as it is, and
 // its refusal comes back.

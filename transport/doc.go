@@ -52,7 +52,7 @@
 // key if there is no other and the server accepted it last. There is a third where the
 // keys change under the request or a key that was refused before has its turn, and one
 // more where the source came up with a new key after all were refused. A server's
-// clock that was learned from an answer ([Resyncer]) costs one attempt besides.
+// clock that was learned from an answer (Resync of [Traits]) costs one attempt besides.
 //
 // # Where a key may go
 //

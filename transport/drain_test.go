@@ -143,7 +143,7 @@ func TestRefusalsAreDrainedWithinBounds(t *testing.T) {
 				srv := p.serve(t, g)
 				// Answers about the clock are no mark against the key: every request is
 				// sent twice.
-				rt := transport.New(keep(t, newStore("v1")), resyncing{transport.Bearer()}, transport.WithBase(srv.base(t)),
+				rt := transport.New(keep(t, newStore("v1")), resyncing(transport.Bearer()), transport.WithBase(srv.base(t)),
 					transport.WithClassifier(clockOn401))
 				const rounds = 10
 				for range rounds {
@@ -160,11 +160,6 @@ func TestRefusalsAreDrainedWithinBounds(t *testing.T) {
 		})
 	}
 }
-
-// resyncing is a scheme that always learns the time.
-type resyncing struct{ transport.Scheme }
-
-func (resyncing) Resync(*transport.Answer) bool { return true }
 
 func clockOn401(a *transport.Answer) transport.Verdict {
 	if a.Status == http.StatusUnauthorized {

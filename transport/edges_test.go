@@ -286,7 +286,7 @@ func TestErrorsOfTheBaseAreRedacted(t *testing.T) {
 func TestUnkeyedRequestUnderLockout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := quiet(t, newStore("v1"), ring.WithLockout(), ring.WithRefusalWait(0))
-		rt := transport.New(keys, private{transport.Bearer()}, transport.WithBase(takes()))
+		rt := transport.New(keys, private(), transport.WithBase(takes()))
 		req, _ := http.NewRequest("GET", "https://a.example/private", nil)
 		rt.RoundTrip(req)
 		pub, _ := http.NewRequest("GET", "https://a.example/public", nil)

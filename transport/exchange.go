@@ -116,7 +116,7 @@ func (x *exchange) sign() error {
 	if x.replace {
 		err = t.places.clear(out)
 	}
-	once := t.once != nil && t.once(x.req)
+	once := t.traits.NotIdempotent != nil && t.traits.NotIdempotent(x.req)
 	if err == nil {
 		err = sign(out)
 	}
@@ -156,7 +156,7 @@ func (x *exchange) end(resp **http.Response, err *error) {
 // credentials are the values that the scheme gave its headers.
 func (t *Transport) credentials(out *http.Request) []string {
 	var values []string
-	for _, h := range t.places.headers {
+	for _, h := range t.places.spellings {
 		values = append(values, out.Header[h]...)
 	}
 	return values
@@ -199,7 +199,7 @@ func (x *exchange) again(resp *http.Response, v Verdict) bool {
 	r := refusal{resp.StatusCode, v}
 	may := t.mayReplay(x.body.view(), resp, r) && ctx.Err() == nil && x.body.renewable()
 	if v == Clock {
-		learnt := t.resyncer != nil && t.resync(resp)
+		learnt := t.traits.Resync != nil && t.resync(resp)
 		if learnt && may && !x.resynced && x.body.renew() {
 			x.a.Again()
 			x.resynced = true

@@ -101,7 +101,7 @@ func TestEachBodyIsClosedOnce(t *testing.T) {
 					return nil
 				}), nil
 			})
-			rt := transport.New(quiet(t, newStore("v2", "v1")), resyncs{scheme},
+			rt := transport.New(quiet(t, newStore("v2", "v1")), resyncing(scheme),
 				transport.WithClassifier(func(a *transport.Answer) transport.Verdict {
 					if n == 1 {
 						return transport.Clock
@@ -153,10 +153,6 @@ func TestEachBodyIsClosedOnce(t *testing.T) {
 		})
 	}
 }
-
-type resyncs struct{ transport.Scheme }
-
-func (resyncs) Resync(*transport.Answer) bool { return true }
 
 // A base may ask for the body at any time: no race, no hang.
 //
@@ -231,7 +227,7 @@ func TestSignedFileStaysOpen(t *testing.T) {
 //
 // F115
 func TestOverridePassNeedsNoBody(t *testing.T) {
-	rt := transport.New(quiet(t, newStore("v1")), noKeyNeeded{transport.Bearer()}, transport.WithOverride(), transport.WithOrigin("https://api.example.com"),
+	rt := transport.New(quiet(t, newStore("v1")), noKeyNeeded(), transport.WithOverride(), transport.WithOrigin("https://api.example.com"),
 		transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) { r.Body.Close(); return status(200), nil })))
 	b := &countingBody{Reader: strings.NewReader("order")}
 	req := request(t, http.MethodPost, "https://api.example.com", nil)

@@ -40,12 +40,11 @@ type headerField struct {
 	field string
 }
 
-func (s headersScheme) CredentialHeaders() []string {
-	var names []string
+func (s headersScheme) Traits() (traits Traits) {
 	for _, f := range s {
-		names = append(names, f.name, f.given)
+		traits.Headers = append(traits.Headers, f.given)
 	}
-	return names
+	return traits
 }
 
 func (s headersScheme) Prepare(key source.Key) (Signer, error) {

@@ -147,3 +147,24 @@ func eventually(t testing.TB, what string, met func() bool) {
 		}
 	}
 }
+
+// with returns scheme with changed traits.
+func with(scheme transport.Scheme, change func(*transport.Traits)) transport.Scheme {
+	return changed{scheme, change}
+}
+
+type changed struct {
+	transport.Scheme
+	change func(*transport.Traits)
+}
+
+func (c changed) Traits() transport.Traits {
+	traits := c.Scheme.Traits()
+	c.change(&traits)
+	return traits
+}
+
+// resyncing returns scheme as one that learns the time from every answer.
+func resyncing(scheme transport.Scheme) transport.Scheme {
+	return with(scheme, func(traits *transport.Traits) { traits.Resync = func(*transport.Answer) bool { return true } })
+}

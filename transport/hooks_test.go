@@ -57,7 +57,7 @@ func TestSignAfterDoubts(t *testing.T) {
 //
 // F116
 func TestSignClockLoop(t *testing.T) {
-	rt := transport.New(quiet(t, newStore("v1")), resyncs{transport.Bearer()}, transport.WithOrigin("https://api.example.com"),
+	rt := transport.New(quiet(t, newStore("v1")), resyncing(transport.Bearer()), transport.WithOrigin("https://api.example.com"),
 		transport.WithClassifier(func(a *transport.Answer) transport.Verdict { return transport.Clock }))
 	if n := len(signs(t, rt, 100, func(string) *http.Response { return status(400) })); n > 3 {
 		t.Errorf("a request was sent %d times", n)

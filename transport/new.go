@@ -55,22 +55,19 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 		}
 	}
 	t := &Transport{base: o.base, classifier: o.classifier, replay: o.replay, header: o.header,
-		places: placesOf(scheme, o.override), override: o.override, passes: o.passThrough, observer: o.observer}
+		override: o.override, passes: o.passThrough, observer: o.observer}
 	if t.base == nil {
 		t.base = http.DefaultTransport // F45: as it is now
 	}
-	if s, ok := scheme.(interface{ NeedsKey(*http.Request) bool }); ok {
-		t.needsKey = s.NeedsKey
-	}
-	if s, ok := scheme.(interface{ Once(*http.Request) bool }); ok {
-		t.once = s.Once
-	}
-	if s, ok := scheme.(interface{ Serial(*http.Request) bool }); ok {
-		t.serial, t.turn = s.Serial, make(chan struct{}, 1)
-	}
-	t.resyncer, _ = scheme.(Resyncer)
 	if t.origins, t.err = origin.New(o.origins, o.insecure); t.err == nil && scheme == nil {
 		t.err = fmt.Errorf("transport: %w: no scheme", source.ErrNoKey)
+	}
+	if t.err == nil {
+		t.traits, t.err = traitsOf(scheme)
+		t.places = placesOf(t.traits, o.override)
+	}
+	if t.traits.Sequential {
+		t.turn = make(chan struct{}, 1)
 	}
 	return t, o
 }

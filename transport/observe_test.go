@@ -72,9 +72,11 @@ func TestObservationOfWhatWasNotSent(t *testing.T) {
 }
 
 // private needs a key on /private alone.
-type private struct{ transport.Scheme }
-
-func (private) NeedsKey(req *http.Request) bool { return req.URL.Path == "/private" }
+func private() transport.Scheme {
+	return with(transport.Bearer(), func(traits *transport.Traits) {
+		traits.NeedsKey = func(req *http.Request) bool { return req.URL.Path == "/private" }
+	})
+}
 
 // A request that needs no key is sent without one, and its answer, whatever it
 // is, says nothing about the key.
@@ -83,7 +85,7 @@ func TestUnkeyedRequest(t *testing.T) {
 		g := newGate("v1")
 		srv := p.serve(t, g)
 		keys := keep(t, newStore("v1"))
-		rt := transport.New(keys, private{transport.Bearer()}, transport.WithBase(srv.base(t)))
+		rt := transport.New(keys, private(), transport.WithBase(srv.base(t)))
 		send(t, rt, get(t, srv.URL+"/public")).want(t, http.StatusUnauthorized, "", 1)
 		if st := keys.Status(); st.Current.Refused != 0 || st.Current.Accepted != 0 || st.Current.InFlight != 0 || !st.Healthy {
 			t.Errorf("status %+v", st.Current)

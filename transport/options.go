@@ -54,7 +54,7 @@ func WithClassifier(c Classifier) Option { return func(o *options) { o.classifie
 
 // WithReplay sets whether a refused request may be sent again with another key,
 // given that its body can be had again. Default [Replayable]. It decides alone,
-// also for requests that the scheme's Once method names. It is
+// also for requests that are not idempotent by the scheme's [Traits]. It is
 // asked ahead of requests, too, with the status of a refusal that is to be expected,
 // and no header: only one that may be sent again is used to find out whether a
 // refused key is good by now.

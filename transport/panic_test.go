@@ -13,10 +13,6 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-type panicking struct{ transport.Scheme }
-
-func (panicking) Resync(*transport.Answer) bool { panic("resync") }
-
 // Callbacks that panic: the answer goes back, the next request works, and no
 // attempt counts as being out for ever.
 //
@@ -76,32 +72,24 @@ func TestPanicsInCallbacks(t *testing.T) {
 	})
 }
 
-// asking is a scheme with methods that panic, but for those that are nil.
-type asking struct {
-	transport.Scheme
-	needs, once, serial func()
-}
-
-func (a asking) NeedsKey(*http.Request) bool { return asked(a.needs) }
-func (a asking) Once(*http.Request) bool     { return asked(a.once) }
-func (a asking) Serial(*http.Request) bool   { return asked(a.serial) }
-
-func asked(f func()) bool {
-	if f != nil {
-		f()
-	}
-	return true
-}
-
 // A scheme that panics when it is asked about a request fails that request, and
 // holds up no other.
 //
 // F97
-func TestPanicsInTheSchemesMethods(t *testing.T) {
-	boom := func() { panic(sentinel) }
-	for name, scheme := range map[string]*asking{"NeedsKey": {needs: boom}, "Once": {once: boom}, "Serial": {serial: boom}} {
+func TestPanicsInTraits(t *testing.T) {
+	panics := true
+	ask := func(*http.Request) bool {
+		if panics {
+			panic(sentinel)
+		}
+		return true
+	}
+	for name, scheme := range map[string]transport.Scheme{
+		"NeedsKey":      with(transport.Bearer(), func(traits *transport.Traits) { traits.NeedsKey = ask }),
+		"NotIdempotent": with(transport.Bearer(), func(traits *transport.Traits) { traits.NotIdempotent = ask }),
+	} {
 		t.Run(name, func(t *testing.T) {
-			scheme.Scheme = transport.Bearer()
+			panics = true
 			keys := keep(t, newStore("v1"))
 			rt := transport.New(keys, scheme, transport.WithBase(takes("v1")))
 			body := &countingBody{Reader: strings.NewReader("order")}
@@ -115,9 +103,24 @@ func TestPanicsInTheSchemesMethods(t *testing.T) {
 			if n := keys.Status().Current.InFlight; n != 0 {
 				t.Errorf("%d attempts in flight", n)
 			}
-			scheme.needs, scheme.once, scheme.serial = nil, nil, nil
+			panics = false
 			send(t, rt, get(t, "https://api.example.com")).want(t, http.StatusOK, "v1", 1)
 		})
+	}
+}
+
+// A scheme that panics when it is asked for its traits sends nothing, and says so.
+//
+// F97, F109
+func TestSchemeWithoutTraits(t *testing.T) {
+	for name, scheme := range map[string]transport.Scheme{
+		"panics": with(transport.Bearer(), func(*transport.Traits) { panic(sentinel) }),
+		"nil":    struct{ transport.Scheme }{},
+	} {
+		err := transport.New(keep(t, newStore("v1")), scheme).Err()
+		if !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), sentinel) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

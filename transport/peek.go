@@ -42,7 +42,7 @@ func (t *Transport) resync(resp *http.Response) (ok bool) {
 			ok = false
 		}
 	}()
-	return t.resyncer.Resync(answer(resp))
+	return t.traits.Resync(answer(resp))
 }
 
 func answer(resp *http.Response) *Answer {

@@ -20,7 +20,7 @@ func (t *Transport) mayReplay(req *http.Request, resp *http.Response, r refusal)
 		}
 	}()
 	if t.replay == nil {
-		return replayable(req, r, t.once)
+		return replayable(req, r, t.traits.NotIdempotent)
 	}
 	if resp == nil {
 		resp = &http.Response{StatusCode: r.status, Body: http.NoBody, Request: req}
@@ -57,15 +57,15 @@ func (t *Transport) repeatable(req *http.Request) bool {
 // carried out (RFC 9110 section 15.5.2), and so do the verdicts
 // RefusedUnapplied, Doubtful and Clock: the request may be sent again, whatever
 // its method. After any other refusal only requests of a safe method, or with
-// an Idempotency-Key, are (F67). As the default it takes a request that the
-// scheme's Once method names for one of no safe method; a policy of the caller's
-// that calls it has to see to that itself.
+// an Idempotency-Key, are (F67). As the default it takes a request that is
+// not idempotent by the scheme's [Traits] for one of no safe method; a policy of the
+// caller's that calls it has to see to that itself.
 func Replayable(req *http.Request, resp *http.Response, v Verdict) bool {
 	return replayable(req, refusal{resp.StatusCode, v}, nil)
 }
 
-func replayable(req *http.Request, r refusal, once func(*http.Request) bool) bool {
-	return !r.applied() || safe(req) && (once == nil || !once(req)) || keyed(req)
+func replayable(req *http.Request, r refusal, effect func(*http.Request) bool) bool {
+	return !r.applied() || safe(req) && (effect == nil || !effect(req)) || keyed(req)
 }
 
 func safe(req *http.Request) bool {

@@ -16,33 +16,23 @@ import (
 // A Scheme says how a key goes onto a request. Implementations are safe for
 // concurrent use.
 //
-// A scheme may also have methods CredentialHeaders, CredentialParams and
-// CredentialFields, each () []string: they name the headers, in canonical form, the
-// query parameters, and the fields of a form in the body, where the API takes a key. A
-// request that comes with something in one of them has a credential of its own, which
-// is an error, or is replaced, or goes out: see [ErrCredential] (F47). Its headers may
-// also be spelled in lower or upper case, or as CredentialHeaders has one besides. For
-// [WithOverride] a method Strip(*http.Request) error takes out of the transport's copy
-// what else a client of the API's own has added, such as a timestamp.
+// A type that embeds a Scheme has its traits, and may change them:
 //
-// A method NeedsKey(*http.Request) bool says which requests need a key at all; those
-// that do not, such as ones for public market data, are sent as they are, even
-// where there is no key, and their answers say nothing about one.
+//	type besides struct{ transport.Scheme }
 //
-// A method Once(*http.Request) bool says which requests have an effect although
-// their method is a safe one, such as an order that is a GET: net/http would send
-// such a one again when its connection is lost, and must not. The price is that
-// it fails, too, if the server had closed the idle connection that it was to take.
-// After a refusal the default policy sends it again as little as a POST; one given
-// by [WithReplay] decides alone.
-// And a method Serial(*http.Request) bool says which requests must reach the
-// server in the order of their nonces: of these, one at a time is signed, sent
-// and answered as far as its header.
+//	func (b besides) Traits() transport.Traits {
+//		traits := b.Scheme.Traits()
+//		traits.Params = append(traits.Params, "key") // where clients put a key, too
+//		return traits
+//	}
 type Scheme interface {
 	// Prepare does once for each key version what need not be done for each
 	// request: parse the PEM, decode the base64, build the header value. An
 	// error keeps the key from ever becoming current; it must not hold the secret.
 	Prepare(source.Key) (Signer, error)
+	// Traits says what else there is to know of the scheme. It is called when a
+	// transport is made, and is the same each time.
+	Traits() Traits
 }
 
 // A Signer puts one key version on requests. It is safe for concurrent use.
@@ -56,11 +46,14 @@ type Signer interface {
 	Sign(req *http.Request) error
 }
 
-// SchemeFunc is a function as a Scheme.
+// SchemeFunc is a function as a Scheme without traits.
 type SchemeFunc func(source.Key) (Signer, error)
 
 // Prepare calls f.
 func (f SchemeFunc) Prepare(key source.Key) (Signer, error) { return f(key) }
+
+// Traits returns the zero value.
+func (SchemeFunc) Traits() Traits { return Traits{} }
 
 // SignerFunc is a function as a Signer.
 type SignerFunc func(*http.Request) error
@@ -77,14 +70,14 @@ func Header(name string) Scheme { return HeaderPrefix(name, "") }
 // HeaderPrefix sends prefix and the secret as the value of the named header,
 // e.g. HeaderPrefix("Authorization", "Token ").
 func HeaderPrefix(name, prefix string) Scheme {
-	return headerScheme{textproto.CanonicalMIMEHeaderKey(name), name, prefix, func(key source.Key) (string, error) {
+	return headerScheme{name, prefix, func(key source.Key) (string, error) {
 		return prefix + key.Secret.Expose(), nil
 	}}
 }
 
 // Basic sends ID and secret as HTTP Basic credentials (RFC 7617).
 func Basic() Scheme {
-	return headerScheme{"Authorization", "Authorization", "Basic ", func(key source.Key) (string, error) {
+	return headerScheme{"Authorization", "Basic ", func(key source.Key) (string, error) {
 		if strings.Contains(key.ID, ":") {
 			return "", fmt.Errorf("transport: %w: a user name for Basic has no colon", source.ErrUnusable)
 		}
@@ -93,14 +86,12 @@ func Basic() Scheme {
 }
 
 type headerScheme struct {
-	name  string
-	given string // as the API's documentation may spell it, and a caller after it
-	// prefix is ahead of the secret, or what stands for it.
-	prefix string
+	name   string // as the caller spells it
+	prefix string // ahead of the secret, or of what stands for it
 	value  func(source.Key) (string, error)
 }
 
-func (s headerScheme) CredentialHeaders() []string { return []string{s.name, s.given} }
+func (s headerScheme) Traits() Traits { return Traits{Headers: []string{s.name}, Prefix: s.prefix} }
 
 func (s headerScheme) Prepare(key source.Key) (Signer, error) {
 	value, err := s.value(key)
@@ -113,7 +104,7 @@ func (s headerScheme) Prepare(key source.Key) (Signer, error) {
 	}
 	// One prepared slice is shared among all requests; its capacity is its length,
 	// so that nobody appends to it. A function holds it, where no verb reaches (F93).
-	name, values := s.name, []string{value}
+	name, values := textproto.CanonicalMIMEHeaderKey(s.name), []string{value}
 	return SignerFunc(func(req *http.Request) error {
 		req.Header[name] = values
 		return nil
@@ -127,7 +118,7 @@ func Query(name string) Scheme { return queryScheme(name) }
 
 type queryScheme string
 
-func (s queryScheme) CredentialParams() []string { return []string{string(s)} }
+func (s queryScheme) Traits() Traits { return Traits{Params: []string{string(s)}} }
 
 func (s queryScheme) Prepare(key source.Key) (Signer, error) {
 	if key.Secret.IsZero() || s == "" {

@@ -124,7 +124,7 @@ func TestPolicyReadsARewoundBody(t *testing.T) {
 //
 // F115
 func TestOverridePassClosesBody(t *testing.T) {
-	rt := transport.New(quiet(t, newStore("v1")), noKeyNeeded{transport.Bearer()}, transport.WithOverride(), transport.WithOrigin("https://api.example.com"),
+	rt := transport.New(quiet(t, newStore("v1")), noKeyNeeded(), transport.WithOverride(), transport.WithOrigin("https://api.example.com"),
 		transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			r.Body.Close()
@@ -145,10 +145,9 @@ func TestOverridePassClosesBody(t *testing.T) {
 	}
 }
 
-type noKeyNeeded struct{ transport.Scheme }
-
-func (noKeyNeeded) NeedsKey(*http.Request) bool { return false }
-func (noKeyNeeded) CredentialHeaders() []string { return []string{"Authorization"} }
+func noKeyNeeded() transport.Scheme {
+	return with(transport.Bearer(), func(traits *transport.Traits) { traits.NeedsKey = func(*http.Request) bool { return false } })
+}
 
 // A base may read GetBody's reader, to log or to sign, and send Body: a GetBody of the
 // caller's own that returns a reader of its own each time allows it.

@@ -153,7 +153,7 @@ func (s *Signed) Done(resp *http.Response, err error) (again bool) {
 	r := refusal{resp.StatusCode, v}
 	may := x.req.Context().Err() == nil && x.t.mayReplay(x.body.view(), resp, r)
 	if v == Clock {
-		may = may && x.t.resyncer != nil && x.t.resync(resp) && !x.resynced
+		may = may && x.t.traits.Resync != nil && x.t.resync(resp) && !x.resynced
 	} else {
 		x.t.remember(r)
 	}

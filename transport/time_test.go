@@ -252,7 +252,7 @@ func TestCancelBetweenAttempts(t *testing.T) {
 		cancel()
 		return status(http.StatusBadRequest), nil
 	})
-	rt := transport.New(keep(t, newStore("v1")), resyncing{transport.Bearer()}, transport.WithBase(base),
+	rt := transport.New(keep(t, newStore("v1")), resyncing(transport.Bearer()), transport.WithBase(base),
 		transport.WithClassifier(func(*transport.Answer) transport.Verdict { return transport.Clock }))
 	resp, err := rt.RoundTrip(get(t, "https://api.example.com").WithContext(ctx))
 	if resp != nil || !errors.Is(err, context.Canceled) || sent != 1 {

@@ -24,14 +24,11 @@ type Transport struct {
 	err  error // why no request can be sent
 
 	base       http.RoundTripper
-	places     places                   // where the scheme puts the key
-	override   bool                     // a caller's own credential there is replaced,
-	passes     bool                     // or goes out
-	needsKey   func(*http.Request) bool // nil: all do
-	once       func(*http.Request) bool // nil: as the method says
-	serial     func(*http.Request) bool // nil: none is
-	turn       chan struct{}            // whose of the serial requests it is
-	resyncer   Resyncer
+	traits     Traits                                            // of the scheme
+	places     places                                            // where the scheme puts the key
+	override   bool                                              // a caller's own credential there is replaced,
+	passes     bool                                              // or goes out
+	turn       chan struct{}                                     // full while a sequential request is out; nil: there are none
 	classifier Classifier                                        // nil: RFC6750
 	replay     func(*http.Request, *http.Response, Verdict) bool // nil: replayable
 	last       atomic.Pointer[refusal]                           // nil: none yet
@@ -45,7 +42,7 @@ type Transport struct {
 // There is a third attempt where the keys change under the request or a key that was
 // refused before has its turn, and one more where the source came up with a new key
 // after all were refused: four at the very most, and a fifth if the server's clock was
-// learned from an answer ([Resyncer]). req stays as it is, and resp.Request is req: no secret
+// learned from an answer (Resync of [Traits]). req stays as it is, and resp.Request is req: no secret
 // leaves that way. Errors wrap those of package source, [ErrOrigin],
 // [ErrInsecure], [ErrCredential], or are the base's.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -88,14 +85,7 @@ func (t *Transport) roundTrip(req *http.Request, base http.RoundTripper) (*http.
 		defer use.End()
 		return body.forward(req, base, obs, CallersKey)
 	}
-	serial := false
-	if t.serial != nil {
-		if serial, err = ask(t.serial, req); err != nil {
-			body.close()
-			return nil, err
-		}
-	}
-	if serial {
+	if t.turn != nil {
 		// The key is chosen when the turn has come, and the outcome told before the
 		// next one's: of many that wait, one finds out that a key is refused.
 		select {
@@ -126,8 +116,8 @@ func (t *Transport) admit(req *http.Request, b *body) (how manner, own []found, 
 		return bare, nil, t.err
 	}
 	bound, err := t.origins.Bound(req)
-	if err == nil && bound && t.needsKey != nil {
-		bound, err = ask(t.needsKey, req)
+	if err == nil && bound && t.traits.NeedsKey != nil {
+		bound, err = ask(t.traits.NeedsKey, req)
 	}
 	switch {
 	case err != nil || !bound: // F53: a redirect elsewhere goes without the key
@@ -214,16 +204,6 @@ func (t *Transport) observed(req *http.Request, obs *Observation) {
 		defer func() { _ = recover() }()
 		t.observer(req, obs)
 	}
-}
-
-// ask calls a method of the scheme's. One that panics fails the request (F97).
-func ask(method func(*http.Request) bool, req *http.Request) (yes bool, err error) {
-	defer func() {
-		if recover() != nil {
-			err = fmt.Errorf("transport: %w: its scheme panicked", source.ErrUnusable)
-		}
-	}()
-	return method(req), nil
 }
 
 // copied returns what is sent for req: a shallow copy of the struct and of the

@@ -79,10 +79,12 @@ func TestWhatVouchesForTheOtherKey(t *testing.T) {
 	}
 }
 
-// onceScheme says that what ends in /order has an effect, be it a GET.
-type onceScheme struct{ transport.Scheme }
-
-func (onceScheme) Once(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/order") }
+// orders is Bearer for an API where what ends in /order has an effect, be it a GET.
+func orders() transport.Scheme {
+	return with(transport.Bearer(), func(traits *transport.Traits) {
+		traits.NotIdempotent = func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/order") }
+	})
+}
 
 // A GET that has an effect is not sent again when the connection is lost after it
 // was written; one that has none still is.
@@ -100,7 +102,7 @@ func TestOrderByGetIsSentOnce(t *testing.T) {
 		arrived.Add(1)
 		panic(http.ErrAbortHandler)
 	}))
-	rt := transport.New(keep(t, newStore("v1")), onceScheme{transport.Bearer()}, transport.WithBase(srv.base(t)))
+	rt := transport.New(keep(t, newStore("v1")), orders(), transport.WithBase(srv.base(t)))
 	for _, c := range []struct {
 		method, path, header string
 		times                int64
@@ -133,21 +135,24 @@ func TestOrderByGetIsSentOnce(t *testing.T) {
 func TestOrderByGetFallsBack(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		srv := p.serve(t, newGate("v1"))
-		rt := transport.New(keep(t, newStore("v2", "v1")), onceScheme{transport.Bearer()}, transport.WithBase(srv.base(t)))
+		rt := transport.New(keep(t, newStore("v2", "v1")), orders(), transport.WithBase(srv.base(t)))
 		send(t, rt, get(t, srv.URL+"/order")).want(t, http.StatusOK, "v1", 2)
 	})
 }
 
-// serialScheme is Bearer, one request at a time, but for those under /data.
-type serialScheme struct{ transport.Scheme }
-
-func (serialScheme) Serial(r *http.Request) bool { return r.URL.Path != "/data" }
+// sequential is Bearer, one request at a time. What is under /data needs no key.
+func sequential() transport.Scheme {
+	return with(transport.Bearer(), func(traits *transport.Traits) {
+		traits.Sequential = true
+		traits.NeedsKey = func(r *http.Request) bool { return r.URL.Path != "/data" }
+	})
+}
 
 // Of requests that must come in order one is out at a time, and one that gives up
 // waiting lets the others by.
 //
 // F41
-func TestSerialRequests(t *testing.T) {
+func TestSequentialRequests(t *testing.T) {
 	var out, most, data atomic.Int64
 	hold := make(chan struct{})
 	entered := make(chan struct{}, 1)
@@ -167,11 +172,11 @@ func TestSerialRequests(t *testing.T) {
 		return status(http.StatusOK), nil
 	})
 	keys := keep(t, newStore("v1"))
-	rt := transport.New(keys, serialScheme{transport.Bearer()}, transport.WithBase(base))
+	rt := transport.New(keys, sequential(), transport.WithBase(base))
 	var wg sync.WaitGroup
 	wg.Go(func() { send(t, rt, get(t, "https://a.example/held")).want(t, http.StatusOK, "v1", 1) })
 	<-entered
-	send(t, rt, get(t, "https://a.example/data")).want(t, http.StatusOK, "v1", 1)
+	send(t, rt, get(t, "https://a.example/data")).want(t, http.StatusOK, "", 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if _, err := try(rt, get(t, "https://a.example/late").WithContext(ctx)); !errors.Is(err, context.DeadlineExceeded) {
@@ -187,7 +192,7 @@ func TestSerialRequests(t *testing.T) {
 	if most.Load() != 1 || data.Load() != 1 {
 		t.Errorf("%d out at a time, %d of data", most.Load(), data.Load())
 	}
-	if st := keys.Status().Current; st.Requests != 52 || st.InFlight != 0 {
+	if st := keys.Status().Current; st.Requests != 51 || st.InFlight != 0 {
 		t.Errorf("%d requests, %d in flight; the one that gave up was none", st.Requests, st.InFlight)
 	}
 }
@@ -195,7 +200,7 @@ func TestSerialRequests(t *testing.T) {
 // However a request ends whose turn it was, the next one has its turn.
 //
 // F41, F97
-func TestSerialRequestGivesItsTurnBack(t *testing.T) {
+func TestSequentialRequestGivesItsTurnBack(t *testing.T) {
 	for name, out := range map[string]func(context.CancelFunc) error{
 		"the context ended": func(cancel context.CancelFunc) error { cancel(); return context.Canceled },
 		"ended, answered":   func(cancel context.CancelFunc) error { cancel(); return nil },
@@ -214,7 +219,7 @@ func TestSerialRequestGivesItsTurnBack(t *testing.T) {
 					}
 					return status(http.StatusOK), nil
 				})
-				rt := transport.New(quiet(t, newStore("v1")), serialScheme{transport.Bearer()}, transport.WithBase(base))
+				rt := transport.New(quiet(t, newStore("v1")), sequential(), transport.WithBase(base))
 				func() {
 					defer func() {
 						if panicked := recover() != nil; panicked != (name == "the base panicked") {
@@ -233,13 +238,12 @@ func TestSerialRequestGivesItsTurnBack(t *testing.T) {
 	}
 }
 
-// clockScheme learns from every clock refusal.
-type clockScheme struct {
-	transport.Scheme
-	learnt *atomic.Int64
+// counting is Bearer that learns the time from every answer, and counts them.
+func counting(learnt *atomic.Int64) transport.Scheme {
+	return with(transport.Bearer(), func(traits *transport.Traits) {
+		traits.Resync = func(*transport.Answer) bool { learnt.Add(1); return true }
+	})
 }
-
-func (r clockScheme) Resync(*transport.Answer) bool { r.learnt.Add(1); return true }
 
 // The server's clock is learnt from whichever attempt it refuses, and one request
 // is signed anew for it once.
@@ -258,7 +262,7 @@ func TestClockIsLearntFromAnyAttempt(t *testing.T) {
 		return status(http.StatusConflict), nil
 	})
 	keys := quiet(t, newStore("v2", "v1"))
-	rt := transport.New(keys, clockScheme{transport.Bearer(), &learnt}, transport.WithBase(base),
+	rt := transport.New(keys, counting(&learnt), transport.WithBase(base),
 		verdicts(map[int]transport.Verdict{http.StatusUnauthorized: transport.Refused, http.StatusConflict: transport.Clock}))
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 3)
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusConflict, "v1", 2) // refused for good
@@ -289,7 +293,7 @@ func TestCallersKeyIsNotCounted(t *testing.T) {
 // and of many with a dead key, where bad keys lock out, one finds that out.
 //
 // F58, F59
-func TestSerialRequestsTakeTheKeyInTurn(t *testing.T) {
+func TestSequentialRequestsTakeTheKeyInTurn(t *testing.T) {
 	for name, lockout := range map[string]bool{"rotation": false, "lockout": true} {
 		t.Run(name, func(t *testing.T) {
 			hold, entered := make(chan struct{}), make(chan struct{}, 1)
@@ -316,7 +320,7 @@ func TestSerialRequestsTakeTheKeyInTurn(t *testing.T) {
 				opts = append(opts, ring.WithLockout())
 			}
 			keys := quiet(t, s, opts...)
-			rt := transport.New(keys, serialScheme{transport.Bearer()}, transport.WithBase(base))
+			rt := transport.New(keys, sequential(), transport.WithBase(base))
 			var wg sync.WaitGroup
 			wg.Go(func() { send(t, rt, get(t, "https://a.example/held")) })
 			<-entered
@@ -354,7 +358,7 @@ func TestNotFoundAfterAResyncIsNoAcceptance(t *testing.T) {
 	})
 	keys := quiet(t, newStore("v1"))
 	var learnt atomic.Int64
-	rt := transport.New(keys, clockScheme{transport.Bearer(), &learnt}, transport.WithBase(base),
+	rt := transport.New(keys, counting(&learnt), transport.WithBase(base),
 		verdicts(map[int]transport.Verdict{http.StatusConflict: transport.Clock}))
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusNotFound, "v1", 2)
 	if st := keys.Status().Current; st.Accepted != 0 || st.State == ring.StateAccepted {
@@ -382,7 +386,7 @@ func TestOrderByGetIsNotPlacedTwice(t *testing.T) {
 			g := newGate("v1")
 			g.refuse = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }
 			srv := protocol(1).serve(t, g)
-			rt := transport.New(keep(t, newStore("v2", "v1")), onceScheme{transport.Bearer()}, append(c.opts,
+			rt := transport.New(keep(t, newStore("v2", "v1")), orders(), append(c.opts,
 				transport.WithBase(srv.base(t)), transport.WithClassifier(transport.Statuses(http.StatusForbidden)))...)
 			req := get(t, srv.URL+c.path)
 			if c.header != "" {

@@ -25,7 +25,7 @@ import (
 //go:embed faults.txt
 var reasons string
 
-const faults = 123
+const faults = 124
 
 var (
 	id   = regexp.MustCompile(`\bF\d{2,3}\b`)

@@ -19,6 +19,8 @@ func Anthropic() Profile {
 // anthropicScheme knows the header that a client may have its key in besides.
 type anthropicScheme struct{ transport.Scheme }
 
-func (anthropicScheme) CredentialHeaders() []string {
-	return []string{"X-Api-Key", "x-api-key", "Authorization"}
+func (s anthropicScheme) Traits() transport.Traits {
+	traits := s.Scheme.Traits()
+	traits.Headers = append(traits.Headers, "Authorization")
+	return traits
 }

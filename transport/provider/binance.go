@@ -41,14 +41,14 @@ import (
 func Binance(opts ...Option) Profile {
 	d := newScheme(Signing{
 		Name: "binance", Hash: sha256.New, Encode: Hex, RSA: true, Ed25519: true,
-		Skip:     func(req *http.Request) bool { return binancePublic(req.URL.Path) },
+		Traits:   transport.Traits{NeedsKey: func(req *http.Request) bool { return !binancePublic(req.URL.Path) }},
 		Replaces: []string{"timestamp", "signature"},
 		Message:  []Part{binanceMessage},
 		After:    binanceSignature,
 		Headers:  []Header{{"X-MBX-APIKEY", ID}},
 	}, opts)
 	return Profile{
-		Name: d.Name, Scheme: d.public(),
+		Name: d.Name, Scheme: d,
 		Origins: []string{
 			"https://api.binance.com", "https://api-gcp.binance.com", "https://api1.binance.com", "https://api2.binance.com",
 			"https://api3.binance.com", "https://api4.binance.com", "https://fapi.binance.com", "https://dapi.binance.com",

@@ -4,15 +4,12 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
-
-type needy interface{ NeedsKey(*http.Request) bool }
 
 func hmacHex(secret, message string) string {
 	h := hmac.New(sha256.New, []byte(secret))
@@ -85,7 +82,7 @@ func TestBinanceSecurityTypes(t *testing.T) {
 		"/api/v3/account": "signed", "/api/v3/order": "signed", "/sapi/v1/asset/ticker/x": "signed", "/fapi/v2/balance": "signed",
 	} {
 		req := newRequest(t, "GET", "https://api.binance.com"+path, "a=1", "")
-		if needed := scheme.(needy).NeedsKey(req); needed != (want != "none") {
+		if needed := scheme.Traits().NeedsKey(req); needed != (want != "none") {
 			t.Fatalf("%s: needs a key: %v", path, needed)
 		} else if needed {
 			if err := signer.Sign(req); err != nil {

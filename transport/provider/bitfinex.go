@@ -16,7 +16,8 @@ func Bitfinex(opts ...Option) Profile {
 	return Profile{
 		Name: "bitfinex",
 		Scheme: Signing{
-			Name: "bitfinex", Hash: sha512.New384, Encode: Hex, NonceUnit: time.Microsecond, Serial: true,
+			Name: "bitfinex", Hash: sha512.New384, Encode: Hex, NonceUnit: time.Microsecond,
+			Traits:  transport.Traits{Sequential: true},
 			Message: []Part{Text("/api"), Path, Nonce, Body},
 			Headers: []Header{{"bfx-nonce", Nonce}, {"bfx-apikey", ID}, {"bfx-signature", Signature}},
 		}.Scheme(opts...),

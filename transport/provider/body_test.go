@@ -45,7 +45,7 @@ func TestKrakenSignsPrivateRequestsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	req := newRequest(t, "GET", "https://api.kraken.com/0/public/Ticker", "pair=XBTUSD", "")
-	if provider.Kraken().Scheme.(needy).NeedsKey(req) {
+	if provider.Kraken().Scheme.Traits().NeedsKey(req) {
 		t.Error("a public request needs no key")
 	}
 	for what, method := range map[string]string{`{"pair":1`: "GET", "text": "POST"} {

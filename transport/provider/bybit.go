@@ -31,7 +31,7 @@ func Bybit(opts ...Option) Profile {
 		Headers: []Header{{"X-BAPI-API-KEY", ID}, {"X-BAPI-TIMESTAMP", Millis}, {"X-BAPI-SIGN", Signature}},
 	}, opts)
 	return Profile{
-		Name: d.Name, Scheme: d.public(),
+		Name: d.Name, Scheme: d,
 		Origins: []string{"https://api.bybit.com", "https://api.bytick.com"},
 		// https://bybit-exchange.github.io/docs/v5/error. Most come with status 200.
 		Classifier: unless(Codes("retCode", map[transport.Verdict][]string{

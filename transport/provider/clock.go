@@ -21,10 +21,10 @@ type clock struct {
 
 func (c *clock) now() time.Time { return c.local().Add(time.Duration(c.offset.Load())) }
 
-// Resync learns the offset from an answer. It reports true whenever the answer
+// resync learns the offset from an answer. It reports true whenever the answer
 // had a time to go by, changed or not: of several requests that were refused for
 // their time at once, only the first finds the offset new.
-func (c *clock) Resync(a *transport.Answer) bool {
+func (c *clock) resync(a *transport.Answer) bool {
 	date, err := http.ParseTime(a.Header.Get("Date"))
 	if err != nil {
 		return false

@@ -24,7 +24,7 @@ import (
 func Deribit(opts ...Option) Profile {
 	d := newScheme(Signing{
 		Name: "deribit", Hash: sha256.New, Encode: Hex, NonceUnit: time.Microsecond,
-		Once: deribitEffect,
+		Traits: transport.Traits{NotIdempotent: deribitEffect},
 		Message: []Part{
 			Millis, Text("\n"), deribitNonce, Text("\n"), Method, Text("\n"), Target, Text("\n"), Body, Text("\n"),
 		},
@@ -32,7 +32,7 @@ func Deribit(opts ...Option) Profile {
 			Text("deri-hmac-sha256 id="), ID, Text(",ts="), Millis, Text(",sig="), Signature, Text(",nonce="), deribitNonce)}},
 	}, opts)
 	return Profile{
-		Name: d.Name, Scheme: d.public(),
+		Name: d.Name, Scheme: d,
 		Origins: []string{"https://www.deribit.com"},
 		// By message, as Deribit's own pages contradict each other on the numbers.
 		Classifier: Codes("error.message", map[transport.Verdict][]string{

@@ -21,7 +21,8 @@ func Gemini(opts ...Option) Profile {
 	return Profile{
 		Name: "gemini",
 		Scheme: Signing{
-			Name: "gemini", Hash: sha512.New384, Encode: Hex, NonceUnit: time.Millisecond, Serial: true,
+			Name: "gemini", Hash: sha512.New384, Encode: Hex, NonceUnit: time.Millisecond,
+			Traits:  transport.Traits{Sequential: true},
 			Message: []Part{geminiPayload},
 			After: func(c *Call) error {
 				c.SetBody(nil)

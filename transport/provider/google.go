@@ -27,6 +27,8 @@ func Google(origins ...string) Profile {
 // googleScheme knows where a client may have its key besides.
 type googleScheme struct{ transport.Scheme }
 
-func (googleScheme) CredentialHeaders() []string { return []string{"X-Goog-Api-Key"} }
-
-func (googleScheme) CredentialParams() []string { return []string{"key"} }
+func (s googleScheme) Traits() transport.Traits {
+	traits := s.Scheme.Traits()
+	traits.Params = append(traits.Params, "key")
+	return traits
+}

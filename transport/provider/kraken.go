@@ -28,8 +28,11 @@ func Kraken(opts ...Option) Profile {
 		Name: "kraken",
 		Scheme: Signing{
 			Name: "kraken", Hash: sha512.New, Decode: base64.StdEncoding.DecodeString, Encode: Base64,
-			NonceUnit: time.Millisecond, Serial: true,
-			Skip:     func(req *http.Request) bool { return !strings.Contains(req.URL.Path, "/private/") },
+			NonceUnit: time.Millisecond,
+			Traits: transport.Traits{
+				Sequential: true,
+				NeedsKey:   func(req *http.Request) bool { return strings.Contains(req.URL.Path, "/private/") },
+			},
 			Replaces: []string{"nonce"},
 			Before:   krakenNonce,
 			Message:  []Part{Path, krakenDigest},

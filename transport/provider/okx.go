@@ -23,7 +23,7 @@ func OKX(opts ...Option) Profile {
 		},
 	}, opts)
 	return Profile{
-		Name: d.Name, Scheme: d.public(),
+		Name: d.Name, Scheme: d,
 		Origins: []string{"https://www.okx.com"},
 		// https://www.okx.com/docs-v5/en/#error-code
 		// Some of what is not about the key comes with status 200.

@@ -1,7 +1,6 @@
 package provider_test
 
 import (
-	"net/http"
 	"slices"
 	"testing"
 
@@ -11,7 +10,7 @@ import (
 // What Deribit does by GET is sent once, and goes with the trading key. F67
 func TestDeribitEffectsByGet(t *testing.T) {
 	p := provider.Deribit()
-	once := p.Scheme.(interface{ Once(*http.Request) bool }).Once
+	once := p.Scheme.Traits().NotIdempotent
 	for path, reads := range map[string]bool{
 		"/api/v2/private/buy": false, "/api/v2/private/sell": false, "/api/v2/private/edit": false, "/api/v2/private/cancel_all": false,
 		"/api/v2/private/close_position": false, "/api/v2/private/withdraw": false, "/api/v2/private/buy/": false, "/api/v2/private/": false,
@@ -44,7 +43,7 @@ func TestReads(t *testing.T) {
 
 // Nonces that have to arrive in order hold up the requests behind them, unless the
 // key has a window. F49
-func TestSerial(t *testing.T) {
+func TestSequential(t *testing.T) {
 	for _, window := range []bool{false, true} {
 		var opts []provider.Option
 		if window {
@@ -52,8 +51,7 @@ func TestSerial(t *testing.T) {
 		}
 		for name, p := range profiles(opts...) {
 			want := !window && slices.Contains([]string{"kraken", "gemini", "bitfinex"}, name)
-			req := newRequest(t, "POST", "https://api.example.com"+privatePath(name), "", "")
-			if got := p.Scheme.(interface{ Serial(*http.Request) bool }).Serial(req); got != want {
+			if got := p.Scheme.Traits().Sequential; got != want {
 				t.Errorf("%s, window %v: one at a time %v", name, window, got)
 			}
 		}

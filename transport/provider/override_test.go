@@ -87,9 +87,9 @@ func TestOverrideReplacesAClientsSignature(t *testing.T) {
 			_ = resp.Body.Close()
 			show := func(r *http.Request) string {
 				text := fmt.Sprint(r.URL, bodyOf(t, r), r.ContentLength)
-				for _, h := range p.Scheme.(interface{ CredentialHeaders() []string }).CredentialHeaders() {
-					if venue != "kraken" || h != "Api-Sign" { // over the nonce
-						text += fmt.Sprint(" ", h, r.Header[h])
+				for _, h := range p.Scheme.Traits().Headers {
+					if venue != "kraken" || h != "API-Sign" { // over the nonce
+						text += fmt.Sprint(" ", h, r.Header.Values(h))
 					}
 				}
 				return nonces.ReplaceAllString(text, "${1}N")

@@ -64,8 +64,10 @@ func (p Profile) Transport(keys *ring.Ring, opts ...transport.Option) *transport
 // which sends such requests with a read-only key. APIs that read by POST, as
 // Kraken, Gemini and Bitfinex do, want a rule by path.
 func (p Profile) Reads(req *http.Request) bool {
-	if s, ok := p.Scheme.(interface{ Once(*http.Request) bool }); ok && s.Once(req) {
-		return false
+	if p.Scheme != nil {
+		if effect := p.Scheme.Traits().NotIdempotent; effect != nil && effect(req) {
+			return false
+		}
 	}
 	return transport.Methods(http.MethodGet, http.MethodHead, http.MethodOptions)(req)
 }
@@ -87,8 +89,7 @@ type config struct {
 // then on. A server's clock that is more than an hour away is not believed. By
 // default the local clock is used as it is.
 //
-// The scheme is a [transport.Resyncer] then: the refused request is signed anew
-// and sent once more, where it may be sent again.
+// The refused request is signed anew and sent once more, where it may be sent again.
 func LearnClock() Option { return func(c *config) { c.learn = true } }
 
 // NonceUnit sets the unit in which nonces count the time since 1970, for keys

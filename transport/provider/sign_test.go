@@ -90,7 +90,7 @@ func TestSigningLeavesTheCallersPartsAlone(t *testing.T) {
 // F47: a scheme names the headers that it sets.
 func TestCredentialHeaders(t *testing.T) {
 	for name, p := range profiles(provider.LearnClock()) {
-		named := p.Scheme.(interface{ CredentialHeaders() []string }).CredentialHeaders()
+		named := p.Scheme.Traits().Headers
 		req := newRequest(t, "POST", "https://api.example.com"+privatePath(name), "", "")
 		sign(t, p.Scheme, pair(base64Secret), req)
 		if len(named) == 0 {
@@ -102,7 +102,7 @@ func TestCredentialHeaders(t *testing.T) {
 			}
 		}
 		for header := range req.Header {
-			if !slices.Contains(named, header) && !slices.Contains([]string{"Content-Type", "X-Bapi-Recv-Window", "Kc-Api-Key-Version"}, header) {
+			if !slices.ContainsFunc(named, func(name string) bool { return strings.EqualFold(name, header) }) && !slices.Contains([]string{"Content-Type", "X-Bapi-Recv-Window", "Kc-Api-Key-Version"}, header) {
 				t.Errorf("%s: sets %s, which it does not name", name, header)
 			}
 		}
@@ -228,7 +228,7 @@ func TestLearnClock(t *testing.T) {
 			t.Fatal("not a clock refusal")
 		}
 		for range 2 { // a second request, refused at the same time, learns the same
-			if got := p.Scheme.(transport.Resyncer).Resync(answer); got != c.ok {
+			if got := p.Scheme.Traits().Resync(answer); got != c.ok {
 				t.Errorf("%q: resynced %v", c.date, got)
 			}
 		}
@@ -238,7 +238,7 @@ func TestLearnClock(t *testing.T) {
 			t.Errorf("%q: time %s, want %s", c.date, got, c.want)
 		}
 	}
-	if _, ok := provider.Bybit().Scheme.(transport.Resyncer); ok {
+	if provider.Bybit().Scheme.Traits().Resync != nil {
 		t.Error("learns a clock without being told to")
 	}
 }

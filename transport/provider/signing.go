@@ -42,16 +42,9 @@ type Signing struct {
 	// NonceUnit is what [Nonce] counts. Default: microseconds.
 	NonceUnit time.Duration
 
-	// Skip reports whether a request goes out without the key, as it is; nil
-	// means none does.
-	Skip func(*http.Request) bool
-	// Once reports whether a request has an effect although its method, such as
-	// GET, says that it has none, so that nobody repeats it; nil means none has.
-	Once func(*http.Request) bool
-	// Serial sends the requests of a transport one at a time, from signing until
-	// the answer's header, for APIs that refuse a nonce below the highest they
-	// have seen: requests that are under way together may overtake each other.
-	Serial bool
+	// Traits are those of the scheme. To its Headers those below are added; Strip follows
+	// from Replaces if it is nil, and Resync from [LearnClock].
+	Traits transport.Traits
 	// Replaces names what a client of the API's own adds when it signs, besides the
 	// Headers: parameters of the query, and fields of the form or the JSON object in the
 	// body. With transport.WithOverride they are taken out, for the scheme to add its own;
@@ -79,8 +72,7 @@ type Header struct {
 // private key of another kind; the error wraps source.ErrUnusable. A request
 // whose body cannot be read twice is an error that wraps transport.ErrBody.
 func (s Signing) Scheme(opts ...Option) transport.Scheme {
-	d := newScheme(s, opts)
-	return d.public()
+	return newScheme(s, opts)
 }
 
 type scheme struct {
@@ -105,50 +97,34 @@ func newScheme(s Signing, opts []Option) *scheme {
 	return d
 }
 
-// public returns d with the methods that its options allow.
-func (d *scheme) public() transport.Scheme {
-	if d.learn {
-		return learning{fixed{d}}
-	}
-	return fixed{d}
-}
-
-type fixed struct{ d *scheme }
-
-func (f fixed) Prepare(key source.Key) (transport.Signer, error) {
-	s, err := f.d.prepare(key)
+func (d *scheme) Prepare(key source.Key) (transport.Signer, error) {
+	s, err := d.prepare(key)
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// CredentialHeaders names the headers that the scheme sets, also as the API spells them.
-func (f fixed) CredentialHeaders() []string {
-	names := slices.Clone(f.d.names)
-	for _, h := range f.d.Headers {
-		if !slices.Contains(names, h.Name) {
-			names = append(names, h.Name)
-		}
+// Traits are those of the description, and what follows from the rest of it.
+func (d *scheme) Traits() transport.Traits {
+	traits := d.Signing.Traits
+	traits.Headers, traits.Params, traits.Fields = slices.Clone(traits.Headers), slices.Clone(traits.Params), slices.Clone(traits.Fields)
+	for _, h := range d.Headers {
+		traits.Headers = append(traits.Headers, h.Name)
 	}
-	return names
+	traits.Sequential = traits.Sequential && !d.nonceWindow
+	if traits.Strip == nil && len(d.Replaces) > 0 {
+		traits.Strip = d.strip
+	}
+	if d.learn {
+		traits.Resync = d.resync
+	}
+	return traits
 }
 
-// NeedsKey reports whether a request goes out with the key.
-func (f fixed) NeedsKey(req *http.Request) bool { return f.d.Skip == nil || !f.d.Skip(req) }
-
-// Once reports whether a request is to be sent once only: see transport.Scheme.
-func (f fixed) Once(req *http.Request) bool { return f.d.Once != nil && f.d.Once(req) }
-
-// Serial reports whether a request waits for those before it.
-func (f fixed) Serial(*http.Request) bool { return f.d.Serial && !f.d.nonceWindow }
-
-// Strip takes out what a caller's own client has added.
-func (f fixed) Strip(req *http.Request) error {
-	names := f.d.Replaces
-	if len(names) == 0 {
-		return nil
-	}
+// strip takes out what a caller's own client has added.
+func (d *scheme) strip(req *http.Request) error {
+	names := d.Replaces
 	if q := req.URL.RawQuery; q != "" {
 		u := *req.URL
 		u.RawQuery = query.Without(q, names...)
@@ -170,10 +146,6 @@ func (f fixed) Strip(req *http.Request) error {
 	}
 	return nil
 }
-
-type learning struct{ fixed }
-
-func (l learning) Resync(a *transport.Answer) bool { return l.d.Resync(a) }
 
 // A signer signs under one version. What is secret of it lies behind functions
 // and source.Secret, where fmt cannot reach it (F93).

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -35,7 +34,7 @@ import (
 // https://docs.slack.dev/reference/methods/auth.test
 func Slack() Profile {
 	return Profile{
-		Name: "slack", Scheme: slackScheme{}, Classifier: slackAnswer,
+		Name: "slack", Scheme: slackScheme{transport.Bearer()}, Classifier: slackAnswer,
 		Origins: []string{"https://slack.com", "https://files.slack.com"},
 	}
 }
@@ -74,19 +73,16 @@ var slackOthers = []string{
 	"apps.connections.open", "apps.event.authorizations.list",
 }
 
-type slackScheme struct{}
+// slackScheme knows where a client may have its token besides.
+type slackScheme struct{ transport.Scheme }
 
-func (slackScheme) CredentialHeaders() []string { return []string{"Authorization"} }
-
-func (slackScheme) CredentialParams() []string { return []string{"token"} }
-
-func (slackScheme) CredentialFields() []string { return []string{"token"} }
-
-func (slackScheme) NeedsKey(req *http.Request) bool {
-	dir, method := path.Split(req.URL.Path)
-	return dir != "/api/" || !slices.Contains(slackOthers, method)
-}
-
-func (slackScheme) Prepare(key source.Key) (transport.Signer, error) {
-	return transport.Bearer().Prepare(key)
+func (s slackScheme) Traits() transport.Traits {
+	traits := s.Scheme.Traits()
+	traits.Params = append(traits.Params, "token")
+	traits.Fields = append(traits.Fields, "token")
+	traits.NeedsKey = func(req *http.Request) bool {
+		dir, method := path.Split(req.URL.Path)
+		return dir != "/api/" || !slices.Contains(slackOthers, method)
+	}
+	return traits
 }

@@ -113,21 +113,16 @@ func TestSlackSendsNoFormThatItCannotRead(t *testing.T) {
 // The scheme names all places of a token, and the methods that take none, or another.
 // F47, F120
 func TestSlackNamesItsCredentials(t *testing.T) {
-	scheme := provider.Slack().Scheme.(interface {
-		CredentialHeaders() []string
-		CredentialParams() []string
-		CredentialFields() []string
-		NeedsKey(*http.Request) bool
-	})
-	if !slices.Equal(scheme.CredentialHeaders(), []string{"Authorization"}) || !slices.Equal(scheme.CredentialParams(), []string{"token"}) ||
-		!slices.Equal(scheme.CredentialFields(), []string{"token"}) {
+	traits := provider.Slack().Scheme.Traits()
+	if !slices.Equal(traits.Headers, []string{"Authorization"}) || !slices.Equal(traits.Params, []string{"token"}) ||
+		!slices.Equal(traits.Fields, []string{"token"}) {
 		t.Error("a place is missing")
 	}
 	for path, want := range map[string]bool{
 		"/api/chat.postMessage": true, "/api/auth.test": true, "/files-pri/T1-F1/api.test": true, "/upload/v1/x": true, "/api/oauth.v2.access.x": true,
 		"/api/oauth.v2.access": false, "/api/openid.connect.token": false, "/api/apps.connections.open": false, "/api/api.test": false,
 	} {
-		if got := scheme.NeedsKey(newRequest(t, "POST", "https://slack.com"+path, "", "")); got != want {
+		if got := traits.NeedsKey(newRequest(t, "POST", "https://slack.com"+path, "", "")); got != want {
 			t.Errorf("%s needs the token: %v", path, got)
 		}
 	}

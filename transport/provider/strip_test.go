@@ -26,7 +26,7 @@ func TestGraphQLBatch(t *testing.T) {
 // F113
 func TestStripOfSameLength(t *testing.T) {
 	const own = `{"nonce":1,"<<":2}`
-	strip := provider.Kraken().Scheme.(interface{ Strip(*http.Request) error }).Strip
+	strip := provider.Kraken().Scheme.Traits().Strip
 	req, _ := http.NewRequest(http.MethodPost, "https://api.kraken.com/0/private/Balance", strings.NewReader(own))
 	if err := strip(req); err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestStripOfSameLength(t *testing.T) {
 //
 // F113
 func TestStripKeepsTheRest(t *testing.T) {
-	strip := provider.Kraken().Scheme.(interface{ Strip(*http.Request) error }).Strip
+	strip := provider.Kraken().Scheme.Traits().Strip
 	for _, own := range []string{`{"a": 1, "b": 2}`, `{"<":1.0}`} {
 		req, _ := http.NewRequest(http.MethodPost, "https://api.kraken.com/0/private/Balance", strings.NewReader(own))
 		if err := strip(req); err != nil {

@@ -21,19 +21,17 @@ func Stripe() Profile {
 // credentials and no password, as Stripe takes it too.
 func StripeBasic() Profile {
 	p := Stripe()
-	p.Scheme = userName{}
+	p.Scheme = userName{transport.HeaderPrefix("Authorization", "Basic ")}
 	return p
 }
 
 // userName sends a key's secret as the user name, with an empty password.
-type userName struct{}
+type userName struct{ transport.Scheme }
 
-func (userName) CredentialHeaders() []string { return []string{"Authorization"} }
-
-func (userName) Prepare(key source.Key) (transport.Signer, error) {
-	token := base64.StdEncoding.EncodeToString([]byte(key.Secret.Expose() + ":"))
+func (u userName) Prepare(key source.Key) (transport.Signer, error) {
 	if key.Secret.IsZero() || strings.Contains(key.Secret.Expose(), ":") {
 		return nil, fmt.Errorf("provider: stripe: %w: empty, or with a colon", source.ErrUnusable)
 	}
-	return transport.HeaderPrefix("Authorization", "Basic ").Prepare(source.Key{Secret: source.NewSecret(token)})
+	token := base64.StdEncoding.EncodeToString([]byte(key.Secret.Expose() + ":"))
+	return u.Scheme.Prepare(source.Key{Secret: source.NewSecret(token)})
 }

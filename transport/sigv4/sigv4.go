@@ -26,8 +26,8 @@ func Profile(service, region string) provider.Profile {
 }
 
 // Scheme returns a scheme that signs for one service in one region, both as AWS
-// names them in a credential scope: "execute-api", "eu-central-1". It is a
-// [transport.Resyncer].
+// names them in a credential scope: "execute-api", "eu-central-1". It
+// follows the server's clock.
 func Scheme(service, region string) transport.Scheme {
 	return &scheme{service: service, region: region, now: time.Now}
 }
@@ -38,12 +38,14 @@ type scheme struct {
 	ahead           atomic.Int64     // of the local clock, the server's is, in ns
 }
 
-// CredentialHeaders names the headers that are the scheme's alone.
-func (s *scheme) CredentialHeaders() []string { return []string{"Authorization", sessionToken} }
+// Traits names the headers that are the scheme's alone.
+func (s *scheme) Traits() transport.Traits {
+	return transport.Traits{Headers: []string{"Authorization", sessionToken}, NotIdempotent: effect, Resync: s.resync}
+}
 
-// Once reports whether a GET may do more than read: the query APIs, such as EC2's
+// effect reports whether a GET may do more than read: the query APIs, such as EC2's
 // and SQS's, take every action by GET too.
-func (s *scheme) Once(req *http.Request) bool {
+func effect(req *http.Request) bool {
 	if !strings.Contains(req.URL.RawQuery, "Action=") {
 		return false
 	}
@@ -82,8 +84,8 @@ func (s *scheme) Prepare(key source.Key) (transport.Signer, error) {
 // maxAhead is the most that a server's clock is believed to differ.
 const maxAhead = time.Hour
 
-// Resync takes the server's time out of an answer that refused ours.
-func (s *scheme) Resync(a *transport.Answer) bool {
+// resync takes the server's time out of an answer that refused ours.
+func (s *scheme) resync(a *transport.Answer) bool {
 	date, err := http.ParseTime(a.Header.Get("Date"))
 	if err != nil {
 		return false

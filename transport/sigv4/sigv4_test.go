@@ -354,7 +354,7 @@ func TestPrintsNoSecret(t *testing.T) {
 
 // What a query API does by GET is sent once. F67
 func TestActionsByGetAreSentOnce(t *testing.T) {
-	once := sigv4.Scheme("ec2", "eu-central-1").(interface{ Once(*http.Request) bool }).Once
+	once := sigv4.Scheme("ec2", "eu-central-1").Traits().NotIdempotent
 	for query, want := range map[string]bool{
 		"": false, "limit=10": false, "Version=1&Action=DescribeInstances": false, "Action=GetUser": false, "Action=ListUsers": false,
 		"Action=RunInstances": true, "Version=2016-11-15&Action=TerminateInstances": true, "Action=SendMessage&MessageBody=Action%3DGet": true,

@@ -54,7 +54,7 @@ func Profile() provider.Profile {
 
 type scheme struct{}
 
-func (scheme) CredentialHeaders() []string { return []string{"Authorization"} }
+func (scheme) Traits() transport.Traits { return transport.Traits{Headers: []string{"Authorization"}} }
 
 func (scheme) Prepare(key source.Key) (transport.Signer, error) {
 	if key.ID == "" || strings.ContainsFunc(key.ID, func(r rune) bool { return r <= ' ' || r > '~' }) {

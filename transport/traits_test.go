@@ -1,0 +1,19 @@
+package transport_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/rollingkeys/rollingkeys/transport"
+)
+
+// A header that holds the prefix alone holds no credential, also where the scheme is wrapped.
+//
+// F124
+func TestWrappedSchemeKeepsItsPrefix(t *testing.T) {
+	scheme := struct{ transport.Scheme }{transport.HeaderPrefix("X-Key", "Token ")}
+	rt := transport.New(keep(t, newStore("v1")), scheme, transport.WithBase(roundTripper(func(*http.Request) (*http.Response, error) { return status(http.StatusOK), nil })))
+	req := get(t, "https://api.example.com/")
+	req.Header.Set("X-Key", "Token ")
+	send(t, rt, req).want(t, http.StatusOK, "v1", 1)
+}
