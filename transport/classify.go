@@ -20,19 +20,19 @@ const (
 	// that the request was not carried out, so it may be sent again whatever
 	// its method and status.
 	RefusedUnapplied
-	// Doubtful: the answer may be about the key or about something else, such as
-	// the address; either way the request was not carried out. One try with
-	// another version, a second with the one that was accepted last, and no mark
-	// against this one unless that helps.
-	Doubtful
-	// Silent: not a refusal, and it says nothing of the key either, whatever its
+	// Ambiguous: the answer may be about the key or about something else, such as
+	// the address; either way the request was not carried out. It is sent again
+	// with another key, and once more with the key that was accepted last. The
+	// refusal counts against this key only if another one is accepted.
+	Ambiguous
+	// Inconclusive: not a refusal, and it says nothing of the key either, whatever its
 	// status: the rate is too high, the server is busy, the account locked for a
 	// while. A success may be one, where an API answers 200 to everything; without
 	// it, such an answer would pass for an acceptance of the key.
-	Silent
-	// Clock: the server did not accept the request's time or nonce. It never
+	Inconclusive
+	// ClockSkew: the server did not accept the request's time or nonce. It never
 	// counts against the key; see Resync of [Traits].
-	Clock
+	ClockSkew
 )
 
 // An Answer is a response as a [Classifier] sees it.

@@ -136,24 +136,24 @@ func TestClockIsNoMarkAgainstTheKey(t *testing.T) {
 	}
 }
 
-func doubtfulOn401(a *transport.Answer) transport.Verdict {
+func ambiguousOn401(a *transport.Answer) transport.Verdict {
 	if a.Status == http.StatusUnauthorized {
-		return transport.Doubtful
+		return transport.Ambiguous
 	}
 	return transport.Passed
 }
 
-// A doubtful answer gets one try with another version, and marks the first
+// An ambiguous answer gets one try with another version, and marks the first
 // only if that helped. The source is asked once.
 //
 // F65
-func TestDoubtfulCountsOnlyIfAnotherHelps(t *testing.T) {
+func TestAmbiguousCountsOnlyIfAnotherHelps(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		g := newGate()
 		srv := p.serve(t, g)
 		s := newStore("v2", "v1")
 		ring := keep(t, s)
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(doubtfulOn401))
+		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(ambiguousOn401))
 		reads := s.count()
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusUnauthorized, "v1", 2)
 		if st := ring.Status(); st.InUse != "v2" || !st.Healthy || s.count() != reads+1 {

@@ -38,7 +38,7 @@
 //
 // A [Classifier] reads each answer; the default is [RFC6750]. It may look at the
 // beginning of the body, which the caller still gets whole. Answers that say
-// nothing of the key, though their status be 200, it calls [Silent]. [GRPC] reads the
+// nothing of the key, though their status be 200, it calls [Inconclusive]. [GRPC] reads the
 // answers of gRPC and Connect.
 //
 // # What is sent again

@@ -163,7 +163,7 @@ func TestRefusalsAreDrainedWithinBounds(t *testing.T) {
 
 func clockOn401(a *transport.Answer) transport.Verdict {
 	if a.Status == http.StatusUnauthorized {
-		return transport.Clock
+		return transport.ClockSkew
 	}
 	return transport.Passed
 }

@@ -47,7 +47,7 @@ func (t *Transport) exchange(b body, base http.RoundTripper, obs *Observation, r
 		if resp.StatusCode >= http.StatusBadRequest || t.classifier != nil {
 			verdict = t.classify(resp)
 		}
-		if verdict == Passed || verdict == Silent {
+		if verdict == Passed || verdict == Inconclusive {
 			x.passed(resp, verdict)
 			x.body.over(resp)
 			return resp, nil
@@ -162,20 +162,20 @@ func (t *Transport) credentials(out *http.Request) []string {
 	return values
 }
 
-// passed tells the ring that resp is no refusal. That the key was accepted, only a
-// success says; where another key was refused a moment ago, and without a doubt,
-// any answer that is about the request does: but not one that a firewall may
-// have given.
+// passed tells the ring that resp is no refusal. Only a success (2xx, 304) proves the
+// key. After a refusal of another key that is not ambiguous, any answer that only the
+// application can have given, such as a 404, proves it too; 403, 407, 408, 418, 429 and
+// 5xx may come from a proxy and prove nothing.
 func (x *exchange) passed(resp *http.Response, v Verdict) {
 	switch c := resp.StatusCode; {
-	case v == Silent:
+	case v == Inconclusive:
 		x.a.Unknown()
 	case c < http.StatusMultipleChoices, c == http.StatusNotModified:
 		x.a.Accepted()
 	case c >= http.StatusInternalServerError, c == http.StatusTooManyRequests,
 		c == http.StatusProxyAuthRequired, c == http.StatusRequestTimeout,
 		c == http.StatusForbidden, c == http.StatusTeapot, // Binance's word for a banned address
-		x.refused == Passed, x.refused == Doubtful:
+		x.refused == Passed, x.refused == Ambiguous:
 		x.a.Unknown()
 	default:
 		x.a.Accepted()
@@ -198,7 +198,7 @@ func (x *exchange) again(resp *http.Response, v Verdict) bool {
 	t, ctx := x.t, x.req.Context()
 	r := refusal{resp.StatusCode, v}
 	may := t.mayReplay(x.body.view(), resp, r) && ctx.Err() == nil && x.body.renewable()
-	if v == Clock {
+	if v == ClockSkew {
 		learnt := t.traits.Resync != nil && t.resync(resp)
 		if learnt && may && !x.resynced && x.body.renew() {
 			x.a.Again()
@@ -211,13 +211,13 @@ func (x *exchange) again(resp *http.Response, v Verdict) bool {
 	}
 	t.remember(r)
 	switch {
-	case !may && (v == Doubtful || ctx.Err() != nil):
+	case !may && (v == Ambiguous || ctx.Err() != nil):
 		x.a.Unknown()
 		return false
 	case !may:
 		x.a.Refused()
 		return false
-	case !x.a.Next(ctx, v == Doubtful):
+	case !x.a.Next(ctx, v == Ambiguous):
 		x.body.resume() // the refusal's body may depend on it that the request is sent
 		return false
 	case !x.body.renew(): // F31: and then the refusal goes back unread

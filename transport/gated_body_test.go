@@ -104,7 +104,7 @@ func TestEachBodyIsClosedOnce(t *testing.T) {
 			rt := transport.New(quiet(t, newStore("v2", "v1")), resyncing(scheme),
 				transport.WithClassifier(func(a *transport.Answer) transport.Verdict {
 					if n == 1 {
-						return transport.Clock
+						return transport.ClockSkew
 					}
 					if a.Status == 401 {
 						return transport.RefusedUnapplied

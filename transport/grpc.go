@@ -34,7 +34,7 @@ func GRPC(a *Answer) Verdict {
 		return RFC6750(a)
 	}
 	if strings.HasPrefix(kind, "application/grpc-web-text") {
-		return Silent
+		return Inconclusive
 	}
 	if code := a.Header.Get("Grpc-Status"); code != "" {
 		return rpcVerdict(code)
@@ -44,7 +44,7 @@ func GRPC(a *Answer) Verdict {
 	head = head[:min(len(head), prefix)]
 	switch {
 	case len(head) < prefix && connect:
-		return Silent
+		return Inconclusive
 	case len(head) < prefix:
 		return rpcVerdict(a.Trailer().Get("Grpc-Status"))
 	case web && head[0]&0x80 != 0:
@@ -111,5 +111,5 @@ func rpcVerdict(code string) Verdict {
 		"11", "out_of_range":
 		return Passed
 	}
-	return Silent
+	return Inconclusive
 }

@@ -30,9 +30,9 @@ func squeezed(text string) string {
 // F118
 func TestGRPCVerdicts(t *testing.T) {
 	const (
-		unauthenticated = `{"error":{"code":"unauthenticated","message":"m"}}`
-		passed, silent  = transport.Passed, transport.Silent
-		refused, plain  = transport.RefusedUnapplied, transport.Refused
+		unauthenticated      = `{"error":{"code":"unauthenticated","message":"m"}}`
+		passed, inconclusive = transport.Passed, transport.Inconclusive
+		refused, plain       = transport.RefusedUnapplied, transport.Refused
 	)
 	for name, c := range map[string]struct {
 		status  int
@@ -46,11 +46,11 @@ func TestGRPCVerdicts(t *testing.T) {
 		"accepted in the header":          {200, "application/grpc+proto", "0", nil, "", passed},
 		"refused in the trailer":          {200, "application/grpc", "", nil, "16", refused},
 		"found nothing":                   {200, "application/grpc", "", nil, "5", passed},
-		"no permission":                   {200, "application/grpc", "7", nil, "", silent},
-		"unavailable in the trailer":      {200, "application/grpc", "", nil, "14", silent},
-		"a status nobody knows":           {200, "application/grpc", "99", nil, "", silent},
-		"no status":                       {200, "application/grpc", "", nil, "", silent},
-		"half a prefix":                   {200, "application/grpc", "", []byte{0, 0}, "", silent},
+		"no permission":                   {200, "application/grpc", "7", nil, "", inconclusive},
+		"unavailable in the trailer":      {200, "application/grpc", "", nil, "14", inconclusive},
+		"a status nobody knows":           {200, "application/grpc", "99", nil, "", inconclusive},
+		"no status":                       {200, "application/grpc", "", nil, "", inconclusive},
+		"half a prefix":                   {200, "application/grpc", "", []byte{0, 0}, "", inconclusive},
 		"a message":                       {200, "application/grpc", "", frame(0, "m"), "", passed},
 		"an empty message":                {200, "application/grpc", "", frame(0, ""), "", passed},
 		"gateway's 401":                   {401, "application/grpc", "", nil, "", plain},
@@ -59,16 +59,16 @@ func TestGRPCVerdicts(t *testing.T) {
 		"web, refused, squeezed":          {200, "application/grpc-web", "", frame(0x81, squeezed("grpc-status:16\r\n")), "", refused},
 		"web, accepted":                   {200, "application/grpc-web", "", frame(0x80, "grpc-status: 0\r\n"), "", passed},
 		"web, message":                    {200, "application/grpc-web", "", frame(0, "m"), "", passed},
-		"web, no status":                  {200, "application/grpc-web", "", frame(0x80, "x: 16\r\n"), "", silent},
+		"web, no status":                  {200, "application/grpc-web", "", frame(0x80, "x: 16\r\n"), "", inconclusive},
 		"stream, refused":                 {200, "application/connect+proto", "", frame(2, unauthenticated), "", refused},
 		"stream, refused, squeezed":       {200, "application/connect+json", "", frame(3, squeezed(unauthenticated)), "", refused},
 		"stream, ends well":               {200, "application/connect+json", "", frame(2, `{}`), "", passed},
 		"stream, not found":               {200, "application/connect+json", "", frame(2, `{"error":{"code":"not_found"}}`), "", passed},
-		"stream, unavailable":             {200, "application/connect+json", "", frame(2, `{"error":{"code":"unavailable"}}`), "", silent},
+		"stream, unavailable":             {200, "application/connect+json", "", frame(2, `{"error":{"code":"unavailable"}}`), "", inconclusive},
 		"stream, message":                 {200, "application/connect+json", "", frame(0, "m"), "", passed},
-		"stream, nothing":                 {200, "application/connect+json", "", nil, "", silent},
-		"stream, not JSON":                {200, "application/connect+json", "", frame(2, "x"), "", silent},
-		"stream, not gzip":                {200, "application/connect+json", "", frame(3, "x"), "", silent},
+		"stream, nothing":                 {200, "application/connect+json", "", nil, "", inconclusive},
+		"stream, not JSON":                {200, "application/connect+json", "", frame(2, "x"), "", inconclusive},
+		"stream, not gzip":                {200, "application/connect+json", "", frame(3, "x"), "", inconclusive},
 		"stream, larger than there is":    {200, "application/connect+json", "", append([]byte{2, 0xff, 0xff, 0xff, 0xff}, unauthenticated...), "", refused},
 		"unary, refused":                  {401, "application/json", "", []byte(unauthenticated), "", plain},
 		"unary, accepted":                 {200, "application/proto", "", nil, "", passed},

@@ -24,14 +24,14 @@ func signs(t *testing.T, rt *transport.Transport, most int, answers func(version
 	}
 }
 
-// Doubtful refusals of the current key do not keep hooks from a previous one that is good.
+// Ambiguous refusals of the current key do not keep hooks from a previous one that is good.
 //
 // F116
 func TestSignAfterDoubts(t *testing.T) {
 	rt := transport.New(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithOrigin("https://api.example.com"),
 		transport.WithClassifier(func(a *transport.Answer) transport.Verdict {
 			if a.Status == 403 {
-				return transport.Doubtful
+				return transport.Ambiguous
 			}
 			return transport.Passed
 		}))
@@ -58,7 +58,7 @@ func TestSignAfterDoubts(t *testing.T) {
 // F116
 func TestSignClockLoop(t *testing.T) {
 	rt := transport.New(quiet(t, newStore("v1")), resyncing(transport.Bearer()), transport.WithOrigin("https://api.example.com"),
-		transport.WithClassifier(func(a *transport.Answer) transport.Verdict { return transport.Clock }))
+		transport.WithClassifier(func(a *transport.Answer) transport.Verdict { return transport.ClockSkew }))
 	if n := len(signs(t, rt, 100, func(string) *http.Response { return status(400) })); n > 3 {
 		t.Errorf("a request was sent %d times", n)
 	}

@@ -55,7 +55,7 @@ func (t *Transport) repeatable(req *http.Request) bool {
 
 // Replayable is the default replay policy. A 401 says that the request was not
 // carried out (RFC 9110 section 15.5.2), and so do the verdicts
-// RefusedUnapplied, Doubtful and Clock: the request may be sent again, whatever
+// RefusedUnapplied, Ambiguous and ClockSkew: the request may be sent again, whatever
 // its method. After any other refusal only requests of a safe method, or with
 // an Idempotency-Key, are (F67). As the default it takes a request that is
 // not idempotent by the scheme's [Traits] for one of no safe method; a policy of the

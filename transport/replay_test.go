@@ -34,8 +34,8 @@ func TestReplayable(t *testing.T) {
 		{"POST", "Idempotency-Key", 403, transport.Refused, true},
 		{"POST", "X-Idempotency-Key", 500, transport.Refused, true},
 		{"POST", "", 403, transport.RefusedUnapplied, true},
-		{"POST", "", 403, transport.Doubtful, true},
-		{"POST", "", 400, transport.Clock, true},
+		{"POST", "", 403, transport.Ambiguous, true},
+		{"POST", "", 400, transport.ClockSkew, true},
 	} {
 		req := request(t, c.method, "https://api.example.com", nil)
 		req.Method = c.method

@@ -145,14 +145,14 @@ func (s *Signed) Done(resp *http.Response, err error) (again bool) {
 		resp.Body = http.NoBody
 	}
 	v := x.t.classify(resp)
-	if v == Passed || v == Silent {
+	if v == Passed || v == Inconclusive {
 		x.passed(resp, v)
 		return false
 	}
 	x.t.name(resp, x.sent)
 	r := refusal{resp.StatusCode, v}
 	may := x.req.Context().Err() == nil && x.t.mayReplay(x.body.view(), resp, r)
-	if v == Clock {
+	if v == ClockSkew {
 		may = may && x.t.traits.Resync != nil && x.t.resync(resp) && !x.resynced
 	} else {
 		x.t.remember(r)
@@ -186,10 +186,10 @@ func (s *Signed) Again(req *http.Request) error {
 	}
 	s.state = signedOver
 	switch {
-	case s.verdict == Clock:
+	case s.verdict == ClockSkew:
 		x.a.Again()
 		x.resynced = true
-	case !x.a.Next(req.Context(), s.verdict == Doubtful):
+	case !x.a.Next(req.Context(), s.verdict == Ambiguous):
 		return fmt.Errorf("transport: %w", ring.ErrRefused)
 	default:
 		x.refused = s.verdict
@@ -210,7 +210,7 @@ func (s *Signed) End() {
 
 // end ends the attempt that is out. The caller holds mu.
 func (s *Signed) end() {
-	if s.state == signedRefused && s.verdict != Doubtful && s.verdict != Clock {
+	if s.state == signedRefused && s.verdict != Ambiguous && s.verdict != ClockSkew {
 		s.x.a.Refused()
 	} else if s.state != signedOver {
 		s.x.a.End()

@@ -88,14 +88,14 @@ func TestSignOutcomes(t *testing.T) {
 			return s
 		}
 		v2 := func() ring.VersionStatus { return keys.Status().Versions[0] }
-		for _, verdict = range []transport.Verdict{transport.Passed, transport.Silent, transport.Doubtful, transport.Clock} {
+		for _, verdict = range []transport.Verdict{transport.Passed, transport.Inconclusive, transport.Ambiguous, transport.ClockSkew} {
 			s := sign()
 			if n := v2().InFlight; n != 1 {
 				t.Errorf("%d in flight", n)
 			}
 			resp := status(http.StatusOK)
 			resp.Body = io.NopCloser(bytes.NewBufferString("whole"))
-			if again := s.Done(resp, nil); again != (verdict == transport.Doubtful) {
+			if again := s.Done(resp, nil); again != (verdict == transport.Ambiguous) {
 				t.Errorf("verdict %d: again %v", verdict, again)
 			}
 			s.End()

@@ -253,7 +253,7 @@ func TestCancelBetweenAttempts(t *testing.T) {
 		return status(http.StatusBadRequest), nil
 	})
 	rt := transport.New(keep(t, newStore("v1")), resyncing(transport.Bearer()), transport.WithBase(base),
-		transport.WithClassifier(func(*transport.Answer) transport.Verdict { return transport.Clock }))
+		transport.WithClassifier(func(*transport.Answer) transport.Verdict { return transport.ClockSkew }))
 	resp, err := rt.RoundTrip(get(t, "https://api.example.com").WithContext(ctx))
 	if resp != nil || !errors.Is(err, context.Canceled) || sent != 1 {
 		t.Errorf("%v, error %v, %d attempts", resp, err, sent)

@@ -39,7 +39,7 @@ type Traits struct {
 	// the answer's header, for APIs that refuse a nonce that arrives out of order.
 	Sequential bool
 	// Resync learns the server's clock from an answer that a classifier called
-	// [Clock]. If it reports true, the request is signed anew with the same key and
+	// [ClockSkew]. If it reports true, the request is signed anew with the same key and
 	// sent once more, if it may be sent again. Nil: there is nothing to learn.
 	Resync func(*Answer) bool
 }

@@ -15,7 +15,7 @@ import (
 func TestUnappliedTakesRefusalsForUnapplied(t *testing.T) {
 	for v, want := range map[transport.Verdict]transport.Verdict{
 		transport.Refused: transport.RefusedUnapplied, transport.RefusedUnapplied: transport.RefusedUnapplied,
-		transport.Passed: transport.Passed, transport.Doubtful: transport.Doubtful, transport.Silent: transport.Silent, transport.Clock: transport.Clock,
+		transport.Passed: transport.Passed, transport.Ambiguous: transport.Ambiguous, transport.Inconclusive: transport.Inconclusive, transport.ClockSkew: transport.ClockSkew,
 	} {
 		c := transport.Unapplied(func(*transport.Answer) transport.Verdict { return v })
 		if got := c(transport.NewAnswer(403, nil, nil)); got != want {

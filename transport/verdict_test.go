@@ -39,7 +39,7 @@ func TestSilentAnswerIsNoAcceptance(t *testing.T) {
 	keys := quiet(t, newStore("v2", "v1"))
 	base := answers{"v2": http.StatusUnauthorized, "v1": http.StatusOK}
 	rt := transport.New(keys, transport.Bearer(), transport.WithBase(base), verdicts(map[int]transport.Verdict{
-		http.StatusUnauthorized: transport.Refused, http.StatusAccepted: transport.Silent,
+		http.StatusUnauthorized: transport.Refused, http.StatusAccepted: transport.Inconclusive,
 	}))
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 2)
 	base["v2"], base["v1"] = http.StatusAccepted, http.StatusUnauthorized
@@ -50,7 +50,7 @@ func TestSilentAnswerIsNoAcceptance(t *testing.T) {
 }
 
 // What a firewall may have answered says nothing for the key that it came to, and
-// after a doubtful refusal nothing but a success does.
+// after an ambiguous refusal nothing but a success does.
 //
 // F51, F65
 func TestWhatVouchesForTheOtherKey(t *testing.T) {
@@ -66,8 +66,8 @@ func TestWhatVouchesForTheOtherKey(t *testing.T) {
 		{transport.Refused, http.StatusTeapot, false},
 		{transport.Refused, http.StatusTooManyRequests, false},
 		{transport.Refused, http.StatusBadGateway, false},
-		{transport.Doubtful, http.StatusOK, true},
-		{transport.Doubtful, http.StatusNotFound, false},
+		{transport.Ambiguous, http.StatusOK, true},
+		{transport.Ambiguous, http.StatusNotFound, false},
 	} {
 		keys := quiet(t, newStore("v2", "v1"))
 		rt := transport.New(keys, transport.Bearer(), transport.WithBase(answers{"v1": c.second}),
@@ -263,7 +263,7 @@ func TestClockIsLearntFromAnyAttempt(t *testing.T) {
 	})
 	keys := quiet(t, newStore("v2", "v1"))
 	rt := transport.New(keys, counting(&learnt), transport.WithBase(base),
-		verdicts(map[int]transport.Verdict{http.StatusUnauthorized: transport.Refused, http.StatusConflict: transport.Clock}))
+		verdicts(map[int]transport.Verdict{http.StatusUnauthorized: transport.Refused, http.StatusConflict: transport.ClockSkew}))
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 3)
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusConflict, "v1", 2) // refused for good
 	if learnt.Load() != 3 {
@@ -359,7 +359,7 @@ func TestNotFoundAfterAResyncIsNoAcceptance(t *testing.T) {
 	keys := quiet(t, newStore("v1"))
 	var learnt atomic.Int64
 	rt := transport.New(keys, counting(&learnt), transport.WithBase(base),
-		verdicts(map[int]transport.Verdict{http.StatusConflict: transport.Clock}))
+		verdicts(map[int]transport.Verdict{http.StatusConflict: transport.ClockSkew}))
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusNotFound, "v1", 2)
 	if st := keys.Status().Current; st.Accepted != 0 || st.State == ring.StateAccepted {
 		t.Errorf("%+v", st)

@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Every way to rotate, on exchanges with nonces that grow, with a passphrase and a
-// login, with orders by GET, with doubtful refusals and refusals by 200 and 500: no
+// login, with orders by GET, with ambiguous refusals and refusals by 200 and 500: no
 // order is lost or doubled, and no secret is printed. F26, F49, F60, F61, F67, F95
 func TestTradingbot(t *testing.T) {
 	for _, name := range []string{"kraken", "okx", "deribit", "binance", "bybit", "bitfinex"} {

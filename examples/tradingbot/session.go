@@ -95,8 +95,8 @@ func (s *session) again(ctx context.Context) (version string, err error) {
 			return version, nil
 		}
 		switch verdict {
-		case transport.Refused, transport.RefusedUnapplied, transport.Doubtful:
-			if !attempt.Next(ctx, verdict == transport.Doubtful) {
+		case transport.Refused, transport.RefusedUnapplied, transport.Ambiguous:
+			if !attempt.Next(ctx, verdict == transport.Ambiguous) {
 				return "", errors.New("the login was refused")
 			}
 		default:

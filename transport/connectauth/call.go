@@ -80,11 +80,11 @@ func (c *carrier) judge(err error) (v transport.Verdict) {
 	}
 	var e *connect.Error
 	if !c.sent.Load() || c.left.Load() || !errors.As(err, &e) {
-		return transport.Silent
+		return transport.Inconclusive
 	}
 	defer func() {
 		if recover() != nil { // F97: it has nothing to say
-			v = transport.Silent
+			v = transport.Inconclusive
 		}
 	}()
 	return c.auth.opts.classify(e)
@@ -92,7 +92,7 @@ func (c *carrier) judge(err error) (v transport.Verdict) {
 
 // refusal reports whether v is one.
 func refusal(v transport.Verdict) bool {
-	return v == transport.Refused || v == transport.RefusedUnapplied || v == transport.Doubtful
+	return v == transport.Refused || v == transport.RefusedUnapplied || v == transport.Ambiguous
 }
 
 // again tells the ring what became of an attempt that ended with err, and reports
@@ -113,7 +113,7 @@ func (c *call) again(err error) bool {
 		c.a.Unknown()
 		return false
 	}
-	if !c.a.Next(c.ctx, v == transport.Doubtful) {
+	if !c.a.Next(c.ctx, v == transport.Ambiguous) {
 		c.told = true
 		return false
 	}
@@ -136,7 +136,7 @@ func (c *call) passed(err error, v transport.Verdict) {
 	}
 	c.told = true
 	switch {
-	case !c.carries.sent.Load(), c.carries.left.Load(), v == transport.Silent, v == transport.Clock:
+	case !c.carries.sent.Load(), c.carries.left.Load(), v == transport.Inconclusive, v == transport.ClockSkew:
 		c.a.Unknown()
 	case err == nil, errors.Is(err, io.EOF), connect.IsNotModifiedError(err):
 		c.a.Accepted()
@@ -167,7 +167,7 @@ func (c *call) refuse(v transport.Verdict) {
 		return
 	}
 	c.told = true
-	if v == transport.Doubtful || c.ctx.Err() != nil {
+	if v == transport.Ambiguous || c.ctx.Err() != nil {
 		c.a.Unknown()
 	} else {
 		c.a.Refused()
@@ -175,7 +175,7 @@ func (c *call) refuse(v transport.Verdict) {
 }
 
 // end tells the ring that nothing is known, if it was told nothing.
-func (c *call) end() { c.passed(nil, transport.Silent) }
+func (c *call) end() { c.passed(nil, transport.Inconclusive) }
 
 // final is what the caller gets for err: the context's end, where that kept a
 // refused call from being made again (F41), and no text with the key in it (F57).

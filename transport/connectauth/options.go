@@ -44,12 +44,12 @@ func WithInsecureHTTP() Option { return func(o *options) { o.insecure = true } }
 // WithClassifier sets what tells a refusal of the key from other errors of a server.
 // Default [Unauthenticated]. It is not asked about a success, nor about an error of a
 // call whose key was not sent. transport.Refused and transport.RefusedUnapplied
-// are the same here, and so are transport.Silent and transport.Clock. For a server that
+// are the same here, and so are transport.Inconclusive and transport.ClockSkew. For a server that
 // answers PermissionDenied to a bad key as well as to a missing permission:
 //
 //	connectauth.WithClassifier(func(e *connect.Error) transport.Verdict {
 //		if e.Code() == connect.CodePermissionDenied {
-//			return transport.Doubtful
+//			return transport.Ambiguous
 //		}
 //		return connectauth.Unauthenticated(e)
 //	})

@@ -54,16 +54,16 @@ func TestWhatACodeSaysOfTheKey(t *testing.T) {
 	})
 }
 
-// A server that answers PermissionDenied to a bad key: a doubtful refusal counts
+// A server that answers PermissionDenied to a bad key: an ambiguous refusal counts
 // only when another key helps.
 //
 // F118, F65
-func TestDoubtfulRefusal(t *testing.T) {
+func TestAmbiguousRefusal(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		for _, good := range [][]string{{"v1"}, nil} {
 			b := setup(t, protocol, []string{"v2", "v1"}, connectauth.WithClassifier(func(e *connect.Error) transport.Verdict {
 				if e.Code() == connect.CodePermissionDenied {
-					return transport.Doubtful
+					return transport.Ambiguous
 				}
 				return connectauth.Unauthenticated(e)
 			}))
@@ -81,7 +81,7 @@ func TestDoubtfulRefusal(t *testing.T) {
 					t.Error(err)
 				}
 				if v := b.ring.Status().Current; v.State == ring.StateRefused {
-					t.Errorf("a doubt counts against %s", v.Version)
+					t.Errorf("an ambiguous refusal counts against %s", v.Version)
 				}
 			}
 		}

@@ -107,7 +107,7 @@ func (c *call) judge(err error) transport.Verdict {
 
 // refusal reports whether v is one.
 func refusal(v transport.Verdict) bool {
-	return v == transport.Refused || v == transport.RefusedUnapplied || v == transport.Doubtful
+	return v == transport.Refused || v == transport.RefusedUnapplied || v == transport.Ambiguous
 }
 
 // again tells the ring what became of an attempt that ended with err, and reports
@@ -128,7 +128,7 @@ func (c *call) again(err error) bool {
 		c.a.Unknown()
 		return false
 	}
-	if !c.a.Next(c.ctx, v == transport.Doubtful) {
+	if !c.a.Next(c.ctx, v == transport.Ambiguous) {
 		c.told = true
 		return false
 	}
@@ -151,7 +151,7 @@ func (c *call) passed(err error, v transport.Verdict) {
 	}
 	c.told = true
 	switch {
-	case !c.cred.sent.Load(), v == transport.Silent, v == transport.Clock:
+	case !c.cred.sent.Load(), v == transport.Inconclusive, v == transport.ClockSkew:
 		c.a.Unknown()
 	case err == nil, err == io.EOF:
 		c.a.Accepted()
@@ -182,7 +182,7 @@ func (c *call) refuse(v transport.Verdict) {
 		return
 	}
 	c.told = true
-	if v == transport.Doubtful || c.ctx.Err() != nil {
+	if v == transport.Ambiguous || c.ctx.Err() != nil {
 		c.a.Unknown()
 	} else {
 		c.a.Refused()
@@ -191,7 +191,7 @@ func (c *call) refuse(v transport.Verdict) {
 
 // end tells the ring that nothing is known, if it was told nothing.
 func (c *call) end() {
-	c.passed(nil, transport.Silent)
+	c.passed(nil, transport.Inconclusive)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.own != nil {
@@ -260,11 +260,11 @@ func (c *credential) judge(err error) (v transport.Verdict) {
 		return transport.Passed
 	}
 	if !c.sent.Load() { // no server has seen the key: gRPC says Unauthenticated of an insecure connection, too
-		return transport.Silent
+		return transport.Inconclusive
 	}
 	defer func() {
 		if recover() != nil { // F97: it has nothing to say
-			v = transport.Silent
+			v = transport.Inconclusive
 		}
 	}()
 	s, _ := status.FromError(err)

@@ -43,13 +43,13 @@ func WithTarget(targets ...string) Option { return func(o *options) { o.targets 
 // WithClassifier sets what tells a refusal of the key from other statuses of a
 // server. Default [Unauthenticated]. It is not asked about a status of OK, nor of one
 // of gRPC's own where the key was not sent. transport.Refused and
-// transport.RefusedUnapplied are the same here, and so are transport.Silent and
-// transport.Clock. For a server that answers PermissionDenied to a bad key as well as
+// transport.RefusedUnapplied are the same here, and so are transport.Inconclusive and
+// transport.ClockSkew. For a server that answers PermissionDenied to a bad key as well as
 // to a missing permission:
 //
 //	grpcauth.WithClassifier(func(s *status.Status) transport.Verdict {
 //		if s.Code() == codes.PermissionDenied {
-//			return transport.Doubtful
+//			return transport.Ambiguous
 //		}
 //		return grpcauth.Unauthenticated(s)
 //	})

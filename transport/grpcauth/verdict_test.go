@@ -54,14 +54,14 @@ func TestWhatAStatusSaysOfTheKey(t *testing.T) {
 	}
 }
 
-// A server that answers PermissionDenied to a bad key: a doubtful refusal counts
+// A server that answers PermissionDenied to a bad key: an ambiguous refusal counts
 // only when another key helps.
 //
 // F118, F65
-func TestDoubtfulRefusal(t *testing.T) {
+func TestAmbiguousRefusal(t *testing.T) {
 	denied := grpcauth.WithClassifier(func(s *status.Status) transport.Verdict {
 		if s.Code() == codes.PermissionDenied {
-			return transport.Doubtful
+			return transport.Ambiguous
 		}
 		return grpcauth.Unauthenticated(s)
 	})
@@ -82,7 +82,7 @@ func TestDoubtfulRefusal(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if v := b.ring.Status().Current; v.State == ring.StateRefused {
-			t.Errorf("%s: a doubt counts against %s", name, v.Version)
+			t.Errorf("%s: an ambiguous refusal counts against %s", name, v.Version)
 		}
 	}
 }

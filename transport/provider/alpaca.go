@@ -15,7 +15,7 @@ import (
 //
 // A 401 refuses the key, unless it is about a scope. The market data API answers 403 to
 // a bad key and to a plan that does not include the data. A 403 that says "forbidden."
-// and no more is [transport.Doubtful]: the request was not carried out, and the key
+// and no more is [transport.Ambiguous]: the request was not carried out, and the key
 // counts as refused only if another one is accepted. Other 403s, such as the trading
 // API's for too little buying power, are the caller's.
 //
@@ -29,8 +29,8 @@ func Alpaca() Profile {
 		Name:   "alpaca",
 		Scheme: transport.Headers(map[string]string{"APCA-API-KEY-ID": "id", "APCA-API-SECRET-KEY": "secret"}),
 		Classifier: Codes("message", map[transport.Verdict][]string{
-			transport.Doubtful: {"forbidden", "forbidden."},
-			transport.Silent:   {"token is not authorized for this scope*", "subscription does not permit*"},
+			transport.Ambiguous:    {"forbidden", "forbidden."},
+			transport.Inconclusive: {"token is not authorized for this scope*", "subscription does not permit*"},
 		}, 401, 403),
 		Origins: []string{"https://api.alpaca.markets", "https://paper-api.alpaca.markets", "https://data.alpaca.markets"},
 		Login:   alpacaLogin,

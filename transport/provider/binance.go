@@ -56,9 +56,9 @@ func Binance(opts ...Option) Profile {
 		// https://developers.binance.com/docs/binance-spot-api-docs/errors
 		Classifier: Codes("code", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"-2014", "-1022"},
-			transport.Doubtful:         {"-2015"}, // the key, the address or the permission
-			transport.Clock:            {"-1021"},
-			transport.Silent:           {"-1000", "-1001", "-1003", "-1006", "-1007", "-1008", "-1015", "-1016"},
+			transport.Ambiguous:        {"-2015"}, // the key, the address or the permission
+			transport.ClockSkew:        {"-1021"},
+			transport.Inconclusive:     {"-1000", "-1001", "-1003", "-1006", "-1007", "-1008", "-1015", "-1016"},
 		}, 400, 401),
 		Login: d.login(binanceLogin),
 	}

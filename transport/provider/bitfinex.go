@@ -29,8 +29,8 @@ func Bitfinex(opts ...Option) Profile {
 // An error is ["error", code, message].
 var bitfinexCode = Codes("1", map[transport.Verdict][]string{
 	transport.RefusedUnapplied: {"10100"},
-	transport.Clock:            {"10114"},
-	transport.Silent:           {"10001", "11010", "20060"},
+	transport.ClockSkew:        {"10114"},
+	transport.Inconclusive:     {"10001", "11010", "20060"},
 }, 400, 401, 403, 500)
 
 // bitfinexRefusal takes code 10100, whose name is "auth fail" in Bitfinex's own
@@ -45,5 +45,5 @@ func bitfinexRefusal(a *transport.Answer) transport.Verdict {
 	case "apikey: invalid", "apikey: digest invalid":
 		return verdict
 	}
-	return transport.Doubtful
+	return transport.Ambiguous
 }

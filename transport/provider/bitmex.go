@@ -21,7 +21,7 @@ func BitMEX(opts ...Option) Profile {
 		}.Scheme(opts...),
 		Classifier: Codes("error.message", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"Invalid API Key.", "Signature not valid."},
-			transport.Clock:            {"This request has expired*"},
+			transport.ClockSkew:        {"This request has expired*"},
 		}, 400, 401),
 		Origins: []string{"https://www.bitmex.com"},
 		Lockout: true,

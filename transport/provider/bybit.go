@@ -36,9 +36,9 @@ func Bybit(opts ...Option) Profile {
 		// https://bybit-exchange.github.io/docs/v5/error. Most come with status 200.
 		Classifier: unless(Codes("retCode", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"10003", "10004", "10007", "33004"},
-			transport.Clock:            {"10002"},
+			transport.ClockSkew:        {"10002"},
 			// Rates, permissions, addresses, bans, and servers that are busy.
-			transport.Silent: {"10000", "10005", "10006", "10008", "10009", "10010", "10016", "10018", "10019", "10024", "10027",
+			transport.Inconclusive: {"10000", "10005", "10006", "10008", "10009", "10010", "10016", "10018", "10019", "10024", "10027",
 				"10028", "10029", "10429"},
 		}, 200, 401), `{"retCode":0,`),
 		Login: d.login(bybitLogin),

@@ -26,8 +26,8 @@ func CoinbaseExchange(opts ...Option) Profile {
 		}.Scheme(opts...),
 		Classifier: Codes("message", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"Invalid API Key", "invalid signature", "Invalid Passphrase"},
-			transport.Clock:            {"request timestamp expired"},
-			transport.Silent:           {"IP does not match*"},
+			transport.ClockSkew:        {"request timestamp expired"},
+			transport.Inconclusive:     {"IP does not match*"},
 		}, 400, 401),
 		Origins: []string{"https://api.exchange.coinbase.com"},
 	}

@@ -19,8 +19,8 @@ import (
 //	p.Scheme = transport.Header("DD-API-KEY")
 //
 // A bad API key is a 403, and so is a permission or scope that a key lacks. A 403 that
-// says which is [transport.Silent]. Any other with Datadog's errors is
-// [transport.Doubtful]: the request was not carried out, and the key counts as refused
+// says which is [transport.Inconclusive]. Any other with Datadog's errors is
+// [transport.Ambiguous]: the request was not carried out, and the key counts as refused
 // only if another one is accepted. A 401 refuses the key.
 //
 // https://docs.datadoghq.com/api/latest/authentication/
@@ -47,8 +47,8 @@ func datadogAnswer(a *transport.Answer) transport.Verdict {
 	text := bytes.ToLower(body)
 	for _, about := range []string{"permission", "scope"} {
 		if bytes.Contains(text, []byte(about)) {
-			return transport.Silent
+			return transport.Inconclusive
 		}
 	}
-	return transport.Doubtful
+	return transport.Ambiguous
 }

@@ -39,7 +39,7 @@ func Deribit(opts ...Option) Profile {
 			transport.RefusedUnapplied: {"invalid_credentials", "invalid_token", "unauthorized", "token_revoked",
 				"authorization_required"},
 			// Those that are not about the key come with status 400 too.
-			transport.Silent: {"forbidden", "insufficient_scope", "tfa_required", "too_many_requests",
+			transport.Inconclusive: {"forbidden", "insufficient_scope", "tfa_required", "too_many_requests",
 				"too_many_concurrent_requests", "retry", "settlement_in_progress", "system_maintenance",
 				"temporarily_unavailable", "unavailable", "matching_engine_queue_full", "timed_out", "internal_server_error"},
 		}, 400, 401, 403),

@@ -46,14 +46,14 @@
 // An error that the API documents as one of the key, or of its signature, is
 // transport.RefusedUnapplied: the request was not carried out and may be sent
 // again, an order too. A 401 that says nothing else is transport.Refused. Limits,
-// scopes, addresses, locked accounts and servers that are busy are transport.Silent,
+// scopes, addresses, locked accounts and servers that are busy are transport.Inconclusive,
 // whatever their status: they go to the caller and say nothing of the key. Outcomes
 // that nobody knows, such as a 5xx, pass through.
 //
 // Where an API refuses with status 200, as Kraken, Bybit, Slack and GraphQL servers do,
 // a 200 is an acceptance only if its body is one: the beginning of each answer's body is
 // read. An error that may be about the key or about something else, such as the
-// address, is transport.Doubtful. [GraphQL] says when a mutation is sent again.
+// address, is transport.Ambiguous. [GraphQL] says when a mutation is sent again.
 //
 // # Keys in parts, and keys in forms
 //

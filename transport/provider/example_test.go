@@ -26,8 +26,8 @@ func Acme(opts ...provider.Option) provider.Profile {
 		}.Scheme(opts...),
 		Classifier: provider.Codes("error.code", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"bad_key", "bad_signature"},
-			transport.Clock:            {"bad_time"},
-			transport.Silent:           {"rate_limit"},
+			transport.ClockSkew:        {"bad_time"},
+			transport.Inconclusive:     {"rate_limit"},
 		}, 400, 401),
 		Origins: []string{"https://api.acme.example"},
 	}

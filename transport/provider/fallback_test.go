@@ -162,7 +162,7 @@ func TestClockRefusalIsSignedAnew(t *testing.T) {
 
 // A refusal that may be about something else is tried once with the previous
 // key, and goes back to the caller if that does not help.
-func TestDoubtfulRefusalIsTriedOnce(t *testing.T) {
+func TestAmbiguousRefusalIsTriedOnce(t *testing.T) {
 	const refusal = `{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}`
 	e := &exchange{status: 401, body: refusal, refuse: func(string) bool { return true }}
 	got := post(t, e, provider.Binance(), "/api/v3/order")

@@ -22,8 +22,8 @@ func Gate(opts ...Option) Profile {
 		}.Scheme(opts...),
 		Classifier: Codes("label", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"INVALID_KEY", "INVALID_CREDENTIALS", "AUTHENTICATION_FAILED", "INVALID_SIGNATURE"},
-			transport.Clock:            {"REQUEST_EXPIRED"},
-			transport.Silent: {"IP_FORBIDDEN", "READ_ONLY", "FORBIDDEN", "ACCOUNT_LOCKED", "SUB_ACCOUNT_LOCKED",
+			transport.ClockSkew:        {"REQUEST_EXPIRED"},
+			transport.Inconclusive: {"IP_FORBIDDEN", "READ_ONLY", "FORBIDDEN", "ACCOUNT_LOCKED", "SUB_ACCOUNT_LOCKED",
 				"TOO_MANY_REQUESTS", "TOO_FAST", "TOO_BUSY", "SERVER_ERROR"},
 		}, 400, 401, 403),
 		Origins: []string{"https://api.gateio.ws"},

@@ -36,8 +36,8 @@ func Gemini(opts ...Option) Profile {
 		}.Scheme(opts...),
 		Classifier: Codes("reason", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"InvalidSignature", "InvalidApiKey"},
-			transport.Clock:            {"InvalidNonce"},
-			transport.Silent:           {"MissingRole", "RateLimit*", "Maintenance", "System"},
+			transport.ClockSkew:        {"InvalidNonce"},
+			transport.Inconclusive:     {"MissingRole", "RateLimit*", "Maintenance", "System"},
 		}, 400, 401, 403),
 		Origins: []string{"https://api.gemini.com"},
 	}

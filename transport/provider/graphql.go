@@ -13,7 +13,7 @@ import (
 // and an error code. scheme puts the key on a request. The codes are UNAUTHENTICATED
 // (Apollo, Yoga and others), AUTH_NOT_AUTHENTICATED (Hot Chocolate),
 // AUTHENTICATION_ERROR (Linear) and invalid-jwt (Hasura); access-denied, Hasura's for a
-// bad admin secret and for a role that is not allowed, is [transport.Doubtful].
+// bad admin secret and for a role that is not allowed, is [transport.Ambiguous].
 // [GraphQLCodes] reads others:
 //
 //	p := provider.GraphQL(transport.Bearer(), "https://api.example.com")
@@ -39,7 +39,7 @@ func GraphQL(scheme transport.Scheme, origins ...string) Profile {
 		Name: "graphql", Scheme: scheme, Origins: origins,
 		Classifier: GraphQLCodes(map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"UNAUTHENTICATED", "AUTH_NOT_AUTHENTICATED", "AUTHENTICATION_ERROR", "invalid-jwt"},
-			transport.Doubtful:         {"access-denied"},
+			transport.Ambiguous:        {"access-denied"},
 		}),
 	}
 }
@@ -49,12 +49,12 @@ func GraphQL(scheme transport.Scheme, origins ...string) Profile {
 // text that ends in "*" stands for all that begin with it. Of several errors, one that
 // is listed as a refusal decides.
 //
-// RefusedUnapplied and Doubtful hold where the answer is whole, which [transport.MaxPeek]
+// RefusedUnapplied and Ambiguous hold where the answer is whole, which [transport.MaxPeek]
 // may prevent, and has no "data" entry: execution had not begun. Else RefusedUnapplied
-// is Refused, and Doubtful is Silent.
+// is Refused, and Ambiguous is Inconclusive.
 //
 // An answer with errors that are not listed is decided as [transport.RFC6750] does, and
-// Silent where that has nothing to say: a 200 with errors is no acceptance of the key.
+// Inconclusive where that has nothing to say: a 200 with errors is no acceptance of the key.
 // Nor is a 200 of another type than JSON, such as a stream of events.
 func GraphQLCodes(verdicts map[transport.Verdict][]string) transport.Classifier {
 	meaning := newTexts(verdicts)
@@ -67,19 +67,19 @@ func GraphQLCodes(verdicts map[transport.Verdict][]string) transport.Classifier 
 		}
 		if t := a.Header.Get("Content-Type"); t != "" && !isJSON(t) {
 			if a.Status == http.StatusOK {
-				return transport.Silent
+				return transport.Inconclusive
 			}
 			return v
 		}
 		body := a.Body()
 		if a.Status == http.StatusOK && len(body) == 0 {
-			return transport.Silent
+			return transport.Inconclusive
 		}
 		if !bytes.Contains(body, []byte(`"errors"`)) {
 			return v
 		}
 		if v == transport.Passed && !isObject(body) { // a batch, of several answers
-			return transport.Silent
+			return transport.Inconclusive
 		}
 		answer := readGraphQL(body)
 		if !answer.errors {
@@ -89,7 +89,7 @@ func GraphQLCodes(verdicts map[transport.Verdict][]string) transport.Classifier 
 			return found
 		}
 		if v == transport.Passed {
-			v = transport.Silent
+			v = transport.Inconclusive
 		}
 		return v
 	}
@@ -151,8 +151,8 @@ func (g graphQL) verdict(meaning texts) (verdict transport.Verdict, ok bool) {
 			continue
 		case v == transport.RefusedUnapplied && !before:
 			v = transport.Refused
-		case v == transport.Doubtful && !before:
-			v = transport.Silent
+		case v == transport.Ambiguous && !before:
+			v = transport.Inconclusive
 		}
 		if v == transport.Refused || v == transport.RefusedUnapplied {
 			return v, true

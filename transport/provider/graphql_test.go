@@ -90,7 +90,7 @@ func TestGraphQLAnswersOfOtherKinds(t *testing.T) {
 	const refusal = `{"errors":[{"extensions":{"code":"UNAUTHENTICATED"}}]}`
 	for contentType, want := range map[string]transport.Verdict{
 		"application/json": unapplied, "application/graphql-response+json; charset=utf-8": unapplied, "Application/JSON": unapplied, "": unapplied,
-		"text/event-stream": silent, "multipart/mixed; boundary=x": silent, "text/html": silent,
+		"text/event-stream": inconclusive, "multipart/mixed; boundary=x": inconclusive, "text/html": inconclusive,
 	} {
 		if got := c(transport.NewAnswer(200, http.Header{"Content-Type": {contentType}}, []byte(refusal))); got != want {
 			t.Errorf("%s: verdict %d, want %d", contentType, got, want)
@@ -103,11 +103,11 @@ func TestGraphQLAnswersOfOtherKinds(t *testing.T) {
 	for body, want := range map[string]transport.Verdict{
 		`{"errors":[{"extensions":{"code":"UNAUTHENTICATED","trace":"` + long + `"}}]}`:                  refused,
 		`{"errors":[{"message":"a"}, {"extensions":{"code":"UNAUTHENTICATED","trace":"` + long + `"}}]}`: refused,
-		`{"errors":[{"trace":"` + long + `","extensions":{"code":"UNAUTHENTICATED"}}]}`:                  silent, // the code is beyond what is looked at
+		`{"errors":[{"trace":"` + long + `","extensions":{"code":"UNAUTHENTICATED"}}]}`:                  inconclusive, // the code is beyond what is looked at
 		`{"errors":[{"extensions":{"code":"UNAUTHENTICATED"}},{"message":"` + long + `"}]}`:              refused,
 		`{"data":{"a":"` + long + `"},"errors":[{"extensions":{"code":"UNAUTHENTICATED"}}]}`:             passed, // beyond what is looked at
-		strings.Repeat("[", 10000) + `"errors"`:                                                          silent,
-		`{"errors":[` + strings.Repeat("[", 10000):                                                       silent,
+		strings.Repeat("[", 10000) + `"errors"`:                                                          inconclusive,
+		`{"errors":[` + strings.Repeat("[", 10000):                                                       inconclusive,
 		`{"a":` + strings.Repeat(`{"a":`, 2000) + `1` + strings.Repeat("}", 2000) + refusal:              passed,
 	} {
 		if got := c(transport.NewAnswer(200, nil, []byte(body))); got != want {
@@ -119,10 +119,10 @@ func TestGraphQLAnswersOfOtherKinds(t *testing.T) {
 // Codes of an API's own are read in the same way. F120
 func TestGraphQLCodes(t *testing.T) {
 	c := provider.GraphQLCodes(map[transport.Verdict][]string{
-		unapplied: {"TOKEN_*"}, silent: {"TOKEN_SCOPE"}, clock: {"SKEWED"}, refused: {"LATE"}, passed: {"NOT_FOUND"},
+		unapplied: {"TOKEN_*"}, inconclusive: {"TOKEN_SCOPE"}, clock: {"SKEWED"}, refused: {"LATE"}, passed: {"NOT_FOUND"},
 	})
 	for code, want := range map[string]transport.Verdict{
-		"token_expired": unapplied, "TOKEN_SCOPE": silent, "SKEWED": clock, "LATE": refused, "NOT_FOUND": passed, "UNAUTHENTICATED": silent,
+		"token_expired": unapplied, "TOKEN_SCOPE": inconclusive, "SKEWED": clock, "LATE": refused, "NOT_FOUND": passed, "UNAUTHENTICATED": inconclusive,
 	} {
 		if got := c(transport.NewAnswer(200, nil, []byte(`{"errors":[{"extensions":{"code":"`+code+`"}}]}`))); got != want {
 			t.Errorf("%s: verdict %d, want %d", code, got, want)

@@ -92,9 +92,9 @@ func krakenDigest(dst []byte, c *Call) []byte {
 // An error about the order or the query says that the key is good.
 var krakenErrors = newTexts(map[transport.Verdict][]string{
 	transport.RefusedUnapplied: {"EAPI:Invalid key", "EAPI:Invalid signature"},
-	transport.Clock:            {"EAPI:Invalid nonce"},
+	transport.ClockSkew:        {"EAPI:Invalid nonce"},
 	transport.Passed:           {"EOrder:*", "EQuery:*", "ETrade:*", "EFunding:*", "EGeneral:Invalid arguments*"},
-	transport.Silent:           {"E*"},
+	transport.Inconclusive:     {"E*"},
 })
 
 // krakenRefusal reads the list of errors in answers with status 200, where

@@ -36,8 +36,8 @@ func KuCoin(opts ...Option) Profile {
 		Classifier: Codes("code", map[transport.Verdict][]string{
 			// 400008 and 400009 are about the key's version.
 			transport.RefusedUnapplied: {"400003", "400004", "400005", "400008", "400009"},
-			transport.Clock:            {"400002"},
-			transport.Silent:           {"400001", "400006", "400007", "400010", "411100", "429000"},
+			transport.ClockSkew:        {"400002"},
+			transport.Inconclusive:     {"400001", "400006", "400007", "400010", "411100", "429000"},
 		}, 400, 401, 403),
 		Origins: []string{"https://api.kucoin.com", "https://api-futures.kucoin.com"},
 	}

@@ -29,8 +29,8 @@ func OKX(opts ...Option) Profile {
 		// Some of what is not about the key comes with status 200.
 		Classifier: unless(Codes("code", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"50105", "50111", "50113", "50114", "50119"},
-			transport.Clock:            {"50102", "50112"},
-			transport.Silent: {"50001", "50004", "50005", "50011", "50013", "50026", "50030", "50035", "50061", "50062", "50100",
+			transport.ClockSkew:        {"50102", "50112"},
+			transport.Inconclusive: {"50001", "50004", "50005", "50011", "50013", "50026", "50030", "50035", "50061", "50062", "50100",
 				"50101", "50103", "50104", "50106", "50107", "50110"},
 		}, 200, 400, 401, 403), `{"code":"0"`),
 		Login: d.login(okxLogin),

@@ -19,7 +19,7 @@ func OpenAI() Profile {
 			body := bytes.ToLower(a.Body())
 			for _, text := range []string{"ip not authorized", "ip_not_authorized", "must be a member of an organization"} {
 				if bytes.Contains(body, []byte(text)) {
-					return transport.Silent
+					return transport.Inconclusive
 				}
 			}
 		}

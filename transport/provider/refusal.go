@@ -17,7 +17,7 @@ import (
 // read, and of those no more than [transport.MaxPeek]. Whatever is not listed is
 // decided as [transport.RFC6750] does.
 //
-// List what is not about the key as well, as [transport.Silent]: with a status of
+// List what is not about the key as well, as [transport.Inconclusive]: with a status of
 // 401 it would count as a refusal else, and with 200 as an acceptance.
 func Codes(path string, verdicts map[transport.Verdict][]string, statuses ...int) transport.Classifier {
 	names, meaning := strings.Split(path, "."), newTexts(verdicts)

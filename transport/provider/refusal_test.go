@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	passed    = transport.Passed
-	refused   = transport.Refused
-	unapplied = transport.RefusedUnapplied
-	doubtful  = transport.Doubtful
-	clock     = transport.Clock
-	silent    = transport.Silent
+	passed       = transport.Passed
+	refused      = transport.Refused
+	unapplied    = transport.RefusedUnapplied
+	ambiguous    = transport.Ambiguous
+	clock        = transport.ClockSkew
+	inconclusive = transport.Inconclusive
 )
 
 type answer struct {
@@ -49,10 +49,10 @@ var refusals = map[string]struct {
 	"binance": {provider.Binance().Classifier, join(
 		codes(401, `{"code":%s,"msg":"x"}`, unapplied, "-2014"),
 		codes(400, `{"code":%s,"msg":"x"}`, unapplied, "-1022"),
-		codes(401, `{"code":%s,"msg":"x"}`, doubtful, "-2015"),
+		codes(401, `{"code":%s,"msg":"x"}`, ambiguous, "-2015"),
 		codes(400, `{"code":%s,"msg":"x"}`, clock, "-1021"),
 		codes(429, `{"code":%s,"msg":"x"}`, passed, "-1003", "-1015"),
-		codes(400, `{"code":%s,"msg":"x"}`, silent, "-1003", "-1006", "-1007", "-1008", "-1015"),
+		codes(400, `{"code":%s,"msg":"x"}`, inconclusive, "-1003", "-1006", "-1007", "-1008", "-1015"),
 		codes(400, `{"code":%s,"msg":"x"}`, passed, "-1100", "-2010"),
 		codes(500, `{"code":%s,"msg":"x"}`, passed, "-1006", "-1007", "-2014"),
 		[]answer{{401, "", refused}, {403, "<html>", passed}, {418, "", passed}, {503, "", passed}, {200, `{"code":-2014}`, passed}},
@@ -62,9 +62,9 @@ var refusals = map[string]struct {
 		codes(200, `{"error":["WGeneral:Warning","%s"]}`, unapplied, "EAPI:Invalid key"),
 		codes(200, ` { "error" : [ "%s" ] , "result" : {} }`, unapplied, "EAPI:Invalid key"),
 		codes(200, `{"error":["%s"]}`, clock, "EAPI:Invalid nonce"),
-		codes(200, `{"error":["%s"]}`, silent, "EGeneral:Permission denied", "EAPI:Rate limit exceeded", "EGeneral:Temporary lockout",
+		codes(200, `{"error":["%s"]}`, inconclusive, "EGeneral:Permission denied", "EAPI:Rate limit exceeded", "EGeneral:Temporary lockout",
 			"EService:Unavailable", "EService:Busy", "EService:Market in cancel_only mode", "EGeneral:Internal error", "EAuth:Account temporary disabled"),
-		codes(200, `{"error":["WGeneral:Warning","%s"]}`, silent, "EService:Busy"),
+		codes(200, `{"error":["WGeneral:Warning","%s"]}`, inconclusive, "EService:Busy"),
 		codes(200, `{"error":["%s"]}`, passed, "EOrder:Rate limit exceeded", "EOrder:Insufficient funds", "EQuery:Unknown asset pair",
 			"EGeneral:Invalid arguments:volume", "WGeneral:Warning"),
 		[]answer{
@@ -75,8 +75,8 @@ var refusals = map[string]struct {
 	"okx": {provider.OKX().Classifier, join(
 		codes(401, `{"msg":"x","code":"%s"}`, unapplied, "50111", "50113", "50105", "50114", "50119"),
 		codes(401, `{"msg":"x","code":"%s"}`, clock, "50102", "50112"),
-		codes(401, `{"msg":"x","code":"%s"}`, silent, "50110", "50103", "50104", "50106", "50107", "50101", "50100", "50011", "50061"),
-		codes(200, `{"msg":"x","code":"%s"}`, silent, "50011", "50030", "50061", "50062"),
+		codes(401, `{"msg":"x","code":"%s"}`, inconclusive, "50110", "50103", "50104", "50106", "50107", "50101", "50100", "50011", "50061"),
+		codes(200, `{"msg":"x","code":"%s"}`, inconclusive, "50011", "50030", "50061", "50062"),
 		codes(200, `{"code":"%s","data":[{"sCode":"51008"}],"msg":""}`, passed, "0", "1", "2", "51000"),
 		codes(429, `{"msg":"x","code":"%s"}`, passed, "50011", "50061"),
 		[]answer{{401, "", refused}, {500, "", passed}},
@@ -85,7 +85,7 @@ var refusals = map[string]struct {
 		codes(200, `{"retCode":%s,"retMsg":"x"}`, unapplied, "10003", "10004", "10007", "33004"),
 		codes(401, `{"retCode":%s,"retMsg":"x"}`, unapplied, "10003"),
 		codes(200, `{"retCode":%s,"retMsg":"x"}`, clock, "10002"),
-		codes(200, `{"retCode":%s,"retMsg":"x"}`, silent, "10000", "10005", "10006", "10008", "10009", "10010", "10016", "10018", "10024",
+		codes(200, `{"retCode":%s,"retMsg":"x"}`, inconclusive, "10000", "10005", "10006", "10008", "10009", "10010", "10016", "10018", "10024",
 			"10027", "10028", "10029", "10429"),
 		codes(200, `{"retCode":%s,"retMsg":"x"}`, passed, "0", "10001", "110001"),
 		[]answer{{401, "", refused}, {403, `{"retCode":10003}`, passed}, {429, "", passed}, {502, "", passed}},
@@ -94,28 +94,28 @@ var refusals = map[string]struct {
 		codes(401, `{"code":"%s","msg":"x"}`, unapplied, "400003", "400004", "400005"),
 		codes(401, `{"code":"%s","msg":"x"}`, clock, "400002"),
 		codes(401, `{"code":"%s","msg":"x"}`, unapplied, "400008", "400009"),
-		codes(401, `{"code":"%s","msg":"x"}`, silent, "400001", "400006", "400007", "400010", "411100"),
+		codes(401, `{"code":"%s","msg":"x"}`, inconclusive, "400001", "400006", "400007", "400010", "411100"),
 		[]answer{{401, "", refused}, {429, `{"code":"400003"}`, passed}},
 	)},
 	"gemini": {provider.Gemini().Classifier, join(
 		codes(400, `{"result":"error","reason":"%s","message":"x"}`, unapplied, "InvalidSignature", "InvalidApiKey"),
 		codes(400, `{"result":"error","reason":"%s","message":"x"}`, clock, "InvalidNonce"),
-		codes(403, `{"result":"error","reason":"%s","message":"x"}`, silent, "MissingRole"),
-		codes(400, `{"result":"error","reason":"%s","message":"x"}`, silent, "RateLimit", "RateLimited", "Maintenance"),
+		codes(403, `{"result":"error","reason":"%s","message":"x"}`, inconclusive, "MissingRole"),
+		codes(400, `{"result":"error","reason":"%s","message":"x"}`, inconclusive, "RateLimit", "RateLimited", "Maintenance"),
 		[]answer{{400, `{"reason":"InvalidPrice"}`, passed}, {429, "", passed}},
 	)},
 	"bitfinex": {provider.Bitfinex().Classifier, join(
 		codes(500, `["error",10100,"%s"]`, unapplied, "apikey: invalid", "apikey: digest invalid"),
-		codes(500, `["error",10100,%s`, doubtful, `"apikey: permissions"]`, `""]`, `null]`, `7]`),
+		codes(500, `["error",10100,%s`, ambiguous, `"apikey: permissions"]`, `""]`, `null]`, `7]`),
 		codes(500, `["error",%s,"x"]`, clock, "10114"),
-		codes(500, `["error",%s,"x"]`, silent, "10001", "11010", "20060"),
+		codes(500, `["error",%s,"x"]`, inconclusive, "10001", "11010", "20060"),
 		[]answer{{500, "Internal Server Error", passed}, {200, `["error",10100,"x"]`, passed}, {502, "", passed}},
 	)},
 	"deribit": {provider.Deribit().Classifier, join(
 		codes(400, `{"jsonrpc":"2.0","error":{"message":"%s","code":1},"testnet":false}`, unapplied, "invalid_credentials", "invalid_token",
 			"unauthorized", "token_revoked", "authorization_required"),
-		codes(401, `{"error":{"message":"%s","code":1}}`, silent, "forbidden", "insufficient_scope", "too_many_requests", "tfa_required"),
-		codes(400, `{"error":{"message":"%s","code":13004}}`, silent, "forbidden", "insufficient_scope", "too_many_requests", "tfa_required",
+		codes(401, `{"error":{"message":"%s","code":1}}`, inconclusive, "forbidden", "insufficient_scope", "too_many_requests", "tfa_required"),
+		codes(400, `{"error":{"message":"%s","code":13004}}`, inconclusive, "forbidden", "insufficient_scope", "too_many_requests", "tfa_required",
 			"retry", "system_maintenance", "settlement_in_progress"),
 		codes(400, `{"error":{"message":"%s","code":10009}}`, passed, "not_enough_funds"),
 	)},
@@ -127,12 +127,12 @@ var refusals = map[string]struct {
 	"gate": {provider.Gate().Classifier, join(
 		codes(401, `{"label":"%s","message":"x"}`, unapplied, "INVALID_KEY", "INVALID_CREDENTIALS", "AUTHENTICATION_FAILED", "INVALID_SIGNATURE"),
 		codes(403, `{"label":"%s","message":"x"}`, clock, "REQUEST_EXPIRED"),
-		codes(401, `{"label":"%s","message":"x"}`, silent, "IP_FORBIDDEN", "READ_ONLY", "FORBIDDEN", "ACCOUNT_LOCKED", "TOO_MANY_REQUESTS"),
+		codes(401, `{"label":"%s","message":"x"}`, inconclusive, "IP_FORBIDDEN", "READ_ONLY", "FORBIDDEN", "ACCOUNT_LOCKED", "TOO_MANY_REQUESTS"),
 	)},
 	"coinbaseexchange": {provider.CoinbaseExchange().Classifier, join(
 		codes(401, `{"message":"%s"}`, unapplied, "Invalid API Key", "invalid signature", "Invalid Passphrase"),
 		codes(400, `{"message":"%s"}`, clock, "request timestamp expired"),
-		codes(401, `{"message":"%s"}`, silent, "IP does not match IP whitelist"),
+		codes(401, `{"message":"%s"}`, inconclusive, "IP does not match IP whitelist"),
 		[]answer{{403, `{"message":"Invalid API Key"}`, passed}, {429, "", passed}},
 	)},
 	"github": {provider.GitHub().Classifier, []answer{
@@ -144,8 +144,8 @@ var refusals = map[string]struct {
 	}},
 	"openai": {provider.OpenAI().Classifier, []answer{
 		{401, `{"error":{"code":"invalid_api_key"}}`, refused}, {401, `{"error":{"message":"Incorrect API key provided"}}`, refused},
-		{401, `{"error":{"message":"IP not authorized"}}`, silent},
-		{401, `{"error":{"message":"You must be a member of an organization to use the API"}}`, silent},
+		{401, `{"error":{"message":"IP not authorized"}}`, inconclusive},
+		{401, `{"error":{"message":"You must be a member of an organization to use the API"}}`, inconclusive},
 		{403, "", passed}, {429, "", passed},
 	}},
 	"anthropic": {provider.Anthropic().Classifier, []answer{
@@ -158,10 +158,10 @@ var refusals = map[string]struct {
 	}},
 	"slack": {provider.Slack().Classifier, join(
 		codes(200, `{"ok":false,"error":"%s"}`, unapplied, "token_revoked", "token_expired", "account_inactive"),
-		codes(200, `{"ok":false,"error":"%s"}`, doubtful, "invalid_auth", "not_authed"),
+		codes(200, `{"ok":false,"error":"%s"}`, ambiguous, "invalid_auth", "not_authed"),
 		codes(401, `{"ok":false,"error":"%s"}`, unapplied, "token_revoked"),
-		codes(200, `{"ok":false,"error":"%s","needed":"chat:write","provided":"identify"}`, silent, "missing_scope"),
-		codes(200, `{"ok":false,"error":"%s"}`, silent, "ratelimited", "access_denied", "accesslimited", "not_allowed_token_type",
+		codes(200, `{"ok":false,"error":"%s","needed":"chat:write","provided":"identify"}`, inconclusive, "missing_scope"),
+		codes(200, `{"ok":false,"error":"%s"}`, inconclusive, "ratelimited", "access_denied", "accesslimited", "not_allowed_token_type",
 			"team_access_not_granted", "org_login_required", "service_unavailable", "internal_error", "fatal_error", "invalid_arguments", "unknown_method"),
 		codes(200, `{"ok":false,"error":"%s"}`, passed, "channel_not_found", "is_archived", "msg_too_long"),
 		[]answer{
@@ -170,11 +170,11 @@ var refusals = map[string]struct {
 		},
 	)},
 	"datadog": {provider.Datadog("").Classifier, join(
-		codes(403, `{"errors":["%s"]}`, doubtful, "Forbidden", "Authentication error"),
-		codes(403, `{"status":"error","code":403,"errors":["%s"],"statuspage":"http://status.datadoghq.com"}`, doubtful, "Forbidden"),
-		codes(403, `{"errors":[{"status":"403","title":"%s","detail":"x"}]}`, doubtful, "Forbidden"),
-		codes(403, `{"errors":["%s"]}`, silent, "Failed permission authorization checks", "This API does not support scoped app keys"),
-		codes(403, `{"errors":["Forbidden","%s"]}`, silent, "Failed permission authorization checks"),
+		codes(403, `{"errors":["%s"]}`, ambiguous, "Forbidden", "Authentication error"),
+		codes(403, `{"status":"error","code":403,"errors":["%s"],"statuspage":"http://status.datadoghq.com"}`, ambiguous, "Forbidden"),
+		codes(403, `{"errors":[{"status":"403","title":"%s","detail":"x"}]}`, ambiguous, "Forbidden"),
+		codes(403, `{"errors":["%s"]}`, inconclusive, "Failed permission authorization checks", "This API does not support scoped app keys"),
+		codes(403, `{"errors":["Forbidden","%s"]}`, inconclusive, "Failed permission authorization checks"),
 		[]answer{
 			{401, `{"errors":["Unauthorized"]}`, refused}, {403, "<html>", passed}, {403, "", passed}, {403, `{"errors":[]}`, passed},
 			{400, `{"errors":["Forbidden"]}`, passed}, {200, `{"errors":["Forbidden"]}`, passed}, {202, `{"status":"ok"}`, passed},
@@ -182,9 +182,9 @@ var refusals = map[string]struct {
 	)},
 	"alpaca": {provider.Alpaca().Classifier, join(
 		codes(401, `{"code":40110000,"message":"%s"}`, refused, "unauthorized.", "unauthorized", "request is not authorized"),
-		codes(401, `{"code":40110000,"message":"%s"}`, silent, "token is not authorized for this scope"),
-		codes(403, `{"message":"%s"}`, doubtful, "forbidden.", "forbidden"),
-		codes(403, `{"message":"%s"}`, silent, "subscription does not permit querying recent SIP data"),
+		codes(401, `{"code":40110000,"message":"%s"}`, inconclusive, "token is not authorized for this scope"),
+		codes(403, `{"message":"%s"}`, ambiguous, "forbidden.", "forbidden"),
+		codes(403, `{"message":"%s"}`, inconclusive, "subscription does not permit querying recent SIP data"),
 		codes(403, `{"code":40310000,"message":"%s"}`, passed, "insufficient buying power", "account is restricted"),
 		[]answer{{401, "", refused}, {403, "", passed}, {422, `{"message":"forbidden."}`, passed}, {200, `{"message":"forbidden."}`, passed}},
 	)},
@@ -198,18 +198,18 @@ var refusals = map[string]struct {
 		codes(200, `{"data":{"a":1,"b":null},"errors":[{"path":["b"],"extensions":{"code":"%s"}}]}`, refused, "UNAUTHENTICATED"),
 		codes(200, `{"errors":[{"extensions":{"code":"%s"}}],"data":{"a":`, refused, "UNAUTHENTICATED"),
 		codes(200, `{"errors":[{"extensions":{"code":"%s"}},{"mess`, refused, "UNAUTHENTICATED"), // cut off: there may be data
-		codes(200, `{"errors":[{"extensions":{"code":"%s"}}]}`, doubtful, "access-denied"),
-		codes(200, `{"errors":[{"extensions":{"code":"%s"}}],"data":null}`, silent, "access-denied"),
+		codes(200, `{"errors":[{"extensions":{"code":"%s"}}]}`, ambiguous, "access-denied"),
+		codes(200, `{"errors":[{"extensions":{"code":"%s"}}],"data":null}`, inconclusive, "access-denied"),
 		codes(200, `{"errors":[{"extensions":{"code":"access-denied"}},{"extensions":{"code":"%s"}}]}`, unapplied, "UNAUTHENTICATED"),
-		codes(200, `{"errors":[{"extensions":{"code":"%s"}}]}`, silent, "FORBIDDEN", "ACCESS_DENIED", "RATE_LIMITED", "INTERNAL_SERVER_ERROR",
+		codes(200, `{"errors":[{"extensions":{"code":"%s"}}]}`, inconclusive, "FORBIDDEN", "ACCESS_DENIED", "RATE_LIMITED", "INTERNAL_SERVER_ERROR",
 			"GRAPHQL_VALIDATION_FAILED", "validation-failed"),
-		codes(400, `{"errors":[{"extensions":{"code":"%s"}}]}`, silent, "GRAPHQL_VALIDATION_FAILED"),
+		codes(400, `{"errors":[{"extensions":{"code":"%s"}}]}`, inconclusive, "GRAPHQL_VALIDATION_FAILED"),
 		codes(401, `{"errors":[{"message":"%s"}]}`, refused, "Bad credentials"),
 		[]answer{
 			{200, `{"data":{"createUser":{"errors":[{"extensions":{"code":"UNAUTHENTICATED"}}]}}}`, passed}, {200, `{"data":{"a":1}}`, passed},
 			{200, `{"errors":[],"data":{"a":1}}`, passed}, {200, `{"errors":null,"data":{"a":1}}`, passed}, {200, `{"errors":"none","data":{}}`, passed},
-			{200, `{"errors":["text"]}`, silent}, {200, `{"errors":[{"extensions":"UNAUTHENTICATED"}]}`, silent}, {200, "", silent},
-			{200, `["errors",{"code":"UNAUTHENTICATED"}]`, silent}, {403, `{"message":"x"}`, passed}, {401, "", refused}, {500, "", passed},
+			{200, `{"errors":["text"]}`, inconclusive}, {200, `{"errors":[{"extensions":"UNAUTHENTICATED"}]}`, inconclusive}, {200, "", inconclusive},
+			{200, `["errors",{"code":"UNAUTHENTICATED"}]`, inconclusive}, {403, `{"message":"x"}`, passed}, {401, "", refused}, {500, "", passed},
 		},
 	)},
 	"tokenmetrics": {provider.TokenMetrics("").Classifier, []answer{{401, "", refused}, {403, "", passed}, {429, "", passed}}},

@@ -104,7 +104,7 @@ func apis() map[string]api {
 }
 
 // drill sends POSTs while keys rotate: the source first, and the server first with
-// the old key out at once, where told says that a refusal is one without a doubt.
+// the old key out at once, where told says that a refusal is not ambiguous.
 func drill(t *testing.T, a api, told bool) (sent, failed, orders int64) {
 	t.Helper()
 	const workers, rotations, each = 6, 8, 10
@@ -209,7 +209,7 @@ func TestPostsThroughRotationsOfEachAPI(t *testing.T) {
 
 // Nor where a refusal may be about something else, as long as the key before is good
 // until the new one is. F67, F120
-func TestDoubtfulPostsThroughRotations(t *testing.T) {
+func TestAmbiguousPostsThroughRotations(t *testing.T) {
 	all := apis()
 	for name, refusal := range map[string]mockapi.Refusal{
 		"slack, form":     {Status: 200, Body: `{"ok":false,"error":"invalid_auth"}`},

@@ -224,7 +224,7 @@ func TestLearnClock(t *testing.T) {
 	} {
 		p := provider.Bybit(at(local), provider.LearnClock())
 		answer := transport.NewAnswer(200, http.Header{"Date": {c.date}}, []byte(`{"retCode":10002}`))
-		if p.Classifier(answer) != transport.Clock {
+		if p.Classifier(answer) != transport.ClockSkew {
 			t.Fatal("not a clock refusal")
 		}
 		for range 2 { // a second request, refused at the same time, learns the same

@@ -42,8 +42,8 @@ func Slack() Profile {
 // slackCodes are the errors that all methods have in common.
 var slackCodes = unless(Codes("error", map[transport.Verdict][]string{
 	transport.RefusedUnapplied: {"token_revoked", "token_expired", "account_inactive"},
-	transport.Doubtful:         {"invalid_auth", "not_authed"},
-	transport.Silent: {
+	transport.Ambiguous:        {"invalid_auth", "not_authed"},
+	transport.Inconclusive: {
 		// The token is good, but not for this, here or now.
 		"missing_scope", "no_permission", "not_allowed_token_type", "access_denied", "accesslimited", "ekm_access_denied",
 		"enterprise_is_restricted", "org_login_required", "team_access_not_granted", "team_added_to_org", "two_factor_setup_required",
@@ -59,7 +59,7 @@ func slackAnswer(a *transport.Answer) transport.Verdict {
 	if a.Status == http.StatusOK {
 		switch t := a.Header.Get("Content-Type"); {
 		case strings.HasPrefix(t, "text/html"):
-			return transport.Silent
+			return transport.Inconclusive
 		case t != "" && !isJSON(t): // a file
 			return transport.Passed
 		}

@@ -131,7 +131,7 @@ func TestSlackNamesItsCredentials(t *testing.T) {
 // A file is no answer of the Web API's, and a page is none of either. F120
 func TestSlackFiles(t *testing.T) {
 	for contentType, want := range map[string]transport.Verdict{
-		"image/png": passed, "text/plain": passed, "text/html; charset=utf-8": silent, "application/json; charset=utf-8": unapplied, "": unapplied,
+		"image/png": passed, "text/plain": passed, "text/html; charset=utf-8": inconclusive, "application/json; charset=utf-8": unapplied, "": unapplied,
 	} {
 		a := transport.NewAnswer(200, http.Header{"Content-Type": {contentType}}, []byte(`{"ok":false,"error":"token_revoked"}`))
 		if got := provider.Slack().Classifier(a); got != want {

@@ -13,7 +13,7 @@ import (
 // Classifier reads AWS's refusals, which come with 400, 401 or 403 and name the
 // error in a header, in JSON or in XML. A signature is checked before a request
 // is carried out, so what is refused for the key may be sent again, whatever it is.
-// S3 answers a HEAD with the status alone: 400 and 403 are transport.Doubtful then.
+// S3 answers a HEAD with the status alone: 400 and 403 are transport.Ambiguous then.
 //
 // https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -23,7 +23,7 @@ func Classifier(a *transport.Answer) transport.Verdict {
 	}
 	name := code(a)
 	if _, throttled := retry.DefaultThrottleErrorCodes[name]; throttled {
-		return transport.Silent
+		return transport.Inconclusive
 	}
 	switch name {
 	case "InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException", "ExpiredToken", "ExpiredTokenException",
@@ -32,17 +32,17 @@ func Classifier(a *transport.Answer) transport.Verdict {
 	case "SignatureDoesNotMatch", "InvalidSignatureException":
 		// The JSON and query APIs have no code of its own for a time that is off.
 		if bytes.Contains(a.Body(), []byte("Signature expired")) || bytes.Contains(a.Body(), []byte("Signature not yet current")) {
-			return transport.Clock
+			return transport.ClockSkew
 		}
 		return transport.RefusedUnapplied
 	case "RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture":
-		return transport.Clock
+		return transport.ClockSkew
 	case "":
 		if a.Header.Get("X-Amz-Request-Id") != "" && len(a.Body()) == 0 {
-			return transport.Doubtful // S3's answer to a HEAD, which does not say what was wrong
+			return transport.Ambiguous // S3's answer to a HEAD, which does not say what was wrong
 		}
 	case "AccessDenied", "AccessDeniedException", "ServiceUnavailable", "InternalFailure", "OptInRequired", "NotAuthorized":
-		return transport.Silent
+		return transport.Inconclusive
 	}
 	// So EC2's 401 for a key that it does not know, AuthFailure, is a refusal too.
 	return transport.RFC6750(a)

@@ -19,13 +19,13 @@ func TestClassifier(t *testing.T) {
 		"InvalidSignatureException":   transport.RefusedUnapplied,
 		"ExpiredToken":                transport.RefusedUnapplied,
 		"ExpiredTokenException":       transport.RefusedUnapplied,
-		"RequestTimeTooSkewed":        transport.Clock,
-		"RequestExpired":              transport.Clock,
-		"AccessDenied":                transport.Silent,
-		"AccessDeniedException":       transport.Silent,
-		"Throttling":                  transport.Silent,
-		"ThrottlingException":         transport.Silent,
-		"SlowDown":                    transport.Silent,
+		"RequestTimeTooSkewed":        transport.ClockSkew,
+		"RequestExpired":              transport.ClockSkew,
+		"AccessDenied":                transport.Inconclusive,
+		"AccessDeniedException":       transport.Inconclusive,
+		"Throttling":                  transport.Inconclusive,
+		"ThrottlingException":         transport.Inconclusive,
+		"SlowDown":                    transport.Inconclusive,
 		"ValidationException":         transport.Passed,
 	} {
 		for form, answer := range map[string]*transport.Answer{
@@ -44,11 +44,11 @@ func TestClassifier(t *testing.T) {
 		want   transport.Verdict
 	}{
 		"expired in its message": {transport.NewAnswer(403, nil, []byte(
-			`{"__type":"InvalidSignatureException","message":"Signature expired: 20261123T120000Z is now earlier than 20261123T121000Z"}`)), transport.Clock},
+			`{"__type":"InvalidSignatureException","message":"Signature expired: 20261123T120000Z is now earlier than 20261123T121000Z"}`)), transport.ClockSkew},
 		"too early in its message": {transport.NewAnswer(403, nil, []byte(
-			`<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>Signature not yet current: 2026</Message></Error></ErrorResponse>`)), transport.Clock},
+			`<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>Signature not yet current: 2026</Message></Error></ErrorResponse>`)), transport.ClockSkew},
 		"too early, in JSON without a type": {transport.NewAnswer(400, nil, []byte(
-			`{"message":"Signature not yet current: 20261123T121000Z is still later than 20261123T120000Z","code":"InvalidSignatureException"}`)), transport.Clock},
+			`{"message":"Signature not yet current: 20261123T121000Z is still later than 20261123T120000Z","code":"InvalidSignatureException"}`)), transport.ClockSkew},
 		"code in JSON":   {transport.NewAnswer(400, nil, []byte(`{"code":"UnrecognizedClientException"}`)), transport.RefusedUnapplied},
 		"401, unlisted":  {transport.NewAnswer(401, nil, []byte(`<Response><Errors><Error><Code>AuthFailure</Code></Error></Errors></Response>`)), transport.Refused},
 		"403, unlisted":  {transport.NewAnswer(403, nil, []byte(`<Error><Code>AuthFailure</Code></Error>`)), transport.Passed},
@@ -88,7 +88,7 @@ func FuzzClassifier(f *testing.F) {
 func TestAnswersToHead(t *testing.T) {
 	ofS3 := http.Header{"X-Amz-Request-Id": {"4442587FB7D0A2F9"}}
 	for status, want := range map[int]transport.Verdict{
-		400: transport.Doubtful, 403: transport.Doubtful, 404: transport.Passed, 412: transport.Passed, 503: transport.Passed,
+		400: transport.Ambiguous, 403: transport.Ambiguous, 404: transport.Passed, 412: transport.Passed, 503: transport.Passed,
 	} {
 		if got := sigv4.Classifier(transport.NewAnswer(status, ofS3, nil)); got != want {
 			t.Errorf("%d: %v, want %v", status, got, want)

@@ -77,7 +77,7 @@ type exchange struct {
 	a          ring.Attempt
 	begun      bool // a is an attempt; before, and where the SDK does not sign, there is none
 	repeatable bool
-	refused    bool // the attempt before was, without a doubt
+	refused    bool // the attempt before was, and not ambiguously
 }
 
 type exchangeKey struct{}
@@ -187,22 +187,22 @@ func (x *exchange) again(ctx context.Context, req *smithyhttp.Request, a *transp
 	case transport.Passed:
 		x.passed(a.Status)
 		return false
-	case transport.Silent, transport.Clock: // the SDK corrects its clock, and tries again
+	case transport.Inconclusive, transport.ClockSkew: // the SDK corrects its clock, and tries again
 		x.a.Unknown()
 		return false
 	}
-	doubtful := v == transport.Doubtful
+	ambiguous := v == transport.Ambiguous
 	may := transport.Replayable(req.Request, &http.Response{StatusCode: a.Status, Header: a.Header}, v)
 	if !may || ctx.Err() != nil || req.RewindStream() != nil {
-		if doubtful || ctx.Err() != nil {
+		if ambiguous || ctx.Err() != nil {
 			x.a.Unknown()
 		} else {
 			x.a.Refused()
 		}
 		return false
 	}
-	x.refused = !doubtful
-	return x.a.Next(ctx, doubtful)
+	x.refused = !ambiguous
+	return x.a.Next(ctx, ambiguous)
 }
 
 // passed tells the ring that the answer is no refusal. A success says that the key was

@@ -23,7 +23,7 @@ func bitvavo(opts ...provider.Option) provider.Profile {
 		}.Scheme(opts...),
 		Classifier: provider.Codes("errorCode", map[transport.Verdict][]string{
 			transport.RefusedUnapplied: {"305", "309"},
-			transport.Clock:            {"304"},
+			transport.ClockSkew:        {"304"},
 		}, 403),
 	}
 }

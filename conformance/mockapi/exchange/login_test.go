@@ -159,8 +159,8 @@ func (b *trader) login(t *testing.T, p provider.Profile) string {
 			t.Fatal(err)
 		}
 		switch verdict := p.Classifier(transport.NewAnswer(resp.StatusCode, resp.Header, body)); verdict {
-		case transport.RefusedUnapplied, transport.Doubtful:
-			ok = attempt.Next(t.Context(), verdict == transport.Doubtful)
+		case transport.RefusedUnapplied, transport.Ambiguous:
+			ok = attempt.Next(t.Context(), verdict == transport.Ambiguous)
 		default:
 			attempt.Accepted()
 			return resp.Header.Get(mockapi.VersionHeader)

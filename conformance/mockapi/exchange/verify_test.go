@@ -132,7 +132,7 @@ func refused(t *testing.T, b *trader) {
 		t.Fatal(err)
 	}
 	verdict := profiles[b.Name()]().Classifier(transport.NewAnswer(resp.StatusCode, resp.Header, body))
-	if verdict != transport.RefusedUnapplied && verdict != transport.Doubtful {
+	if verdict != transport.RefusedUnapplied && verdict != transport.Ambiguous {
 		t.Errorf("verdict %v of %d %s", verdict, resp.StatusCode, body)
 	}
 	log := b.api.Requests()
