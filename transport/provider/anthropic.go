@@ -11,7 +11,8 @@ import "github.com/rollingkeys/rollingkeys/transport"
 //
 // https://docs.anthropic.com/en/api/errors
 func Anthropic() Profile {
-	p := plain("anthropic", anthropicScheme{transport.Header("x-api-key")}, "https://api.anthropic.com")
+	p := Generic(anthropicScheme{transport.Header("x-api-key")}, "https://api.anthropic.com")
+	p.Name = "anthropic"
 	p.Slow = true
 	return p
 }

@@ -3,14 +3,13 @@ package provider
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
@@ -39,43 +38,38 @@ import (
 //
 // https://developers.binance.com/docs/binance-spot-api-docs/rest-api/request-security
 func Binance(opts ...Option) Profile {
-	d := newScheme(Signing{
-		Name: "binance", Hash: sha256.New, Encode: Hex, RSA: true, Ed25519: true,
+	p := Signing{
+		Name: "binance", Hash: sha256.New, Encode: hex.AppendEncode, RSA: true, Ed25519: true,
 		Traits:   transport.Traits{NeedsKey: func(req *http.Request) bool { return !binancePublic(req.URL.Path) }},
 		Replaces: []string{"timestamp", "signature"},
 		Message:  []Part{binanceMessage},
 		After:    binanceSignature,
 		Headers:  []Header{{"X-MBX-APIKEY", ID}},
-	}, opts)
-	return Profile{
-		Name: d.Name, Scheme: d,
-		Origins: []string{
-			"https://api.binance.com", "https://api-gcp.binance.com", "https://api1.binance.com", "https://api2.binance.com",
-			"https://api3.binance.com", "https://api4.binance.com", "https://fapi.binance.com", "https://dapi.binance.com",
-		},
-		// https://developers.binance.com/docs/binance-spot-api-docs/errors
-		Classifier: Codes("code", map[transport.Verdict][]string{
-			transport.RefusedUnapplied: {"-2014", "-1022"},
-			transport.Ambiguous:        {"-2015"}, // the key, the address or the permission
-			transport.ClockSkew:        {"-1021"},
-			transport.Inconclusive:     {"-1000", "-1001", "-1003", "-1006", "-1007", "-1008", "-1015", "-1016"},
-		}, 400, 401),
-		Login: d.login(binanceLogin),
+		Login:    binanceLogin,
+	}.Profile(opts...)
+	p.Origins = []string{
+		"https://api.binance.com", "https://api-gcp.binance.com", "https://api1.binance.com", "https://api2.binance.com",
+		"https://api3.binance.com", "https://api4.binance.com", "https://fapi.binance.com", "https://dapi.binance.com",
 	}
+	// https://developers.binance.com/docs/binance-spot-api-docs/errors
+	p.Classifier = Codes("code", map[transport.Verdict][]string{
+		transport.RefusedUnapplied: {"-2014", "-1022"},
+		transport.Ambiguous:        {"-2015"}, // the key, the address or the permission
+		transport.ClockSkew:        {"-1021"},
+		transport.Inconclusive:     {"-1000", "-1001", "-1003", "-1006", "-1007", "-1008", "-1015", "-1016"},
+	}, 400, 401)
+	return p
 }
 
 // binanceMessage is the query and the body with nothing between them, as
 // Binance takes them, and the timestamp at the end of whichever is the last.
 func binanceMessage(dst []byte, c *Call) []byte {
-	body := c.Body()
-	if len(body) > 0 && !isForm(c.Request) {
-		c.fail(errNotForm)
-	}
+	body := c.Form()
 	dst = Query(dst, c)
 	inQuery, signed := binanceParams(dst)
 	inBody, signedBody := binanceParams(body)
 	if signed || signedBody {
-		c.fail(errors.New("the request has a signature already"))
+		c.Fail(errors.New("the request has a signature already"))
 	}
 	dst = append(dst, body...)
 	if !inQuery && !inBody {
@@ -112,19 +106,27 @@ func binanceSignature(c *Call) error {
 	if binanceUnsigned(c.Request.URL.Path) {
 		return nil
 	}
-	c.message = append(c.message, "&signature="...)
-	if c.signer.private {
-		c.message = append(c.message, url.QueryEscape(string(c.signature))...)
-	} else {
-		c.message = append(c.message, c.signature...)
-	}
 	if len(c.Body()) == 0 {
-		c.SetQuery(string(c.message))
+		c.SetQuery(c.Value(binanceSigned))
 		return nil
 	}
-	setType(c.Request, formType)
-	c.SetBody(bytes.Clone(c.message[len(c.Request.URL.RawQuery):]))
+	signed := binanceSigned(nil, c)
+	c.SetBody(signed[len(c.Request.URL.RawQuery):], "application/x-www-form-urlencoded")
 	return nil
+}
+
+// binanceSigned is the message and its signature, which is in base64 if the key is a
+// private one.
+func binanceSigned(dst []byte, c *Call) []byte {
+	dst = append(Message(dst, c), "&signature="...)
+	from := len(dst)
+	dst = Signature(dst, c)
+	for _, special := range []byte("+/=") {
+		if bytes.IndexByte(dst[from:], special) >= 0 {
+			return append(dst[:from], url.QueryEscape(string(dst[from:]))...)
+		}
+	}
+	return dst
 }
 
 // binancePublic reports whether an endpoint's security type is NONE.
@@ -167,14 +169,9 @@ func binanceUnsigned(path string) bool {
 // binanceLogin is session.logon. What is signed are its parameters, sorted by
 // name, as a query.
 // https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/authentication-requests
-func binanceLogin(s *signer, now time.Time) ([]byte, error) {
-	if !s.ed25519 {
-		return nil, fmt.Errorf("provider: binance: %w: session.logon takes Ed25519 keys only", source.ErrUnusable)
-	}
-	ts := now.UnixMilli()
-	signature, err := s.text("apiKey=" + s.id + "&timestamp=" + strconv.FormatInt(ts, 10))
-	if err != nil {
-		return nil, err
+func binanceLogin(c *Call) ([]byte, error) {
+	if c.Value(Algorithm) != "EdDSA" {
+		return nil, fmt.Errorf("%w: session.logon takes Ed25519 keys only", source.ErrUnusable)
 	}
 	type params struct {
 		APIKey    string `json:"apiKey"`
@@ -185,5 +182,5 @@ func binanceLogin(s *signer, now time.Time) ([]byte, error) {
 		ID     string `json:"id"`
 		Method string `json:"method"`
 		Params params `json:"params"`
-	}{"login", "session.logon", params{s.id, signature, ts}})
+	}{"login", "session.logon", params{c.Value(ID), c.Value(Signed(Text("apiKey="), ID, Text("&timestamp="), Millis)), c.Time.UnixMilli()}})
 }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"crypto/sha512"
+	"encoding/hex"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/transport"
@@ -13,17 +14,15 @@ import (
 //
 // https://docs.bitfinex.com/docs/rest-auth
 func Bitfinex(opts ...Option) Profile {
-	return Profile{
-		Name: "bitfinex",
-		Scheme: Signing{
-			Name: "bitfinex", Hash: sha512.New384, Encode: Hex, NonceUnit: time.Microsecond,
-			Traits:  transport.Traits{Sequential: true},
-			Message: []Part{Text("/api"), Path, Nonce, Body},
-			Headers: []Header{{"bfx-nonce", Nonce}, {"bfx-apikey", ID}, {"bfx-signature", Signature}},
-		}.Scheme(opts...),
-		Classifier: bitfinexRefusal,
-		Origins:    []string{"https://api.bitfinex.com"},
-	}
+	p := Signing{
+		Name: "bitfinex", Hash: sha512.New384, Encode: hex.AppendEncode, NonceUnit: time.Microsecond,
+		Traits:  transport.Traits{Sequential: true},
+		Message: []Part{Text("/api"), Path, Nonce, Body},
+		Headers: []Header{{"bfx-nonce", Nonce}, {"bfx-apikey", ID}, {"bfx-signature", Signature}},
+	}.Profile(opts...)
+	p.Origins = []string{"https://api.bitfinex.com"}
+	p.Classifier = bitfinexRefusal
+	return p
 }
 
 // An error is ["error", code, message].
@@ -41,7 +40,7 @@ func bitfinexRefusal(a *transport.Answer) transport.Verdict {
 	if verdict != transport.RefusedUnapplied {
 		return verdict
 	}
-	switch lookup(a.Body(), "2") {
+	switch Lookup(a.Body(), "2") {
 	case "apikey: invalid", "apikey: digest invalid":
 		return verdict
 	}

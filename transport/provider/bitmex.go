@@ -2,6 +2,7 @@ package provider
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/transport"
@@ -12,18 +13,15 @@ import (
 // https://www.bitmex.com/app/apiKeysUsage
 func BitMEX(opts ...Option) Profile {
 	expires := Expires(30 * time.Second)
-	return Profile{
-		Name: "bitmex",
-		Scheme: Signing{
-			Name: "bitmex", Hash: sha256.New, Encode: Hex,
-			Message: []Part{Method, Target, expires, Body},
-			Headers: []Header{{"api-expires", expires}, {"api-key", ID}, {"api-signature", Signature}},
-		}.Scheme(opts...),
-		Classifier: Codes("error.message", map[transport.Verdict][]string{
-			transport.RefusedUnapplied: {"Invalid API Key.", "Signature not valid."},
-			transport.ClockSkew:        {"This request has expired*"},
-		}, 400, 401),
-		Origins: []string{"https://www.bitmex.com"},
-		Lockout: true,
-	}
+	p := Signing{
+		Name: "bitmex", Hash: sha256.New, Encode: hex.AppendEncode,
+		Message: []Part{Method, Target, expires, Body},
+		Headers: []Header{{"api-expires", expires}, {"api-key", ID}, {"api-signature", Signature}},
+	}.Profile(opts...)
+	p.Origins, p.Lockout = []string{"https://www.bitmex.com"}, true
+	p.Classifier = Codes("error.message", map[transport.Verdict][]string{
+		transport.RefusedUnapplied: {"Invalid API Key.", "Signature not valid."},
+		transport.ClockSkew:        {"This request has expired*"},
+	}, 400, 401)
+	return p
 }

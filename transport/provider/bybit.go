@@ -2,6 +2,7 @@ package provider
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -19,8 +20,8 @@ const bybitWindow = "X-Bapi-Recv-Window"
 // https://bybit-exchange.github.io/docs/v5/guide
 func Bybit(opts ...Option) Profile {
 	window := []string{"5000"}
-	d := newScheme(Signing{
-		Name: "bybit", Hash: sha256.New, Encode: Hex, RSA: true,
+	p := Signing{
+		Name: "bybit", Hash: sha256.New, Encode: hex.AppendEncode, RSA: true,
 		Before: func(c *Call) error {
 			if c.Request.Header.Get(bybitWindow) == "" {
 				c.Request.Header[bybitWindow] = window
@@ -29,20 +30,18 @@ func Bybit(opts ...Option) Profile {
 		},
 		Message: []Part{Millis, ID, bybitReceive, bybitPayload},
 		Headers: []Header{{"X-BAPI-API-KEY", ID}, {"X-BAPI-TIMESTAMP", Millis}, {"X-BAPI-SIGN", Signature}},
-	}, opts)
-	return Profile{
-		Name: d.Name, Scheme: d,
-		Origins: []string{"https://api.bybit.com", "https://api.bytick.com"},
-		// https://bybit-exchange.github.io/docs/v5/error. Most come with status 200.
-		Classifier: unless(Codes("retCode", map[transport.Verdict][]string{
-			transport.RefusedUnapplied: {"10003", "10004", "10007", "33004"},
-			transport.ClockSkew:        {"10002"},
-			// Rates, permissions, addresses, bans, and servers that are busy.
-			transport.Inconclusive: {"10000", "10005", "10006", "10008", "10009", "10010", "10016", "10018", "10019", "10024", "10027",
-				"10028", "10029", "10429"},
-		}, 200, 401), `{"retCode":0,`),
-		Login: d.login(bybitLogin),
-	}
+		Login:   bybitLogin,
+	}.Profile(opts...)
+	p.Origins = []string{"https://api.bybit.com", "https://api.bytick.com"}
+	// https://bybit-exchange.github.io/docs/v5/error. Most come with status 200.
+	p.Classifier = Codes("retCode", map[transport.Verdict][]string{
+		transport.RefusedUnapplied: {"10003", "10004", "10007", "33004"},
+		transport.ClockSkew:        {"10002"},
+		// Rates, permissions, addresses, bans, and servers that are busy.
+		transport.Inconclusive: {"10000", "10005", "10006", "10008", "10009", "10010", "10016", "10018", "10019", "10024", "10027",
+			"10028", "10029", "10429"},
+	}, 200, 401)
+	return p
 }
 
 func bybitReceive(dst []byte, c *Call) []byte {
@@ -59,14 +58,10 @@ func bybitPayload(dst []byte, c *Call) []byte {
 
 // bybitLogin signs the time until which the login is good.
 // https://bybit-exchange.github.io/docs/v5/ws/connect
-func bybitLogin(s *signer, now time.Time) ([]byte, error) {
-	expires := now.Add(10 * time.Second).UnixMilli()
-	signature, err := s.text("GET/realtime" + strconv.FormatInt(expires, 10))
-	if err != nil {
-		return nil, err
-	}
+func bybitLogin(c *Call) ([]byte, error) {
+	expires := c.Time.Add(10 * time.Second).UnixMilli()
 	return json.Marshal(struct {
 		Op   string `json:"op"`
 		Args []any  `json:"args"`
-	}{"auth", []any{s.id, expires, signature}})
+	}{"auth", []any{c.Value(ID), expires, c.Value(Signed(Text("GET/realtime" + strconv.FormatInt(expires, 10))))}})
 }

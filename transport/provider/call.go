@@ -22,11 +22,13 @@ type Call struct {
 	body      []byte
 	gotBody   bool
 	nonce     uint64
+	random    []byte // nil: nobody has asked
 	message   []byte
 	signature []byte
-	scratch   []byte
+	headers   []byte   // their values, one after the other
+	ends      []int    // of those
+	text      []byte   // room for Value; nil: it is taken
 	sum       [64]byte // room for a MAC
-	ends      []int
 	err       error
 }
 
@@ -40,11 +42,31 @@ func newCall(s *signer, req *http.Request) *Call {
 
 func (c *Call) release() {
 	const keep = 64 << 10 // a large body's room is not kept
-	if cap(c.message)+cap(c.scratch)+cap(c.signature) > keep {
+	if cap(c.message)+cap(c.headers)+cap(c.signature)+cap(c.text) > keep {
 		return
 	}
-	*c = Call{message: c.message[:0], signature: c.signature[:0], scratch: c.scratch[:0], ends: c.ends[:0]}
+	*c = Call{message: c.message[:0], signature: c.signature[:0], headers: c.headers[:0], text: c.text[:0], ends: c.ends[:0]}
 	calls.Put(c)
+}
+
+// Value returns what the parts append, one after the other, as text.
+func (c *Call) Value(parts ...Part) string {
+	room := c.text
+	c.text = nil // a part may ask for a value too
+	for _, part := range parts {
+		room = part(room, c)
+	}
+	text := string(room)
+	c.text = room[:0]
+	return text
+}
+
+// Fail ends the request with err, before anything is sent: parts, which return no error,
+// call it. The first error counts; nil is none.
+func (c *Call) Fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
 }
 
 // Body returns the request's body as it will be sent; it must not be changed.
@@ -55,18 +77,20 @@ func (c *Call) Body() []byte {
 		c.gotBody = true
 		body, err := transport.Body(c.Request)
 		c.body = body
-		c.fail(err)
+		c.Fail(err)
 	}
 	return c.body
 }
 
-// SetBody gives the request another body. It does nothing once signing has failed.
-func (c *Call) SetBody(data []byte) {
+// SetBody gives the request another body, and contentType as its Content-Type, unless
+// that is empty or the caller has set one. It does nothing once signing has failed.
+func (c *Call) SetBody(data []byte, contentType string) {
 	if c.err != nil {
 		return
 	}
 	c.body, c.gotBody = data, true
 	transport.SetBody(c.Request, data)
+	setType(c.Request, contentType)
 }
 
 // SetQuery gives the request another query.
@@ -76,32 +100,10 @@ func (c *Call) SetQuery(raw string) {
 	c.Request.URL = &u
 }
 
-// Message returns the string to sign, for After.
-func (c *Call) Message() []byte { return c.message }
-
-// Nonce returns the attempt's nonce. It grows strictly for each key id, across
-// goroutines, clients of the process and steps of the clock.
-func (c *Call) Nonce() uint64 {
-	if c.nonce == 0 {
-		// Before 1970 there is no nonce but the last one and one more.
-		c.nonce = c.signer.nonces.next(uint64(max(0, c.Time.UnixNano()/int64(c.signer.d.nonceUnit))))
-	}
-	return c.nonce
-}
-
-// Signature returns the signature, written as the API wants it, for After.
-func (c *Call) Signature() []byte { return c.signature }
-
-func (c *Call) fail(err error) {
-	if c.err == nil {
-		c.err = err
-	}
-}
-
 func (c *Call) sign() error {
 	d := c.signer.d
 	if d.Before != nil {
-		c.fail(d.Before(c))
+		c.Fail(d.Before(c))
 	}
 	for _, part := range d.Message {
 		c.message = part(c.message, c)
@@ -109,13 +111,15 @@ func (c *Call) sign() error {
 	if c.err != nil {
 		return c.err
 	}
-	sum, err := c.signer.compute(c.sum[:0], c.message)
-	if err != nil {
-		return err
+	if len(d.Message) > 0 {
+		sum, err := c.signer.sign(c.sum[:0], c.message)
+		if err != nil {
+			return err
+		}
+		c.signature = c.signer.encode(c.signature, sum)
 	}
-	c.signature = c.signer.encode(c.signature, sum)
 	if d.After != nil {
-		c.fail(d.After(c))
+		c.Fail(d.After(c))
 	}
 	if c.err == nil {
 		c.setHeaders()
@@ -131,13 +135,13 @@ func (c *Call) setHeaders() {
 	const kept = -1
 	differ := 0
 	for i, h := range d.Headers {
-		from := len(c.scratch)
-		c.scratch = h.Value(c.scratch, c)
-		if values := c.signer.kept[i].Load(); values != nil && string(c.scratch[from:]) == (*values)[0] {
-			c.scratch = c.scratch[:from]
+		from := len(c.headers)
+		c.headers = h.Value(c.headers, c)
+		if values := c.signer.kept[i].Load(); values != nil && string(c.headers[from:]) == (*values)[0] {
+			c.headers = c.headers[:from]
 			c.ends = append(c.ends, kept)
 		} else {
-			c.ends = append(c.ends, len(c.scratch))
+			c.ends = append(c.ends, len(c.headers))
 			differ++
 		}
 	}
@@ -147,7 +151,7 @@ func (c *Call) setHeaders() {
 	var text string
 	var values []string
 	if differ > 0 {
-		text, values = string(c.scratch), make([]string, 0, differ)
+		text, values = string(c.headers), make([]string, 0, differ)
 	}
 	from := 0
 	for i, end := range c.ends {

@@ -41,7 +41,7 @@ func datadogAnswer(a *transport.Answer) transport.Verdict {
 		return v
 	}
 	body := a.Body()
-	if cmp.Or(lookup(body, "errors", "0"), lookup(body, "errors", "0", "title"), lookup(body, "errors", "0", "detail")) == "" {
+	if cmp.Or(Lookup(body, "errors.0"), Lookup(body, "errors.0.title"), Lookup(body, "errors.0.detail")) == "" {
 		return transport.Passed // a firewall's, most likely
 	}
 	text := bytes.ToLower(body)

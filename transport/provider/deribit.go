@@ -2,12 +2,11 @@ package provider
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"path"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/rollingkeys/rollingkeys/transport"
 )
@@ -22,29 +21,26 @@ import (
 //
 // https://docs.deribit.com/articles/authentication
 func Deribit(opts ...Option) Profile {
-	d := newScheme(Signing{
-		Name: "deribit", Hash: sha256.New, Encode: Hex, NonceUnit: time.Microsecond,
-		Traits: transport.Traits{NotIdempotent: deribitEffect},
-		Message: []Part{
-			Millis, Text("\n"), deribitNonce, Text("\n"), Method, Text("\n"), Target, Text("\n"), Body, Text("\n"),
-		},
+	newline := Text("\n")
+	p := Signing{
+		Name: "deribit", Hash: sha256.New, Encode: hex.AppendEncode,
+		Traits:  transport.Traits{NotIdempotent: deribitEffect},
+		Message: []Part{Millis, newline, Nonce, newline, Method, newline, Target, newline, Body, newline},
 		Headers: []Header{{"Authorization", Join(
-			Text("deri-hmac-sha256 id="), ID, Text(",ts="), Millis, Text(",sig="), Signature, Text(",nonce="), deribitNonce)}},
-	}, opts)
-	return Profile{
-		Name: d.Name, Scheme: d,
-		Origins: []string{"https://www.deribit.com"},
-		// By message, as Deribit's own pages contradict each other on the numbers.
-		Classifier: Codes("error.message", map[transport.Verdict][]string{
-			transport.RefusedUnapplied: {"invalid_credentials", "invalid_token", "unauthorized", "token_revoked",
-				"authorization_required"},
-			// Those that are not about the key come with status 400 too.
-			transport.Inconclusive: {"forbidden", "insufficient_scope", "tfa_required", "too_many_requests",
-				"too_many_concurrent_requests", "retry", "settlement_in_progress", "system_maintenance",
-				"temporarily_unavailable", "unavailable", "matching_engine_queue_full", "timed_out", "internal_server_error"},
-		}, 400, 401, 403),
-		Login: d.login(deribitLogin),
-	}
+			Text("deri-hmac-sha256 id="), ID, Text(",ts="), Millis, Text(",sig="), Signature, Text(",nonce="), Nonce)}},
+		Login: deribitLogin,
+	}.Profile(opts...)
+	p.Origins = []string{"https://www.deribit.com"}
+	// By message, as Deribit's own pages contradict each other on the numbers.
+	p.Classifier = Codes("error.message", map[transport.Verdict][]string{
+		transport.RefusedUnapplied: {"invalid_credentials", "invalid_token", "unauthorized", "token_revoked",
+			"authorization_required"},
+		// Those that are not about the key come with status 400 too.
+		transport.Inconclusive: {"forbidden", "insufficient_scope", "tfa_required", "too_many_requests",
+			"too_many_concurrent_requests", "retry", "settlement_in_progress", "system_maintenance",
+			"temporarily_unavailable", "unavailable", "matching_engine_queue_full", "timed_out", "internal_server_error"},
+	}, 400, 401, 403)
+	return p
 }
 
 // deribitEffect reports whether the method in the path may do more than read.
@@ -52,24 +48,11 @@ func deribitEffect(req *http.Request) bool {
 	return !strings.HasPrefix(path.Base(req.URL.Path), "get_") && !strings.Contains(req.URL.Path, "/public/")
 }
 
-// deribitNonce is any text, used once.
-func deribitNonce(dst []byte, c *Call) []byte {
-	if inject := c.signer.d.nonce; inject != nil {
-		return append(dst, inject()...)
-	}
-	return strconv.AppendUint(dst, c.Nonce(), 36)
-}
-
 // deribitLogin is public/auth with a client signature over the time, the nonce
 // and the field "data", which is empty here.
 // https://docs.deribit.com/articles/authentication
-func deribitLogin(s *signer, now time.Time) ([]byte, error) {
-	ts := now.UnixMilli()
-	nonce := strconv.FormatUint(s.nonces.next(uint64(max(0, now.UnixMicro()))), 36)
-	signature, err := s.text(strconv.FormatInt(ts, 10) + "\n" + nonce + "\n")
-	if err != nil {
-		return nil, err
-	}
+func deribitLogin(c *Call) ([]byte, error) {
+	newline := Text("\n")
 	type params struct {
 		GrantType string `json:"grant_type"`
 		ClientID  string `json:"client_id"`
@@ -83,5 +66,6 @@ func deribitLogin(s *signer, now time.Time) ([]byte, error) {
 		ID      int    `json:"id"`
 		Method  string `json:"method"`
 		Params  params `json:"params"`
-	}{"2.0", 1, "public/auth", params{"client_signature", s.id, ts, signature, nonce, ""}})
+	}{"2.0", 1, "public/auth", params{"client_signature", c.Value(ID), c.Time.UnixMilli(),
+		c.Value(Signed(Millis, newline, Nonce, newline)), c.Value(Nonce), ""}})
 }

@@ -93,6 +93,10 @@
 //
 // # Adding an exchange
 //
-// A [Signing] is a description: the hash, the parts of the message in their order,
-// the headers. [Codes] is a classifier by error code. See the example of Signing.
+// A [Signing] is a description: the hash or the kinds of private key, the parts of the
+// message in their order, the headers, the login. [Signing.Profile] makes a profile of
+// it, and [Codes] a classifier by error code. The profiles of this package use nothing
+// that is not exported, so that the file of one that is close to yours can be copied and
+// changed: okx.go for headers, kraken.go for a nonce in the body, binance.go for the
+// query, coinbasecdp.go for a token. See the example of Signing.
 package provider

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"strings"
@@ -13,24 +14,22 @@ import (
 
 // Acme is an exchange that this package does not have.
 func Acme(opts ...provider.Option) provider.Profile {
-	return provider.Profile{
-		Name: "acme",
-		Scheme: provider.Signing{
-			Name: "acme", Hash: sha256.New, Encode: provider.Hex,
-			Message: []provider.Part{provider.Millis, provider.Method, provider.Target, provider.Body},
-			Headers: []provider.Header{
-				{Name: "ACME-KEY", Value: provider.ID},
-				{Name: "ACME-TIME", Value: provider.Millis},
-				{Name: "ACME-SIGN", Value: provider.Signature},
-			},
-		}.Scheme(opts...),
-		Classifier: provider.Codes("error.code", map[transport.Verdict][]string{
-			transport.RefusedUnapplied: {"bad_key", "bad_signature"},
-			transport.ClockSkew:        {"bad_time"},
-			transport.Inconclusive:     {"rate_limit"},
-		}, 400, 401),
-		Origins: []string{"https://api.acme.example"},
-	}
+	p := provider.Signing{
+		Name: "acme", Hash: sha256.New, Encode: hex.AppendEncode,
+		Message: []provider.Part{provider.Millis, provider.Method, provider.Target, provider.Body},
+		Headers: []provider.Header{
+			{Name: "ACME-KEY", Value: provider.ID},
+			{Name: "ACME-TIME", Value: provider.Millis},
+			{Name: "ACME-SIGN", Value: provider.Signature},
+		},
+	}.Profile(opts...)
+	p.Origins = []string{"https://api.acme.example"}
+	p.Classifier = provider.Codes("error.code", map[transport.Verdict][]string{
+		transport.RefusedUnapplied: {"bad_key", "bad_signature"},
+		transport.ClockSkew:        {"bad_time"},
+		transport.Inconclusive:     {"rate_limit"},
+	}, 400, 401)
+	return p
 }
 
 // A new exchange is a description.

@@ -1,10 +1,12 @@
 package provider
 
 import (
+	"bytes"
 	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/transport"
@@ -18,54 +20,42 @@ import (
 //
 // https://docs.gemini.com/rest-api/#private-api-invocation
 func Gemini(opts ...Option) Profile {
-	return Profile{
-		Name: "gemini",
-		Scheme: Signing{
-			Name: "gemini", Hash: sha512.New384, Encode: Hex, NonceUnit: time.Millisecond,
-			Traits:  transport.Traits{Sequential: true},
-			Message: []Part{geminiPayload},
-			After: func(c *Call) error {
-				c.SetBody(nil)
-				c.Request.Header["Content-Type"] = []string{"text/plain"}
-				return nil
-			},
-			Headers: []Header{
-				{"X-GEMINI-APIKEY", ID}, {"X-GEMINI-SIGNATURE", Signature},
-				{"X-GEMINI-PAYLOAD", func(dst []byte, c *Call) []byte { return append(dst, c.Message()...) }},
-			},
-		}.Scheme(opts...),
-		Classifier: Codes("reason", map[transport.Verdict][]string{
-			transport.RefusedUnapplied: {"InvalidSignature", "InvalidApiKey"},
-			transport.ClockSkew:        {"InvalidNonce"},
-			transport.Inconclusive:     {"MissingRole", "RateLimit*", "Maintenance", "System"},
-		}, 400, 401, 403),
-		Origins: []string{"https://api.gemini.com"},
-	}
+	p := Signing{
+		Name: "gemini", Hash: sha512.New384, Encode: hex.AppendEncode, NonceUnit: time.Millisecond,
+		Traits:  transport.Traits{Sequential: true},
+		Before:  geminiFields,
+		Message: []Part{func(dst []byte, c *Call) []byte { return base64.StdEncoding.AppendEncode(dst, c.Body()) }},
+		After: func(c *Call) error {
+			c.SetBody(nil, "")
+			c.Request.Header["Content-Type"] = []string{"text/plain"}
+			return nil
+		},
+		Headers: []Header{{"X-GEMINI-APIKEY", ID}, {"X-GEMINI-SIGNATURE", Signature}, {"X-GEMINI-PAYLOAD", Message}},
+	}.Profile(opts...)
+	p.Origins = []string{"https://api.gemini.com"}
+	p.Classifier = Codes("reason", map[transport.Verdict][]string{
+		transport.RefusedUnapplied: {"InvalidSignature", "InvalidApiKey"},
+		transport.ClockSkew:        {"InvalidNonce"},
+		transport.Inconclusive:     {"MissingRole", "RateLimit*", "Maintenance", "System"},
+	}, 400, 401, 403)
+	return p
 }
 
-// geminiPayload is the object in base64.
-func geminiPayload(dst []byte, c *Call) []byte {
-	body := c.Body()
-	if len(body) == 0 {
-		body = []byte("{}")
+// geminiFields adds the two fields to the object.
+func geminiFields(c *Call) error {
+	switch body := bytes.TrimSpace(c.Body()); {
+	case len(body) == 0:
+		c.SetBody([]byte("{}"), "application/json")
+	case body[0] != '{':
+		return errors.New("the body is not a JSON object")
 	}
-	if !isObject(body) {
-		c.fail(errors.New("the body is not a JSON object"))
-		return dst
-	}
-	var fields string
-	if lookup(body, "request") == "" {
-		target, _ := json.Marshal(string(Target(nil, c)))
-		fields = `"request":` + string(target)
-	}
-	if lookup(body, "nonce") == "" {
-		if fields != "" {
-			fields += ","
-		}
-		fields += `"nonce":` + strconv.FormatUint(c.Nonce(), 10)
-	}
-	if fields != "" {
-		body = prepend(body, fields)
-	}
-	return Base64(dst, body)
+	c.AddField("nonce", Nonce)
+	c.AddField("request", geminiRequest) // ahead of the nonce
+	return nil
+}
+
+// geminiRequest is the request's target as JSON.
+func geminiRequest(dst []byte, c *Call) []byte {
+	target, _ := json.Marshal(c.Value(Target))
+	return append(dst, target...)
 }

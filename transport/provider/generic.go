@@ -9,10 +9,3 @@ func Generic(scheme transport.Scheme, origins ...string) Profile {
 		Name: "generic", Scheme: scheme, Classifier: transport.RFC6750, Origins: origins,
 	}
 }
-
-// plain is a Generic with a name.
-func plain(name string, scheme transport.Scheme, origins ...string) Profile {
-	p := Generic(scheme, origins...)
-	p.Name = name
-	return p
-}

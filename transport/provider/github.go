@@ -7,7 +7,8 @@ import "github.com/rollingkeys/rollingkeys/transport"
 //
 // https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api
 func GitHub() Profile {
-	p := plain("github", transport.Bearer(), "https://api.github.com", "https://uploads.github.com")
+	p := Generic(transport.Bearer(), "https://api.github.com", "https://uploads.github.com")
+	p.Name = "github"
 	p.Lockout = true
 	return p
 }

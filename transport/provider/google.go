@@ -14,7 +14,8 @@ import (
 //
 // https://cloud.google.com/docs/authentication/api-keys-use
 func Google(origins ...string) Profile {
-	p := plain("google", googleScheme{transport.Header("X-Goog-Api-Key")}, origins...)
+	p := Generic(googleScheme{transport.Header("X-Goog-Api-Key")}, origins...)
+	p.Name = "google"
 	p.Classifier = func(a *transport.Answer) transport.Verdict {
 		if a.Status == http.StatusBadRequest && bytes.Contains(a.Body(), []byte(`"API_KEY_INVALID"`)) {
 			return transport.RefusedUnapplied

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,90 +23,44 @@ import (
 //
 // https://docs.kraken.com/api/docs/guides/spot-rest-auth
 func Kraken(opts ...Option) Profile {
-	return Profile{
-		Name: "kraken",
-		Scheme: Signing{
-			Name: "kraken", Hash: sha512.New, Decode: base64.StdEncoding.DecodeString, Encode: Base64,
-			NonceUnit: time.Millisecond,
-			Traits: transport.Traits{
-				Sequential: true,
-				NeedsKey:   func(req *http.Request) bool { return strings.Contains(req.URL.Path, "/private/") },
-			},
-			Replaces: []string{"nonce"},
-			Before:   krakenNonce,
-			Message:  []Part{Path, krakenDigest},
-			Headers:  []Header{{"API-Key", ID}, {"API-Sign", Signature}},
-		}.Scheme(opts...),
-		Classifier: krakenRefusal,
-		Origins:    []string{"https://api.kraken.com"},
-		Lockout:    true,
-	}
+	p := Signing{
+		Name: "kraken", Hash: sha512.New, Decode: base64.StdEncoding.DecodeString, Encode: base64.StdEncoding.AppendEncode,
+		NonceUnit: time.Millisecond,
+		Traits: transport.Traits{
+			Sequential: true,
+			NeedsKey:   func(req *http.Request) bool { return strings.Contains(req.URL.Path, "/private/") },
+		},
+		Replaces: []string{"nonce"},
+		Before:   krakenNonce,
+		Message:  []Part{Path, krakenDigest},
+		Headers:  []Header{{"API-Key", ID}, {"API-Sign", Signature}},
+	}.Profile(opts...)
+	p.Origins, p.Lockout = []string{"https://api.kraken.com"}, true
+	// Kraken puts its refusals in answers with status 200; warnings may come before the
+	// error. https://docs.kraken.com/api/docs/guides/spot-errors
+	// What the categories mean: https://support.kraken.com/articles/360001491786-api-error-messages
+	// An error about the order or the query says that the key is good.
+	p.Classifier = Codes("error.*", map[transport.Verdict][]string{
+		transport.RefusedUnapplied: {"EAPI:Invalid key", "EAPI:Invalid signature"},
+		transport.ClockSkew:        {"EAPI:Invalid nonce"},
+		transport.Passed:           {"EOrder:*", "EQuery:*", "ETrade:*", "EFunding:*", "EGeneral:Invalid arguments*"},
+		transport.Inconclusive:     {"E*"},
+	}, 200)
+	return p
 }
 
 func krakenNonce(c *Call) error {
 	if c.Request.Method != http.MethodPost {
 		return errors.New("private requests are sent with POST")
 	}
-	body := c.Body()
-	nonce := func() string { return strconv.FormatUint(c.Nonce(), 10) }
-	if isObject(body) {
-		if lookup(body, "nonce") == "" {
-			body = prepend(body, `"nonce":`+nonce())
-			c.SetBody(body)
-		}
-		setType(c.Request, "application/json")
-		return nil
-	}
-	if !isForm(c.Request) {
-		return errors.New("the body is neither a form nor a JSON object")
-	}
-	if _, ok := param(body, "nonce"); !ok {
-		field := "nonce=" + nonce()
-		if len(body) > 0 {
-			field += "&"
-		}
-		c.SetBody(append([]byte(field), body...))
-	}
-	setType(c.Request, formType)
+	c.AddField("nonce", Nonce)
 	return nil
 }
 
 // krakenDigest is SHA-256 over the nonce and the body.
 func krakenDigest(dst []byte, c *Call) []byte {
-	body := c.Body()
-	var nonce string
-	if isObject(body) {
-		nonce = lookup(body, "nonce")
-	} else {
-		value, _ := param(body, "nonce")
-		nonce = string(value)
-	}
 	h := sha256.New()
-	h.Write([]byte(nonce))
-	h.Write(body)
+	h.Write([]byte(c.Field("nonce")))
+	h.Write(c.Body())
 	return h.Sum(dst)
 }
-
-// What the categories mean: https://support.kraken.com/articles/360001491786-api-error-messages
-// An error about the order or the query says that the key is good.
-var krakenErrors = newTexts(map[transport.Verdict][]string{
-	transport.RefusedUnapplied: {"EAPI:Invalid key", "EAPI:Invalid signature"},
-	transport.ClockSkew:        {"EAPI:Invalid nonce"},
-	transport.Passed:           {"EOrder:*", "EQuery:*", "ETrade:*", "EFunding:*", "EGeneral:Invalid arguments*"},
-	transport.Inconclusive:     {"E*"},
-})
-
-// krakenRefusal reads the list of errors in answers with status 200, where
-// Kraken puts its refusals. https://docs.kraken.com/api/docs/guides/spot-errors
-var krakenRefusal = unless(func(a *transport.Answer) transport.Verdict {
-	if a.Status != http.StatusOK {
-		return transport.RFC6750(a)
-	}
-	body := a.Body()
-	for i := range 4 { // warnings may come before the error
-		if verdict, ok := krakenErrors.verdict(lookup(body, "error", strconv.Itoa(i))); ok {
-			return verdict
-		}
-	}
-	return transport.Passed
-}, `{"error":[]`)

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 
 	"github.com/rollingkeys/rollingkeys/transport"
 )
@@ -17,28 +18,26 @@ const kucoinVersion = "Kc-Api-Key-Version"
 // https://www.kucoin.com/docs-new/authentication
 func KuCoin(opts ...Option) Profile {
 	version := []string{"3"}
-	return Profile{
-		Name: "kucoin",
-		Scheme: Signing{
-			Name: "kucoin", Hash: sha256.New, Encode: Base64, Extra: []string{"passphrase"},
-			Before: func(c *Call) error {
-				if c.Request.Header.Get(kucoinVersion) == "" {
-					c.Request.Header[kucoinVersion] = version
-				}
-				return nil
-			},
-			Message: []Part{Millis, Method, decodedTarget, Body},
-			Headers: []Header{
-				{"KC-API-KEY", ID}, {"KC-API-SIGN", Signature}, {"KC-API-TIMESTAMP", Millis},
-				{"KC-API-PASSPHRASE", Signed(Extra("passphrase"))},
-			},
-		}.Scheme(opts...),
-		Classifier: Codes("code", map[transport.Verdict][]string{
-			// 400008 and 400009 are about the key's version.
-			transport.RefusedUnapplied: {"400003", "400004", "400005", "400008", "400009"},
-			transport.ClockSkew:        {"400002"},
-			transport.Inconclusive:     {"400001", "400006", "400007", "400010", "411100", "429000"},
-		}, 400, 401, 403),
-		Origins: []string{"https://api.kucoin.com", "https://api-futures.kucoin.com"},
-	}
+	p := Signing{
+		Name: "kucoin", Hash: sha256.New, Encode: base64.StdEncoding.AppendEncode, Extra: []string{"passphrase"},
+		Before: func(c *Call) error {
+			if c.Request.Header.Get(kucoinVersion) == "" {
+				c.Request.Header[kucoinVersion] = version
+			}
+			return nil
+		},
+		Message: []Part{Millis, Method, DecodedTarget, Body},
+		Headers: []Header{
+			{"KC-API-KEY", ID}, {"KC-API-SIGN", Signature}, {"KC-API-TIMESTAMP", Millis},
+			{"KC-API-PASSPHRASE", Signed(Extra("passphrase"))},
+		},
+	}.Profile(opts...)
+	p.Origins = []string{"https://api.kucoin.com", "https://api-futures.kucoin.com"}
+	p.Classifier = Codes("code", map[transport.Verdict][]string{
+		// 400008 and 400009 are about the key's version.
+		transport.RefusedUnapplied: {"400003", "400004", "400005", "400008", "400009"},
+		transport.ClockSkew:        {"400002"},
+		transport.Inconclusive:     {"400001", "400006", "400007", "400010", "411100", "429000"},
+	}, 400, 401, 403)
+	return p
 }

@@ -12,7 +12,8 @@ import (
 //
 // https://platform.openai.com/docs/guides/error-codes
 func OpenAI() Profile {
-	p := plain("openai", transport.Bearer(), "https://api.openai.com")
+	p := Generic(transport.Bearer(), "https://api.openai.com")
+	p.Name = "openai"
 	p.Slow = true
 	p.Classifier = func(a *transport.Answer) transport.Verdict {
 		if a.Status == http.StatusUnauthorized {

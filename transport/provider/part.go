@@ -1,7 +1,7 @@
 package provider
 
 import (
-	"encoding/base64"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"net/url"
@@ -9,18 +9,10 @@ import (
 	"time"
 )
 
-// A Part appends one part of a message, or of a header's value, to dst. Besides
-// those of this package any function will do.
+// A Part appends one part of a message, or of a header's value, to dst, and returns
+// the result. Besides those of this package any function will do; one that cannot append
+// its part calls [Call.Fail].
 type Part func(dst []byte, c *Call) []byte
-
-// An Encoding appends sum to dst as text.
-type Encoding func(dst, sum []byte) []byte
-
-// Hex writes lower-case hexadecimal.
-func Hex(dst, sum []byte) []byte { return hex.AppendEncode(dst, sum) }
-
-// Base64 writes standard base64 with padding (RFC 4648 section 4).
-func Base64(dst, sum []byte) []byte { return base64.StdEncoding.AppendEncode(dst, sum) }
 
 // Millis is the time in milliseconds since 1970.
 func Millis(dst []byte, c *Call) []byte { return strconv.AppendInt(dst, c.Time.UnixMilli(), 10) }
@@ -38,11 +30,37 @@ func Expires(d time.Duration) Part {
 	return func(dst []byte, c *Call) []byte { return strconv.AppendInt(dst, c.Time.Add(d).Unix(), 10) }
 }
 
-// Nonce is [Call.Nonce] in decimal.
-func Nonce(dst []byte, c *Call) []byte { return strconv.AppendUint(dst, c.Nonce(), 10) }
+// Nonce is a number that grows strictly for each key id, across goroutines, clients of
+// the process and steps of the clock: the time in [Signing.NonceUnit], or one more than
+// the nonce before. It is the same in all parts of an attempt.
+func Nonce(dst []byte, c *Call) []byte {
+	if c.nonce == 0 {
+		// Before 1970 there is no nonce but the last one and one more.
+		c.nonce = c.signer.nonces.next(uint64(max(0, c.Time.UnixNano()/int64(c.signer.d.nonceUnit))))
+	}
+	return strconv.AppendUint(dst, c.nonce, 10)
+}
+
+// Random are 16 random bytes in lower-case hexadecimal, the same in all parts of an
+// attempt, for APIs that take any text as a nonce, once.
+func Random(dst []byte, c *Call) []byte {
+	if c.random == nil {
+		c.random = make([]byte, 16)
+		rand.Read(c.random)
+	}
+	return hex.AppendEncode(dst, c.random)
+}
 
 // ID is the key's id.
 func ID(dst []byte, c *Call) []byte { return append(dst, c.signer.id...) }
+
+// Secret is the key's secret as it is.
+func Secret(dst []byte, c *Call) []byte { return append(dst, c.signer.secret.Expose()...) }
+
+// Extra is the named entry of source.Key.Extra.
+func Extra(name string) Part {
+	return func(dst []byte, c *Call) []byte { return append(dst, c.signer.extra[name].Expose()...) }
+}
 
 // Method is the request's method, in upper case as it is sent.
 func Method(dst []byte, c *Call) []byte {
@@ -64,55 +82,58 @@ func Target(dst []byte, c *Call) []byte {
 	return dst
 }
 
-// decodedPath is the path without its escapes.
-func decodedPath(dst []byte, c *Call) []byte {
+// Query is the query as it is sent, without "?".
+func Query(dst []byte, c *Call) []byte { return append(dst, c.Request.URL.RawQuery...) }
+
+// DecodedPath is [Path] without its escapes.
+func DecodedPath(dst []byte, c *Call) []byte {
 	if c.Request.URL.Path == "" {
 		return append(dst, '/')
 	}
 	return append(dst, c.Request.URL.Path...)
 }
 
-// decodedQuery is the query without its escapes, and with spaces for "+".
-func decodedQuery(dst []byte, c *Call) []byte {
+// DecodedQuery is [Query] without its escapes, and with spaces for "+".
+func DecodedQuery(dst []byte, c *Call) []byte {
 	query, err := url.QueryUnescape(c.Request.URL.RawQuery)
 	if err != nil {
-		c.fail(errors.New("the query has a broken escape"))
+		c.Fail(errors.New("the query has a broken escape"))
 	}
 	return append(dst, query...)
 }
 
-// decodedTarget is [Target] without escapes.
-func decodedTarget(dst []byte, c *Call) []byte {
-	dst = decodedPath(dst, c)
+// DecodedTarget is [Target] without its escapes, and with spaces for "+" in the query.
+func DecodedTarget(dst []byte, c *Call) []byte {
+	dst = DecodedPath(dst, c)
 	if u := c.Request.URL; u.RawQuery != "" || u.ForceQuery {
-		dst = decodedQuery(append(dst, '?'), c)
+		dst = DecodedQuery(append(dst, '?'), c)
 	}
 	return dst
 }
 
-// Query is the query as it is sent, without "?".
-func Query(dst []byte, c *Call) []byte { return append(dst, c.Request.URL.RawQuery...) }
-
 // Body is the body as it is sent, byte for byte.
 func Body(dst []byte, c *Call) []byte { return append(dst, c.Body()...) }
 
-// Signature is the signature of the message, for headers.
+// Message is the string to sign, for [Signing.After] and headers.
+func Message(dst []byte, c *Call) []byte { return append(dst, c.message...) }
+
+// Signature is the signature of the message, for [Signing.After] and headers. Without a
+// message it is empty.
 func Signature(dst []byte, c *Call) []byte { return append(dst, c.signature...) }
 
 // Text is s itself.
 func Text(s string) Part { return func(dst []byte, _ *Call) []byte { return append(dst, s...) } }
 
-// Extra is the named entry of source.Key.Extra.
-func Extra(name string) Part {
-	return func(dst []byte, c *Call) []byte { return append(dst, c.signer.extra[name].Expose()...) }
-}
+// Algorithm is the name of what the key signs with in JSON Web Signatures (RFC 7518
+// section 3.1, RFC 8037): HS256, HS384 or HS512, RS256, PS256, ES256 or EdDSA.
+func Algorithm(dst []byte, c *Call) []byte { return append(dst, c.signer.name...) }
 
 // Signed is the signature of the parts p by themselves.
 func Signed(p ...Part) Part {
 	message := Join(p...)
 	return func(dst []byte, c *Call) []byte {
-		sum, err := c.signer.compute(nil, message(nil, c))
-		c.fail(err)
+		sum, err := c.signer.sign(nil, message(nil, c))
+		c.Fail(err)
 		return c.signer.encode(dst, sum)
 	}
 }

@@ -51,7 +51,7 @@ func TestUnusableKeys(t *testing.T) {
 			t.Errorf("%s with a secret that is no base64: %v", name, err)
 		}
 	}
-	if _, err := (provider.Signing{}).Scheme().Prepare(pair("x")); !errors.Is(err, source.ErrUnusable) {
+	if _, err := (provider.Signing{}).Profile().Scheme.Prepare(pair("x")); !errors.Is(err, source.ErrUnusable) {
 		t.Errorf("zero Signing: %v", err) // F109
 	}
 }

@@ -6,36 +6,41 @@ import (
 	"hash"
 	"net/http"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
-	"github.com/rollingkeys/rollingkeys/transport/internal/mac"
 	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
 
 // A Signing describes how an API wants its requests signed: a message made of
-// parts, a MAC over it, and headers that carry the result.
+// parts, a signature over it, and headers that carry the result.
 //
-// For each attempt, Before, Message, the MAC, After and Headers come in
-// this order. Nothing of a Signing may be changed once [Signing.Scheme] was called.
+// For each attempt, Before, Message, the signature, After and Headers come in
+// this order. Nothing of a Signing may be changed once [Signing.Profile] was called.
 type Signing struct {
-	// Name is the API's name. It stands in errors, and APIs of one name share
-	// the nonces of a key.
+	// Name is the API's name in lower case. It stands in errors, and APIs of one name
+	// share the nonces of a key.
 	Name string
-	// Hash is the HMAC's hash, such as sha256.New.
+	// Hash is the HMAC's hash, such as sha256.New; nil where the API takes private keys
+	// alone.
 	Hash func() hash.Hash
 	// Decode turns a secret's text into the HMAC's key, e.g.
 	// base64.StdEncoding.DecodeString; nil takes the text as it is.
 	Decode func(string) ([]byte, error)
-	// Encode writes the signature: Hex or Base64.
-	Encode Encoding
-	// RSA and Ed25519 say which private keys the API takes in place of a shared
-	// secret, in PEM form: PKCS #8, or PKCS #1 for RSA. RSA signs with PKCS #1
-	// v1.5 and SHA-256. Such signatures are written in base64.
-	RSA, Ed25519 bool
+	// Encode appends the HMAC to dst as text, e.g. hex.AppendEncode. Other signatures
+	// are written in standard base64.
+	Encode func(dst, sum []byte) []byte
+	// RSA, RSAPSS, Ed25519 and ES256 say which private keys the API takes: RSA, which
+	// sign with SHA-256, and PKCS #1 v1.5 or, if RSAPSS is set, PSS with a salt of 32
+	// bytes; Ed25519; and ECDSA on P-256 with SHA-256, whose signature is r and s of 32
+	// bytes each (RFC 7518 section 3.4). A private key is a PEM block: PKCS #8, PKCS #1
+	// for RSA, or SEC 1 for ECDSA. Where Hash is nil, an Ed25519 key may be base64 of 32
+	// or 64 bytes.
+	RSA, RSAPSS, Ed25519, ES256 bool
 	// Extra names the entries of source.Key.Extra that a usable key has, such
 	// as "passphrase".
 	Extra []string
@@ -52,12 +57,16 @@ type Signing struct {
 	Replaces []string
 	// Before may change the request before it is signed, with the methods of Call.
 	Before func(*Call) error
-	// Message are the parts of the string to sign, one after the other.
+	// Message are the parts of the string to sign, one after the other. Without them
+	// nothing is signed but what [Signed] and [JWT] sign.
 	Message []Part
 	// After may change the request once the signature is known.
 	After func(*Call) error
 	// Headers are set on the request; their values may use [Signature].
 	Headers []Header
+	// Login returns the message of [Profile.Login]. Its Call has an empty request, and
+	// the parts of an attempt: time, nonce, signatures. Nil: there is no login.
+	Login func(*Call) ([]byte, error)
 }
 
 // A Header is one header of a signed request.
@@ -66,13 +75,20 @@ type Header struct {
 	Value Part
 }
 
-// Scheme returns the scheme that signs as s says. It keeps an unusable key from
-// ever becoming current: one without an id or a named extra, with characters
-// that no header could carry, with a secret that cannot be decoded, or with a
-// private key of another kind; the error wraps source.ErrUnusable. A request
-// whose body cannot be read twice is an error that wraps transport.ErrBody.
-func (s Signing) Scheme(opts ...Option) transport.Scheme {
-	return newScheme(s, opts)
+// Profile returns the API's name, its login, and the scheme that signs as s says. The
+// caller adds what else there is to know of the API.
+//
+// The scheme keeps an unusable key from ever becoming current: one without an id or a
+// named extra, with characters that no header could carry, with a secret that cannot be
+// decoded, or with a private key of another kind; the error wraps source.ErrUnusable. A
+// request whose body cannot be read twice is an error that wraps transport.ErrBody.
+func (s Signing) Profile(opts ...Option) Profile {
+	d := newScheme(s, opts)
+	p := Profile{Name: s.Name, Scheme: d}
+	if s.Login != nil {
+		p.Login = d.login
+	}
+	return p
 }
 
 type scheme struct {
@@ -88,7 +104,9 @@ func newScheme(s Signing, opts []Option) *scheme {
 		d.nonceUnit = time.Microsecond
 	}
 	for _, opt := range opts {
-		opt(&d.config)
+		if opt != nil {
+			opt(&d.config)
+		}
 	}
 	d.local = d.config.now
 	for _, h := range s.Headers {
@@ -150,50 +168,31 @@ func (d *scheme) strip(req *http.Request) error {
 // A signer signs under one version. What is secret of it lies behind functions
 // and source.Secret, where fmt cannot reach it (F93).
 type signer struct {
-	d       *scheme
-	id      string
-	extra   map[string]source.Secret
-	nonces  *counter
-	encode  Encoding
-	private bool                                      // signs with a private key,
-	ed25519 bool                                      // of this kind
-	compute func(dst, message []byte) ([]byte, error) // appends to dst
-	kept    []atomic.Pointer[[]string]                // by header: its value at the first attempt
+	algorithm
+	d      *scheme
+	id     string
+	secret source.Secret
+	extra  map[string]source.Secret
+	nonces *counter
+	kept   []atomic.Pointer[[]string] // by header: its value at the first attempt
 }
 
 func (d *scheme) prepare(key source.Key) (*signer, error) {
-	unusable := func(why string) (*signer, error) {
-		return nil, fmt.Errorf("provider: %s: %w: %s", d.Name, source.ErrUnusable, why)
-	}
+	fail := func(err error) (*signer, error) { return nil, fmt.Errorf("provider: %s: %w", d.Name, err) }
 	if !visible(key.ID) {
-		return unusable("its id is empty or not visible ASCII")
+		return fail(unusable("its id is empty or not visible ASCII"))
 	}
 	for _, name := range d.Extra {
 		if !visible(key.Extra[name].Expose()) {
-			return unusable("its " + name + " is missing or not visible ASCII")
+			return fail(unusable("its " + name + " is missing or not visible ASCII"))
 		}
 	}
-	s := &signer{d: d, id: key.ID, extra: key.Clone().Extra, nonces: counterFor(d.Name, key.ID), encode: d.Encode,
-		kept: make([]atomic.Pointer[[]string], len(d.Headers))}
-	if isPEM(key.Secret) {
-		// A private key under a scheme without any would sign as a shared secret,
-		// and be refused request by request.
-		var err error
-		if s.compute, s.ed25519, err = privateKey(key.Secret, d.RSA, d.Ed25519); err != nil {
-			return unusable(err.Error())
-		}
-		s.encode, s.private = Base64, true
-		return s, nil
-	}
-	if d.Hash == nil || d.Encode == nil {
-		return unusable("its scheme has no hash, or no encoding, for a shared secret")
-	}
-	m, err := mac.New(d.Hash, d.Decode, key.Secret)
+	a, err := d.algorithm(key.Secret)
 	if err != nil {
-		return nil, fmt.Errorf("provider: %s: %w", d.Name, err)
+		return fail(err)
 	}
-	s.compute = func(dst, message []byte) ([]byte, error) { return m.Append(dst, message), nil }
-	return s, nil
+	return &signer{algorithm: a, d: d, id: key.ID, secret: key.Secret, extra: key.Clone().Extra, nonces: counterFor(d.Name, key.ID),
+		kept: make([]atomic.Pointer[[]string], len(d.Headers))}, nil
 }
 
 // Sign signs one attempt.
@@ -206,24 +205,19 @@ func (s *signer) Sign(req *http.Request) error {
 	return nil
 }
 
-// text signs text and returns the signature, written as the API wants it.
-func (s *signer) text(text string) (string, error) {
-	sum, err := s.compute(nil, []byte(text))
+// login is Profile.Login.
+func (d *scheme) login(key source.Key) ([]byte, error) {
+	s, err := d.prepare(key)
 	if err != nil {
-		return "", fmt.Errorf("provider: %s: %w", s.d.Name, err)
+		return nil, err
 	}
-	return string(s.encode(nil, sum)), nil
-}
-
-// login returns the Profile.Login that message makes of a prepared key.
-func (d *scheme) login(message func(s *signer, now time.Time) ([]byte, error)) func(source.Key) ([]byte, error) {
-	return func(key source.Key) ([]byte, error) {
-		s, err := d.prepare(key)
-		if err != nil {
-			return nil, err
-		}
-		return message(s, d.clock.now())
+	c := newCall(s, &http.Request{URL: &url.URL{}, Header: http.Header{}})
+	defer c.release()
+	message, err := d.Login(c)
+	if c.Fail(err); c.err != nil {
+		return nil, fmt.Errorf("provider: %s: %w", d.Name, c.err)
 	}
+	return message, nil
 }
 
 // visible reports whether s is not empty and all visible ASCII.

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"net/http"
 	"path"
 	"slices"
@@ -40,7 +41,7 @@ func Slack() Profile {
 }
 
 // slackCodes are the errors that all methods have in common.
-var slackCodes = unless(Codes("error", map[transport.Verdict][]string{
+var slackCodes = Codes("error", map[transport.Verdict][]string{
 	transport.RefusedUnapplied: {"token_revoked", "token_expired", "account_inactive"},
 	transport.Ambiguous:        {"invalid_auth", "not_authed"},
 	transport.Inconclusive: {
@@ -53,14 +54,16 @@ var slackCodes = unless(Codes("error", map[transport.Verdict][]string{
 		"invalid_arg_name", "invalid_arguments", "invalid_array_arg", "invalid_charset", "invalid_form_data", "invalid_post_type",
 		"missing_post_type", "deprecated_endpoint", "method_deprecated", "unknown_method",
 	},
-}, 200, 401, 403), `{"ok":true`)
+}, 200, 401, 403)
 
 func slackAnswer(a *transport.Answer) transport.Verdict {
 	if a.Status == http.StatusOK {
 		switch t := a.Header.Get("Content-Type"); {
 		case strings.HasPrefix(t, "text/html"):
 			return transport.Inconclusive
-		case t != "" && !isJSON(t): // a file
+		case t != "" && !strings.HasPrefix(t, "application/json"): // a file
+			return transport.Passed
+		case bytes.HasPrefix(a.Body(), []byte(`{"ok":true`)): // without decoding all of it
 			return transport.Passed
 		}
 	}

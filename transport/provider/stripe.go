@@ -14,7 +14,9 @@ import (
 //
 // https://docs.stripe.com/api/authentication
 func Stripe() Profile {
-	return plain("stripe", transport.Bearer(), "https://api.stripe.com", "https://files.stripe.com")
+	p := Generic(transport.Bearer(), "https://api.stripe.com", "https://files.stripe.com")
+	p.Name = "stripe"
+	return p
 }
 
 // StripeBasic is [Stripe] with the key as the user name of HTTP Basic

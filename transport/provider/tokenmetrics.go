@@ -11,5 +11,7 @@ func TokenMetrics(header string) Profile {
 	if header == "" {
 		header = "x-api-key"
 	}
-	return plain("tokenmetrics", transport.Header(header), "https://api.tokenmetrics.com")
+	p := Generic(transport.Header(header), "https://api.tokenmetrics.com")
+	p.Name = "tokenmetrics"
+	return p
 }

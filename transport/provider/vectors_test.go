@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -114,10 +115,10 @@ func schemeOf(t *testing.T, v vector) (transport.Scheme, func(*http.Request) str
 		return provider.OKX(at(when)).Scheme, header("OK-ACCESS-SIGN")
 	case "kucoin-primitive":
 		return provider.Signing{
-			Name: "kucoin", Hash: sha256.New, Encode: provider.Base64,
+			Name: "kucoin", Hash: sha256.New, Encode: base64.StdEncoding.AppendEncode,
 			Message: []provider.Part{provider.Text(v.StringToSign)},
 			Headers: []provider.Header{{"KC-API-SIGN", provider.Signature}},
-		}.Scheme(), header("KC-API-SIGN")
+		}.Profile().Scheme, header("KC-API-SIGN")
 	case "kucoin-passphrase":
 		return provider.KuCoin().Scheme, header("KC-API-PASSPHRASE")
 	case "kucoin":
@@ -130,15 +131,19 @@ func schemeOf(t *testing.T, v vector) (transport.Scheme, func(*http.Request) str
 			return r.Header.Get("X-GEMINI-SIGNATURE")
 		}
 	case "deribit":
-		nonce := provider.WithNonce(func() string { return v.Nonce })
-		return provider.Deribit(millis(), nonce).Scheme, func(r *http.Request) string {
+		// The vector's nonce is no number: what the profile signs with one of its own has
+		// to be what is signed here, and with the vector's nonce the vector's.
+		signed := func(r *http.Request, nonce string) string {
+			return hmacHex(v.Secret, strings.Join([]string{v.Timestamp, nonce, r.Method, r.URL.RequestURI(), "", ""}, "\n"))
+		}
+		return provider.Deribit(millis()).Scheme, func(r *http.Request) string {
 			before := "deri-hmac-sha256 id=" + v.Key + ",ts=" + v.Timestamp + ",sig="
 			text, ok := strings.CutPrefix(r.Header.Get("Authorization"), before)
-			text, found := strings.CutSuffix(text, ",nonce="+v.Nonce)
-			if !ok || !found {
-				t.Error("Authorization has another form")
+			text, nonce, found := strings.Cut(text, ",nonce=")
+			if !ok || !found || text != signed(r, nonce) {
+				t.Error("Authorization has another form, or another signature")
 			}
-			return text
+			return signed(r, v.Nonce)
 		}
 	case "coinbase-exchange":
 		return provider.CoinbaseExchange(seconds(v.Timestamp, 0)).Scheme, header("CB-ACCESS-SIGN")

@@ -34,7 +34,7 @@ func everyProfile() map[string]provider.Profile {
 		"alpaca": provider.Alpaca(), "anthropic": provider.Anthropic(), "datadog": provider.Datadog(""), "github": provider.GitHub(),
 		"google": provider.Google(), "graphql": provider.GraphQL(transport.Bearer()), "openai": provider.OpenAI(), "slack": provider.Slack(),
 		"stripe": provider.Stripe(), "stripe basic": provider.StripeBasic(), "tokenmetrics": provider.TokenMetrics(""),
-		"generic": provider.Generic(transport.Query("key")),
+		"generic": provider.Generic(transport.Query("key")), "coinbasecdp": provider.CoinbaseCDP(),
 	}
 	for name, p := range profiles() {
 		all[name] = p
@@ -61,9 +61,12 @@ func TestWrappedSchemesKeepTheirTraits(t *testing.T) {
 	}
 }
 
-// wrappedKey is one that every scheme takes.
-func wrappedKey() source.Key {
+// wrappedKey is one that the profile's scheme takes.
+func wrappedKey(p provider.Profile) source.Key {
 	key := pair(base64Secret)
+	if p.Name == "coinbasecdp" {
+		key = pair(base64.StdEncoding.EncodeToString(ed25519Key()))
+	}
 	key.Version = "v1"
 	key.Extra["application-key"] = source.NewSecret("sentinel-application")
 	return key
@@ -71,7 +74,7 @@ func wrappedKey() source.Key {
 
 func wrappedTransport(t *testing.T, p provider.Profile, base http.RoundTripper, opts ...transport.Option) *transport.Transport {
 	t.Helper()
-	keys, err := ring.Keep(t.Context(), one{wrappedKey()}, ring.WithLogger(nil))
+	keys, err := ring.Keep(t.Context(), one{wrappedKey(p)}, ring.WithLogger(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

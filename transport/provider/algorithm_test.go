@@ -35,18 +35,25 @@ func pkcs8(t testing.TB, key any) string {
 	return pemText("PRIVATE KEY", data)
 }
 
-func ecdsaPEM(t testing.TB) string {
+func ecKey(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pkcs8(t, key)
+	return key
 }
 
-func ed25519PEM(t testing.TB) string {
-	return pkcs8(t, ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize)))
+func ecdsaPEM(t testing.TB) string {
+	t.Helper()
+	return pkcs8(t, ecKey(t, elliptic.P256()))
 }
+
+func ed25519Key() ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
+}
+
+func ed25519PEM(t testing.TB) string { return pkcs8(t, ed25519Key()) }
 
 var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
@@ -77,8 +84,7 @@ func verifyEd25519(t *testing.T, message, signature string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	public := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize)).Public().(ed25519.PublicKey)
-	if !ed25519.Verify(public, []byte(message), sum) {
+	if !ed25519.Verify(ed25519Key().Public().(ed25519.PublicKey), []byte(message), sum) {
 		t.Error("the signature does not verify")
 	}
 }

@@ -11,7 +11,55 @@ import (
 
 const formType = "application/x-www-form-urlencoded"
 
-var errNotForm = errors.New("the body is not a form (application/x-www-form-urlencoded)")
+// Form is [Call.Body] for an API that takes a form. A body of another type fails the
+// request; one that does not say what it is passes for a form.
+func (c *Call) Form() []byte {
+	body := c.Body()
+	if len(body) > 0 && !isForm(c.Request) {
+		c.Fail(errors.New("the body is not a form (" + formType + ")"))
+	}
+	return body
+}
+
+// Field returns a field of the form or the JSON object in the body: of a form the first
+// of that name, as it is sent, and of an object what [Lookup] finds. It is empty where
+// there is none.
+func (c *Call) Field(name string) string {
+	body := c.Body()
+	if isObject(body) {
+		return Lookup(body, name)
+	}
+	value, _ := param(body, name)
+	return string(value)
+}
+
+// AddField puts a field before those of the form or the JSON object in the body, unless
+// there is one of that name; an empty body becomes a form. value appends the field's
+// value as it stands there: encoded in a form, as JSON in an object. A body that is
+// neither fails the request. Content-Type is set where the caller has not set it.
+func (c *Call) AddField(name string, value Part) {
+	body := c.Body()
+	room := make([]byte, 0, len(name)+len(body)+32)
+	switch {
+	case isObject(body):
+		if Lookup(body, name) == "" {
+			room = append(append(append(room, `{"`...), name...), `":`...)
+			c.SetBody(intoObject(value(room, c), body), "")
+		}
+		setType(c.Request, "application/json")
+	case !isForm(c.Request):
+		c.Fail(errors.New("the body is neither a form nor a JSON object"))
+	default:
+		if _, ok := param(body, name); !ok {
+			room = value(append(append(room, name...), '='), c)
+			if len(body) > 0 {
+				room = append(room, '&')
+			}
+			c.SetBody(append(room, body...), "")
+		}
+		setType(c.Request, formType)
+	}
+}
 
 // isForm reports whether a request's body is a form, or does not say what it is.
 func isForm(req *http.Request) bool {
@@ -20,9 +68,9 @@ func isForm(req *http.Request) bool {
 }
 
 // setType sets the body's type where the caller has not.
-func setType(req *http.Request, t string) {
-	if req.Header.Get("Content-Type") == "" {
-		req.Header["Content-Type"] = []string{t}
+func setType(req *http.Request, contentType string) {
+	if contentType != "" && req.Header.Get("Content-Type") == "" {
+		req.Header["Content-Type"] = []string{contentType}
 	}
 }
 
@@ -43,17 +91,15 @@ func param(raw []byte, name string) (value []byte, ok bool) {
 	}
 }
 
-// prepend returns the JSON object data with fields, such as `"nonce":1`, before
-// its own, which stay as they are. data is one, by isObject.
-func prepend(data []byte, fields string) []byte {
+// intoObject appends the fields of object to begin, which is the beginning of one with
+// a field in it. They stay as they are. object is one, by isObject.
+func intoObject(begin, object []byte) []byte {
 	const space = " \t\r\n"
-	rest := bytes.TrimLeft(data, space)[1:]
-	out := make([]byte, 0, len(fields)+len(rest)+2)
-	out = append(append(out, '{'), fields...)
+	rest := bytes.TrimLeft(object, space)[1:]
 	if next := bytes.TrimLeft(rest, space); len(next) > 0 && next[0] != '}' {
-		out = append(out, ',')
+		begin = append(begin, ',')
 	}
-	return append(out, rest...)
+	return append(begin, rest...)
 }
 
 // withoutFields returns the JSON object data without the named fields; the others stay
@@ -94,10 +140,4 @@ func withoutFields(data []byte, names []string) []byte {
 func leading(data []byte) []byte {
 	space := data[:len(data)-len(bytes.TrimLeft(data, ", \t\r\n"))]
 	return bytes.ReplaceAll(space, []byte(","), nil)
-}
-
-// isObject reports whether data looks like a JSON object rather than a form.
-func isObject(data []byte) bool {
-	data = bytes.TrimLeft(data, " \t\r\n")
-	return len(data) > 0 && data[0] == '{'
 }
