@@ -34,14 +34,13 @@ import (
 
 var profiles = map[string]func(...provider.Option) provider.Profile{
 	"binance": provider.Binance, "bitfinex": provider.Bitfinex, "bitmex": provider.BitMEX, "bybit": provider.Bybit,
-	"coinbaseexchange": provider.CoinbaseExchange, "deribit": provider.Deribit, "gate": provider.Gate,
+	"coinbasecdp": provider.CoinbaseCDP, "coinbaseexchange": provider.CoinbaseExchange, "deribit": provider.Deribit, "gate": provider.Gate,
 	"gemini": provider.Gemini, "kraken": provider.Kraken, "kucoin": provider.KuCoin, "okx": provider.OKX,
 }
 
 func main() {
 	names := strings.Join(slices.Sorted(maps.Keys(profiles)), ", ")
-	name := flag.String("exchange", "okx", "which exchange to trade on: "+names+
-		"; coinbasecdp, whose profile is a module of its own, trades in that module's tests")
+	name := flag.String("exchange", "okx", "which exchange to trade on: "+names)
 	rounds := flag.Int("rounds", 1, "how often to rotate each key in each way")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -72,7 +72,7 @@ func WithLockout(n int, per, period time.Duration) Option {
 }
 
 // Names returns what [New] takes, sorted: the Profile names of the exchanges in
-// transport/provider and coinbasecdp, and "bitvavo".
+// transport/provider, and "bitvavo".
 func Names() []string {
 	names := make([]string, 0, len(venues))
 	for _, v := range venues {

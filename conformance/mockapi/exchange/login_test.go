@@ -22,7 +22,7 @@ import (
 func TestLogins(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		p := profiles[name]()
-		list := append([]exchange.Kind{exchange.HMAC}, kinds[name]...)
+		list := kindsOf(name)
 		if name == "binance" {
 			list = []exchange.Kind{exchange.Ed25519} // what session.logon takes
 		}

@@ -28,12 +28,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// profiles are the ones under test. coinbasecdp is tested in its own module.
+// profiles are the ones under test.
 var profiles = map[string]func(...provider.Option) provider.Profile{
 	"binance": provider.Binance, "kraken": provider.Kraken, "coinbaseexchange": provider.CoinbaseExchange,
 	"okx": provider.OKX, "bybit": provider.Bybit, "kucoin": provider.KuCoin, "gemini": provider.Gemini,
 	"bitfinex": provider.Bitfinex, "deribit": provider.Deribit, "bitmex": provider.BitMEX, "gate": provider.Gate,
-	"bitvavo": bitvavo,
+	"coinbasecdp": provider.CoinbaseCDP,
+	"bitvavo":     bitvavo,
 }
 
 // goesByNonce names the exchanges that take a key's requests in one order only.
