@@ -15,7 +15,8 @@ import (
 //
 // Each attempt carries a JWT of its own (RFC 7519), good for two minutes, the most that
 // Coinbase takes, and for that method, host and path only. A 401 refuses the key; it
-// gives no reason, so that a wrong clock cannot be told from a wrong key.
+// gives no reason, so that a wrong clock cannot be told from a wrong key, and
+// [LearnClock] learns nothing.
 //
 // https://docs.cdp.coinbase.com/get-started/authentication/jwt-authentication
 func CoinbaseCDP(opts ...Option) Profile {
