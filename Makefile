@@ -1,5 +1,5 @@
-# make test passes the tests; everything it needs it installs. The rest is for
-# those who work on it: see CONTRIBUTING.md.
+# make test installs what the tests need and runs them. CONTRIBUTING.md explains
+# the other targets.
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -7,7 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 test: deps check unit
 
-# Debian's servers, for the tests that start them. Elsewhere install them by hand.
+# The servers that tests start, from Debian. On other systems install them by hand.
 deps:
 	@./.ci/install nginx-light:nginx haproxy:haproxy caddy:caddy redis-server:redis-server
 
@@ -19,40 +19,41 @@ unit:
 	@FUZZTIME=5000x ./.ci/fuzz
 	@./.ci/test
 
-# Which test proves which fault.
+# The tests that prove the absence of each known fault.
 faults:
 	@go run ./.ci/faults
 
-# Rotations and faults at random; the seed of an earlier run repeats it.
+# Rotations and faults at random; the same SEED repeats a run.
 soak: deps
 	go test -race ./conformance/soak -run TestSoak -count=1 -timeout 0 -v -args -duration=$(or $(DURATION),10m) $(if $(SEED),-seed=$(SEED))
 
 fuzz:
 	FUZZTIME=$(or $(FUZZTIME),500000x) ./.ci/fuzz
 
-# What is measured beside what is aimed at.
+# Each measured figure beside its target.
 bench:
 	@./.ci/bench
 
-# Rotated in the store -> first attempt with the new key, for each source.
+# For each source, the time from the rotation in the store to the first attempt
+# with the new key.
 bench-sources: deps
 	@./.ci/bench-sources
 
-# The comparison with other RoundTrippers, made anew from a run of the suite.
+# Writes the comparison with other RoundTrippers from a run of the suite.
 peers:
 	cd conformance/peers && GOWORK=off go test -count=1 -run . -timeout 20m . -update
 
-# Every SDK over the transport, and the page of them made anew. The first build
-# takes minutes.
+# Runs every SDK over the transport and writes the page about them. The first
+# build takes minutes.
 sdks:
 	@./.ci/check $(STATICCHECK) conformance/sdks all
 	cd conformance/sdks && GOWORK=off go test -race -tags all -count=1 -timeout 30m . -update
 
-# The code broken on purpose: a test must notice each time.
+# Breaks the code in one place at a time: a test must fail each time.
 mutants:
 	go run ./.ci/mutants
 
-# The Kubernetes source against a real API server, whose first build takes minutes.
+# The Kubernetes source against a real API server. The first build takes minutes.
 test-kubernetes:
 	@./.ci/check $(STATICCHECK) source/kubernetes/internal/apiserver apiserver
 	cd source/kubernetes/internal/apiserver && GOWORK=off go test -tags apiserver -count=1 -timeout 20m -v -bench Rotation -benchtime 200x .

@@ -1,11 +1,11 @@
-// Faults prints, for every known fault, the tests that prove what the library
-// does instead, and fails if one has neither a test nor a reason in faults.txt.
+// Faults prints, for every known fault, the tests that prove its absence. It fails
+// if a fault has neither a test nor a reason in faults.txt, or has both.
 //
 //	go run ./.ci/faults
 //
-// A test proves what its own comment names, above it or within it, and so does a
-// case of the conformance suites. A mention anywhere else counts for nothing, and
-// nor do the tests of the mock API, which are about the mock.
+// A test, or a case of the conformance suites, proves the faults that a comment
+// above it or within it names. No other mention counts. The tests of the mock API do
+// not count either: they are about the mock.
 package main
 
 import (
@@ -46,7 +46,7 @@ func run() error {
 	}
 	proofs := make(map[string][]string)
 	for _, path := range strings.Split(strings.Trim(string(out), "\x00"), "\x00") {
-		if _, err := os.Stat(path); err != nil { // deleted, and not committed yet
+		if _, err := os.Stat(path); err != nil { // deleted, but not committed yet
 			continue
 		}
 		if err := read(path, proofs); err != nil {
@@ -64,24 +64,24 @@ func run() error {
 		list := slices.Compact(slices.Sorted(slices.Values(proofs[name])))
 		switch {
 		case len(list) > 0 && why[name] != "":
-			fmt.Printf("%-5s HAS TESTS, AND A REASON TO HAVE NONE\n", name)
+			fmt.Printf("%-5s HAS TESTS, AND A REASON FOR HAVING NONE\n", name)
 			missing++
 		case len(list) > 0:
 			fmt.Printf("%-5s %s\n", name, strings.Join(list, " "))
 		case why[name] != "":
 			fmt.Printf("%-5s not tested: %s\n", name, why[name])
 		default:
-			fmt.Printf("%-5s NEITHER TEST NOR REASON\n", name)
+			fmt.Printf("%-5s HAS NEITHER TEST NOR REASON\n", name)
 			missing++
 		}
 	}
 	if missing > 0 {
-		return fmt.Errorf("%d faults without proof, or with a reason that has gone", missing)
+		return fmt.Errorf("%d faults have neither test nor reason, or both", missing)
 	}
 	return nil
 }
 
-// read notes the faults that the tests and cases in the file prove.
+// read adds to proofs the faults that the tests and cases in the file prove.
 func read(path string, proofs map[string][]string) error {
 	dir := filepath.Dir(path)
 	suite := dir == "conformance"

@@ -1,11 +1,11 @@
-// Mutants breaks the code on purpose, one place at a time, and checks that a
-// test fails each time.
+// Mutants breaks the code in one place at a time and checks that a test fails
+// each time.
 //
 //	go run ./.ci/mutants [-list | NAME ...]
 //
-// It works on a copy of the tree, whose tests must pass before anything is
-// broken: else they would notice whatever is done. The list is mutants.json
-// beside this file.
+// It works on a copy of the tree. The tests must pass before anything is broken,
+// or they would seem to notice every mutant. The mutants are in mutants.json beside
+// this file. -list prints them; names select some.
 package main
 
 import (
@@ -23,9 +23,9 @@ import (
 //go:embed mutants.json
 var list []byte
 
-// mutant is one way to break the code: in File, New in place of Old. Test is the
-// package whose tests must notice; if First names some of them, which are fast, they
-// run first, and the rest only if they do not notice.
+// A mutant is one way to break the code: New replaces Old in File, where Old must
+// occur once. Test is the package whose tests must notice. First, if set, is a pattern
+// of fast tests: they run first, and the others only if the fast ones pass.
 type mutant struct{ Name, File, Old, New, Test, First string }
 
 var failed = regexp.MustCompile(`--- FAIL: (\S+)`)
@@ -79,7 +79,7 @@ func run(only []string) error {
 		mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !slices.Contains(only, m.Name) })
 	}
 	if len(mutants) == 0 {
-		return fmt.Errorf("no mutant is called %q", only)
+		return fmt.Errorf("no mutant is named %q", only)
 	}
 	if err := unbroken(dir, mutants); err != nil {
 		return err
@@ -98,12 +98,12 @@ func run(only []string) error {
 		fmt.Printf("%-44s %-28s %s\n", m.Name, m.File, by)
 	}
 	if survivors > 0 {
-		return fmt.Errorf("%d survived, or could not be tried", survivors)
+		return fmt.Errorf("%d mutants survived or could not be tried", survivors)
 	}
 	return nil
 }
 
-// unbroken runs the tests of the mutants as the tree is.
+// unbroken checks that the tests of the mutants pass while nothing is broken.
 func unbroken(dir string, mutants []mutant) error {
 	var packages []string
 	for _, m := range mutants {
@@ -118,7 +118,7 @@ func unbroken(dir string, mutants []mutant) error {
 	return nil
 }
 
-// test runs the tests of a package, those that match run, or all.
+// test runs the tests of a package that match run, or all if run is empty.
 func test(dir, pkg, run string) ([]byte, error) {
 	cmd := exec.Command("go", "test", "-count=1", "-failfast", "-timeout", "120s", "-run", run, pkg)
 	cmd.Dir = dir
@@ -126,7 +126,8 @@ func test(dir, pkg, run string) ([]byte, error) {
 	return cmd.CombinedOutput()
 }
 
-// kill applies the mutant, returns the test that noticed, and undoes it.
+// kill applies the mutant, runs its tests and undoes it. It returns the test that
+// failed, or "" if none did.
 func kill(dir string, m mutant) (string, error) {
 	path := filepath.Join(dir, m.File)
 	whole, err := os.ReadFile(path)
@@ -134,7 +135,7 @@ func kill(dir string, m mutant) (string, error) {
 		return "", err
 	}
 	if strings.Count(string(whole), m.Old) != 1 {
-		return "", fmt.Errorf("%d places in %s read %q, want 1", strings.Count(string(whole), m.Old), m.File, m.Old)
+		return "", fmt.Errorf("%d places in %s match %q, want 1", strings.Count(string(whole), m.Old), m.File, m.Old)
 	}
 	if err := os.WriteFile(path, []byte(strings.Replace(string(whole), m.Old, m.New, 1)), 0o644); err != nil {
 		return "", err
@@ -148,7 +149,7 @@ func kill(dir string, m mutant) (string, error) {
 	case err == nil:
 		return "", nil
 	case strings.Contains(string(out), "[build failed]") || strings.Contains(string(out), "[setup failed]"):
-		return "", fmt.Errorf("it does not compile:\n%s", out)
+		return "", fmt.Errorf("the mutant does not compile:\n%s", out)
 	}
 	if by := failed.FindSubmatch(out); by != nil {
 		return string(by[1]), nil
