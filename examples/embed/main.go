@@ -1,10 +1,10 @@
-// Embed puts the keys into an http.Client that a program has already: its own
-// base transport below, whatever it likes around.
+// Embed adds rotating keys to an http.Client that a program already has, with a
+// base transport of its own.
 //
 //	go run ./examples/embed
 //
-// It mounts a key in a temporary file, rotates it under the client, and prints
-// which version each answer came to.
+// It writes a key to a temporary file, rotates the key while the client is in use,
+// and prints the version that each answered request carried.
 package main
 
 import (
@@ -30,7 +30,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	api, err := mockapi.Start() // stands for the API that you call
+	api, err := mockapi.Start() // in place of the API that you call
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 
-	// From here on it is what a program of yours would do.
+	// A program of yours would begin here.
 	keys, err := ring.Keep(ctx, file.New(path))
 	if err != nil {
 		return err
@@ -72,17 +72,17 @@ func run(ctx context.Context) error {
 			if err := resp.Body.Close(); err != nil {
 				return err
 			}
-			fmt.Printf("%s with version %s, sent %d time(s)\n", resp.Status, seen.Version(), seen.Attempts())
+			fmt.Printf("%s with version %s, attempts: %d\n", resp.Status, seen.Version(), seen.Attempts())
 		}
-		// The server drops the old key before the file has the new one: the next
-		// request is refused, and answered all the same.
+		// The server drops the old key before the file has the new one. The next
+		// request is refused, waits for the new key, and is answered.
 		next := api.Rotate(0)
 		time.AfterFunc(200*time.Millisecond, func() { _ = mount(path, next) })
 	}
 	return nil
 }
 
-// mount replaces the file the way a file should be replaced: by a rename.
+// mount replaces the file by a rename, so that no reader sees half of it.
 func mount(path string, key source.Key) error {
 	if err := os.WriteFile(path+".tmp", []byte(key.Secret.Expose()), 0o600); err != nil {
 		return err

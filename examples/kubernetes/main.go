@@ -1,16 +1,16 @@
-// Kubernetes is a service that calls an API with a key out of a mounted Secret,
-// and says on /healthz and /keys how its keys fare. deployment.yaml mounts the
-// Secret and probes it.
+// Kubernetes is a service that calls an API with a key from a mounted Secret and
+// reports the state of its keys on /healthz and /keys. deployment.yaml mounts the
+// Secret and sets up the probes.
 //
-// It is set up by the environment alone, see [client.FromEnv]:
+// Environment variables configure it, see [client.FromEnv]:
 //
-//	UPSTREAM_KEY_SOURCE  file:///run/secrets/upstream/api-key
-//	UPSTREAM_ORIGIN      https://api.example.com
-//	UPSTREAM_PATH        /v1/things, what it fetches every INTERVAL
-//	INTERVAL             10s
-//	LISTEN               :8080, for /healthz and /keys
+//	UPSTREAM_KEY_SOURCE  where the key is, such as file:///run/secrets/upstream/api-key
+//	UPSTREAM_ORIGIN      the API, such as https://api.example.com
+//	UPSTREAM_PATH        the path to fetch, such as /v1/things
+//	INTERVAL             the time between two requests, default 10s
+//	LISTEN               the address of /healthz and /keys, default :8080
 //
-// On SIGTERM it ends in good order.
+// On SIGTERM it shuts down gracefully.
 package main
 
 import (
@@ -80,8 +80,8 @@ func run(ctx context.Context, listener net.Listener) error {
 	}
 }
 
-// handler serves /healthz, which fails while there is no good key, and /keys,
-// the whole status: which version is in use, and which is safe to revoke.
+// handler serves /healthz, which fails while there is no good key, and /keys, the
+// whole status with the version in use and the versions that are safe to revoke.
 func handler(c *client.Client) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {

@@ -14,8 +14,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// The program runs by the environment that deployment.yaml gives it, and its
-// probes say how its keys fare.
+// The program runs with the environment of deployment.yaml, and its probes report
+// the state of its keys.
 func TestProgram(t *testing.T) {
 	api := mockapi.New(t)
 	path := filepath.Join(t.TempDir(), "api-key")
@@ -38,7 +38,7 @@ func TestProgram(t *testing.T) {
 	base := "http://" + listener.Addr().String()
 	var status ring.Status
 	for status.Current.Accepted < 3 {
-		resp, err := http.Get(base + "/keys") // waits in the listener's queue until it is served
+		resp, err := http.Get(base + "/keys") // waits in the listener's queue until the server is up
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,25 +8,25 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// drill holds both ends of a rotation.
+// A drill controls both ends of a rotation: the server and the mounted file.
 type drill struct {
 	admin   *mockapi.Admin
 	mount   *mount
 	current source.Key
 }
 
-// steps are the rotations, each a way that hurts.
+// steps are the rotations, each in a way that usually breaks requests.
 var steps = []struct {
 	name string
 	run  func(*drill, context.Context) error
 }{
 	{"server and file together, with an overlap", (*drill).together},
 	{"file first: the server does not know the new key yet", (*drill).fileFirst},
-	{"server first, and no overlap: the old key is dead before the new one is mounted", (*drill).serverFirst},
-	{"the new key is active late on two of three replicas", (*drill).lateReplicas},
+	{"server first, no overlap: the old key is revoked before the new one is mounted", (*drill).serverFirst},
+	{"late replicas: two of three accept the new key later", (*drill).lateReplicas},
 	{"rollback: the file goes back to the old key, and forward again", (*drill).rollback},
-	{"revocation: the old key is revoked in the midst of it", (*drill).revocation},
-	{"half-written file: the new key comes in two halves, in place", (*drill).halves},
+	{"revocation: the old key is revoked while requests with it are under way", (*drill).revocation},
+	{"half-written file: the new key is written in place, in two halves", (*drill).halves},
 }
 
 func (d *drill) together(ctx context.Context) error {
@@ -116,7 +116,7 @@ func (d *drill) halves(ctx context.Context) error {
 	return err
 }
 
-// mounted swaps the mount to key and lets the traffic run for a while.
+// mounted mounts key and lets the traffic run for the time wait.
 func (d *drill) mounted(ctx context.Context, key source.Key, wait time.Duration) error {
 	if err := d.mount.swap(key.Secret.Expose()); err != nil {
 		return err

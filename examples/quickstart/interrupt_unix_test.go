@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// Ctrl-C, which a terminal sends to the mock API's process too, ends the
-// rotations, and the verdict is good.
+// Ctrl-C, which a terminal sends to the mock API's process too, ends the rotations,
+// and the report shows no failure.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-rotations", "1000", "-workers", "8")
 	cmd.Env = append(os.Environ(), asProgram+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a group of their own, as a shell's job
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // in a process group of its own, as a shell does
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -39,7 +39,7 @@ func TestInterrupted(t *testing.T) {
 		}
 	}
 	if err := cmd.Wait(); err != nil {
-		t.Errorf("it ends with %v", err)
+		t.Errorf("the program ended with %v", err)
 	}
 	verdict := regexp.MustCompile(`(?m)^failures +0$`)
 	if !verdict.MatchString(text.String()) || strings.Contains(text.String(), "rotation 4 ") {

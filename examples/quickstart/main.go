@@ -1,16 +1,16 @@
-// Quickstart shows the main job of rollingkeys: steady traffic over a key that
-// rotates again and again, in the ways that hurt, and nobody notices.
+// Quickstart shows the main job of rollingkeys: a key rotates again and again under
+// steady traffic, in the ways that usually break requests, and no request fails.
 //
 //	go run ./examples/quickstart
 //
-// It starts the mock API in a process of its own, mounts keys the way the
-// kubelet does, runs traffic from many goroutines, and rotates: the file first,
-// the server first, a new key that some replicas learn late, a rollback, a
-// revocation, a file that is written in two halves. On a terminal it shows a
-// live table; elsewhere one line a step, when it is done. It ends with a verdict,
-// and with exit status 1 if a request failed, an order was lost or doubled, or a
-// secret shows in its own output or log. Ctrl-C ends it after the rotation at
-// hand, with the verdict so far; a second one at once.
+// It starts the mock API in a process of its own, mounts keys as the kubelet does,
+// sends requests from many goroutines, and rotates the key: the file first, the
+// server first, a new key that some replicas learn late, a rollback, a revocation,
+// a file written in two halves. On a terminal it shows a live table, elsewhere one
+// line at the end of each rotation. At the end it prints a report. The exit status
+// is 1 if a request failed, an order was lost or doubled, or its output or log
+// contains a secret. The first Ctrl-C ends it after the rotation under way, with the
+// report; the second ends it at once.
 package main
 
 import (
@@ -34,8 +34,9 @@ import (
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "mockapi" {
-		// This is the process of the mock API: the same binary. A Ctrl-C on the
-		// terminal comes here too, and is not for us: our input's end is.
+		// This process is the mock API: the same binary runs twice. Ctrl-C on the
+		// terminal reaches this process too. It ignores that, and ends with its
+		// standard input.
 		signal.Ignore(os.Interrupt)
 		if err := mockapi.Program(context.Background(), os.Args[2:], os.Stdin, os.Stdout, os.Stderr); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -43,8 +44,8 @@ func main() {
 		}
 		return
 	}
-	rotations := flag.Int("rotations", 24, "how many rotations to run")
-	workers := flag.Int("workers", 32, "how many goroutines send requests")
+	rotations := flag.Int("rotations", 24, "number of rotations")
+	workers := flag.Int("workers", 32, "number of goroutines that send requests")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop)
@@ -57,7 +58,7 @@ func main() {
 	}
 }
 
-// run does it all and reports whether nothing went wrong.
+// run runs the rotations and prints the report. It reports whether all went well.
 func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) (bool, error) {
 	watch := &watcher{out: out}
 	log, logged := newLog()
@@ -94,7 +95,7 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 	load := startTraffic(c, addresses.URL, workers)
 	d := &drill{admin: admin, mount: mount, current: first}
 	screen.start(c, load)
-	// A rotation is not left half done: requests that are out would never see its end.
+	// A rotation is always finished: otherwise requests under way would fail.
 	whole := context.WithoutCancel(ctx)
 	for i := 0; i < rotations && ctx.Err() == nil; i++ {
 		step := steps[i%len(steps)]
@@ -125,8 +126,8 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 	return totals.failures == 0 && lost == 0 && doubled == 0 && leaks == 0 && totals.requests > 0, nil
 }
 
-// startMock runs this very program as the mock API, in a process of its own that
-// ends with us: at end, or with the pipe to it.
+// startMock runs this program as the mock API in another process. That process ends
+// when end is called, or with this one, which closes the pipe to it.
 func startMock(log io.Writer) (mockapi.Addresses, func(), error) {
 	var addresses mockapi.Addresses
 	self, err := os.Executable()
@@ -158,8 +159,8 @@ func startMock(log io.Writer) (mockapi.Addresses, func(), error) {
 	return addresses, end, nil
 }
 
-// audit holds the server's books against ours: every order that we count as
-// placed is there once, and no other.
+// audit compares the server's orders with those that the traffic counted as placed:
+// each must be there once, and no other.
 func audit(admin *mockapi.Admin, t totals) (lost, doubled int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -180,7 +181,7 @@ func audit(admin *mockapi.Admin, t totals) (lost, doubled int, err error) {
 		}
 		delete(booked, id)
 	}
-	for _, n := range booked { // of requests that failed here, perhaps
+	for _, n := range booked { // orders whose request failed here, if any
 		doubled += n - 1
 	}
 	return lost, doubled, nil

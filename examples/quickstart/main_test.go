@@ -11,19 +11,19 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 )
 
-// asProgram in the environment makes the test's binary the program.
+// asProgram is the environment variable that makes the test binary run the program.
 const asProgram = "QUICKSTART_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "mockapi" || os.Getenv(asProgram) != "" { // run as its own mock API, or as itself
+	if len(os.Args) > 1 && os.Args[1] == "mockapi" || os.Getenv(asProgram) != "" { // as the mock API, or as the program
 		main()
 		return
 	}
 	os.Exit(m.Run())
 }
 
-// F95: one round of every step: nothing fails, and no secret is printed, be it
-// by lines or by the live table.
+// F95: in one run of every step no request fails and no secret is printed, neither in
+// lines nor in the live table.
 func TestQuickstart(t *testing.T) {
 	for name, live := range map[string]bool{"lines": false, "table": true} {
 		t.Run(name, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestQuickstart(t *testing.T) {
 			if strings.Contains(out.String(), mockapi.Sentinel) || !strings.Contains(out.String(), "failures") {
 				t.Errorf("output: %s", out.String())
 			}
-			// One line a step, with the figures at its end.
+			// One line for each step, with the figures at its end.
 			line := regexp.MustCompile(`(?m)^rotation \d of \d: .*; in use \S+, requests [1-9]\d*, absorbed \d+, fall-backs \d+, failures 0$`)
 			if n := len(line.FindAllString(out.String(), -1)); !live && n != len(steps) {
 				t.Errorf("%d lines of steps:\n%s", n, out.String())
@@ -45,7 +45,7 @@ func TestQuickstart(t *testing.T) {
 	}
 }
 
-// The watcher finds a secret that is written in pieces.
+// The watcher counts a secret that is written in pieces.
 func TestWatcherFinds(t *testing.T) {
 	w := &watcher{out: io.Discard}
 	for _, c := range "a " + mockapi.Sentinel + "x, and " + mockapi.Sentinel {
@@ -56,7 +56,7 @@ func TestWatcherFinds(t *testing.T) {
 	}
 }
 
-// The log is searched too, what no handler would show by default included.
+// The log is searched too, including debug lines.
 //
 // F95
 func TestLogIsSearched(t *testing.T) {

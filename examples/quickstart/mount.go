@@ -7,7 +7,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/kubelet"
 )
 
-// mount is one key, mounted as the kubelet does it.
+// A mount is one key in a directory, mounted as the kubelet does.
 type mount struct {
 	dir string
 	vol *kubelet.Volume
@@ -33,10 +33,10 @@ func (m *mount) path() string { return m.vol.Path(keyFile) }
 
 func (m *mount) remove() { _ = os.RemoveAll(m.dir) }
 
-// swap replaces the content the kubelet's way.
+// swap replaces the content as the kubelet does.
 func (m *mount) swap(content string) error { return m.vol.Swap(map[string]string{keyFile: content}) }
 
-// scribble replaces the content the wrong way: in place, in two halves.
+// scribble replaces the content in the wrong way: in place and in two halves.
 func (m *mount) scribble(content string, between time.Duration) error {
 	f, err := os.OpenFile(m.path(), os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// watcher passes output on and looks for secrets in it.
+// A watcher passes output on and counts the secrets in it.
 type watcher struct {
 	mu    sync.Mutex
 	out   io.Writer
@@ -28,7 +28,7 @@ func (w *watcher) Write(p []byte) (int, error) {
 	defer w.mu.Unlock()
 	text := append(w.tail, p...)
 	w.found += bytes.Count(text, []byte(mockapi.Sentinel))
-	// What may be the beginning of a sentinel is looked at again.
+	// The end may be the beginning of a sentinel: keep it for the next Write.
 	w.tail = bytes.Clone(text[max(0, len(text)-len(mockapi.Sentinel)+1):])
 	return w.out.Write(p)
 }
@@ -39,8 +39,8 @@ func (w *watcher) leaks() int {
 	return w.found
 }
 
-// newLog returns a logger that shows nothing, and the watcher that looks for
-// secrets in what it writes.
+// newLog returns a logger whose output is not shown, and the watcher that counts the
+// secrets in it.
 func newLog() (*slog.Logger, *watcher) {
 	w := &watcher{out: io.Discard}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})), w
@@ -51,8 +51,8 @@ func isTerminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
 }
 
-// screen shows what goes on: a table that is drawn over and over on a terminal,
-// one line elsewhere when a step is done.
+// A screen shows the progress: on a terminal a table that is drawn again and again,
+// elsewhere one line at the end of each step.
 type screen struct {
 	out    io.Writer
 	live   bool
@@ -119,7 +119,7 @@ func (s *screen) step(n, of int, name string) {
 	s.title = fmt.Sprintf("rotation %d of %d: %s", n, of, name)
 }
 
-// stepped says how the step went, where there is no table.
+// stepped prints the figures at the end of a step, if there is no table.
 func (s *screen) stepped() {
 	if s.live {
 		return

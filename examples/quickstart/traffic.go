@@ -14,15 +14,15 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// totals is what the traffic came to.
+// totals are the figures of the traffic.
 type totals struct {
 	requests, posts, failures, absorbed int
 	versions                            map[string]int  // answered requests by version
-	orders                              map[string]bool // placed, by client order id
+	orders                              map[string]bool // orders that were placed, by client order id
 	errors                              []string        // the first few
 }
 
-// traffic is a steady load, one order for every three readings.
+// traffic is a steady load: one order for every three requests for prices.
 type traffic struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -37,7 +37,7 @@ func startTraffic(c *client.Client, url string, workers int) *traffic {
 	for w := range workers {
 		t.wg.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				// Requests that are out when the traffic ends finish.
+				// Requests under way at the end are not canceled.
 				t.send(c, url, fmt.Sprintf("order-%d-%d", w, n), n%4 == 0)
 				pause(ctx, 20*time.Millisecond)
 			}
@@ -99,7 +99,7 @@ func (t *traffic) now() totals {
 	return sum
 }
 
-// stop ends the traffic and returns its totals.
+// stop ends the traffic, waits for requests under way, and returns the totals.
 func (t *traffic) stop() totals {
 	t.cancel()
 	t.wg.Wait()

@@ -8,11 +8,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
 )
 
-// findings are what is wrong with the books; none is the zero value.
+// findings count what is wrong with the books.
 type findings struct{ lost, doubled, unknown, open int }
 
-// audit holds the exchange's books against the bot's: every order that was
-// confirmed is there once and canceled once, and no other is.
+// audit compares the exchange's books with the bot's: every order that was confirmed
+// must be there once and canceled once, and no other order may be there.
 func audit(books []exchange.Order, confirmed []string) (f findings) {
 	booked := make(map[string]int)
 	for _, o := range books {
@@ -34,7 +34,7 @@ func audit(books []exchange.Order, confirmed []string) (f findings) {
 	return f
 }
 
-// A watcher passes output on and looks for secrets in it.
+// A watcher passes output on and counts the secrets in it.
 type watcher struct {
 	mu    sync.Mutex
 	out   io.Writer
@@ -47,7 +47,7 @@ func (w *watcher) Write(p []byte) (int, error) {
 	defer w.mu.Unlock()
 	text := append(w.tail, p...)
 	for _, s := range exchange.Sentinels() {
-		// What ends in the tail was counted when it came.
+		// A secret within the tail was counted by the last Write.
 		w.found += bytes.Count(text, []byte(s)) - bytes.Count(w.tail, []byte(s))
 	}
 	const longest = 16

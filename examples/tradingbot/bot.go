@@ -18,15 +18,15 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// A bot places orders and cancels them, and reads market data meanwhile.
+// A bot places and cancels orders, and reads market data at the same time.
 type bot struct {
 	exchange *exchange.Exchange
 	url      string
-	http     *http.Client // signs with the key that fits the request
-	plain    *http.Client // signs nothing
+	http     *http.Client // signs with the key for the request: reading or trading
+	plain    *http.Client // does not sign
 	readers  *client.Client
 	traders  *client.Client
-	session  *session // nil where the exchange has no login
+	session  *session // nil if the exchange has no WebSocket login
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -34,7 +34,7 @@ type bot struct {
 	orders atomic.Int64
 
 	mu       sync.Mutex
-	taken    []string // client order ids of orders that were confirmed and canceled
+	taken    []string // client order ids of the orders that were confirmed and canceled
 	failures []string
 	reads    int
 	absorbed int
@@ -94,7 +94,7 @@ func (b *bot) start() {
 	}
 }
 
-// loop calls f again and again. What is under way at the end finishes.
+// loop calls f again and again. A call under way at the end is not canceled.
 func (b *bot) loop(f func(context.Context)) {
 	b.wg.Go(func() {
 		for b.ctx.Err() == nil {
@@ -104,7 +104,7 @@ func (b *bot) loop(f func(context.Context)) {
 	})
 }
 
-// finish ends trading and says how the WebSocket session stands.
+// finish ends trading and returns the state of the WebSocket session.
 func (b *bot) finish() string {
 	login := "the exchange has none"
 	if b.session != nil {
@@ -142,7 +142,7 @@ func (b *bot) trade(ctx context.Context) {
 	b.taken = append(b.taken, id)
 }
 
-// read asks for what the read-only key may see.
+// read requests market data, with the read-only key.
 func (b *bot) read(ctx context.Context) {
 	err := b.send(ctx, func(ctx context.Context) (*http.Request, error) { return b.exchange.Read(ctx, b.url) },
 		b.exchange.Answered)
@@ -155,7 +155,7 @@ func (b *bot) read(ctx context.Context) {
 	b.reads++
 }
 
-// send sends one request and holds its answer against what it should be.
+// send sends one request and checks its answer.
 func (b *bot) send(ctx context.Context, make func(context.Context) (*http.Request, error), good func(int, []byte) bool) error {
 	ctx, seen := transport.Observe(ctx)
 	req, err := make(ctx)

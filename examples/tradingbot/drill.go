@@ -13,13 +13,13 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// A desk has both ends of the two keys: what the exchange accepts, and what is mounted.
+// A desk controls both ends of the two keys: the exchange and the mounted files.
 type desk struct {
 	api             *mockapi.API
 	reading, trades *credential
 }
 
-// A credential is one key, with its mount.
+// A credential is one of the two keys, with its mount.
 type credential struct {
 	name    string
 	scope   string
@@ -55,20 +55,21 @@ func (d *desk) remove() {
 	}
 }
 
-// steps are ways to rotate a key. None of them waits for the bot.
+// steps are the ways to rotate a key. None of them waits for the bot.
 var steps = []struct {
 	name string
 	run  func(context.Context, *mockapi.API, *credential) error
 }{
 	{"exchange first, then the files", exchangeFirst},
 	{"files first: the exchange does not know the new key yet", filesFirst},
-	{"no overlap: the old key dies as the new one is mounted", atOnce},
-	{"no overlap: the old key is dead before the new one is mounted", noOverlap},
+	{"no overlap: the old key is revoked when the new one is mounted", atOnce},
+	{"no overlap: the old key is revoked before the new one is mounted", noOverlap},
 }
 
-// drill rotates both keys in every way, side by side, until ctx ends.
+// drill rotates both keys at the same time in every way, rounds times or until ctx
+// ends.
 func drill(ctx context.Context, d *desk, exchange string, rounds int, out io.Writer) error {
-	// A rotation is not left half done: the books would not tell what became of it.
+	// A rotation is always finished: otherwise the books would not show its outcome.
 	whole := context.WithoutCancel(ctx)
 	pause(whole, 200*time.Millisecond)
 	for range rounds {
@@ -77,8 +78,8 @@ func drill(ctx context.Context, d *desk, exchange string, rounds int, out io.Wri
 				return nil
 			}
 			if exchange == "binance" && i == len(steps)-1 {
-				// Its answer to a dead key may mean something else (-2015), so that
-				// the client reads the files once and does not wait for them to change.
+				// Binance answers -2015 to a revoked key, which is ambiguous: the client
+				// reads the files once and does not wait for them to change.
 				continue
 			}
 			fmt.Fprintf(out, "both keys: %s\n", step.name)
@@ -115,7 +116,7 @@ func filesFirst(ctx context.Context, api *mockapi.API, c *credential) error {
 	if err := api.Activate(next.Version); err != nil {
 		return err
 	}
-	pause(ctx, 1500*time.Millisecond) // the first probe comes after a second
+	pause(ctx, 1500*time.Millisecond) // the first probe is sent after one second
 	return api.Revoke(old.Version)
 }
 

@@ -1,18 +1,18 @@
-// Tradingbot is a bot whose keys rotate while it trades:
+// Tradingbot is a trading bot whose keys rotate while it trades:
 //
 //	go run ./examples/tradingbot -exchange kraken
 //
-// It plays the exchange itself (conformance/mockapi/exchange), which verifies
-// every signature. Two keys lie in directories as a mounted Kubernetes Secret
-// does, api-key and api-secret and, for some, passphrase: one that may only read,
-// and one that trades. Both are rotated again and again: the exchange first, the
-// files first, and with no overlap at all. Where the exchange has a WebSocket
-// login, the bot logs in again whenever its key changes.
+// It runs a mock of the exchange (conformance/mockapi/exchange), which verifies
+// every signature. The bot has two keys, one for reading and one for trading. Each is
+// in a directory like that of a mounted Kubernetes Secret, with the files api-key,
+// api-secret and, for some exchanges, passphrase. Both keys rotate again and again:
+// the exchange first, the files first, and without an overlap. If the exchange has a
+// WebSocket login, the bot logs in again when its key changes.
 //
-// It ends with the exchange's books held against the bot's own, and with exit
-// status 1 if a request failed, an order was lost or placed twice, a login is
-// out of date, or a secret shows in the output. Ctrl-C ends it after the rotation
-// at hand, with the books so far; a second one at once.
+// At the end it compares the exchange's books with the bot's. The exit status is 1 if
+// a request failed, an order was lost or placed twice, the login is out of date, or
+// the output contains a secret. The first Ctrl-C ends it after the rotation under
+// way, with the comparison; the second ends it at once.
 package main
 
 import (
@@ -40,8 +40,8 @@ var profiles = map[string]func(...provider.Option) provider.Profile{
 
 func main() {
 	names := strings.Join(slices.Sorted(maps.Keys(profiles)), ", ")
-	name := flag.String("exchange", "okx", "which exchange to trade on: "+names)
-	rounds := flag.Int("rounds", 1, "how often to rotate each key in each way")
+	name := flag.String("exchange", "okx", "the exchange to trade on: "+names)
+	rounds := flag.Int("rounds", 1, "how many times to rotate each key in each way")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop)
@@ -54,15 +54,15 @@ func main() {
 	}
 }
 
-// run does it all and reports whether nothing went wrong.
+// run trades, rotates the keys and prints the report. It reports whether all went well.
 func run(ctx context.Context, out io.Writer, name string, rounds int) (bool, error) {
 	profile, ok := profiles[name]
 	if !ok {
-		return false, fmt.Errorf("no exchange is called %q", name)
+		return false, fmt.Errorf("unknown exchange %q", name)
 	}
 	var opts []exchange.Option
 	if name == "binance" {
-		opts = append(opts, exchange.WithKind(exchange.Ed25519)) // what its WebSocket login takes
+		opts = append(opts, exchange.WithKind(exchange.Ed25519)) // its WebSocket login requires this kind
 	}
 	e, err := exchange.New(name, opts...)
 	if err != nil {
@@ -81,8 +81,8 @@ func run(ctx context.Context, out io.Writer, name string, rounds int) (bool, err
 
 	watch := &watcher{out: out}
 	p := profile()
-	p.Origins = []string{api.URL()}     // in place of the real one
-	whole := context.WithoutCancel(ctx) // the bot ends when the rotations have
+	p.Origins = []string{api.URL()}     // instead of the real exchange
+	whole := context.WithoutCancel(ctx) // the bot ends after the rotations
 	b, err := newBot(whole, e, p, api.URL(), desk, watch)
 	if err != nil {
 		return false, err
@@ -96,7 +96,7 @@ func run(ctx context.Context, out io.Writer, name string, rounds int) (bool, err
 	return report(watch, e, b, login), nil
 }
 
-// report prints the verdict and returns it.
+// report prints the result and reports whether all went well.
 func report(watch *watcher, e *exchange.Exchange, b *bot, login string) bool {
 	books := audit(e.Orders(), b.taken)
 	leaks := watch.leaks()

@@ -15,9 +15,11 @@ import (
 // F104
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Every way to rotate, on exchanges with nonces that grow, with a passphrase and a
-// login, with orders by GET, with ambiguous refusals and refusals by 200 and 500: no
-// order is lost or doubled, and no secret is printed. F26, F49, F60, F61, F67, F95
+// Both keys rotate in every way, on exchanges with growing nonces, with a passphrase
+// and a login, with orders by GET, with ambiguous refusals, and with refusals by 200
+// and 500: no order is lost or doubled, and no secret is printed.
+//
+// F26, F49, F60, F61, F67, F95
 func TestTradingbot(t *testing.T) {
 	for _, name := range []string{"kraken", "okx", "deribit", "binance", "bybit", "bitfinex"} {
 		t.Run(name, func(t *testing.T) {
@@ -38,12 +40,12 @@ func TestTradingbot(t *testing.T) {
 		})
 	}
 	if _, err := run(t.Context(), io.Discard, "mtgox", 1); err == nil {
-		t.Error("an exchange that is none")
+		t.Error("an unknown exchange is no error")
 	}
 }
 
-// Ctrl-C ends the rotations, and the books are told all the same, and are right:
-// what is under way finishes.
+// Ctrl-C ends the rotations. Orders under way are finished, and the books are
+// printed and are right.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -58,7 +60,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// A stopper calls cancel when what is written contains at.
+// A stopper calls cancel once its content contains at.
 type stopper struct {
 	bytes.Buffer
 	cancel func()
@@ -73,7 +75,7 @@ func (s *stopper) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// What the flag offers is there, under one name everywhere.
+// Every name of the flag is the name of a mock exchange and of a profile.
 func TestNames(t *testing.T) {
 	for name, profile := range profiles {
 		if e, err := exchange.New(name); err != nil || e.Name() != profile().Name {
@@ -101,7 +103,7 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// The watcher finds a secret that is written in pieces, once.
+// The watcher counts a secret that is written in pieces once.
 func TestWatcherFinds(t *testing.T) {
 	w := &watcher{out: io.Discard}
 	for _, s := range exchange.Sentinels() {

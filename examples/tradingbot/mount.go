@@ -7,7 +7,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// mount puts key into files in a directory of its own, as the kubelet does.
+// mount writes key to files in a new directory, as the kubelet does.
 func mount(key source.Key) (*kubelet.Volume, error) {
 	dir, err := os.MkdirTemp("", "rollingkeys-tradingbot-")
 	if err != nil {

@@ -17,11 +17,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// outOfDate is what settle says of a session that is not logged in with the key in use.
-const outOfDate = "the last one is out of date"
+// outOfDate is the state of a session that is not logged in with the key in use.
+const outOfDate = "the last one was not with the key in use"
 
-// A session is what a bot's WebSocket would be: it is logged in with a key, and
-// logs in again when the key changes. The message goes to the mock by HTTP.
+// A session stands for a bot's WebSocket connection: it logs in with a key, and logs
+// in again when the key changes. The mock takes the login message over HTTP.
 type session struct {
 	bot     *bot
 	profile provider.Profile
@@ -29,7 +29,7 @@ type session struct {
 	changed chan struct{}
 
 	mu   sync.Mutex
-	last string // the key id that it is logged in with
+	last string // the id of the key of the last login
 }
 
 func newSession(b *bot, p provider.Profile, out io.Writer) *session {
@@ -40,7 +40,7 @@ func newSession(b *bot, p provider.Profile, out io.Writer) *session {
 		case ring.Switched, ring.RolledBack, ring.FellBack, ring.Recovered:
 			select {
 			case s.changed <- struct{}{}:
-			default: // one is due already
+			default: // a login is due already
 			}
 		}
 	})
@@ -61,8 +61,8 @@ func (s *session) keep() {
 				fmt.Fprintf(s.out, "logged in on the WebSocket with %s\n", version)
 				break
 			}
-			// The exchange knows none of the keys, or does not answer. An exchange
-			// counts logins too: do not hurry.
+			// The exchange refused every key, or did not answer. Exchanges limit
+			// the rate of logins too, so wait before the next.
 			timer := time.NewTimer(wait)
 			select {
 			case <-s.changed:
@@ -74,9 +74,9 @@ func (s *session) keep() {
 	}
 }
 
-// again logs in with the key that requests get now, or with another one if the
-// exchange refuses that. It tells the ring what it learns of the keys, as a bot
-// must that sends no requests besides: nobody else would.
+// again logs in with the key in use, or with another one if the exchange refuses
+// that. It reports the outcome of each attempt to the ring. A bot that sends nothing
+// but logins must do so, or its ring never learns of a refusal.
 func (s *session) again(ctx context.Context) (version string, err error) {
 	attempt, err := s.bot.traders.Ring().Attempt(ctx, true)
 	if err != nil {
@@ -106,10 +106,10 @@ func (s *session) again(ctx context.Context) (version string, err error) {
 	}
 }
 
-// send sends one login; a version means that it succeeded, else the verdict says
-// why not.
+// send sends one login. If it succeeds, send returns the version that the exchange
+// saw, else the verdict on the answer.
 func (s *session) send(ctx context.Context, key source.Key) (version string, v transport.Verdict, err error) {
-	message, err := s.profile.Login(key) // a credential: it goes to the exchange and nowhere else
+	message, err := s.profile.Login(key) // contains a credential: send it to the exchange only
 	if err != nil {
 		return "", v, err
 	}
@@ -126,7 +126,7 @@ func (s *session) send(ctx context.Context, key source.Key) (version string, v t
 	if err != nil {
 		return "", v, err
 	}
-	// The mock answers to a login as to a request.
+	// The mock answers a login as it answers a request.
 	v = s.profile.Classifier(transport.NewAnswer(resp.StatusCode, resp.Header, body))
 	if v == transport.Passed && resp.StatusCode == http.StatusOK {
 		version = resp.Header.Get(mockapi.VersionHeader)
@@ -134,7 +134,7 @@ func (s *session) send(ctx context.Context, key source.Key) (version string, v t
 	return version, v, nil
 }
 
-// settle waits a moment for the login with the key in use, and says how it stands.
+// settle waits up to 2 s for the login with the key in use, and returns the state.
 func (s *session) settle() string {
 	for range 50 {
 		key, err := s.bot.traders.Ring().InUse()
@@ -142,7 +142,7 @@ func (s *session) settle() string {
 		last := s.last
 		s.mu.Unlock()
 		if err == nil && key.ID == last {
-			return "the last one with the key in use"
+			return "the last one was with the key in use"
 		}
 		pause(s.bot.ctx, 40*time.Millisecond)
 	}
