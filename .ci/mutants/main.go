@@ -95,7 +95,7 @@ func run(only []string) error {
 			survivors++
 			by = "SURVIVED"
 		}
-		fmt.Printf("%-44s %-28s %s\n", m.Name, m.File, by)
+		fmt.Printf("%-58s %-28s %s\n", m.Name, m.File, by)
 	}
 	if survivors > 0 {
 		return fmt.Errorf("%d mutants survived or could not be tried", survivors)
