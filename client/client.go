@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	_ "github.com/rollingkeys/rollingkeys/source/env" // source strings
 	_ "github.com/rollingkeys/rollingkeys/source/file"
@@ -131,11 +132,7 @@ func WithTransport(opts ...transport.Option) Option {
 
 func configure(opts []Option) config {
 	cfg := config{scheme: transport.Bearer(), wait: defaultLimit}
-	for _, opt := range opts {
-		if opt != nil {
-			opt(&cfg)
-		}
-	}
+	option.Apply(&cfg, opts)
 	return cfg
 }
 

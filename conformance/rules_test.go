@@ -51,7 +51,7 @@ func shipped(all map[string]*ast.File) map[string]*ast.File {
 		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}
-		for _, dir := range []string{"../source/", "../transport/", "../client/"} {
+		for _, dir := range []string{"../internal/", "../source/", "../transport/", "../client/"} {
 			if strings.HasPrefix(path, dir) {
 				packages[filepath.Dir(path)] = append(packages[filepath.Dir(path)], path)
 			}

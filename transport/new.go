@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/internal/origin"
@@ -49,11 +50,7 @@ func Keep(ctx context.Context, src source.Source, scheme Scheme, keys []ring.Opt
 // build makes a transport without a ring.
 func build(scheme Scheme, opts []Option) (*Transport, *options) {
 	o := &options{}
-	for _, opt := range opts {
-		if opt != nil {
-			opt(o)
-		}
-	}
+	option.Apply(o, opts)
 	t := &Transport{base: o.base, classifier: o.classifier, replay: o.replay, header: o.header,
 		override: o.override, passes: o.passThrough, observer: o.observer}
 	if t.base == nil {

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+
+	"github.com/rollingkeys/rollingkeys/internal/option"
 )
 
 // API is a running mock API. Its methods are safe for concurrent use. The zero
@@ -64,11 +66,7 @@ func Start(opts ...Option) (*API, error) { return start(nil, opts) }
 
 func start(tb TB, opts []Option) (*API, error) {
 	a := &API{tb: tb, cfg: defaults()}
-	for _, o := range opts {
-		if o != nil {
-			o(&a.cfg)
-		}
-	}
+	option.Apply(&a.cfg, opts)
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	a.resetState()
 	if err := a.listen(); err != nil {

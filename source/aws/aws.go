@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 	"github.com/rollingkeys/rollingkeys/source/internal/versions"
@@ -40,9 +41,7 @@ func New(client API, secret string, opts ...Option) *Source {
 	if c, ok := client.(*secretsmanager.Client); ok && c != nil {
 		s.all.Name = "aws://" + c.Options().Region + "/" + secret
 	}
-	for _, o := range opts {
-		o(s)
-	}
+	option.Apply(s, opts)
 	return s
 }
 

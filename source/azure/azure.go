@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 	"github.com/rollingkeys/rollingkeys/source/internal/reply"
@@ -35,9 +36,7 @@ func New(client *azsecrets.Client, secret string, opts ...Option) *Source {
 	s := &Source{client: client, secret: secret, all: versions.Source{
 		Name: "azure:///" + secret, Decode: source.Plain, Explain: explain, RetryAfter: retryAfter,
 	}}
-	for _, o := range opts {
-		o(s)
-	}
+	option.Apply(s, opts)
 	return s
 }
 

@@ -12,6 +12,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
 )
@@ -48,9 +49,7 @@ func New(client *clientv3.Client, key string, opts ...Option) *Source {
 
 func newSource(name string, client *lease.Client[*clientv3.Client], key string, opts ...Option) *Source {
 	s := &Source{name: name, client: client, key: key, decode: source.Plain}
-	for _, o := range opts {
-		o(s)
-	}
+	option.Apply(s, opts)
 	return s
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
@@ -83,11 +84,7 @@ func newSource(path string) *Source {
 }
 
 func (s *Source) apply(opts []Option) {
-	for _, o := range opts {
-		if o != nil {
-			o(s)
-		}
-	}
+	option.Apply(s, opts)
 }
 
 // WithDecoder sets what makes keys of a file's bytes, such as [source.Document],

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
@@ -49,9 +50,7 @@ func newSource(client *lease.Client[*secretmanager.Client], secret string, opts 
 		Name:   "gcp://" + strings.NewReplacer("projects/", "", "locations/", "", "secrets/", "").Replace(s.secret),
 		Decode: source.Plain, Explain: explain, RetryAfter: retryAfter,
 	}
-	for _, o := range opts {
-		o(s)
-	}
+	option.Apply(s, opts)
 	return s
 }
 

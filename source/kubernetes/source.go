@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
@@ -67,9 +68,7 @@ func New(client typedcorev1.SecretsGetter, namespace, name string, opts ...Optio
 
 func newSource(client *lease.Client[typedcorev1.SecretsGetter], namespace, name string, opts ...Option) *Source {
 	s := &Source{client: client, namespace: namespace, name: name}
-	for _, o := range append([]Option{WithNames("api-key", "", "passphrase")}, opts...) {
-		o(s)
-	}
+	option.Apply(s, append([]Option{WithNames("api-key", "", "passphrase")}, opts...))
 	return s
 }
 

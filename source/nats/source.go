@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
 )
@@ -66,9 +67,7 @@ func New(nc *nats.Conn, bucket, key string, opts ...Option) *Source {
 
 func newSource(name string, conn *lease.Client[*nats.Conn], bucket, key string, opts ...Option) *Source {
 	s := &Source{name: name, conn: conn, bucket: bucket, key: key, decode: source.Plain, overlap: defaultOverlap}
-	for _, o := range opts {
-		o(s)
-	}
+	option.Apply(s, opts)
 	return s
 }
 

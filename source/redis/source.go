@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
@@ -56,9 +57,7 @@ func New(client *redis.Client, key string, opts ...Option) *Source {
 
 func newSource(name string, client *lease.Client[*opened], key string, opts ...Option) *Source {
 	s := &Source{name: name, client: client, key: key, decode: source.Plain}
-	for _, o := range opts {
-		o(s)
-	}
+	option.Apply(s, opts)
 	return s
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
@@ -65,11 +66,7 @@ func WithWait(d time.Duration) Option {
 // yet. Its errors match [source.ErrInvalid] and never quote rawURL's query. Nil options are skipped.
 func New(rawURL string, opts ...Option) (*Source, error) {
 	c := config{wait: defaultWait}
-	for _, opt := range opts {
-		if opt != nil {
-			opt(&c)
-		}
-	}
+	option.Apply(&c, opts)
 	name := source.Redact(rawURL)
 	invalid := func(err error) error {
 		return &source.Error{Source: name, Err: fmt.Errorf("%w: %w", source.ErrInvalid, err)}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rollingkeys/rollingkeys/internal/option"
 )
 
 // A Ring keeps the live keys of one source: the current one and the previous
@@ -95,11 +97,7 @@ func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error)
 		overlap: defaultOverlap, readTimeout: defaultReadTimeout, refusalWait: defaultRefusalWait,
 		expiring: defaultExpiring, logger: slog.Default(), now: time.Now,
 	}
-	for _, opt := range opts {
-		if opt != nil {
-			opt(&cfg)
-		}
-	}
+	option.Apply(&cfg, opts)
 	r := &Ring{
 		src: src, name: named.Of(src), cfg: cfg,
 		kicks: make(chan struct{}, 1), wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),

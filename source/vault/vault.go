@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/vault/api"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 	"github.com/rollingkeys/rollingkeys/source/internal/versions"
@@ -50,9 +51,7 @@ func New(client *api.Client, mount, path string, opts ...Option) (*Source, error
 	own.SetMaxRetries(0)
 	own.SetToken(client.Token())
 	s.session = session{client: own, turn: make(chan struct{}, 1)}
-	for _, o := range opts {
-		o(s)
-	}
+	option.Apply(s, opts)
 	return s, nil
 }
 

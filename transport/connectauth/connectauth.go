@@ -11,6 +11,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/internal/origin"
@@ -38,11 +39,7 @@ func New(keys *ring.Ring, opts ...Option) *Auth {
 	a := &Auth{ring: keys, opts: options{
 		header: "Authorization", prefix: "Bearer ", classify: Unauthenticated, messages: 4096, size: 256 << 10,
 	}}
-	for _, opt := range opts {
-		if opt != nil {
-			opt(&a.opts)
-		}
-	}
+	option.Apply(&a.opts, opts)
 	a.opts.header = textproto.CanonicalMIMEHeaderKey(a.opts.header)
 	var err error
 	if a.origins, err = origin.New(a.opts.origins, a.opts.insecure); err != nil {

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
@@ -36,11 +37,7 @@ func New(keys *ring.Ring, opts ...Option) *Auth {
 	a := &Auth{ring: keys, opts: options{
 		header: "authorization", prefix: "Bearer ", classify: Unauthenticated, messages: 4096, size: 256 << 10,
 	}}
-	for _, opt := range opts {
-		if opt != nil {
-			opt(&a.opts)
-		}
-	}
+	option.Apply(&a.opts, opts)
 	a.opts.header = strings.ToLower(a.opts.header)
 	var release func()
 	a.slot, release, _ = keys.Prepare(prepare(a.opts.header, a.opts.prefix)) // a key that cannot be used is the ring's to report

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/internal/query"
@@ -103,11 +104,7 @@ func newScheme(s Signing, opts []Option) *scheme {
 	if d.nonceUnit <= 0 {
 		d.nonceUnit = time.Microsecond
 	}
-	for _, opt := range opts {
-		if opt != nil {
-			opt(&d.config)
-		}
-	}
+	option.Apply(&d.config, opts)
 	d.local = d.config.now
 	for _, h := range s.Headers {
 		d.names = append(d.names, textproto.CanonicalMIMEHeaderKey(h.Name))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/internal/option"
 )
 
 // An Exchange plays one exchange: it is a mockapi.Authenticator and
@@ -94,9 +95,7 @@ func New(name string, opts ...Option) (*Exchange, error) {
 		nonces: make(map[string]*nonces), used: make(map[string]bool), byID: make(map[string][]int),
 	}
 	e.cfg.kind = e.venue.kinds[0]
-	for _, opt := range opts {
-		opt(&e.cfg)
-	}
+	option.Apply(&e.cfg, opts)
 	if !slices.Contains(e.venue.kinds, e.cfg.kind) {
 		return nil, fmt.Errorf("exchange: %s does not take keys of this kind", name)
 	}
