@@ -12,10 +12,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
-func init() { source.Register("aws", parse) }
+func init() { source.Register("aws", open) }
 
-// parse opens a source string; the package comment has the parameters.
-func parse(u *url.URL, query url.Values) (source.Source, error) {
+// open opens a source string; the package comment has the parameters.
+func open(u *url.URL, query url.Values) (source.Source, error) {
 	region, secret := u.Host, strings.TrimPrefix(u.Path, "/")
 	if region == "" {
 		region = os.Getenv("AWS_REGION")

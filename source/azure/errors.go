@@ -15,6 +15,14 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
+// status returns the status of a server's refusal, 0 if err is none.
+func status(err error) reply.Status {
+	if answer, ok := errors.AsType[*azcore.ResponseError](err); ok {
+		return reply.Status(answer.StatusCode)
+	}
+	return 0
+}
+
 // kinds says what the service's statuses mean to a ring.
 //
 // https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret-versions/get-secret-versions

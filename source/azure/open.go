@@ -12,10 +12,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
-func init() { source.Register("azure", parse) }
+func init() { source.Register("azure", open) }
 
-// parse opens a source string; the package comment has the parameters.
-func parse(u *url.URL, query url.Values) (source.Source, error) {
+// open opens a source string; the package comment has the parameters.
+func open(u *url.URL, query url.Values) (source.Source, error) {
 	name := strings.Trim(u.Path, "/")
 	if u.Host == "" || name == "" || strings.Contains(name, "/") {
 		return nil, errors.New("want azure://VAULT/NAME")

@@ -36,9 +36,6 @@ const (
 // leased is readWhole but in tests.
 var leased = readWhole
 
-// errMoved: what was resolved is not what is there any more.
-var errMoved = errors.New("changed while it was read")
-
 // sameContent reports whether r and o hold the same text; times, inodes and
 // paths do not count (F15).
 func (r reading) sameContent(o reading) bool {
@@ -186,8 +183,6 @@ func (p *part) read(lease bool) (writers, error) {
 	return w, nil
 }
 
-var errTooLong = fmt.Errorf("%w: longer than %d bytes", source.ErrInvalid, source.MaxSize)
-
 // regular refuses what is no regular file, and what is too long to be a key.
 func (p *part) regular(info fs.FileInfo) error {
 	switch {
@@ -199,33 +194,4 @@ func (p *part) regular(info fs.FileInfo) error {
 		return errTooLong
 	}
 	return nil
-}
-
-func (p *part) fault(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return errMoved // it was there when the path was resolved
-	}
-	return describe(p.field, err)
-}
-
-// describe gives err one of package source's errors and drops the path out of
-// it, which stands before it already.
-func describe(f field, err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		err = path.Err
-	}
-	if f.name != "" {
-		err = fmt.Errorf("%s: %w", f.name, err)
-	}
-	switch {
-	case errors.Is(err, source.ErrInvalid):
-		return err
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %w", source.ErrNoKey, err)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: %w", source.ErrDenied, err)
-	default:
-		return fmt.Errorf("%w: %w", source.ErrUnavailable, err)
-	}
 }

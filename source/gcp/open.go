@@ -15,10 +15,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
-func init() { source.Register("gcp", parse) }
+func init() { source.Register("gcp", open) }
 
-// parse opens a source string; the package comment has the parameters.
-func parse(u *url.URL, query url.Values) (source.Source, error) {
+// open opens a source string; the package comment has the parameters.
+func open(u *url.URL, query url.Values) (source.Source, error) {
 	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
 	secret := "projects/" + u.Host
 	var opts []option.ClientOption

@@ -2,17 +2,13 @@ package oauth
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/rollingkeys/rollingkeys/source"
-	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
 const (
@@ -33,16 +29,6 @@ type Source struct {
 
 	mu     sync.Mutex
 	flight *flight // nil if none is under way
-}
-
-// flight is one fetch and those who wait for it.
-type flight struct {
-	cancel    context.CancelFunc
-	waiting   int  // under Source.mu, as is abandoned
-	abandoned bool // nobody waited any more, and it was cancelled
-	done      chan struct{}
-	token     *oauth2.Token // these two once done is closed
-	err       error
 }
 
 // New returns a source of ts's access token. ts need not be safe for concurrent
@@ -107,98 +93,4 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 		set.FreshFor = maxFresh // not a new token every 30 s
 	}
 	return set, nil
-}
-
-// share joins the fetch that is under way, or begins one.
-func (s *Source) share(ctx context.Context) (*oauth2.Token, error) {
-	for {
-		f := s.join()
-		select {
-		case <-f.done:
-			if s.spoiled(f) && ctx.Err() == nil {
-				continue
-			}
-			return f.token, f.err
-		case <-ctx.Done():
-			s.leave(f)
-			return nil, s.fail(fmt.Errorf("%w: no token in time: %w", source.ErrUnavailable, ctx.Err()))
-		}
-	}
-}
-
-func (s *Source) join() *flight {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.flight == nil {
-		// F86: no caller's context; the first may leave, and others stay.
-		ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
-		s.flight = &flight{cancel: cancel, done: make(chan struct{})}
-		go s.fly(ctx, s.flight)
-	}
-	s.flight.waiting++
-	return s.flight
-}
-
-// leave ends the fetch when nobody waits for it (F104). It stays s.flight until
-// it is over: a token source that hangs gets one goroutine, not one a reading.
-func (s *Source) leave(f *flight) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if f.waiting--; f.waiting == 0 {
-		f.abandoned = true
-		f.cancel()
-	}
-}
-
-// spoiled reports whether f failed because everybody before had left.
-func (s *Source) spoiled(f *flight) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return f.abandoned && f.err != nil
-}
-
-func (s *Source) fly(ctx context.Context, f *flight) {
-	defer f.cancel()
-	err := errors.New("it panicked") // unless it returns
-	var token *oauth2.Token
-	defer func() {
-		// F97: its panic is no reason for ours. What it says may hold a secret.
-		_ = recover()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		f.token = token
-		if err != nil {
-			f.err = s.explain(ctx, err)
-		}
-		s.flight = nil
-		close(f.done)
-	}()
-	token, err = s.fetch(ctx)
-}
-
-func (s *Source) fail(err error) *source.Error { return &source.Error{Source: s.String(), Err: err} }
-
-// explain says why there is no token. The error of x/oauth2 holds the body of
-// the endpoint's answer, those of other token sources may hold anything.
-func (s *Source) explain(ctx context.Context, err error) error {
-	if typed, ok := errors.AsType[*source.Error](err); ok {
-		return typed
-	}
-	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
-	if !ok || refused.Response == nil {
-		return s.fail(reply.Missing(ctx, err))
-	}
-	code := refused.Response.StatusCode
-	kind, text := source.ErrUnavailable, "status "+strconv.Itoa(code)
-	switch refused.ErrorCode { // RFC 6749 section 5.2; any other text is the server's own
-	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
-		kind, text = source.ErrDenied, refused.ErrorCode
-	default:
-		if code == http.StatusUnauthorized || code == http.StatusForbidden {
-			kind = source.ErrDenied
-		}
-	}
-	failed := s.fail(fmt.Errorf("%w: token endpoint: %s", kind, text))
-	failed.RetryAfter = reply.RetryAfter(refused.Response.Header, time.Now())
-	return failed
 }

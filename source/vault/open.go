@@ -13,10 +13,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
-func init() { source.Register("vault", parse) }
+func init() { source.Register("vault", open) }
 
-// parse opens a source string; the package comment has the parameters.
-func parse(u *url.URL, query url.Values) (source.Source, error) {
+// open opens a source string; the package comment has the parameters.
+func open(u *url.URL, query url.Values) (source.Source, error) {
 	mount, path, err := place(u, query)
 	if err != nil {
 		return nil, err

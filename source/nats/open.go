@@ -13,10 +13,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
-func init() { source.Register("nats", parse) }
+func init() { source.Register("nats", open) }
 
-// parse opens a source string; the package comment has the parameters.
-func parse(u *url.URL, query url.Values) (source.Source, error) {
+// open opens a source string; the package comment has the parameters.
+func open(u *url.URL, query url.Values) (source.Source, error) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	if u.Host == "" || bucket == "" || key == "" {
 		return nil, errors.New("want nats://host:port/bucket/key")

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -98,6 +99,33 @@ func New(rawURL string, opts ...Option) (*Source, error) {
 	// F104: who drops the source without Close leaves no connection behind.
 	runtime.AddCleanup(s, (*http.Transport).CloseIdleConnections, transport)
 	return s, nil
+}
+
+// Read asks the endpoint for its keys and returns them as a complete set. It
+// takes at most 20 s, within ctx. Where the endpoint has named an ETag the
+// request is conditional, and 304 returns the set that ETag stands for, as new.
+// FreshFor is the answer's max-age, between 1 s and 1 h.
+//
+// Its errors are of type *[source.Error] and match [source.ErrDenied] for 401
+// and 403, [source.ErrNoKey] for 404 and 410, [source.ErrInvalid] for an answer
+// that is not a key document, and [source.ErrUnavailable] for the rest.
+func (s *Source) Read(ctx context.Context) (source.Set, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	base := s.peek()
+	// F61: what Notify has just fetched may be old already, so ask, always.
+	got, err := s.get(ctx, base, 0)
+	if err != nil {
+		return source.Set{}, err
+	}
+	if !got.same(base) { // else Notify may have kept a newer one meanwhile
+		s.keep(got)
+	}
+	set, err := got.set()
+	if err != nil {
+		return source.Set{}, s.fail(err)
+	}
+	return set, nil
 }
 
 // String returns the URL without the values of its parameters.

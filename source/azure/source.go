@@ -130,11 +130,3 @@ func date(t *time.Time) time.Time {
 	}
 	return *t
 }
-
-// status returns the status of a server's refusal, 0 if err is none.
-func status(err error) reply.Status {
-	if answer, ok := errors.AsType[*azcore.ResponseError](err); ok {
-		return reply.Status(answer.StatusCode)
-	}
-	return 0
-}

@@ -16,12 +16,12 @@ import (
 )
 
 func init() {
-	source.Register("redis", parse)
-	source.Register("rediss", parse)
+	source.Register("redis", open)
+	source.Register("rediss", open)
 }
 
-// parse opens a source string; the package comment has the parameters.
-func parse(u *url.URL, query url.Values) (source.Source, error) {
+// open opens a source string; the package comment has the parameters.
+func open(u *url.URL, query url.Values) (source.Source, error) {
 	if u.Host == "" {
 		return nil, errors.New("want redis://host:port/db?key=name")
 	}

@@ -2,7 +2,6 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -44,33 +43,6 @@ func (r reading) set() (source.Set, error) {
 
 // same reports whether r and o are one and the same version of the document.
 func (r reading) same(o reading) bool { return r.etag == o.etag && r.body.Equal(o.body) }
-
-// Read asks the endpoint for its keys and returns them as a complete set. It
-// takes at most 20 s, within ctx. Where the endpoint has named an ETag the
-// request is conditional, and 304 returns the set that ETag stands for, as new.
-// FreshFor is the answer's max-age, between 1 s and 1 h.
-//
-// Its errors are of type *[source.Error] and match [source.ErrDenied] for 401
-// and 403, [source.ErrNoKey] for 404 and 410, [source.ErrInvalid] for an answer
-// that is not a key document, and [source.ErrUnavailable] for the rest.
-func (s *Source) Read(ctx context.Context) (source.Set, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	base := s.peek()
-	// F61: what Notify has just fetched may be old already, so ask, always.
-	got, err := s.get(ctx, base, 0)
-	if err != nil {
-		return source.Set{}, err
-	}
-	if !got.same(base) { // else Notify may have kept a newer one meanwhile
-		s.keep(got)
-	}
-	set, err := got.set()
-	if err != nil {
-		return source.Set{}, s.fail(err)
-	}
-	return set, nil
-}
 
 func (s *Source) peek() reading {
 	s.mu.Lock()
@@ -195,32 +167,4 @@ func checkType(h http.Header) error {
 		return fmt.Errorf("%w: its charset is not UTF-8", source.ErrInvalid)
 	}
 	return nil
-}
-
-func statusError(code int) error {
-	kind := source.ErrUnavailable
-	switch {
-	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		kind = source.ErrDenied
-	case code == http.StatusNotFound, code == http.StatusGone:
-		kind = source.ErrNoKey
-	case code >= 200 && code < 300:
-		return fmt.Errorf("%w: status %d where 200 is due", source.ErrInvalid, code)
-	case code >= 300 && code < 400:
-		return fmt.Errorf("%w: status %d, a redirect that is not followed", kind, code)
-	}
-	return fmt.Errorf("%w: status %d", kind, code)
-}
-
-// fail names the source in err.
-func (s *Source) fail(err error) *source.Error {
-	if !errors.Is(err, source.ErrInvalid) && !errors.Is(err, source.ErrDenied) && !errors.Is(err, source.ErrNoKey) &&
-		!errors.Is(err, source.ErrUnavailable) {
-		err = fmt.Errorf("%w: %w", source.ErrUnavailable, err)
-	}
-	failed := &source.Error{Source: s.name, Err: err}
-	if own, ok := errors.AsType[*source.Error](err); ok {
-		failed.RetryAfter = own.RetryAfter
-	}
-	return failed
 }

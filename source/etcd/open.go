@@ -18,10 +18,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
-func init() { source.Register("etcd", parse) }
+func init() { source.Register("etcd", open) }
 
-// parse opens a source string; the package comment has the parameters.
-func parse(u *url.URL, query url.Values) (source.Source, error) {
+// open opens a source string; the package comment has the parameters.
+func open(u *url.URL, query url.Values) (source.Source, error) {
 	if u.Host == "" || u.Path != "" && u.Path != "/" {
 		return nil, errors.New("want etcd://host:port?key=name")
 	}

@@ -19,10 +19,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
-func init() { source.Register("kubernetes", parse) }
+func init() { source.Register("kubernetes", open) }
 
-// parse opens a source string; the package comment has the parameters.
-func parse(u *url.URL, query url.Values) (source.Source, error) {
+// open opens a source string; the package comment has the parameters.
+func open(u *url.URL, query url.Values) (source.Source, error) {
 	namespace, name, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	if u.Host != "" || namespace == "" || name == "" || strings.Contains(name, "/") {
 		return nil, errors.New("want kubernetes:///namespace/name")

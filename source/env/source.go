@@ -2,12 +2,10 @@ package env
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -59,21 +57,6 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	return source.Set{}, s.wrap(fmt.Errorf("%w: the files change all the time", source.ErrUnavailable))
 }
 
-// Notify watches the files that the variables name when it is called. Where
-// there are none it merely waits for ctx.
-func (s *Source) Notify(ctx context.Context, changed func()) error {
-	var files []source.Source
-	for _, path := range s.paths() {
-		files = append(files, s.file(path))
-	}
-	if n, ok := source.First(files...).(source.Notifier); ok && len(files) > 0 {
-		return n.Notify(ctx, changed)
-	}
-	changed()
-	<-ctx.Done()
-	return nil
-}
-
 // String returns the source string, such as "env://API_KEY".
 func (s *Source) String() string {
 	u := url.URL{Scheme: "env", Host: s.name}
@@ -81,14 +64,6 @@ func (s *Source) String() string {
 		u.RawQuery = "pair=true"
 	}
 	return u.String()
-}
-
-func (s *Source) wrap(err error) error {
-	var inner *source.Error
-	if errors.As(err, &inner) {
-		err = fmt.Errorf("%s: %w", inner.Source, inner.Err)
-	}
-	return &source.Error{Source: s.String(), Err: err}
 }
 
 // file returns the source for path, the same each time.
@@ -99,23 +74,6 @@ func (s *Source) file(path string) *file.Source {
 		s.files[path] = file.New(path, file.WithDecoder(asField))
 	}
 	return s.files[path]
-}
-
-// paths lists the files that variables name now.
-func (s *Source) paths() []string {
-	var paths []string
-	lookup := func(name string) (string, bool, error) {
-		if path := os.Getenv(name + "_FILE"); path != "" && !slices.Contains(paths, path) {
-			paths = append(paths, path)
-		}
-		return "set", true, nil // so that no name is left out for want of another
-	}
-	if s.pair {
-		_, _ = source.Variables(s.name, lookup)
-	} else {
-		_, _, _ = lookup(s.name)
-	}
-	return paths
 }
 
 func asField(data []byte) (source.Set, error) {

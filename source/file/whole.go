@@ -16,49 +16,6 @@ const (
 	patience   = time.Second            // with one writer, or with the second half of a pair
 )
 
-// Read reads the file, or the directory's files, as they are now. It returns at
-// once if the content is what it was, or was replaced as a whole; else it waits
-// until nobody is writing, at most 1 s.
-//
-// Its errors are *[source.Error] and wrap source.ErrNoKey where there is no
-// file, source.ErrDenied where it may not be read, source.ErrInvalid for what is
-// no key, or permissions too open, and source.ErrUnavailable for everything
-// that may pass: a writer at work, a broken link, a sick file system.
-func (s *Source) Read(ctx context.Context) (source.Set, error) {
-	if ctx.Err() != nil {
-		return source.Set{}, s.stopped(ctx)
-	}
-	select {
-	case s.turn <- struct{}{}:
-	case <-ctx.Done():
-		return source.Set{}, s.stopped(ctx)
-	}
-	type result struct {
-		set source.Set
-		err error
-	}
-	done := make(chan result, 1)
-	// F106: a read from NFS or FUSE can hang beyond any context. Then this
-	// goroutine, one a source at most, waits for the file system.
-	go func() {
-		set, err := s.read(ctx)
-		<-s.turn
-		done <- result{set, err}
-	}()
-	select {
-	case r := <-done:
-		return r.set, r.err
-	case <-ctx.Done():
-		return source.Set{}, s.stopped(ctx)
-	}
-}
-
-func (s *Source) stopped(ctx context.Context) error {
-	return s.wrap(fmt.Errorf("%w: %w", source.ErrUnavailable, context.Cause(ctx)))
-}
-
-func (s *Source) wrap(err error) error { return &source.Error{Source: s.String(), Err: err} }
-
 func (s *Source) read(ctx context.Context) (source.Set, error) {
 	r, err := s.whole(ctx)
 	if err != nil {

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"context"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -134,4 +135,41 @@ func (s *Source) String() string {
 		path = strings.TrimSuffix(path, "/") + "/"
 	}
 	return (&url.URL{Scheme: "file", Path: path}).String()
+}
+
+// Read reads the file, or the directory's files, as they are now. It returns at
+// once if the content is what it was, or was replaced as a whole; else it waits
+// until nobody is writing, at most 1 s.
+//
+// Its errors are *[source.Error] and wrap source.ErrNoKey where there is no
+// file, source.ErrDenied where it may not be read, source.ErrInvalid for what is
+// no key, or permissions too open, and source.ErrUnavailable for everything
+// that may pass: a writer at work, a broken link, a sick file system.
+func (s *Source) Read(ctx context.Context) (source.Set, error) {
+	if ctx.Err() != nil {
+		return source.Set{}, s.stopped(ctx)
+	}
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return source.Set{}, s.stopped(ctx)
+	}
+	type result struct {
+		set source.Set
+		err error
+	}
+	done := make(chan result, 1)
+	// F106: a read from NFS or FUSE can hang beyond any context. Then this
+	// goroutine, one a source at most, waits for the file system.
+	go func() {
+		set, err := s.read(ctx)
+		<-s.turn
+		done <- result{set, err}
+	}()
+	select {
+	case r := <-done:
+		return r.set, r.err
+	case <-ctx.Done():
+		return source.Set{}, s.stopped(ctx)
+	}
 }

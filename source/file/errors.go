@@ -1,0 +1,50 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// errMoved: what was resolved is not what is there any more.
+var errMoved = errors.New("changed while it was read")
+
+var errTooLong = fmt.Errorf("%w: longer than %d bytes", source.ErrInvalid, source.MaxSize)
+
+func (s *Source) stopped(ctx context.Context) error {
+	return s.wrap(fmt.Errorf("%w: %w", source.ErrUnavailable, context.Cause(ctx)))
+}
+
+func (s *Source) wrap(err error) error { return &source.Error{Source: s.String(), Err: err} }
+
+func (p *part) fault(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return errMoved // it was there when the path was resolved
+	}
+	return describe(p.field, err)
+}
+
+// describe gives err one of package source's errors and drops the path out of
+// it, which stands before it already.
+func describe(f field, err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	if f.name != "" {
+		err = fmt.Errorf("%s: %w", f.name, err)
+	}
+	switch {
+	case errors.Is(err, source.ErrInvalid):
+		return err
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %w", source.ErrNoKey, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: %w", source.ErrDenied, err)
+	default:
+		return fmt.Errorf("%w: %w", source.ErrUnavailable, err)
+	}
+}

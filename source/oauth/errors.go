@@ -1,0 +1,42 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/reply"
+)
+
+func (s *Source) fail(err error) *source.Error { return &source.Error{Source: s.String(), Err: err} }
+
+// explain says why there is no token. The error of x/oauth2 holds the body of
+// the endpoint's answer, those of other token sources may hold anything.
+func (s *Source) explain(ctx context.Context, err error) error {
+	if typed, ok := errors.AsType[*source.Error](err); ok {
+		return typed
+	}
+	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok || refused.Response == nil {
+		return s.fail(reply.Missing(ctx, err))
+	}
+	code := refused.Response.StatusCode
+	kind, text := source.ErrUnavailable, "status "+strconv.Itoa(code)
+	switch refused.ErrorCode { // RFC 6749 section 5.2; any other text is the server's own
+	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
+		kind, text = source.ErrDenied, refused.ErrorCode
+	default:
+		if code == http.StatusUnauthorized || code == http.StatusForbidden {
+			kind = source.ErrDenied
+		}
+	}
+	failed := s.fail(fmt.Errorf("%w: token endpoint: %s", kind, text))
+	failed.RetryAfter = reply.RetryAfter(refused.Response.Header, time.Now())
+	return failed
+}
