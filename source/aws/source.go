@@ -12,6 +12,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
+	"github.com/rollingkeys/rollingkeys/source/internal/store"
 	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
@@ -25,7 +26,8 @@ type API interface {
 // A Source reads one secret of AWS Secrets Manager. It is safe for concurrent
 // use and has nothing to close.
 type Source struct {
-	all    versions.Source
+	base   store.Source
+	values versions.Values
 	api    API
 	secret string
 }
@@ -37,9 +39,9 @@ type Option func(*Source)
 // brings region and credentials; its own retries are switched off for the
 // source's calls, since the ring backs off for all sources alike.
 func New(client API, secret string, opts ...Option) *Source {
-	s := &Source{api: client, secret: secret, all: versions.Source{Name: "aws:///" + secret, Decode: source.Plain, Explain: explain}}
+	s := &Source{api: client, secret: secret, base: store.Source{Name: "aws:///" + secret, Decoder: source.Plain, Explain: explain}}
 	if c, ok := client.(*secretsmanager.Client); ok && c != nil {
-		s.all.Name = "aws://" + c.Options().Region + "/" + secret
+		s.base.Name = "aws://" + c.Options().Region + "/" + secret
 	}
 	option.Apply(s, opts)
 	return s
@@ -49,7 +51,7 @@ func New(client API, secret string, opts ...Option) *Source {
 // [source.Document] or [source.PEM]. The default is [source.Plain]. Of a decoder
 // whose set is not Complete the first key is taken.
 func WithDecoder(decode source.Decoder) Option {
-	return func(s *Source) { s.all.WithDecoder(decode) }
+	return func(s *Source) { s.base.WithDecoder(decode) }
 }
 
 // WithNames takes the key out of the named fields of a JSON object, the form
@@ -61,12 +63,12 @@ func WithNames(id, secret, passphrase string) Option {
 }
 
 // String returns "aws://REGION/SECRET".
-func (s *Source) String() string { return s.all.Name }
+func (s *Source) String() string { return s.base.Name }
 
 // Read lists the versions that carry AWSCURRENT and AWSPREVIOUS, in that order.
 // It makes one DescribeSecret call, and one GetSecretValue call for each of the
 // two that it has not read before. Errors are a [*source.Error].
-func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.all.Read(ctx, s.read) }
+func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.base.Read(ctx, s.read) }
 
 func (s *Source) read(ctx context.Context) (source.Set, error) {
 	about, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &s.secret}, once)
@@ -90,7 +92,7 @@ func (s *Source) read(ctx context.Context) (source.Set, error) {
 			return source.Set{}, fmt.Errorf("%w: no version is AWSCURRENT", source.ErrNoKey)
 		}
 	}
-	return s.all.Set(list, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, key) })
+	return s.values.Set(list, s.base.Decoder, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, key) })
 }
 
 func (s *Source) fetch(ctx context.Context, key *source.Key) ([]byte, error) {

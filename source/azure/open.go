@@ -37,6 +37,6 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 		return nil, errors.New("no client can be made for the vault")
 	}
 	s := New(client, name, WithDecoder(decode))
-	s.all.Name = "azure://" + u.Host + "/" + name
+	s.base.Name = "azure://" + u.Host + "/" + name
 	return s, nil
 }

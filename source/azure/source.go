@@ -2,26 +2,25 @@ package azure
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 
 	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
-	"github.com/rollingkeys/rollingkeys/source/internal/reply"
+	"github.com/rollingkeys/rollingkeys/source/internal/store"
 	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
 // A Source reads one secret of an Azure Key Vault. It is safe for concurrent
 // use and has nothing to close.
 type Source struct {
-	all    versions.Source
+	base   store.Source
+	values versions.Values
 	client *azsecrets.Client
 	secret string
 }
@@ -33,8 +32,8 @@ type Option func(*Source)
 // client's own retries are switched off for the source's calls, since the ring
 // backs off for all sources alike.
 func New(client *azsecrets.Client, secret string, opts ...Option) *Source {
-	s := &Source{client: client, secret: secret, all: versions.Source{
-		Name: "azure:///" + secret, Decode: source.Plain, Explain: explain, RetryAfter: retryAfter,
+	s := &Source{client: client, secret: secret, base: store.Source{
+		Name: "azure:///" + secret, Decoder: source.Plain, Explain: explain, RetryAfter: retryAfter,
 	}}
 	option.Apply(s, opts)
 	return s
@@ -44,7 +43,7 @@ func New(client *azsecrets.Client, secret string, opts ...Option) *Source {
 // [source.Document] or [source.PEM]. The default is [source.Plain]. Of a decoder
 // whose set is not Complete the first key is taken.
 func WithDecoder(decode source.Decoder) Option {
-	return func(s *Source) { s.all.WithDecoder(decode) }
+	return func(s *Source) { s.base.WithDecoder(decode) }
 }
 
 // WithNames takes the key out of the named fields of a JSON object. An empty
@@ -56,7 +55,7 @@ func WithNames(id, secret, passphrase string) Option {
 
 // String returns "azure://VAULT/SECRET" for a source that was opened from a
 // string, else "azure:///SECRET": a client does not say which vault is its.
-func (s *Source) String() string { return s.all.Name }
+func (s *Source) String() string { return s.base.Name }
 
 // maxVersions is how many enabled versions are listed at most. Key Vault keeps
 // every version for ever, and few disable the old ones.
@@ -66,7 +65,7 @@ const maxVersions = 10
 // call, and makes one GetSecret call for each version that it has not read
 // before. Errors are a [*source.Error].
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
-	return s.all.Read(policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: -1}), s.read)
+	return s.base.Read(policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: -1}), s.read)
 }
 
 func (s *Source) read(ctx context.Context) (source.Set, error) {
@@ -77,7 +76,7 @@ func (s *Source) read(ctx context.Context) (source.Set, error) {
 	if err != nil {
 		return source.Set{}, err
 	}
-	return s.all.Set(list, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, key) })
+	return s.values.Set(list, s.base.Decoder, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, key) })
 }
 
 func (s *Source) list(ctx context.Context) (list []versions.Listed, err error) {

@@ -21,13 +21,15 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
+	"github.com/rollingkeys/rollingkeys/source/internal/store"
 	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
 // A Source reads one secret of Google Secret Manager. It is safe for concurrent
 // use and has nothing to close.
 type Source struct {
-	all    versions.Source
+	base   store.Source
+	values versions.Values
 	secret string // projects/P/secrets/S
 	client *lease.Client[*secretmanager.Client]
 }
@@ -46,9 +48,9 @@ func New(client *secretmanager.Client, secret string, opts ...Option) *Source {
 
 func newSource(client *lease.Client[*secretmanager.Client], secret string, opts ...Option) *Source {
 	s := &Source{client: client, secret: strings.Trim(secret, "/")}
-	s.all = versions.Source{
-		Name:   "gcp://" + strings.NewReplacer("projects/", "", "locations/", "", "secrets/", "").Replace(s.secret),
-		Decode: source.Plain, Explain: explain, RetryAfter: retryAfter,
+	s.base = store.Source{
+		Name:    "gcp://" + strings.NewReplacer("projects/", "", "locations/", "", "secrets/", "").Replace(s.secret),
+		Decoder: source.Plain, Explain: explain, RetryAfter: retryAfter,
 	}
 	option.Apply(s, opts)
 	return s
@@ -58,7 +60,7 @@ func newSource(client *lease.Client[*secretmanager.Client], secret string, opts 
 // [source.Document] or [source.PEM]. The default is [source.Plain]. Of a decoder
 // whose set is not Complete the first key is taken.
 func WithDecoder(decode source.Decoder) Option {
-	return func(s *Source) { s.all.WithDecoder(decode) }
+	return func(s *Source) { s.base.WithDecoder(decode) }
 }
 
 // WithNames takes the key out of the named fields of a JSON object. An empty
@@ -69,7 +71,7 @@ func WithNames(id, secret, passphrase string) Option {
 }
 
 // String returns "gcp://PROJECT/NAME", or "gcp://PROJECT/LOCATION/NAME".
-func (s *Source) String() string { return s.all.Name }
+func (s *Source) String() string { return s.base.Name }
 
 // maxVersions is how many enabled versions are listed at most, in one call.
 const maxVersions = 10
@@ -80,7 +82,7 @@ var alone = gax.WithRetry(func() gax.Retryer { return nil })
 // Read lists the enabled versions, newest first. It makes one ListSecretVersions
 // call, and one AccessSecretVersion call for each version that it has not read
 // before. Errors are a [*source.Error].
-func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.all.Read(ctx, s.read) }
+func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.base.Read(ctx, s.read) }
 
 func (s *Source) read(ctx context.Context) (source.Set, error) {
 	client, release, err := s.client.Get(ctx)
@@ -126,7 +128,7 @@ func (s *Source) readWith(ctx context.Context, client *secretmanager.Client) (so
 	if err != nil {
 		return source.Set{}, err
 	}
-	return s.all.Set(list, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, client, key) })
+	return s.values.Set(list, s.base.Decoder, func(key *source.Key) ([]byte, error) { return s.fetch(ctx, client, key) })
 }
 
 func (s *Source) list(ctx context.Context, client *secretmanager.Client) (list []versions.Listed, err error) {

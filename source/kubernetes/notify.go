@@ -2,7 +2,7 @@ package kubernetes
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -12,38 +12,43 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/watch"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/rollingkeys/rollingkeys/source"
 )
 
 // Notify watches the Secret and calls changed when it was created, changed or
 // deleted, as [source.Notifier] has it. Its errors are those of Read.
 func (s *Source) Notify(ctx context.Context, changed func()) error {
+	return s.base.Notify(ctx, func(ctx context.Context) error { return s.watch(ctx, changed) })
+}
+
+func (s *Source) watch(ctx context.Context, changed func()) error {
 	client, release, err := s.client.Get(ctx)
 	if err != nil {
-		return s.fail(ctx, err)
+		return err
 	}
 	defer release()
 	version := ""
-	for {
+	for ctx.Err() == nil {
 		started := time.Now()
-		next, err := s.watch(ctx, client, version, changed)
+		next, err := s.watchFrom(ctx, client, version, changed)
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case version != "" && (apierrors.IsGone(err) || apierrors.IsResourceExpired(err)):
 			next = "" // anew, with a reading once it is armed
 		case err != nil:
-			return s.fail(ctx, err)
+			return err
 		case next == version && time.Since(started) < time.Second:
 			// A server that ends every watch at once is not worth a busy loop.
-			return s.fail(ctx, errors.New("the watch ended at once"))
+			return fmt.Errorf("%w: the watch ended at once", source.ErrUnavailable)
 		}
 		version = next
 	}
+	return nil
 }
 
-// watch watches from version, or, if that is empty, from now, until the server
+// watchFrom watches from version, or, if that is empty, from now, until the server
 // ends the watch. It returns the version to go on from.
-func (s *Source) watch(ctx context.Context, client typedcorev1.SecretsGetter, version string, changed func()) (string, error) {
+func (s *Source) watchFrom(ctx context.Context, client typedcorev1.SecretsGetter, version string, changed func()) (string, error) {
 	seconds := int64(5*60 + rand.IntN(5*60)) // client-go's: so that not all watches end together
 	w, err := client.Secrets(s.namespace).Watch(ctx, metav1.ListOptions{
 		FieldSelector:   fields.OneTermEqualSelector(metav1.ObjectNameField, s.name).String(),

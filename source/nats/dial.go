@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/rollingkeys/rollingkeys/source/internal/store"
 )
 
 // dial returns what connects to one of the servers.
 func dial(servers []string, opts []nats.Option, config *tls.Config) func(context.Context) (*nats.Conn, error) {
 	opts = append(opts,
-		nats.Timeout(patience), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
+		nats.Timeout(store.Patience), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
 		nats.ReconnectWait(time.Second), nats.ReconnectJitter(time.Second, time.Second),
 		nats.IgnoreAuthErrorAbort(), // the password may be another the next time
 		nats.PingInterval(10*time.Second), nats.MaxPingsOutstanding(2),
@@ -55,7 +57,7 @@ type dialer struct {
 }
 
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
-	nd := net.Dialer{Timeout: patience}
+	nd := net.Dialer{Timeout: store.Patience}
 	conn, err := nd.DialContext(d.life, network, address)
 	if err != nil {
 		return nil, err

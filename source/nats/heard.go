@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/await"
 )
 
 // errBehind: what was heard of is not there yet.
@@ -58,12 +59,8 @@ func (s *Source) newest(ctx context.Context, kv jetstream.KeyValue) (jetstream.K
 		case wait > time.Second:
 			return nil, errBehind
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
+		if err := await.Sleep(ctx, wait); err != nil {
+			return nil, err
 		}
 	}
 }

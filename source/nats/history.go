@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,7 +26,7 @@ func history(ctx context.Context, kv jetstream.KeyValue, key string) ([]jetstrea
 		case entry, ok := <-w.Updates():
 			switch {
 			case !ok:
-				return nil, errors.New("the history was cut short")
+				return nil, fmt.Errorf("%w: the history was cut short", source.ErrUnavailable)
 			case entry != nil:
 				entries = append(entries, entry)
 				continue
@@ -47,7 +46,7 @@ func (s *Source) list(entries []jetstream.KeyValueEntry) (source.Set, error) {
 	if entries[0].Operation() != jetstream.KeyValuePut {
 		return source.Set{}, fmt.Errorf("%w: the key was deleted", source.ErrNoKey)
 	}
-	set, err := s.decode(entries[0].Value())
+	set, err := s.base.Decode(entries[0].Value())
 	if err != nil {
 		return source.Set{}, err
 	}
@@ -62,7 +61,7 @@ func (s *Source) list(entries []jetstream.KeyValueEntry) (source.Set, error) {
 			break
 		}
 		// What cannot be read was never a key; only the newest must be one.
-		if got, err := s.decode(entry.Value()); err == nil && len(got.Keys) == 1 {
+		if got, err := s.base.Decode(entry.Value()); err == nil && len(got.Keys) == 1 {
 			keys = s.add(keys, got.Keys[0], entry, replaced)
 		}
 		replaced = entry.Created()

@@ -2,8 +2,6 @@ package nats
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -13,22 +11,20 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/decode"
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
+	"github.com/rollingkeys/rollingkeys/source/internal/store"
 )
 
 // defaultOverlap is the ring's.
 const defaultOverlap = 24 * time.Hour
 
-// patience bounds one reading: a request that is not permitted is never answered.
-const patience = 5 * time.Second
-
 // A Source reads one key of a key-value bucket. It is a [source.Notifier], safe
 // for concurrent use.
 type Source struct {
-	name        string
+	base        store.Source
 	conn        *lease.Client[*nats.Conn]
 	bucket, key string
-	decode      source.Decoder
 	overlap     time.Duration
 
 	mu       sync.Mutex
@@ -47,11 +43,7 @@ type Option func(*Source)
 // WithDecoder sets what makes keys of a value, such as [source.Document] or
 // [source.PEM]. The default is [source.Plain].
 func WithDecoder(decode source.Decoder) Option {
-	return func(s *Source) {
-		if decode != nil {
-			s.decode = decode
-		}
-	}
+	return func(s *Source) { s.base.WithDecoder(decode) }
 }
 
 // WithOverlap sets for how long a key out of the history may be used after it
@@ -66,33 +58,22 @@ func New(nc *nats.Conn, bucket, key string, opts ...Option) *Source {
 }
 
 func newSource(name string, conn *lease.Client[*nats.Conn], bucket, key string, opts ...Option) *Source {
-	s := &Source{name: name, conn: conn, bucket: bucket, key: key, decode: source.Plain, overlap: defaultOverlap}
+	s := &Source{conn: conn, bucket: bucket, key: key, overlap: defaultOverlap, base: store.Source{
+		Name: name, Decoder: source.Plain, Patience: store.Patience, Explain: explain,
+	}}
 	option.Apply(s, opts)
 	return s
 }
 
 // String returns "nats:BUCKET/KEY", or the source string it was opened by
 // without its parameters.
-func (s *Source) String() string { return s.name }
+func (s *Source) String() string { return s.base.Name }
 
 // Read reads the key and, if it has changed, its history, within ctx and 5 s.
 // The error wraps [source.ErrNoKey] if key or bucket do not exist,
 // [source.ErrDenied] if the server refuses us, [source.ErrInvalid] if the value
 // is none, and [source.ErrUnavailable] otherwise.
-func (s *Source) Read(ctx context.Context) (source.Set, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	nc, release, err := s.conn.Get(ctx)
-	if err != nil {
-		return source.Set{}, s.fail(ctx, nil, err)
-	}
-	defer releaseWith(ctx, release)()
-	set, err := s.read(ctx, nc)
-	if err != nil {
-		return source.Set{}, s.fail(ctx, nc, err)
-	}
-	return set, nil
-}
+func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.base.Read(ctx, s.read) }
 
 // releaseWith returns release, and calls it already when ctx ends: while the
 // client connects again, it holds a lock that most of its methods take, for 5 s
@@ -103,12 +84,18 @@ func releaseWith(ctx context.Context, release func()) func() {
 	return func() { stop(); release() }
 }
 
-func (s *Source) read(ctx context.Context, nc *nats.Conn) (source.Set, error) {
-	kv, err := s.open(ctx, nc)
+func (s *Source) read(ctx context.Context) (source.Set, error) {
+	nc, release, err := s.conn.Get(ctx)
 	if err != nil {
 		return source.Set{}, err
 	}
-	return s.readFrom(ctx, kv)
+	defer releaseWith(ctx, release)()
+	kv, err := s.bucketOf(ctx, nc)
+	if err != nil {
+		return source.Set{}, blame(nc, err)
+	}
+	set, err := s.readFrom(ctx, kv)
+	return set, blame(nc, err)
 }
 
 func (s *Source) readFrom(ctx context.Context, kv jetstream.KeyValue) (source.Set, error) {
@@ -142,16 +129,10 @@ func (s *Source) readFrom(ctx context.Context, kv jetstream.KeyValue) (source.Se
 	s.set.Keys = slices.DeleteFunc(s.set.Keys, func(k source.Key) bool { // F102
 		return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
 	})
-	set := s.set
-	set.Keys = nil
-	for _, k := range s.set.Keys {
-		set.Keys = append(set.Keys, k.Clone())
-	}
-	set.Revoked = slices.Clone(set.Revoked)
-	return set, nil
+	return decode.Clone(s.set), nil
 }
 
-func (s *Source) open(ctx context.Context, nc *nats.Conn) (jetstream.KeyValue, error) {
+func (s *Source) bucketOf(ctx context.Context, nc *nats.Conn) (jetstream.KeyValue, error) {
 	if !nc.IsConnected() {
 		return nil, nats.ErrDisconnected // a request would wait for the connection
 	}
@@ -160,89 +141,4 @@ func (s *Source) open(ctx context.Context, nc *nats.Conn) (jetstream.KeyValue, e
 		return nil, err
 	}
 	return js.KeyValue(ctx, s.bucket)
-}
-
-// Notify watches the key and calls changed when it was put, deleted or purged,
-// and when a lost connection is back, as [source.Notifier] has it. Its errors
-// are those of Read.
-func (s *Source) Notify(ctx context.Context, changed func()) error {
-	nc, release, err := s.conn.Get(ctx)
-	if err != nil {
-		return s.fail(ctx, nil, err)
-	}
-	defer releaseWith(ctx, release)()
-	status := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
-	defer nc.RemoveStatusListener(status)
-	for ctx.Err() == nil {
-		if err := s.watch(ctx, nc, status, changed); err != nil && ctx.Err() == nil {
-			return s.fail(ctx, nc, err)
-		}
-	}
-	return nil
-}
-
-// watch returns nil when the connection was lost and is back.
-func (s *Source) watch(ctx context.Context, nc *nats.Conn, status <-chan nats.Status, changed func()) error {
-	arming, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	kv, err := s.open(arming, nc)
-	if err != nil {
-		return err
-	}
-	w, err := kv.Watch(ctx, s.key, jetstream.UpdatesOnly(), jetstream.MetaOnly())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = w.Stop() }()
-	changed() // F14: only now that the watch is armed
-	for {
-		select {
-		case entry, ok := <-w.Updates():
-			if !ok {
-				return errors.New("the watch ended")
-			}
-			if entry != nil {
-				s.hear(entry)
-				changed()
-			}
-		case now := <-status:
-			if now == nats.CLOSED {
-				return nats.ErrConnectionClosed
-			}
-			return nil
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// fail says in our own words what err is about: the server's may be anything (F95).
-func (s *Source) fail(ctx context.Context, nc *nats.Conn, err error) error {
-	refused := func(err error) bool {
-		for _, kind := range []error{
-			nats.ErrPermissionViolation, nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
-		} {
-			if errors.Is(err, kind) {
-				return true
-			}
-		}
-		return false
-	}
-	late := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrDisconnected)
-	switch {
-	case errors.Is(err, source.ErrInvalid), errors.Is(err, source.ErrNoKey), errors.Is(err, source.ErrUnavailable):
-	case errors.Is(err, jetstream.ErrKeyNotFound), errors.Is(err, jetstream.ErrKeyDeleted):
-		err = fmt.Errorf("%w: the key does not exist", source.ErrNoKey)
-	case errors.Is(err, jetstream.ErrBucketNotFound):
-		err = fmt.Errorf("%w: the bucket does not exist", source.ErrNoKey)
-	case errors.Is(err, jetstream.ErrInvalidKey), errors.Is(err, jetstream.ErrInvalidBucketName), errors.Is(err, jetstream.ErrBadBucket):
-		err = fmt.Errorf("%w: no such bucket or key can be", source.ErrInvalid)
-	case refused(err), late && nc != nil && refused(nc.LastError()):
-		err = fmt.Errorf("%w: not permitted, or the login was refused", source.ErrDenied)
-	case ctx.Err() != nil:
-		err = fmt.Errorf("%w: no answer in time: %w", source.ErrUnavailable, ctx.Err())
-	default:
-		err = fmt.Errorf("%w: no connection, or no answer from JetStream", source.ErrUnavailable)
-	}
-	return &source.Error{Source: s.name, Err: err}
 }

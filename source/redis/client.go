@@ -6,6 +6,8 @@ import (
 	"net"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/rollingkeys/rollingkeys/source/internal/store"
 )
 
 // opened is a client, and what ends its dials.
@@ -23,7 +25,7 @@ func (o *opened) close() {
 // the background without the command's context, and its Close ends no dial; with
 // TLS, the default dialer heeds no context at all.
 func dialer(life context.Context, config *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	plain := &net.Dialer{Timeout: patience}
+	plain := &net.Dialer{Timeout: store.Patience}
 	dial := plain.DialContext
 	if config != nil {
 		dial = (&tls.Dialer{NetDialer: plain, Config: config}).DialContext

@@ -12,21 +12,25 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/await"
+	"github.com/rollingkeys/rollingkeys/source/internal/store"
 )
 
-const (
-	patience = 5 * time.Second  // bounds one reading, and the arming of a subscription
-	silence  = 10 * time.Second // after which a subscription is asked whether it is still there
-)
+// silence is how long a subscription says nothing until it is asked whether it is still there.
+const silence = 10 * time.Second
 
 // Notify subscribes to the key's keyspace events, and to the channel if there is
 // one, and calls changed at each message, as [source.Notifier] has it. Its
 // errors are those of Read; a server that says that it sends no such events,
 // with no channel beside them, is [source.ErrUnavailable].
 func (s *Source) Notify(ctx context.Context, changed func()) error {
+	return s.base.Notify(ctx, func(ctx context.Context) error { return s.watch(ctx, changed) })
+}
+
+func (s *Source) watch(ctx context.Context, changed func()) error {
 	client, release, err := s.client.Get(ctx)
 	if err != nil {
-		return s.fail(ctx, err)
+		return err
 	}
 	defer release()
 	var mu sync.Mutex
@@ -39,19 +43,13 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 		}
 	}
 	// F106: see Read. It must not hold up the ring's Close, nor call changed after it.
-	done := make(chan error, 1)
-	go func() { done <- s.listen(ctx, client.Client, heed) }()
-	select {
-	case err = <-done:
-	case <-ctx.Done():
-	}
+	_, err = await.Call(ctx, func() (struct{}, error) {
+		return struct{}{}, s.listen(ctx, client.Client, heed)
+	}, nil)
 	mu.Lock()
 	defer mu.Unlock()
 	over = true
-	if ctx.Err() != nil {
-		return nil
-	}
-	return s.fail(ctx, err)
+	return err
 }
 
 func (s *Source) listen(ctx context.Context, client *redis.Client, changed func()) error {
@@ -67,7 +65,7 @@ func (s *Source) listen(ctx context.Context, client *redis.Client, changed func(
 	defer context.AfterFunc(ctx, func() { _ = sub.Close() })()
 
 	for range channels {
-		if _, err := sub.ReceiveTimeout(ctx, patience); err != nil {
+		if _, err := sub.ReceiveTimeout(ctx, store.Patience); err != nil {
 			return err
 		}
 	}

@@ -3,24 +3,24 @@ package redis
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/await"
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
+	"github.com/rollingkeys/rollingkeys/source/internal/store"
 )
 
 // A Source reads one Redis key. It is a [source.Notifier], safe for concurrent use.
 type Source struct {
-	name    string
+	base    store.Source
 	client  *lease.Client[*opened]
 	key     string
 	channel string
-	decode  source.Decoder
 	fields  *pair.Names // nil: the key is a string
 }
 
@@ -30,11 +30,7 @@ type Option func(*Source)
 // WithDecoder sets what makes keys of a string, such as [source.Document] or
 // [source.PEM]. The default is [source.Plain].
 func WithDecoder(decode source.Decoder) Option {
-	return func(s *Source) {
-		if decode != nil {
-			s.decode = decode
-		}
-	}
+	return func(s *Source) { s.base.WithDecoder(decode) }
 }
 
 // WithNames says that the key is a hash, and sets the names of the fields that
@@ -56,47 +52,32 @@ func New(client *redis.Client, key string, opts ...Option) *Source {
 }
 
 func newSource(name string, client *lease.Client[*opened], key string, opts ...Option) *Source {
-	s := &Source{name: name, client: client, key: key, decode: source.Plain}
+	s := &Source{client: client, key: key, base: store.Source{
+		Name: name, Decoder: source.Plain, Patience: store.Patience, Explain: explain,
+	}}
 	option.Apply(s, opts)
 	return s
 }
 
 // String returns "redis:KEY", or the source string it was opened by without its
 // parameters but the key.
-func (s *Source) String() string { return s.name }
+func (s *Source) String() string { return s.base.Name }
 
 // Read gets the key and decodes it, within ctx and 5 s. The error wraps
 // [source.ErrNoKey] if it does not exist or is empty, [source.ErrDenied] if the
 // server refuses us, [source.ErrInvalid] if the value is none, and
 // [source.ErrUnavailable] otherwise.
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	client, release, err := s.client.Get(ctx)
-	if err != nil {
-		return source.Set{}, s.fail(ctx, err)
-	}
-	type answer struct {
-		set source.Set
-		err error
-	}
-	done := make(chan answer, 1)
-	defer release()
-	// F78: the client heeds its own timeouts, and of ctx the deadline at most. What is
-	// left behind here ends with those, 5 s by default, or with the client.
-	go func() {
-		set, err := s.read(ctx, client.Client)
-		done <- answer{set, err}
-	}()
-	select {
-	case a := <-done:
-		if a.err != nil {
-			return source.Set{}, s.fail(ctx, a.err)
+	return s.base.Read(ctx, func(ctx context.Context) (source.Set, error) {
+		client, release, err := s.client.Get(ctx)
+		if err != nil {
+			return source.Set{}, err
 		}
-		return a.set, nil
-	case <-ctx.Done():
-		return source.Set{}, s.fail(ctx, ctx.Err())
-	}
+		defer release()
+		// F78: the client heeds its own timeouts, and of ctx the deadline at most. What is
+		// left behind here ends with those, 5 s by default, or with the client.
+		return await.Call(ctx, func() (source.Set, error) { return s.read(ctx, client.Client) }, nil)
+	})
 }
 
 func (s *Source) read(ctx context.Context, client *redis.Client) (source.Set, error) {
@@ -110,10 +91,8 @@ func (s *Source) read(ctx context.Context, client *redis.Client) (source.Set, er
 		return source.Set{}, err
 	case len(data) == 0:
 		return source.Set{}, fmt.Errorf("%w: it does not exist, or is empty", source.ErrNoKey)
-	case len(data) > source.MaxSize:
-		return source.Set{}, fmt.Errorf("%w: longer than %d bytes", source.ErrInvalid, source.MaxSize)
 	}
-	return s.decode(data)
+	return s.base.Decode(data)
 }
 
 // readFields makes one key of a hash's fields, read together (F26).
@@ -133,23 +112,4 @@ func (s *Source) readFields(ctx context.Context, client *redis.Client) (source.S
 		return source.Set{}, fmt.Errorf("%w: it does not exist, or has none of the fields", source.ErrNoKey)
 	}
 	return s.fields.Key(found)
-}
-
-// fail says in our own words what err is about: the server's may quote
-// arguments (F95).
-func (s *Source) fail(ctx context.Context, err error) error {
-	switch {
-	case errors.Is(err, source.ErrInvalid), errors.Is(err, source.ErrNoKey), errors.Is(err, source.ErrUnavailable):
-	case redis.IsAuthError(err), redis.IsPermissionError(err):
-		err = fmt.Errorf("%w: not permitted, or the login was refused", source.ErrDenied)
-	case redis.HasErrorPrefix(err, "WRONGTYPE"):
-		err = fmt.Errorf("%w: the key holds another type of value", source.ErrInvalid)
-	case ctx.Err() != nil:
-		err = fmt.Errorf("%w: no answer in time: %w", source.ErrUnavailable, ctx.Err())
-	case redis.IsLoadingError(err), redis.IsMasterDownError(err), redis.IsMaxClientsError(err):
-		err = fmt.Errorf("%w: the server is not ready to answer", source.ErrUnavailable)
-	default:
-		err = fmt.Errorf("%w: no connection, or an answer that was none", source.ErrUnavailable)
-	}
-	return &source.Error{Source: s.name, Err: err}
 }

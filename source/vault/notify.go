@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/await"
 	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
@@ -30,6 +31,10 @@ const (
 //
 // https://developer.hashicorp.com/vault/docs/concepts/events
 func (s *Source) Notify(ctx context.Context, changed func()) error {
+	return s.base.Notify(ctx, func(ctx context.Context) error { return s.watch(ctx, changed) })
+}
+
+func (s *Source) watch(ctx context.Context, changed func()) error {
 	// F75, F87: readings wait while the session sees to the token for us.
 	arming, cancel := context.WithTimeout(ctx, armTime)
 	defer cancel()
@@ -38,29 +43,19 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 		conn, err = subscribe(arming, client)
 		return err
 	})
+	if conn != nil {
+		defer func() { _ = conn.CloseNow() }()
+	}
 	switch {
 	case ctx.Err() != nil:
-		if conn != nil {
-			_ = conn.CloseNow()
-		}
 		return nil
 	case hasNone(err):
-		again := time.NewTimer(eachHour)
-		defer again.Stop()
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-		}
-		return nil
+		return await.Sleep(ctx, eachHour)
 	case err != nil:
-		return s.all.Fail(ctx, err)
+		return err
 	}
-	defer func() { _ = conn.CloseNow() }()
 	changed() // F14: only now that we are subscribed
-	if err := s.listen(ctx, conn, changed); ctx.Err() == nil {
-		return s.all.Fail(ctx, err)
-	}
-	return nil
+	return s.listen(ctx, conn, changed)
 }
 
 // subscribe asks for every event of KV version 2. All come on one connection: of

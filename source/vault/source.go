@@ -16,13 +16,15 @@ import (
 	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
+	"github.com/rollingkeys/rollingkeys/source/internal/store"
 	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
 // A Source reads one secret of a KV version 2 engine. It is safe for concurrent
 // use and has nothing to close.
 type Source struct {
-	all     versions.Source
+	base    store.Source
+	values  versions.Values
 	session session
 	mount   string
 	path    string
@@ -35,18 +37,18 @@ type Option func(*Source)
 // at mount, such as "secret". It works on a copy of client, with its token and
 // namespace but without its retries: the ring backs off for all sources alike.
 func New(client *api.Client, mount, path string, opts ...Option) (*Source, error) {
-	s := &Source{mount: strings.Trim(mount, "/"), path: strings.Trim(path, "/"), all: versions.Source{
-		Name: "vault", Decode: pair.Names{}.JSON, Explain: explain, RetryAfter: retryAfter,
+	s := &Source{mount: strings.Trim(mount, "/"), path: strings.Trim(path, "/"), base: store.Source{
+		Name: "vault", Decoder: pair.Names{}.JSON, Explain: explain, RetryAfter: retryAfter,
 	}}
 	if client == nil || s.mount == "" || s.path == "" {
-		return nil, &source.Error{Source: s.all.Name, Err: fmt.Errorf("%w: no client, no mount or no path", source.ErrInvalid)}
+		return nil, &source.Error{Source: s.base.Name, Err: fmt.Errorf("%w: no client, no mount or no path", source.ErrInvalid)}
 	}
 	if u, err := url.Parse(client.Address()); err == nil {
-		s.all.Name = (&url.URL{Scheme: "vault", Host: u.Host, Path: "/" + s.mount + "/" + s.path}).String()
+		s.base.Name = (&url.URL{Scheme: "vault", Host: u.Host, Path: "/" + s.mount + "/" + s.path}).String()
 	}
 	own, err := client.CloneWithHeaders()
 	if err != nil {
-		return nil, &source.Error{Source: s.all.Name, Err: fmt.Errorf("%w: the client cannot be copied", source.ErrInvalid)}
+		return nil, &source.Error{Source: s.base.Name, Err: fmt.Errorf("%w: the client cannot be copied", source.ErrInvalid)}
 	}
 	own.SetMaxRetries(0)
 	own.SetToken(client.Token())
@@ -58,7 +60,7 @@ func New(client *api.Client, mount, path string, opts ...Option) (*Source, error
 // WithDecoder sets what makes a key of a version's data, which it gets as a JSON
 // object; [source.Document] is for a key document. The default is WithNames("", "secret", "").
 func WithDecoder(decode source.Decoder) Option {
-	return func(s *Source) { s.all.WithDecoder(decode) }
+	return func(s *Source) { s.base.WithDecoder(decode) }
 }
 
 // WithNames takes the key out of the named fields of the data. An empty id or
@@ -80,13 +82,13 @@ func WithLogin(method api.AuthMethod) Option {
 }
 
 // String returns "vault://HOST/MOUNT/PATH".
-func (s *Source) String() string { return s.all.Name }
+func (s *Source) String() string { return s.base.Name }
 
 // Read lists the versions that are neither deleted nor destroyed, newest first.
 // It reads the metadata, and the data of each version that it has not read
 // before; now and then it renews its token. Errors are a [*source.Error].
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
-	return s.all.Read(ctx, func(ctx context.Context) (set source.Set, err error) {
+	return s.base.Read(ctx, func(ctx context.Context) (set source.Set, err error) {
 		freshFor, err := s.session.do(ctx, func(client *api.Client) (err error) {
 			set, err = s.read(ctx, client.KVv2(s.mount))
 			return err
@@ -104,7 +106,7 @@ func (s *Source) read(ctx context.Context, kv *api.KVv2) (source.Set, error) {
 		return source.Set{}, err
 	}
 	list, warnings := live(about, time.Now())
-	set, err := s.all.Set(list, func(key *source.Key) ([]byte, error) {
+	set, err := s.values.Set(list, s.base.Decoder, func(key *source.Key) ([]byte, error) {
 		return s.fetch(ctx, kv, key)
 	})
 	set.Warnings = append(set.Warnings, warnings...)

@@ -1,3 +1,3 @@
-// Package versions is what the sources have in common whose store lists versions
-// of a secret: it makes a set of the list, and fetches each version's value once.
+// Package versions makes a set of the versions that a store lists of a secret, and
+// fetches each version's value once.
 package versions

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/decode"
 )
 
 // A Listed version is what a store's list says of one, without its value.
@@ -43,12 +44,12 @@ type value struct {
 // its version does. One that may not be used yet takes out nothing so far. An
 // older one never stands in for one that is bad or has expired: that would bring
 // back what the newer one took out (F90).
-func (v *Values) Set(list []Listed, decode source.Decoder, fetch func(*source.Key) ([]byte, error)) (source.Set, error) {
+func (v *Values) Set(list []Listed, decoder source.Decoder, fetch func(*source.Key) ([]byte, error)) (source.Set, error) {
 	set := source.Set{Complete: true}
 	now := time.Now()
 	var bad error
 	for i, l := range list {
-		got, err := v.get(l, decode, fetch)
+		got, err := v.get(l, decoder, fetch)
 		if errors.Is(err, source.ErrNoKey) {
 			continue
 		}
@@ -92,19 +93,17 @@ func whole(set source.Set, about source.Key, now time.Time) (source.Set, error) 
 	if !about.ExpiresAt.IsZero() && !now.Before(about.ExpiresAt) {
 		return source.Set{}, fmt.Errorf("%w: version %q has expired", source.ErrNoKey, about.Version)
 	}
-	keys := make([]source.Key, len(set.Keys))
-	for i, key := range set.Keys {
-		keys[i] = key.Clone()
-		if end := key.ExpiresAt; !about.ExpiresAt.IsZero() && (end.IsZero() || about.ExpiresAt.Before(end)) {
-			keys[i].ExpiresAt = about.ExpiresAt
+	set = decode.Clone(set)
+	for i := range set.Keys {
+		if end := &set.Keys[i].ExpiresAt; !about.ExpiresAt.IsZero() && (end.IsZero() || about.ExpiresAt.Before(*end)) {
+			*end = about.ExpiresAt
 		}
 	}
-	set.Keys, set.Revoked = keys, slices.Clone(set.Revoked)
 	return set, nil
 }
 
 // get returns the value of one version: the held one, or else what fetch brings.
-func (v *Values) get(l Listed, decode source.Decoder, fetch func(*source.Key) ([]byte, error)) (value, error) {
+func (v *Values) get(l Listed, decoder source.Decoder, fetch func(*source.Key) ([]byte, error)) (value, error) {
 	v.mu.Lock()
 	got, ok := v.held[l.ID]
 	v.mu.Unlock()
@@ -116,10 +115,8 @@ func (v *Values) get(l Listed, decode source.Decoder, fetch func(*source.Key) ([
 	if err != nil {
 		return value{}, err
 	}
-	switch got.set, got.err = decode(data); {
-	case got.err != nil && !errors.Is(got.err, source.ErrInvalid):
-		got.err = fmt.Errorf("%w: %w", source.ErrInvalid, got.err)
-	case got.err == nil && len(got.set.Keys) == 0 && !got.set.Complete:
+	got.set, got.err = decode.Set(decoder, data)
+	if got.err == nil && len(got.set.Keys) == 0 && !got.set.Complete {
 		got.err = fmt.Errorf("%w: lists no key", source.ErrInvalid)
 	}
 	v.mu.Lock()

@@ -1,0 +1,57 @@
+package await_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source/internal/await"
+)
+
+func TestSleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		started := time.Now()
+		for _, want := range []error{nil, context.DeadlineExceeded} {
+			if err := await.Sleep(ctx, 40*time.Second); !errors.Is(err, want) {
+				t.Errorf("Sleep: %v, want %v", err, want)
+			}
+		}
+		if took := time.Since(started); took != time.Minute {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func TestCall(t *testing.T) {
+	failed := errors.New("failed")
+	for _, want := range []error{nil, failed} {
+		got, err := await.Call(t.Context(), func() (int, error) { return 7, want }, func(int) { t.Error("called late") })
+		if got != 7 || err != want {
+			t.Errorf("Call = %d, %v, want 7, %v", got, err, want)
+		}
+	}
+}
+
+// F78, F106: the caller leaves with its context, and what comes after that is cleaned up.
+func TestCallThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for _, failed := range []error{nil, errors.New("failed")} {
+			started, closed := time.Now(), 0
+			_, err := await.Call(ctx, func() (int, error) { time.Sleep(time.Hour); return 7, failed }, func(n int) { closed = n })
+			if !errors.Is(err, context.DeadlineExceeded) || time.Since(started) > time.Second {
+				t.Errorf("Call: %v after %v", err, time.Since(started))
+			}
+			time.Sleep(2 * time.Hour)
+			synctest.Wait()
+			if want := map[bool]int{true: 7}[failed == nil]; closed != want {
+				t.Errorf("late got %d, want %d", closed, want)
+			}
+		}
+	})
+}

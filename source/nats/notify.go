@@ -1,0 +1,70 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/store"
+)
+
+// Notify watches the key and calls changed when it was put, deleted or purged,
+// and when a lost connection is back, as [source.Notifier] has it. Its errors
+// are those of Read.
+func (s *Source) Notify(ctx context.Context, changed func()) error {
+	return s.base.Notify(ctx, func(ctx context.Context) error { return s.watch(ctx, changed) })
+}
+
+func (s *Source) watch(ctx context.Context, changed func()) error {
+	nc, release, err := s.conn.Get(ctx)
+	if err != nil {
+		return err
+	}
+	defer releaseWith(ctx, release)()
+	status := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer nc.RemoveStatusListener(status)
+	for ctx.Err() == nil {
+		if err := s.watchOnce(ctx, nc, status, changed); err != nil {
+			return blame(nc, err)
+		}
+	}
+	return nil
+}
+
+// watchOnce returns nil when the connection was lost and is back.
+func (s *Source) watchOnce(ctx context.Context, nc *nats.Conn, status <-chan nats.Status, changed func()) error {
+	arming, cancel := context.WithTimeout(ctx, store.Patience)
+	defer cancel()
+	kv, err := s.bucketOf(arming, nc)
+	if err != nil {
+		return err
+	}
+	w, err := kv.Watch(ctx, s.key, jetstream.UpdatesOnly(), jetstream.MetaOnly())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = w.Stop() }()
+	changed() // F14: only now that the watch is armed
+	for {
+		select {
+		case entry, ok := <-w.Updates():
+			if !ok {
+				return fmt.Errorf("%w: the watch ended", source.ErrUnavailable)
+			}
+			if entry != nil {
+				s.hear(entry)
+				changed()
+			}
+		case now := <-status:
+			if now == nats.CLOSED {
+				return nats.ErrConnectionClosed
+			}
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
