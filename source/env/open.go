@@ -3,9 +3,9 @@ package env
 import (
 	"errors"
 	"net/url"
-	"strconv"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
 func init() { source.Register("env", open) }
@@ -15,15 +15,11 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	if !isName(u.Host) || u.Path != "" && u.Path != "/" {
 		return nil, errors.New("want env://NAME")
 	}
-	if !query.Has("pair") {
-		return New(u.Host), nil
-	}
-	pair, err := strconv.ParseBool(query.Get("pair"))
-	if err != nil || len(query["pair"]) > 1 {
-		return nil, errors.New("pair is neither true nor false")
-	}
-	query.Del("pair")
-	if pair {
+	pair, err := param.Bool(query, "pair")
+	switch {
+	case err != nil:
+		return nil, err
+	case pair:
 		return Pair(u.Host), nil
 	}
 	return New(u.Host), nil

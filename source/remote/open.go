@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
 func init() {
@@ -38,33 +39,26 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 
 // parameters takes our own out of query.
 func parameters(query url.Values) ([]Option, error) {
-	own := make(map[string]string)
-	for _, name := range []string{"remote_auth", "remote_header", "remote_wait"} {
-		if len(query[name]) > 1 {
-			return nil, fmt.Errorf("%s stands twice", name)
-		}
-		if query.Has(name) {
-			own[name] = query.Get(name)
-			query.Del(name)
-		}
+	waits, named, ok := query.Has("remote_wait"), query.Has("remote_header"), query.Has("remote_auth")
+	own, err := param.Some(query, "remote_auth", "remote_header", "remote_wait")
+	if err != nil {
+		return nil, err
 	}
 	var opts []Option
-	if text, ok := own["remote_wait"]; ok {
-		d, err := time.ParseDuration(text)
+	if waits {
+		d, err := time.ParseDuration(own["remote_wait"])
 		if err != nil || d < 0 {
 			return nil, errors.New("remote_wait is not a duration such as 50s")
 		}
 		opts = append(opts, WithWait(d))
 	}
-	header, named := own["remote_header"]
-	text, ok := own["remote_auth"]
 	switch {
 	case !ok && named:
 		return nil, errors.New("remote_header without remote_auth")
 	case !ok:
 		return opts, nil
 	}
-	from, params, err := source.Parse(text)
+	from, params, err := source.Parse(own["remote_auth"])
 	if failed, ok := errors.AsType[*source.Error](err); ok {
 		err = failed.Err // without its name: the text may be a token that was put here by mistake
 	}
@@ -75,7 +69,7 @@ func parameters(query url.Values) ([]Option, error) {
 		return nil, errors.New("remote_auth: overlap, poll and max_stale have no meaning here")
 	}
 	if named {
-		return append(opts, WithHeader(header, from)), nil
+		return append(opts, WithHeader(own["remote_header"], from)), nil
 	}
 	return append(opts, WithBearer(from)), nil
 }

@@ -42,6 +42,20 @@ func Some(query url.Values, names ...string) (map[string]string, error) {
 	return values, nil
 }
 
+// Bool takes the parameter, which is false where it is missing.
+func Bool(query url.Values, name string) (bool, error) {
+	given := query.Has(name)
+	text, err := One(query, name)
+	if err != nil || !given {
+		return false, err
+	}
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, fmt.Errorf("%s is neither true nor false", name)
+	}
+	return on, nil
+}
+
 // Decoder takes format, which is plain (the default), json, pem or dotenv, and
 // prefix, which belongs to dotenv.
 func Decoder(query url.Values) (source.Decoder, error) {
@@ -110,19 +124,16 @@ func secret(name string, data []byte) (source.Secret, error) {
 // system's; and cert_file with key_file, the client's certificate. Without any, and
 // with always false, it returns nil. The files are read now.
 func TLS(query url.Values, always bool) (*tls.Config, error) {
-	values, err := Some(query, "tls", "ca_file", "cert_file", "key_file")
+	on, err := Bool(query, "tls")
 	if err != nil {
 		return nil, err
 	}
-	if text := values["tls"]; text != "" {
-		on, err := strconv.ParseBool(text)
-		if err != nil {
-			return nil, errors.New("tls is neither true nor false")
-		}
-		always = always || on
+	values, err := Some(query, "ca_file", "cert_file", "key_file")
+	if err != nil {
+		return nil, err
 	}
 	ca, cert, key := values["ca_file"], values["cert_file"], values["key_file"]
-	if !always && ca == "" && cert == "" && key == "" {
+	if !on && !always && ca == "" && cert == "" && key == "" {
 		return nil, nil
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
