@@ -1,10 +1,10 @@
 package file
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/decode"
 	"github.com/rollingkeys/rollingkeys/source/internal/mode"
 )
 
@@ -13,18 +13,12 @@ func (s *Source) decodeAll(r reading) (source.Set, error) {
 	var set source.Set
 	var err error
 	if s.dir {
-		set, err = decodeFields(r)
+		set, err = s.names.Key(r.texts())
 	} else {
-		set, err = s.decode([]byte(r[0].text.Expose()))
+		set, err = decode.Set(s.decode, []byte(r[0].text.Expose()))
 	}
 	if err != nil {
-		if !errors.Is(err, source.ErrInvalid) {
-			err = fmt.Errorf("%w: %w", source.ErrInvalid, err)
-		}
 		return source.Set{}, err
-	}
-	if len(set.Keys) == 0 && len(set.Revoked) == 0 {
-		return source.Set{}, fmt.Errorf("%w: the data lists none", source.ErrNoKey)
 	}
 	// The first key only: a second one with the same time would share its version.
 	if len(set.Keys) > 0 && set.Keys[0].Version == "" && set.Keys[0].CreatedAt.IsZero() {
@@ -40,31 +34,15 @@ func (s *Source) decodeAll(r reading) (source.Set, error) {
 	return set, nil
 }
 
-// decodeFields makes one key of a directory's files.
-func decodeFields(r reading) (source.Set, error) {
-	var key source.Key
+// texts returns what is in a directory's files, by their names.
+func (r reading) texts() map[string][]byte {
+	texts := make(map[string][]byte)
 	for _, p := range r {
-		if p.missing {
-			continue
-		}
-		data := []byte(p.text.Expose())
-		var err error
-		switch p.role {
-		case roleID:
-			var id source.Secret
-			id, err = source.Token(data)
-			key.ID = id.Expose()
-		case roleSecret:
-			key.Secret, err = source.Field(data)
-		case rolePassphrase:
-			key.Extra = make(map[string]source.Secret)
-			key.Extra["passphrase"], err = source.Field(data)
-		}
-		if err != nil {
-			return source.Set{}, fmt.Errorf("%s: %w", p.name, err)
+		if !p.missing {
+			texts[p.name] = []byte(p.text.Expose())
 		}
 	}
-	return source.Set{Keys: []source.Key{key}}, nil
+	return texts
 }
 
 // tooOpen lists the files whose mode lets others do too much (F24).

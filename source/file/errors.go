@@ -12,8 +12,6 @@ import (
 // errMoved: what was resolved is not what is there any more.
 var errMoved = errors.New("changed while it was read")
 
-var errTooLong = fmt.Errorf("%w: longer than %d bytes", source.ErrInvalid, source.MaxSize)
-
 func (s *Source) stopped(ctx context.Context) error {
 	return s.wrap(fmt.Errorf("%w: %w", source.ErrUnavailable, context.Cause(ctx)))
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/decode"
 )
 
 // A reading is what the files held at one moment, one part a field.
@@ -102,7 +103,7 @@ func (s *Source) takeOnce(lease bool) (reading, writers, error) {
 		if errors.Is(err, fs.ErrNotExist) && !isMissing(f.path) {
 			return nil, 0, errMoved
 		}
-		missing := f.role == rolePassphrase && errors.Is(err, fs.ErrNotExist)
+		missing := f.optional && errors.Is(err, fs.ErrNotExist)
 		if err != nil && !missing {
 			return nil, 0, describe(f, err)
 		}
@@ -163,8 +164,7 @@ func (p *part) read(lease bool) (writers, error) {
 	}
 	var data []byte
 	read := func() (err error) {
-		// One byte beyond the limit tells a long file from a full one (F21).
-		data, err = io.ReadAll(io.NewSectionReader(f, 0, source.MaxSize+1))
+		data, err = decode.ReadAll(io.NewSectionReader(f, 0, source.MaxSize+1))
 		return err
 	}
 	w := writersUnknown
@@ -175,9 +175,6 @@ func (p *part) read(lease bool) (writers, error) {
 	}
 	if err != nil {
 		return 0, p.fault(err)
-	}
-	if len(data) > source.MaxSize {
-		return 0, p.fault(errTooLong)
 	}
 	p.text = source.NewSecret(string(data))
 	return w, nil
@@ -191,7 +188,7 @@ func (p *part) regular(info fs.FileInfo) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%w: not a regular file", source.ErrInvalid)
 	case info.Size() > source.MaxSize:
-		return errTooLong
+		return decode.ErrTooLong
 	}
 	return nil
 }

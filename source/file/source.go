@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/await"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
 // freshFor is how often the ring reads a file without any notice (F03).
@@ -20,6 +23,7 @@ const freshFor = 5 * time.Second
 type Source struct {
 	path   string
 	dir    bool
+	names  pair.Names // of a directory's files
 	fields []field
 	decode source.Decoder
 	strict bool
@@ -34,18 +38,9 @@ type Source struct {
 
 // A field is one file of a reading; the name is empty where it is the only one.
 type field struct {
-	role       role
 	name, path string
+	optional   bool // it may be missing
 }
-
-// A role is what a file of a directory is for.
-type role int
-
-const (
-	roleID role = iota + 1
-	roleSecret
-	rolePassphrase // the only one that may be missing
-)
 
 // An Option changes how files are read.
 type Option func(*Source)
@@ -107,13 +102,11 @@ func WithNames(id, secret, passphrase string) Option {
 		if !s.dir {
 			return
 		}
-		if secret == "" {
-			secret = "api-secret"
-		}
+		s.names = pair.Names{ID: id, Secret: cmp.Or(secret, "api-secret"), Passphrase: passphrase}
 		s.fields = nil
-		for i, name := range []string{id, secret, passphrase} {
+		for _, name := range []string{s.names.ID, s.names.Secret, s.names.Passphrase} {
 			if name != "" {
-				s.fields = append(s.fields, field{roleID + role(i), name, filepath.Join(s.path, name)})
+				s.fields = append(s.fields, field{name, filepath.Join(s.path, name), name == passphrase})
 			}
 		}
 	}
@@ -154,22 +147,14 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	case <-ctx.Done():
 		return source.Set{}, s.stopped(ctx)
 	}
-	type result struct {
-		set source.Set
-		err error
+	// F106: a read from NFS or FUSE can hang beyond any context. Then one goroutine,
+	// one a source at most, waits for the file system.
+	set, err := await.Call(ctx, func() (source.Set, error) {
+		defer func() { <-s.turn }()
+		return s.read(ctx)
+	}, nil)
+	if err != nil && err == ctx.Err() {
+		err = s.stopped(ctx)
 	}
-	done := make(chan result, 1)
-	// F106: a read from NFS or FUSE can hang beyond any context. Then this
-	// goroutine, one a source at most, waits for the file system.
-	go func() {
-		set, err := s.read(ctx)
-		<-s.turn
-		done <- result{set, err}
-	}()
-	select {
-	case r := <-done:
-		return r.set, r.err
-	case <-ctx.Done():
-		return source.Set{}, s.stopped(ctx)
-	}
+	return set, err
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/await"
+	"github.com/rollingkeys/rollingkeys/source/internal/decode"
 )
 
 const (
@@ -33,11 +35,7 @@ func (s *Source) read(ctx context.Context) (source.Set, error) {
 		s.set = set
 	}
 	s.last = r
-	set := s.set
-	set.Keys = make([]source.Key, len(s.set.Keys))
-	for i, k := range s.set.Keys {
-		set.Keys[i] = k.Clone()
-	}
+	set := decode.Clone(s.set)
 	for _, w := range warnings {
 		set.Warnings = append(set.Warnings[:len(set.Warnings):len(set.Warnings)], s.wrap(w))
 	}
@@ -93,12 +91,8 @@ func (s *Source) whole(ctx context.Context) (reading, error) {
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", source.ErrUnavailable, context.Cause(ctx))
+	if err := await.Sleep(ctx, d); err != nil {
+		return fmt.Errorf("%w: %w", source.ErrUnavailable, err)
 	}
+	return nil
 }

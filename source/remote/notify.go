@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/rollingkeys/rollingkeys/source/internal/await"
 )
 
 const (
@@ -80,12 +82,12 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 		held := time.Since(started)
 		switch {
 		case !isNew && !applied && held < s.wait/2:
-			sleep(ctx, around(reprobe))
+			_ = await.Sleep(ctx, around(reprobe))
 		case held < least:
 			if !isNew {
 				soon = max(soon, burst) // no change, no excuse
 			}
-			sleep(ctx, around(min(minGap<<max(soon-burst, 0), most)))
+			_ = await.Sleep(ctx, around(min(minGap<<max(soon-burst, 0), most)))
 			soon = min(soon+1, burst+16)
 		default:
 			soon = 0
@@ -121,12 +123,3 @@ func waitApplied(h http.Header) bool {
 
 // around returns d, give or take a fifth (F77).
 func around(d time.Duration) time.Duration { return d - d/5 + rand.N(2*d/5) }
-
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}

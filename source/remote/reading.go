@@ -2,8 +2,8 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/decode"
 	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
@@ -136,12 +137,12 @@ func (s *Source) check(ctx context.Context, resp *http.Response, base reading) (
 	if err := checkType(resp.Header); err != nil {
 		return reading{}, err
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, source.MaxSize+1))
-	if err != nil {
+	data, err := decode.ReadAll(resp.Body)
+	switch {
+	case errors.Is(err, decode.ErrTooLong):
+		return reading{}, err
+	case err != nil:
 		return reading{}, reply.Missing(ctx, err)
-	}
-	if len(data) > source.MaxSize {
-		return reading{}, fmt.Errorf("%w: longer than %d bytes", source.ErrInvalid, source.MaxSize)
 	}
 	r.body = source.NewSecret(string(data))
 	if _, err := r.set(); err != nil {
