@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/rollingkeys/rollingkeys/source/internal/field"
 )
 
 // DocumentSchema is the JSON Schema (draft 2020-12) of the key document.
@@ -54,7 +56,7 @@ func Document(data []byte) (Set, error) {
 	if len(data) > MaxSize {
 		return Set{}, fmt.Errorf("%w: longer than %d bytes", ErrInvalid, MaxSize)
 	}
-	data = trim(data)
+	data = field.Trim(data)
 	if len(data) == 0 {
 		return Set{}, fmt.Errorf("%w: empty", ErrInvalid)
 	}

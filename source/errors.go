@@ -4,15 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/rollingkeys/rollingkeys/source/internal/field"
 )
 
 // What went wrong, for errors.Is. The errors of this package and of the
 // packages below it wrap one of these.
 var (
 	// ErrNoKey: there is no key to use, or none yet.
-	ErrNoKey = errors.New("no key")
+	ErrNoKey = field.ErrNoKey
 	// ErrInvalid: what was read is not a key in the expected form.
-	ErrInvalid = errors.New("invalid key data")
+	ErrInvalid = field.ErrInvalid
 	// ErrUnusable: the key is well-formed, but its scheme cannot use it.
 	ErrUnusable = errors.New("unusable key")
 	// ErrUnavailable: the source could not be read; trying again may help.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/field"
 )
 
 // A list of keys in JSON is the key document with [redacted] for each secret.
@@ -32,7 +33,7 @@ func TestRedactedNeverBecomesAKey(t *testing.T) {
 		"dotenv secret":     {source.Dotenv("X"), fmt.Sprintf("X_API_KEY=id\nX_API_SECRET='%v'", s)},
 		"dotenv passphrase": {source.Dotenv("X"), fmt.Sprintf("X_API_KEY=id\nX_API_SECRET=sentinel-1\nX_API_PASSPHRASE=%v", s)},
 		"field": {func(data []byte) (source.Set, error) {
-			_, err := source.Field(data)
+			_, err := field.Value(data)
 			return source.Set{}, err
 		}, s.String()},
 	} {

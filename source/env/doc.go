@@ -10,7 +10,7 @@
 //	env://EXCHANGE?pair=true
 //
 // The names behind a prefix, the key before (EXCHANGE_API_KEY_PREVIOUS and so on)
-// included, are those of [source.Variables]. An empty variable counts as
+// included, are those of [source.Dotenv]. An empty variable counts as
 // unset, but for an API_SECRET beside an API_KEY: that is an error.
 //
 // # Files

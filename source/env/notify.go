@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/field"
 )
 
 // Notify watches the files that the variables name when it is called. Where
@@ -33,7 +34,7 @@ func (s *Source) paths() []string {
 		return "set", true, nil // so that no name is left out for want of another
 	}
 	if s.pair {
-		_, _ = source.Variables(s.name, lookup)
+		_, _ = field.Variables(s.name, lookup)
 	} else {
 		_, _, _ = lookup(s.name)
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/internal/field"
+	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
 // A Source reads environment variables. It is a [source.Notifier], safe for
@@ -25,11 +27,11 @@ type Source struct {
 }
 
 // New returns a source that reads one key from the variable name, or from the
-// file that name_FILE names: visible ASCII or a PEM block, as [source.Field] has it.
+// file that name_FILE names: visible ASCII or a PEM block, as package source has it.
 func New(name string) *Source { return &Source{name: name, files: make(map[string]*file.Source)} }
 
 // Pair returns a source that reads a key of several fields, and the one before
-// it, from the variables that begin with prefix, or the files that they name; see [source.Variables].
+// it, from the variables that begin with prefix, or the files that they name; [source.Dotenv] has their names.
 func Pair(prefix string) *Source {
 	s := New(prefix)
 	s.pair = true
@@ -77,11 +79,11 @@ func (s *Source) file(path string) *file.Source {
 }
 
 func asField(data []byte) (source.Set, error) {
-	secret, err := source.Field(data)
+	text, err := field.Value(data)
 	if err != nil {
 		return source.Set{}, err
 	}
-	return source.Set{Keys: []source.Key{{Secret: secret}}}, nil
+	return source.Set{Keys: []source.Key{{Secret: source.NewSecret(text)}}}, nil
 }
 
 // A reading is one look at all variables.
@@ -97,7 +99,7 @@ type reading struct {
 
 func (r *reading) set() (source.Set, error) {
 	if r.source.pair {
-		return source.Variables(r.source.name, r.lookup)
+		return r.pair()
 	}
 	value, _, err := r.lookup(r.source.name)
 	if err != nil {
@@ -107,6 +109,17 @@ func (r *reading) set() (source.Set, error) {
 		return source.Set{}, fmt.Errorf("%w: neither %s nor %[2]s_FILE is set", source.ErrNoKey, r.source.name)
 	}
 	return asField([]byte(value))
+}
+
+func (r *reading) pair() (set source.Set, err error) {
+	pairs, err := field.Variables(r.source.name, r.lookup)
+	if err == nil && len(pairs) == 0 {
+		err = fmt.Errorf("%w: %s is not set", source.ErrNoKey, field.APIKey(r.source.name))
+	}
+	for _, p := range pairs {
+		set.Keys = append(set.Keys, pair.Key(p))
+	}
+	return set, err
 }
 
 // lookup returns the value of the variable name, or what is in the file that

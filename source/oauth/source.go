@@ -76,7 +76,7 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	if token == nil {
 		return source.Set{}, s.fail(fmt.Errorf("%w: no token", source.ErrInvalid))
 	}
-	secret, err := source.Token([]byte(token.AccessToken))
+	set, err := source.Plain([]byte(token.AccessToken))
 	if err != nil {
 		return source.Set{}, s.fail(err)
 	}
@@ -84,7 +84,7 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	if left <= 0 && !token.Expiry.IsZero() {
 		return source.Set{}, s.fail(fmt.Errorf("%w: the token has expired", source.ErrNoKey))
 	}
-	set := source.Set{Keys: []source.Key{{Secret: secret, ExpiresAt: token.Expiry}}}
+	set.Keys[0].ExpiresAt = token.Expiry
 	switch {
 	case !token.Expiry.IsZero():
 		// A tenth less, because the ring may be late by a tenth.

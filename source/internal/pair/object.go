@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/decode"
 )
 
 // JSON decodes a JSON object that holds one key in fields that are text.
@@ -23,7 +24,7 @@ func (n Names) JSON(data []byte) (source.Set, error) {
 // quote nothing.
 func object(data []byte) (map[string][]byte, error) {
 	if len(data) > source.MaxSize {
-		return nil, fmt.Errorf("%w: longer than %d bytes", source.ErrInvalid, source.MaxSize)
+		return nil, decode.ErrTooLong
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {

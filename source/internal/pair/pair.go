@@ -8,6 +8,8 @@ import (
 	"net/url"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/decode"
+	"github.com/rollingkeys/rollingkeys/source/internal/field"
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
@@ -19,27 +21,36 @@ type Names struct{ ID, Secret, Passphrase string }
 // [source.ErrInvalid] and quote nothing.
 func (n Names) Key(fields map[string][]byte) (source.Set, error) {
 	secret := cmp.Or(n.Secret, "secret")
-	var parts [3]source.Secret
-	for i, name := range []string{n.ID, secret, n.Passphrase} {
-		text, ok := fields[name]
+	var found field.Pair
+	for _, f := range []struct {
+		name  string
+		text  *string
+		check func([]byte) (string, error)
+	}{{n.ID, &found.ID, field.Token}, {secret, &found.Secret, field.Value}, {n.Passphrase, &found.Passphrase, field.Value}} {
+		text, ok := fields[f.name]
 		switch {
-		case name == "", !ok && i == 2:
+		case f.name == "", !ok && f.text == &found.Passphrase:
 			continue
 		case !ok:
-			return source.Set{}, fmt.Errorf("%w: field %q is missing", source.ErrInvalid, name)
+			return source.Set{}, fmt.Errorf("%w: field %q is missing", source.ErrInvalid, f.name)
 		case len(text) > source.MaxSize:
-			return source.Set{}, fmt.Errorf("%w: field %q is longer than %d bytes", source.ErrInvalid, name, source.MaxSize)
+			return source.Set{}, fmt.Errorf("field %q: %w", f.name, decode.ErrTooLong)
 		}
 		var err error
-		if parts[i], err = source.Field(text); err != nil {
-			return source.Set{}, fmt.Errorf("field %q: %w", name, err)
+		if *f.text, err = f.check(text); err != nil {
+			return source.Set{}, fmt.Errorf("field %q: %w", f.name, err)
 		}
 	}
-	key := source.Key{ID: parts[0].Expose(), Secret: parts[1]}
-	if !parts[2].IsZero() {
-		key.Extra = map[string]source.Secret{"passphrase": parts[2]}
+	return source.Set{Keys: []source.Key{Key(found)}}, nil
+}
+
+// Key returns the key that a pair is.
+func Key(p field.Pair) source.Key {
+	key := source.Key{ID: p.ID, Secret: source.NewSecret(p.Secret)}
+	if p.Passphrase != "" {
+		key.Extra = map[string]source.Secret{"passphrase": source.NewSecret(p.Passphrase)}
 	}
-	return source.Set{Keys: []source.Key{key}}, nil
+	return key
 }
 
 // Params takes id, secret and passphrase, which name fields, out of a source

@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/field"
 )
 
 // One takes the parameter out of query; it is empty where it is missing. Twice
@@ -113,11 +114,11 @@ func Login(query url.Values) (username string, password func() (source.Secret, e
 }
 
 func secret(name string, data []byte) (source.Secret, error) {
-	s, err := source.Field(data)
+	text, err := field.Value(data)
 	if err != nil {
 		return source.Secret{}, fmt.Errorf("%s: %w", name, err)
 	}
-	return s, nil
+	return source.NewSecret(text), nil
 }
 
 // TLS takes tls, a bool; ca_file, the authorities to trust instead of the

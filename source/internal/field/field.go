@@ -1,0 +1,81 @@
+// Package field says what text a field of a key can be: a token, or a PEM block. Package source
+// is made of it, and so it knows no Secret: what it returns is the text itself.
+package field
+
+import (
+	"bytes"
+	"encoding/pem"
+	"errors"
+	"fmt"
+)
+
+// MaxSize is source.MaxSize.
+const MaxSize = 64 << 10
+
+// ErrNoKey and ErrInvalid are those of package source.
+var (
+	ErrNoKey   = errors.New("no key")
+	ErrInvalid = errors.New("invalid key data")
+)
+
+// Token returns one token without the white space around it: visible ASCII, nothing
+// else. Its errors, as those of the functions below, wrap [ErrInvalid] and quote nothing.
+func Token(data []byte) (string, error) { return token(data, true) }
+
+func token(data []byte, guess bool) (string, error) {
+	data = Trim(data)
+	if len(data) == 0 {
+		return "", fmt.Errorf("%w: empty", ErrInvalid)
+	}
+	if len(data) > MaxSize {
+		return "", fmt.Errorf("%w: longer than %d bytes", ErrInvalid, MaxSize)
+	}
+	for i, c := range data {
+		if c <= ' ' || c > '~' {
+			return "", fmt.Errorf("%w: byte %d of %d is not visible ASCII", ErrInvalid, i+1, len(data))
+		}
+	}
+	if guess && closing[data[0]] != 0 {
+		return "", fmt.Errorf("%w: looks like markup or JSON, not like a token", ErrInvalid)
+	}
+	return string(data), nil
+}
+
+// PEM returns one PEM block (RFC 7468), the only thing in data.
+func PEM(data []byte) (string, error) {
+	data = Trim(data)
+	block, rest := pem.Decode(data)
+	switch {
+	case len(data) == 0:
+		return "", fmt.Errorf("%w: empty", ErrInvalid)
+	case block == nil || len(block.Bytes) == 0 || !bytes.HasPrefix(data, begin):
+		return "", fmt.Errorf("%w: not a PEM block", ErrInvalid)
+	case len(Trim(rest)) > 0:
+		return "", fmt.Errorf("%w: text after the PEM block", ErrInvalid)
+	}
+	return string(data), nil
+}
+
+var begin = []byte("-----BEGIN ")
+
+// Value returns a secret or a passphrase that was read from a place of its own: a
+// PEM block, as for [PEM], or else visible ASCII. Unlike [Token] it lets pass what
+// merely begins like markup or JSON, as a passphrase may, and refuses what also ends so.
+func Value(data []byte) (string, error) {
+	data = Trim(data)
+	if bytes.HasPrefix(data, begin) {
+		return PEM(data)
+	}
+	n := len(data)
+	return token(data, n < 2 || data[n-1] == closing[data[0]])
+}
+
+var closing = map[byte]byte{'<': '>', '{': '}', '[': ']'}
+
+// Trim drops one byte order mark and the ASCII white space around data.
+func Trim(data []byte) []byte {
+	const space = " \t\r\n\v\f"
+	data = bytes.Trim(data, space)
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	return bytes.Trim(data, space)
+}
