@@ -14,15 +14,10 @@ import (
 // Notify watches the key and calls changed when it was put or deleted, as
 // [source.Notifier] has it. Its errors are those of Read.
 func (s *Source) Notify(ctx context.Context, changed func()) error {
-	return s.base.Notify(ctx, func(ctx context.Context) error { return s.watch(ctx, changed) })
+	return s.base.Notify(ctx, func(ctx context.Context, client *clientv3.Client) error { return s.watch(ctx, client, changed) })
 }
 
-func (s *Source) watch(ctx context.Context, changed func()) error {
-	client, release, err := s.client.Get(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
+func (s *Source) watch(ctx context.Context, client *clientv3.Client, changed func()) error {
 	for {
 		err := s.watchOnce(ctx, client, changed)
 		if ctx.Err() != nil || !errors.Is(err, rpctypes.ErrCompacted) {

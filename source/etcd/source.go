@@ -16,10 +16,9 @@ import (
 
 // A Source reads one etcd key. It is a [source.Notifier], safe for concurrent use.
 type Source struct {
-	base   store.Source
-	client *lease.Client[*clientv3.Client]
-	key    string
-	names  store.Names
+	base  store.Leased[*clientv3.Client]
+	key   string
+	names store.Names
 }
 
 // An Option changes how the value is read.
@@ -38,9 +37,9 @@ func New(client *clientv3.Client, key string, opts ...Option) *Source {
 }
 
 func newSource(name string, client *lease.Client[*clientv3.Client], key string, opts ...Option) *Source {
-	s := &Source{client: client, key: key, base: store.Source{
+	s := &Source{key: key, base: store.Leased[*clientv3.Client]{Client: client, Source: store.Source{
 		Name: name, Decoder: source.Plain, Patience: store.Patience, Explain: explain,
-	}}
+	}}}
 	option.Apply(s, opts)
 	return s
 }
@@ -54,17 +53,12 @@ func (s *Source) String() string { return s.base.Name }
 // the value is none, and [source.ErrUnavailable] otherwise.
 func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.base.Read(ctx, s.read) }
 
-func (s *Source) read(ctx context.Context) (source.Set, error) {
-	client, release, err := s.client.Get(ctx)
-	if err != nil {
-		return source.Set{}, err
-	}
-	defer release()
+func (s *Source) read(ctx context.Context, client *clientv3.Client) (source.Set, error) {
 	got, err := client.Get(ctx, s.key)
 	switch {
 	case err != nil:
 		if errors.Is(explain(ctx, err), source.ErrDenied) {
-			s.client.Renew() // the password may be another by now
+			s.base.Client.Renew() // the password may be another by now
 		}
 		return source.Set{}, err
 	case len(got.Kvs) == 0:

@@ -28,10 +28,9 @@ import (
 // A Source reads one secret of Google Secret Manager. It is safe for concurrent
 // use and has nothing to close.
 type Source struct {
-	base   store.Source
+	base   store.Leased[*secretmanager.Client]
 	values versions.Values
 	secret string // projects/P/secrets/S
-	client *lease.Client[*secretmanager.Client]
 }
 
 // An Option changes how a secret is read.
@@ -47,8 +46,8 @@ func New(client *secretmanager.Client, secret string, opts ...Option) *Source {
 }
 
 func newSource(client *lease.Client[*secretmanager.Client], secret string, opts ...Option) *Source {
-	s := &Source{client: client, secret: strings.Trim(secret, "/")}
-	s.base = store.Source{
+	s := &Source{secret: strings.Trim(secret, "/")}
+	s.base.Client, s.base.Source = client, store.Source{
 		Name:    "gcp://" + strings.NewReplacer("projects/", "", "locations/", "", "secrets/", "").Replace(s.secret),
 		Decoder: source.Plain, Explain: explain, RetryAfter: retryAfter,
 	}
@@ -84,12 +83,7 @@ var alone = gax.WithRetry(func() gax.Retryer { return nil })
 // before. Errors are a [*source.Error].
 func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.base.Read(ctx, s.read) }
 
-func (s *Source) read(ctx context.Context) (source.Set, error) {
-	client, release, err := s.client.Get(ctx)
-	if err != nil {
-		return source.Set{}, err
-	}
-	defer release()
+func (s *Source) read(ctx context.Context, client *secretmanager.Client) (source.Set, error) {
 	if client == nil {
 		return source.Set{}, fmt.Errorf("%w: no client", source.ErrInvalid)
 	}

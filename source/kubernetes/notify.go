@@ -19,15 +19,12 @@ import (
 // Notify watches the Secret and calls changed when it was created, changed or
 // deleted, as [source.Notifier] has it. Its errors are those of Read.
 func (s *Source) Notify(ctx context.Context, changed func()) error {
-	return s.base.Notify(ctx, func(ctx context.Context) error { return s.watch(ctx, changed) })
+	return s.base.Notify(ctx, func(ctx context.Context, client typedcorev1.SecretsGetter) error {
+		return s.watch(ctx, client, changed)
+	})
 }
 
-func (s *Source) watch(ctx context.Context, changed func()) error {
-	client, release, err := s.client.Get(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
+func (s *Source) watch(ctx context.Context, client typedcorev1.SecretsGetter, changed func()) error {
 	version := ""
 	for ctx.Err() == nil {
 		started := time.Now()

@@ -18,8 +18,7 @@ import (
 
 // A Source reads one Secret. It is a [source.Notifier], safe for concurrent use.
 type Source struct {
-	base            store.Source
-	client          *lease.Client[typedcorev1.SecretsGetter]
+	base            store.Leased[typedcorev1.SecretsGetter]
 	namespace, name string
 	decode          func(map[string][]byte) (source.Set, error)
 	names           store.Names
@@ -60,9 +59,9 @@ func New(client typedcorev1.SecretsGetter, namespace, name string, opts ...Optio
 }
 
 func newSource(client *lease.Client[typedcorev1.SecretsGetter], namespace, name string, opts ...Option) *Source {
-	s := &Source{client: client, namespace: namespace, name: name, base: store.Source{
+	s := &Source{namespace: namespace, name: name, base: store.Leased[typedcorev1.SecretsGetter]{Client: client, Source: store.Source{
 		Name: "kubernetes:///" + namespace + "/" + name, Patience: store.Patience, Explain: explain, RetryAfter: retryAfter,
-	}}
+	}}}
 	option.Apply(s, append([]Option{WithNames("api-key", "", "passphrase")}, opts...))
 	return s
 }
@@ -75,12 +74,7 @@ func (s *Source) String() string { return s.base.Name }
 // refuses us, [source.ErrInvalid] if its data are no key, and [source.ErrUnavailable] otherwise.
 func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.base.Read(ctx, s.read) }
 
-func (s *Source) read(ctx context.Context) (source.Set, error) {
-	client, release, err := s.client.Get(ctx)
-	if err != nil {
-		return source.Set{}, err
-	}
-	defer release()
+func (s *Source) read(ctx context.Context, client typedcorev1.SecretsGetter) (source.Set, error) {
 	// Without a resourceVersion this is what the store has, not what a cache
 	// remembers: never older than the event that asked for it.
 	secret, err := client.Secrets(s.namespace).Get(ctx, s.name, metav1.GetOptions{})

@@ -15,15 +15,10 @@ import (
 // and when a lost connection is back, as [source.Notifier] has it. Its errors
 // are those of Read.
 func (s *Source) Notify(ctx context.Context, changed func()) error {
-	return s.base.Notify(ctx, func(ctx context.Context) error { return s.watch(ctx, changed) })
+	return s.base.Notify(ctx, func(ctx context.Context, nc *nats.Conn) error { return s.watch(ctx, nc, changed) })
 }
 
-func (s *Source) watch(ctx context.Context, changed func()) error {
-	nc, release, err := s.conn.Get(ctx)
-	if err != nil {
-		return err
-	}
-	defer releaseWith(ctx, release)()
+func (s *Source) watch(ctx context.Context, nc *nats.Conn, changed func()) error {
 	status := nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer nc.RemoveStatusListener(status)
 	for ctx.Err() == nil {

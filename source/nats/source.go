@@ -22,8 +22,7 @@ const defaultOverlap = 24 * time.Hour
 // A Source reads one key of a key-value bucket. It is a [source.Notifier], safe
 // for concurrent use.
 type Source struct {
-	base        store.Source
-	conn        *lease.Client[*nats.Conn]
+	base        store.Leased[*nats.Conn]
 	bucket, key string
 	overlap     time.Duration
 
@@ -58,9 +57,9 @@ func New(nc *nats.Conn, bucket, key string, opts ...Option) *Source {
 }
 
 func newSource(name string, conn *lease.Client[*nats.Conn], bucket, key string, opts ...Option) *Source {
-	s := &Source{conn: conn, bucket: bucket, key: key, overlap: defaultOverlap, base: store.Source{
+	s := &Source{bucket: bucket, key: key, overlap: defaultOverlap, base: store.Leased[*nats.Conn]{Client: conn, Source: store.Source{
 		Name: name, Decoder: source.Plain, Patience: store.Patience, Explain: explain,
-	}}
+	}}}
 	option.Apply(s, opts)
 	return s
 }
@@ -75,21 +74,7 @@ func (s *Source) String() string { return s.base.Name }
 // is none, and [source.ErrUnavailable] otherwise.
 func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.base.Read(ctx, s.read) }
 
-// releaseWith returns release, and calls it already when ctx ends: while the
-// client connects again, it holds a lock that most of its methods take, for 5 s
-// where the server says nothing, and only its end ends that (F78, F106).
-func releaseWith(ctx context.Context, release func()) func() {
-	release = sync.OnceFunc(release)
-	stop := context.AfterFunc(ctx, release)
-	return func() { stop(); release() }
-}
-
-func (s *Source) read(ctx context.Context) (source.Set, error) {
-	nc, release, err := s.conn.Get(ctx)
-	if err != nil {
-		return source.Set{}, err
-	}
-	defer releaseWith(ctx, release)()
+func (s *Source) read(ctx context.Context, nc *nats.Conn) (source.Set, error) {
 	kv, err := s.bucketOf(ctx, nc)
 	if err != nil {
 		return source.Set{}, blame(nc, err)

@@ -24,15 +24,10 @@ const silence = 10 * time.Second
 // errors are those of Read; a server that says that it sends no such events,
 // with no channel beside them, is [source.ErrUnavailable].
 func (s *Source) Notify(ctx context.Context, changed func()) error {
-	return s.base.Notify(ctx, func(ctx context.Context) error { return s.watch(ctx, changed) })
+	return s.base.Notify(ctx, func(ctx context.Context, client *opened) error { return s.watch(ctx, client.Client, changed) })
 }
 
-func (s *Source) watch(ctx context.Context, changed func()) error {
-	client, release, err := s.client.Get(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
+func (s *Source) watch(ctx context.Context, client *redis.Client, changed func()) error {
 	var mu sync.Mutex
 	over := false
 	heed := func() {
@@ -43,9 +38,7 @@ func (s *Source) watch(ctx context.Context, changed func()) error {
 		}
 	}
 	// F106: see Read. It must not hold up the ring's Close, nor call changed after it.
-	_, err = await.Call(ctx, func() (struct{}, error) {
-		return struct{}{}, s.listen(ctx, client.Client, heed)
-	}, nil)
+	_, err := await.Call(ctx, func() (struct{}, error) { return struct{}{}, s.listen(ctx, client, heed) }, nil)
 	mu.Lock()
 	defer mu.Unlock()
 	over = true

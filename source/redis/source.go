@@ -17,8 +17,7 @@ import (
 
 // A Source reads one Redis key. It is a [source.Notifier], safe for concurrent use.
 type Source struct {
-	base    store.Source
-	client  *lease.Client[*opened]
+	base    store.Leased[*opened]
 	key     string
 	channel string
 	fields  *pair.Names // nil: the key is a string
@@ -52,9 +51,9 @@ func New(client *redis.Client, key string, opts ...Option) *Source {
 }
 
 func newSource(name string, client *lease.Client[*opened], key string, opts ...Option) *Source {
-	s := &Source{client: client, key: key, base: store.Source{
+	s := &Source{key: key, base: store.Leased[*opened]{Client: client, Source: store.Source{
 		Name: name, Decoder: source.Plain, Patience: store.Patience, Explain: explain,
-	}}
+	}}}
 	option.Apply(s, opts)
 	return s
 }
@@ -68,12 +67,7 @@ func (s *Source) String() string { return s.base.Name }
 // server refuses us, [source.ErrInvalid] if the value is none, and
 // [source.ErrUnavailable] otherwise.
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
-	return s.base.Read(ctx, func(ctx context.Context) (source.Set, error) {
-		client, release, err := s.client.Get(ctx)
-		if err != nil {
-			return source.Set{}, err
-		}
-		defer release()
+	return s.base.Read(ctx, func(ctx context.Context, client *opened) (source.Set, error) {
 		// F78: the client heeds its own timeouts, and of ctx the deadline at most. What is
 		// left behind here ends with those, 5 s by default, or with the client.
 		return await.Call(ctx, func() (source.Set, error) { return s.read(ctx, client.Client) }, nil)
