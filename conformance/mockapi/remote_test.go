@@ -29,7 +29,6 @@ func TestRemoteSourceReadsTheKeyDocument(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer src.Close()
 			current := func(want source.Key) {
 				t.Helper()
 				set, err := src.Read(within(t))

@@ -32,7 +32,7 @@ func newInMemory(t *testing.T, h http.HandlerFunc, opts ...Option) *Source {
 		}
 	}()
 	t.Cleanup(func() {
-		_ = s.Close()
+		s.CloseIdleConnections()
 		_ = srv.Shutdown(context.Background()) // waits for handlers, in the time of the bubble
 		<-done
 	})

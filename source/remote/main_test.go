@@ -111,7 +111,7 @@ func openURL(t testing.TB, url string, opts ...remote.Option) *remote.Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = src.Close() })
+	t.Cleanup(src.CloseIdleConnections)
 	return src
 }
 

@@ -96,7 +96,7 @@ func New(rawURL string, opts ...Option) (*Source, error) {
 		}
 		s.auth = a
 	}
-	// F104: who drops the source without Close leaves no connection behind.
+	// F104: nobody closes a source; one that is dropped leaves no connection behind.
 	runtime.AddCleanup(s, (*http.Transport).CloseIdleConnections, transport)
 	return s, nil
 }
@@ -137,13 +137,6 @@ func (s *Source) Identity() source.Secret { return s.endpoint }
 
 // GoString returns what String does, for %#v.
 func (s *Source) GoString() string { return s.name }
-
-// Close drops the source's idle connections and returns nil. Readings under
-// way are not disturbed, and the source may be used again.
-func (s *Source) Close() error {
-	s.transport.CloseIdleConnections()
-	return nil
-}
 
 // checkURL refuses what is no address of an endpoint that gets credentials or gives them.
 func checkURL(raw string) error {
