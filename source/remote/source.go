@@ -64,7 +64,7 @@ func WithWait(d time.Duration) Option {
 
 // New returns a source that reads the key document from rawURL: https, or http
 // to a loopback address (127.0.0.0/8, ::1, localhost). It connects to nothing
-// yet. Its errors match [source.ErrInvalid] and never quote rawURL's query. Nil options are skipped.
+// yet. Its errors match [source.ErrInvalid] and never quote rawURL's query.
 func New(rawURL string, opts ...Option) (*Source, error) {
 	c := config{wait: defaultWait}
 	option.Apply(&c, opts)
