@@ -25,7 +25,7 @@ import (
 //go:embed faults.txt
 var reasons string
 
-const faults = 124
+const faults = 125
 
 var (
 	id   = regexp.MustCompile(`\bF\d{2,3}\b`)
