@@ -152,7 +152,7 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	set, err := await.Call(ctx, func() (source.Set, error) {
 		defer func() { <-s.turn }()
 		return s.read(ctx)
-	}, nil)
+	})
 	if err != nil && err == ctx.Err() {
 		err = s.stopped(ctx)
 	}

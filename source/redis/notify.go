@@ -38,7 +38,7 @@ func (s *Source) watch(ctx context.Context, client *redis.Client, changed func()
 		}
 	}
 	// F106: see Read. It must not hold up the ring's Close, nor call changed after it.
-	_, err := await.Call(ctx, func() (struct{}, error) { return struct{}{}, s.listen(ctx, client, heed) }, nil)
+	_, err := await.Call(ctx, func() (struct{}, error) { return struct{}{}, s.listen(ctx, client, heed) })
 	mu.Lock()
 	defer mu.Unlock()
 	over = true

@@ -70,7 +70,7 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	return s.base.Read(ctx, func(ctx context.Context, client *opened) (source.Set, error) {
 		// F78: the client heeds its own timeouts, and of ctx the deadline at most. What is
 		// left behind here ends with those, 5 s by default, or with the client.
-		return await.Call(ctx, func() (source.Set, error) { return s.read(ctx, client.Client) }, nil)
+		return await.Call(ctx, func() (source.Set, error) { return s.read(ctx, client.Client) })
 	})
 }
 

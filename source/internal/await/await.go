@@ -19,24 +19,17 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Call calls f and returns what it returns, or ctx's error once ctx ends. Then f
-// goes on in a goroutine of its own; what it returns without an error is handed
-// to late, unless that is nil.
-func Call[T any](ctx context.Context, f func() (T, error), late func(T)) (T, error) {
+// Call calls f and returns what it returns, or ctx's error once ctx ends: then f
+// goes on by itself, and what it returns is lost.
+func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type answer struct {
 		value T
 		err   error
 	}
-	done := make(chan answer)
+	done := make(chan answer, 1)
 	go func() {
 		value, err := f()
-		select {
-		case done <- answer{value, err}:
-		case <-ctx.Done():
-			if late != nil && err == nil {
-				late(value)
-			}
-		}
+		done <- answer{value, err}
 	}()
 	select {
 	case a := <-done:
