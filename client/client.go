@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	_ "github.com/rollingkeys/rollingkeys/source/env" // source strings
 	_ "github.com/rollingkeys/rollingkeys/source/file"
@@ -132,7 +131,11 @@ func WithTransport(opts ...transport.Option) Option {
 
 func configure(opts []Option) config {
 	cfg := config{scheme: transport.Bearer(), wait: defaultLimit}
-	option.Apply(&cfg, opts)
+	for _, opt := range opts {
+		if opt != nil { // F125
+			opt(&cfg)
+		}
+	}
 	return cfg
 }
 

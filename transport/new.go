@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"runtime"
 
-	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/internal/origin"
@@ -50,7 +49,11 @@ func Keep(ctx context.Context, src source.Source, scheme Scheme, keys []ring.Opt
 // build makes a transport without a ring.
 func build(scheme Scheme, opts []Option) (*Transport, *options) {
 	o := &options{}
-	option.Apply(o, opts)
+	for _, opt := range opts {
+		if opt != nil { // F125
+			opt(o)
+		}
+	}
 	t := &Transport{base: o.base, classifier: o.classifier, replay: o.replay, header: o.header,
 		override: o.override, passes: o.passThrough, observer: o.observer}
 	if t.base == nil {

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-
-	"github.com/rollingkeys/rollingkeys/internal/option"
 )
 
 // API is a running mock API. Its methods are safe for concurrent use. The zero
@@ -66,7 +64,11 @@ func Start(opts ...Option) (*API, error) { return start(nil, opts) }
 
 func start(tb TB, opts []Option) (*API, error) {
 	a := &API{tb: tb, cfg: defaults()}
-	option.Apply(&a.cfg, opts)
+	for _, opt := range opts {
+		if opt != nil { // F125
+			opt(&a.cfg)
+		}
+	}
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	a.resetState()
 	if err := a.listen(); err != nil {

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/await"
+	"github.com/rollingkeys/rollingkeys/source/internal/option"
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/rollingkeys/rollingkeys/internal/option"
+	"github.com/rollingkeys/rollingkeys/source/internal/option"
 )
 
 // A Ring keeps the live keys of one source: the current one and the previous

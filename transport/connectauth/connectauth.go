@@ -11,7 +11,6 @@ import (
 
 	"connectrpc.com/connect"
 
-	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/internal/origin"
@@ -39,7 +38,11 @@ func New(keys *ring.Ring, opts ...Option) *Auth {
 	a := &Auth{ring: keys, opts: options{
 		header: "Authorization", prefix: "Bearer ", classify: Unauthenticated, messages: 4096, size: 256 << 10,
 	}}
-	option.Apply(&a.opts, opts)
+	for _, opt := range opts {
+		if opt != nil { // F125
+			opt(&a.opts)
+		}
+	}
 	a.opts.header = textproto.CanonicalMIMEHeaderKey(a.opts.header)
 	var err error
 	if a.origins, err = origin.New(a.opts.origins, a.opts.insecure); err != nil {

@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
@@ -37,7 +36,11 @@ func New(keys *ring.Ring, opts ...Option) *Auth {
 	a := &Auth{ring: keys, opts: options{
 		header: "authorization", prefix: "Bearer ", classify: Unauthenticated, messages: 4096, size: 256 << 10,
 	}}
-	option.Apply(&a.opts, opts)
+	for _, opt := range opts {
+		if opt != nil { // F125
+			opt(&a.opts)
+		}
+	}
 	a.opts.header = strings.ToLower(a.opts.header)
 	var release func()
 	a.slot, release, _ = keys.Prepare(prepare(a.opts.header, a.opts.prefix)) // a key that cannot be used is the ring's to report

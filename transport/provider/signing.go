@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/rollingkeys/rollingkeys/internal/option"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/internal/query"
@@ -104,7 +103,11 @@ func newScheme(s Signing, opts []Option) *scheme {
 	if d.nonceUnit <= 0 {
 		d.nonceUnit = time.Microsecond
 	}
-	option.Apply(&d.config, opts)
+	for _, opt := range opts {
+		if opt != nil { // F125
+			opt(&d.config)
+		}
+	}
 	d.local = d.config.now
 	for _, h := range s.Headers {
 		d.names = append(d.names, textproto.CanonicalMIMEHeaderKey(h.Name))

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
-	"github.com/rollingkeys/rollingkeys/internal/option"
 )
 
 // An Exchange plays one exchange: it is a mockapi.Authenticator and
@@ -95,7 +94,11 @@ func New(name string, opts ...Option) (*Exchange, error) {
 		nonces: make(map[string]*nonces), used: make(map[string]bool), byID: make(map[string][]int),
 	}
 	e.cfg.kind = e.venue.kinds[0]
-	option.Apply(&e.cfg, opts)
+	for _, opt := range opts {
+		if opt != nil { // F125
+			opt(&e.cfg)
+		}
+	}
 	if !slices.Contains(e.venue.kinds, e.cfg.kind) {
 		return nil, fmt.Errorf("exchange: %s does not take keys of this kind", name)
 	}

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/rollingkeys/rollingkeys/internal/option"
+	"github.com/rollingkeys/rollingkeys/source/internal/option"
 )
 
 // F125
