@@ -136,6 +136,7 @@ func (w *world) begin(repeatable bool) *request {
 		if o.probe && o.last().entry == c && o.last().step >= w.turned && w.at.Sub(o.last().at) <= time.Minute {
 			w.Fatalf("a second probe of %q", c.name())
 		}
+		o.probe = false // it hung too long: its word is that of any other now
 	}
 	c.hold.over = w.at
 	return q
