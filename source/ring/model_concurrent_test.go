@@ -133,7 +133,7 @@ func (w *world) begin(repeatable bool) *request {
 		w.Fatalf("sent %q, with %q in use, current %q, held off until %v", a.Version(), use, c.name(), c.hold.until)
 	}
 	for _, o := range w.open {
-		if o.probe && o.last().entry == c && o.last().step >= w.turned && w.at.Sub(o.last().at) <= time.Minute {
+		if o.probe && o.last().entry == c && o.last().step >= w.turned && w.at.Sub(o.last().at) < time.Minute {
 			w.Fatalf("a second probe of %q", c.name())
 		}
 		o.probe = false // it hung too long: its word is that of any other now
