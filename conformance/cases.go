@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,13 +16,17 @@ type Case struct {
 	Doc string
 }
 
-// limit is how long a case waits for what must come, unless its harness says otherwise.
+// limit is how long a case waits for what must come, unless its harness says
+// otherwise, and how long a request may take.
 const limit = 10 * time.Second
 
 // patience returns the limit of the case that t is.
 func patience(t testing.TB) time.Duration {
-	if s, ok := t.(*transportTrial); ok && s.h.Limit > 0 {
-		return s.h.Limit
+	switch s := t.(type) {
+	case *transportTrial:
+		return cmp.Or(s.h.Limit, limit)
+	case *sourceTrial:
+		return cmp.Or(s.h.Limit, limit)
 	}
 	return limit
 }

@@ -3,6 +3,7 @@ package conformance
 import (
 	"io"
 	"testing"
+	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
 )
@@ -20,6 +21,9 @@ type SourceHarness struct {
 	// default it has one key at a time. The first set after a deletion may be
 	// complete in either case.
 	Lists bool
+	// Limit is how long a case waits for what must come before it has failed.
+	// Default 10 s; what is known to fail wants less.
+	Limit time.Duration
 	// Skip names the cases that do not apply, each with the reason.
 	Skip map[string]string
 }

@@ -78,7 +78,7 @@ func armed(s *sourceTrial) {
 		case err := <-done:
 			cancel()
 			s.Fatalf("Notify returned before its context ended: %v", err)
-		case <-time.After(limit):
+		case <-time.After(patience(s)):
 			cancel()
 			s.Fatal("Notify never called changed")
 		}

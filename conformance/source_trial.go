@@ -116,7 +116,7 @@ func (s *sourceTrial) wantError(err error, kinds ...error) {
 // opts say otherwise.
 func (s *sourceTrial) keep(src source.Source, opts ...ring.Option) *ring.Ring {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), limit)
+	ctx, cancel := context.WithTimeout(s.Context(), patience(s))
 	defer cancel()
 	opts = append([]ring.Option{
 		ring.WithPoll(1000 * time.Hour), ring.WithLogger(slog.New(slog.NewTextHandler(&s.heard, nil))),
@@ -138,7 +138,7 @@ func (s *sourceTrial) keep(src source.Source, opts ...ring.Option) *ring.Ring {
 // refresh makes the ring read now.
 func (s *sourceTrial) refresh(keys *ring.Ring) error {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), limit)
+	ctx, cancel := context.WithTimeout(s.Context(), patience(s))
 	defer cancel()
 	err := keys.Refresh(ctx)
 	s.hear(err)

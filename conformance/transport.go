@@ -15,8 +15,9 @@ type TransportHarness struct {
 	// with the test: clean up with t.Cleanup. refresh makes it take up the
 	// current key before it returns; nil where it asks for the key at each request.
 	New func(t testing.TB, keys *Keys, base http.RoundTripper) (rt http.RoundTripper, refresh func())
-	// Limit is how long a case waits for what must come before it has failed.
-	// Default 10 s; what is known to fail, as in a comparison, wants less.
+	// Limit is how long a case waits for what must come before it has failed; a request
+	// has 10 s in any case. Default 10 s; what is known to fail, as in a comparison,
+	// wants less.
 	Limit time.Duration
 	// Skip names the cases that do not apply, each with the reason.
 	Skip map[string]string

@@ -83,7 +83,7 @@ func (s *transportTrial) sourceMoves() source.Key {
 // request makes a request to the server that ends with the case, or after limit.
 func (s *transportTrial) request(method, path string, body io.Reader) *http.Request {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), patience(s))
+	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	s.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, method, s.api.URL()+path, body)
 	if err != nil {
