@@ -91,9 +91,26 @@ func closesBody(s *transportTrial) {
 
 // F31
 func keepsRefusal(s *transportTrial) {
-	s.sourceMoves()
-	req := s.request(http.MethodPost, "/orders", strings.NewReader("order"))
-	req.GetBody = func() (io.ReadCloser, error) { return nil, errors.New("gone") }
+	s.get("v1")
+	for _, gone := range []error{errors.New("gone"), nil} {
+		s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
+		var open atomic.Int64
+		open.Add(1)
+		req := s.request(http.MethodPost, "/orders", nil)
+		req.Body, req.ContentLength = &counted{Reader: strings.NewReader("order"), open: &open}, 5
+		req.GetBody = func() (io.ReadCloser, error) { return nil, gone }
+		before := s.attempts()
+		s.wantRefusal(req)
+		if n := s.attempts() - before; n != 1 {
+			s.Errorf("%d attempts with one body", n)
+		}
+		eventually(s, "the body closed", func() bool { return open.Load() == 0 })
+	}
+}
+
+// wantRefusal sends req and wants the server's refusal, whole.
+func (s *transportTrial) wantRefusal(req *http.Request) {
+	s.Helper()
 	resp, text, err := s.send(req)
 	if err != nil {
 		s.Fatalf("an error in place of the refusal: %v", err)
@@ -146,21 +163,31 @@ func endlessRefusal(s *transportTrial) {
 		})
 		eventually(s, "the end of every answer", func() bool { return open.Load() == 0 })
 	}
+	if n := s.api.Connections(); s.protocol == HTTP2 && n > 1 {
+		s.Errorf("%d connections, though a stream can end without its connection", n)
+	}
 }
 
 // F34
 func noGetBody(s *transportTrial) {
-	s.sourceMoves()
-	req := s.request(http.MethodPost, "/orders", io.MultiReader(strings.NewReader("order")))
-	resp, text, err := s.send(req)
-	if err != nil {
-		s.Fatalf("an error in place of the refusal: %v", err)
-	}
-	if n := s.attempts(); n != 2 {
-		s.Errorf("%d attempts with one body", n-1)
-	}
-	if resp.StatusCode != http.StatusUnauthorized || text != mockapi.Unauthorized().Body {
-		s.Errorf("status %d with %d bytes, want the refusal whole", resp.StatusCode, len(text))
+	for _, read := range []bool{false, true} { // by the server, before it refuses
+		refusal := mockapi.Unauthorized()
+		refusal.ReadBody = read
+		s.api.SetRefusal(refusal)
+		s.get("")
+		s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
+		r, w := io.Pipe()
+		go func() {
+			_, err := io.WriteString(w, "order")
+			w.CloseWithError(err)
+		}()
+		before := s.attempts()
+		s.wantRefusal(s.request(http.MethodPost, "/orders", r))
+		if n := s.attempts() - before; n != 1 {
+			s.Errorf("%d attempts with one body", n)
+		}
+		_ = r.Close()
+		s.rotate(s.v1)
 	}
 }
 
@@ -256,14 +283,34 @@ func rewoundBody(s *transportTrial) {
 // F36
 func sameRequest(s *transportTrial) {
 	s.sourceMoves()
-	for _, body := range []io.Reader{nil, http.NoBody, strings.NewReader("order"), io.MultiReader(strings.NewReader("order"))} {
+	order := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("order")), nil }
+	resent := 0
+	for _, b := range []struct {
+		get      func() (io.ReadCloser, error)
+		length   int64
+		encoding []string
+	}{
+		{nil, 0, nil},
+		{func() (io.ReadCloser, error) { return http.NoBody, nil }, 0, nil},
+		{order, 5, nil},
+		{order, -1, nil},
+		{order, 5, []string{"chunked"}},
+	} {
 		before := s.attempts()
-		req := s.request(http.MethodPut, "/path?a=1&b=%20", body)
+		req := s.request(http.MethodPut, "/a%2Fb?a=1&b=%20&a=2", nil)
+		if req.GetBody = b.get; b.get != nil {
+			req.Body, _ = b.get()
+		}
+		req.ContentLength, req.TransferEncoding = b.length, b.encoding
 		req.Header["X-Two"] = []string{"a", "b"}
+		req.Header.Set("User-Agent", "")
 		if _, _, err := s.send(req); err != nil {
 			s.Fatal(err)
 		}
 		list := s.api.Requests()[before:]
+		if resent = max(resent, len(list)); len(list) < resent {
+			s.Errorf("with a body of length %d and encoding %q it is not sent again", b.length, b.encoding)
+		}
 		for i := range list[1:] {
 			a, b := list[0], list[i+1]
 			if a.Method != b.Method || a.Host != b.Host || a.Path != b.Path || a.Query != b.Query ||

@@ -53,7 +53,11 @@ func nilHeader(s *transportTrial) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	s.want((&http.Request{Method: http.MethodGet, URL: u}).WithContext(s.Context()), "v1")
+	req := (&http.Request{URL: u}).WithContext(s.Context())
+	s.want(req, "v1")
+	if req.Header != nil {
+		s.Error("the request was given a header")
+	}
 }
 
 var errBase = errors.New("the base's error")

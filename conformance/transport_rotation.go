@@ -1,13 +1,14 @@
 package conformance
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -35,34 +36,71 @@ func switches(s *transportTrial) {
 // F60: the double attempts are bounded, since a refused version is held off.
 func sourceFirst(s *transportTrial) {
 	const requests = 30
-	v2 := s.sourceMoves()
-	for range requests {
-		s.get("v1")
+	s.sourceMoves()
+	for n := range requests {
+		s.want(s.request([]string{http.MethodGet, http.MethodHead}[n%2], "/", nil), "v1")
 	}
 	if n := s.attempts() - 1; n > requests+requests/3 {
 		s.Errorf("%d attempts for %d requests", n, requests)
 	}
-	if err := s.api.Activate(v2.Version); err != nil {
+	if n := s.api.Connections(); n > 1 {
+		s.Errorf("%d connections for requests one after the other", n)
+	}
+	v3 := s.api.Issue(mockapi.Spec{Inactive: true})
+	s.rotate(v3)
+	before := s.attempts()
+	s.wantRefusal(s.request(http.MethodPost, "/", io.MultiReader(strings.NewReader("order"))))
+	s.get("v1") // what one request has found out, the next knows
+	if n := s.attempts() - before; n != 2 {
+		s.Errorf("%d attempts for one that can be sent once, and the next", n)
+	}
+	if err := s.api.Activate(v3.Version); err != nil {
 		s.Fatal(err)
 	}
 	s.get("")
 	if err := s.api.Revoke("v1"); err != nil {
 		s.Fatal(err)
 	}
-	s.get("v2")
+	s.get("v3")
+	s.rotate(s.v1) // the source goes back, the server does not
+	s.get("v3")
+}
+
+// slow is read in small pieces, and remembers in plain fields how far: two attempts
+// that share one race.
+type slow struct {
+	text []byte
+	next int
+}
+
+func (r *slow) Read(p []byte) (int, error) {
+	if r.next == len(r.text) {
+		return 0, io.EOF
+	}
+	runtime.Gosched()
+	n := copy(p[:min(len(p), 512)], r.text[r.next:])
+	r.next += n
+	return n, nil
 }
 
 // F60, F67
 func sourceFirstPost(s *transportTrial) {
 	s.sourceMoves()
-	body := bytes.Repeat([]byte("0123456789abcdef"), 1<<12)
-	sum := sha256.Sum256(body)
-	for range 5 {
-		s.want(s.request(http.MethodPost, "/orders", bytes.NewReader(body)), "v1")
+	text := make([]byte, 1<<20) // not sent whole when the refusal comes
+	for i := range text {
+		text[i] = byte(i * i >> 8)
+	}
+	sum := sha256.Sum256(text)
+	body := func() (io.ReadCloser, error) { return io.NopCloser(&slow{text: text}), nil }
+	for range 3 {
+		req := s.request(http.MethodPost, "/orders", nil)
+		req.Body, _ = body()
+		req.GetBody, req.ContentLength = body, int64(len(text))
+		s.want(req, "v1")
 	}
 	orders := s.api.Orders()
-	if len(orders) != 5 {
-		s.Errorf("%d orders applied for 5", len(orders))
+	if len(orders) != 3 {
+		s.Errorf("%d orders applied for 3", len(orders))
 	}
 	for _, o := range orders {
 		if o.Sum != hex.EncodeToString(sum[:]) {
@@ -73,28 +111,49 @@ func sourceFirstPost(s *transportTrial) {
 
 // F61
 func serverFirst(s *transportTrial) {
+	const requests = 10
 	s.get("v1")
 	v2 := s.api.Rotate(0)
-	var wg sync.WaitGroup
-	wg.Go(func() { // the source follows soon after a request has been refused
+	refused := func(n uint64) bool {
 		for s.Context().Err() == nil {
-			if _, refused := s.api.Count("v1"); refused > 0 {
-				within(s.Context().Done(), 20*time.Millisecond)
-				s.keys.set(v2, false)
-				return
+			if _, refused := s.api.Count("v1"); refused >= n {
+				return true
 			}
 			within(s.Context().Done(), time.Millisecond)
 		}
+		return false
+	}
+	var wg sync.WaitGroup
+	first := s.request(http.MethodGet, "/", nil)
+	ctx, cancel := context.WithCancel(first.Context())
+	defer cancel()
+	wg.Go(func() { _, _, _ = s.send(first.WithContext(ctx)) })
+	if !refused(1) {
+		return
+	}
+	wg.Go(func() { // the first gives up, and the source follows soon after
+		if refused(2) {
+			cancel()
+			within(s.Context().Done(), 20*time.Millisecond)
+			s.keys.set(v2, false)
+		}
 	})
-	for range 10 {
+	for n := range requests {
 		wg.Go(func() {
-			resp, _, err := s.send(s.request(http.MethodGet, "/", nil))
+			method, body := http.MethodGet, io.Reader(nil)
+			if n%2 == 0 {
+				method, body = http.MethodPost, strings.NewReader("order")
+			}
+			resp, _, err := s.send(s.request(method, "/orders", body))
 			if err != nil || resp.StatusCode != http.StatusOK {
 				s.Errorf("a request failed: %v", err)
 			}
 		})
 	}
 	wg.Wait()
+	if n := len(s.api.Orders()); n != requests/2 {
+		s.Errorf("%d orders applied for %d", n, requests/2)
+	}
 }
 
 // F62: what counts is who asks once the refusals go back, in whatever way.
@@ -113,7 +172,7 @@ func oneReading(s *transportTrial) {
 			}
 		})
 	}
-	ctx, cancel := context.WithTimeout(s.Context(), patience(s))
+	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	defer cancel()
 	if hold.Wait(ctx, requests) != nil {
 		s.Error("the requests are never out together")
@@ -142,7 +201,7 @@ func lateRefusal(s *transportTrial) {
 			s.Errorf("the request that left with the old key failed: %v", err)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(s.Context(), patience(s))
+	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	defer cancel()
 	if err := hold.Wait(ctx, 1); err != nil {
 		s.Fatal("the request never came")
@@ -178,6 +237,12 @@ func twoRotations(s *transportTrial) {
 		for range 3 {
 			s.get(good)
 		}
+		if good == "v2" { // and then the other
+			if err := errors.Join(s.api.Deactivate("v2"), s.api.Activate("v1")); err != nil {
+				s.Fatal(err)
+			}
+			s.get("v1")
+		}
 	}
 }
 
@@ -185,8 +250,17 @@ func twoRotations(s *transportTrial) {
 func rollsBack(s *transportTrial) {
 	s.get("v1")
 	v2 := s.api.Issue(mockapi.Spec{})
+	for range 2 {
+		s.rotate(v2)
+		s.get("v2")
+		s.rotate(s.v1)
+		s.get("v1")
+	}
 	s.rotate(v2)
 	s.get("v2")
+	if n := s.attempts(); n != 6 {
+		s.Errorf("%d attempts for 6 requests", n)
+	}
 	if err := s.api.Revoke("v2"); err != nil {
 		s.Fatal(err)
 	}
@@ -197,7 +271,8 @@ func rollsBack(s *transportTrial) {
 
 // F58
 func allRefused(s *transportTrial) {
-	const requests = 200
+	const clients, each = 10, 50
+	const requests = clients * each
 	s.get("v1")
 	v2 := s.api.Issue(mockapi.Spec{})
 	s.rotate(v2)
@@ -208,16 +283,25 @@ func allRefused(s *transportTrial) {
 			s.Fatal(err)
 		}
 	}
-	for range requests {
-		resp, text, err := s.send(s.request(http.MethodGet, "/", nil))
-		if err != nil {
-			s.Fatalf("an error in place of the server's answer: %v", err)
-		}
-		if resp.StatusCode != http.StatusUnauthorized || text != mockapi.Unauthorized().Body {
-			s.Fatalf("status %d with %d bytes, want the server's answer", resp.StatusCode, len(text))
-		}
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			for range each {
+				resp, text, err := s.send(s.request(http.MethodGet, "/", nil))
+				if err != nil {
+					s.Errorf("an error in place of the server's answer: %v", err)
+					return
+				}
+				if resp.StatusCode != http.StatusUnauthorized || text != mockapi.Unauthorized().Body {
+					s.Errorf("status %d with %d bytes, want the server's answer", resp.StatusCode, len(text))
+					return
+				}
+			}
+		})
 	}
-	if n := s.attempts() - before; n > requests+20 {
+	wg.Wait()
+	// The first of each client, and one for each pause.
+	if n := s.attempts() - before; n > requests+clients+20 {
 		s.Errorf("%d attempts for %d requests", n, requests)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 // F28 to F44, F48, F50, F51, F53 to F62, F65 to F68, F71, F73: our own.
 func TestTransport(t *testing.T) {
+	t.Parallel()
 	conformance.TestTransport(t, conformance.TransportHarness{New: rolling})
 }
 
@@ -30,11 +31,18 @@ func rolling(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http
 	}
 }
 
-// F52: the same under a client that also retries what failed for a passing reason.
+// F39, F52: the same under a client that also retries what failed for a passing reason,
+// and that looks into every answer's body.
 func TestClientTransport(t *testing.T) {
+	t.Parallel()
+	looks := func(a *transport.Answer) transport.Verdict {
+		_ = a.Body()
+		return transport.RFC6750(a)
+	}
 	conformance.TestTransport(t, conformance.TransportHarness{
 		New: func(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http.RoundTripper, func()) {
 			c, err := client.New(t.Context(), keys, client.WithBase(base), client.WithRetry(2),
+				client.WithTransport(transport.WithClassifier(looks)),
 				client.WithRing(ring.WithLogger(nil), ring.WithPoll(1000*time.Hour)))
 			if err != nil {
 				t.Fatal(err)
