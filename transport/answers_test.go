@@ -50,18 +50,3 @@ func TestAnswersThatAreNoRefusal(t *testing.T) {
 		}
 	})
 }
-
-// A HEAD has no body to drain, and falls back like any other.
-//
-// F51
-func TestHeadFallsBack(t *testing.T) {
-	protocols(t, func(t *testing.T, p protocol) {
-		g := newGate("v1")
-		srv := p.serve(t, g)
-		rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(srv.base(t)))
-		send(t, rt, request(t, http.MethodHead, srv.URL, nil)).want(t, http.StatusOK, "v1", 2)
-		if n := srv.conns.Load(); n != 1 {
-			t.Errorf("%d connections", n)
-		}
-	})
-}

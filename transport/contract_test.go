@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -96,25 +95,6 @@ func TestRequestStaysAsItIs(t *testing.T) {
 			})
 		})
 	}
-}
-
-// F29: a request made by hand has no header map.
-func TestNilHeader(t *testing.T) {
-	protocols(t, func(t *testing.T, p protocol) {
-		g := newGate("v1")
-		srv := p.serve(t, g)
-		rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(srv.base(t)))
-		u, _ := url.Parse(srv.URL)
-		req := &http.Request{URL: u}
-		resp, err := rt.RoundTrip(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK || req.Header != nil {
-			t.Errorf("status %d, header %v", resp.StatusCode, req.Header)
-		}
-	})
 }
 
 var errBase = errors.New("the base failed")

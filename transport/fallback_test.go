@@ -12,87 +12,6 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// The source lists a version that the server does not know yet: the request is
-// sent again with the previous one, and those after it begin with that.
-//
-// F60
-func TestFallsBackToPreviousOn401(t *testing.T) {
-	protocols(t, func(t *testing.T, p protocol) {
-		g := newGate("v1")
-		srv := p.serve(t, g)
-		keys := keep(t, newStore("v2", "v1"))
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
-		a := send(t, rt, request(t, http.MethodPost, srv.URL, strings.NewReader("order")))
-		a.want(t, http.StatusOK, "v1", 2)
-		if a.body != "order" || !a.seen.Moved() {
-			t.Errorf("body %q, moved %v", a.body, a.seen.Moved())
-		}
-		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 1)
-		g.wantVersions(t, "v2", "v1", "v1")
-		if n := srv.conns.Load(); n != 1 {
-			t.Errorf("%d connections for 3 attempts", n)
-		}
-	})
-}
-
-// A refusal is judged by the version that was sent: one that comes late, for
-// the old version, is answered with the new one and does not demote it.
-//
-// F59
-func TestLateRefusalKeepsNewVersion(t *testing.T) {
-	protocols(t, func(t *testing.T, p protocol) {
-		g := newGate("v1", "v2")
-		arrived, release := make(chan struct{}), make(chan struct{})
-		g.serve = func(w http.ResponseWriter, r *http.Request) {
-			if w.Header().Get("Served-Version") == "v1" {
-				close(arrived)
-				<-release
-				w.WriteHeader(http.StatusUnauthorized)
-			}
-		}
-		srv := p.serve(t, g)
-		s := newStore("v1")
-		keys := keep(t, s)
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
-		late := make(chan answer, 1)
-		go func() {
-			a, err := try(rt, get(t, srv.URL))
-			if err != nil {
-				t.Error(err)
-			}
-			late <- a
-		}()
-		<-arrived
-		move(t, keys, s, "v2", "v1")
-		close(release)
-		a := <-late
-		a.want(t, http.StatusOK, "v2", 2)
-		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v2", 1)
-		g.wantVersions(t, "v1", "v2", "v2")
-	})
-}
-
-// Two rotations inside one overlap: the server takes only v2, then only v1.
-//
-// F68
-func TestFallsBackAcrossTwoRotations(t *testing.T) {
-	protocols(t, func(t *testing.T, p protocol) {
-		g := newGate("v2")
-		srv := p.serve(t, g)
-		s := newStore("v1")
-		keys := keep(t, s)
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
-		move(t, keys, s, "v2", "v1")
-		move(t, keys, s, "v3", "v2", "v1")
-		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v2", 2)
-		g.accept("v1")
-		a := send(t, rt, get(t, srv.URL))
-		if a.StatusCode != http.StatusOK || a.seen.Version() != "v1" {
-			t.Errorf("status %d with %q: %q", a.StatusCode, a.seen.Version(), g.versions())
-		}
-	})
-}
-
 // A previous key that was revoked at the server is not tried again and again: while no
 // key is good, once a pause at the most.
 //
@@ -123,26 +42,6 @@ func TestRefusedPreviousIsNotTriedAgain(t *testing.T) {
 		if tried > 3 { // the fourth time is seven seconds later
 			t.Fatalf("v1 was tried %d times: %q", tried, g.versions())
 		}
-	})
-}
-
-// Back and forth at the source.
-//
-// F71
-func TestRollbackAtTheSource(t *testing.T) {
-	protocols(t, func(t *testing.T, p protocol) {
-		g := newGate("v1", "v2")
-		srv := p.serve(t, g)
-		s := newStore("v1")
-		keys := keep(t, s)
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
-		for _, versions := range [][]string{{"v2", "v1"}, {"v1", "v2"}, {"v2", "v1"}} {
-			move(t, keys, s, versions...)
-			send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, versions[0], 1)
-		}
-		move(t, keys, s, "v1", "v2")
-		g.accept("v2")
-		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v2", 2)
 	})
 }
 
