@@ -12,7 +12,6 @@ import (
 // The core stays lean: what a program that uses package client compiles and what
 // its go.mod pulls in does not grow. Heavier clients are modules of their own.
 func TestCoreStaysLean(t *testing.T) {
-	t.Parallel()
 	list := func(args ...string) []string {
 		cmd := exec.Command("go", append([]string{"list"}, args...)...)
 		cmd.Dir = ".."
@@ -43,7 +42,6 @@ func TestCoreStaysLean(t *testing.T) {
 // The README's guarantees link to the tests and the cases of the transport suite that
 // prove them, and those exist.
 func TestReadmeLinks(t *testing.T) {
-	t.Parallel()
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)

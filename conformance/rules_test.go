@@ -89,7 +89,6 @@ func shipped(all map[string]*ast.File) map[string]*ast.File {
 //   - F100: what Expose returns is not compared with ==, but with "".
 //   - F111: nothing shipped handles a signal.
 func TestRulesOfWhatIsShipped(t *testing.T) {
-	t.Parallel()
 	files := shipped(sources(t))
 	if files["../source/internal/versions/values.go"] == nil || files["../source/vault/internal/vaulttest/server.go"] != nil {
 		t.Fatal("what is shipped is not told from what is for tests")
@@ -128,7 +127,6 @@ func TestRulesOfWhatIsShipped(t *testing.T) {
 //   - F110: a test sleeps only in a synctest bubble, where no time passes, or
 //     between two looks at what is not its to signal; benchmarks may.
 func TestRulesOfTests(t *testing.T) {
-	t.Parallel()
 	for path, f := range sources(t) {
 		if !strings.HasSuffix(path, "_test.go") {
 			continue

@@ -86,7 +86,7 @@ func (r *slow) Read(p []byte) (int, error) {
 // F60, F67
 func sourceFirstPost(s *transportTrial) {
 	s.sourceMoves()
-	text := make([]byte, 1<<20) // not sent whole when the refusal comes
+	text := make([]byte, 1<<17) // not read whole when the refusal comes
 	for i := range text {
 		text[i] = byte(i * i >> 8)
 	}
@@ -114,30 +114,23 @@ func serverFirst(s *transportTrial) {
 	const requests = 10
 	s.get("v1")
 	v2 := s.api.Rotate(0)
-	refused := func(n uint64) bool {
-		for s.Context().Err() == nil {
-			if _, refused := s.api.Count("v1"); refused >= n {
-				return true
-			}
-			within(s.Context().Done(), time.Millisecond)
-		}
-		return false
-	}
-	var wg sync.WaitGroup
 	first := s.request(http.MethodGet, "/", nil)
 	ctx, cancel := context.WithCancel(first.Context())
 	defer cancel()
-	wg.Go(func() { _, _, _ = s.send(first.WithContext(ctx)) })
-	if !refused(1) {
-		return
-	}
-	wg.Go(func() { // the first gives up, and the source follows soon after
-		if refused(2) {
-			cancel()
-			within(s.Context().Done(), 20*time.Millisecond)
-			s.keys.set(v2, false)
+	var wg sync.WaitGroup
+	wg.Go(func() { // soon after a request has been refused one gives up, and the source follows
+		for s.Context().Err() == nil {
+			if _, refused := s.api.Count("v1"); refused > 0 {
+				within(s.Context().Done(), 10*time.Millisecond)
+				cancel()
+				within(s.Context().Done(), 10*time.Millisecond)
+				s.keys.set(v2, false)
+				return
+			}
+			within(s.Context().Done(), time.Millisecond)
 		}
 	})
+	wg.Go(func() { _, _, _ = s.send(first.WithContext(ctx)) })
 	for n := range requests {
 		wg.Go(func() {
 			method, body := http.MethodGet, io.Reader(nil)
