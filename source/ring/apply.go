@@ -15,7 +15,7 @@ func (r *Ring) apply(set source.Set, made []preparation) (news bool, err error) 
 		set.Complete = false // it revokes, and says nothing of the others
 	}
 	for _, w := range set.Warnings {
-		r.warn(w)
+		r.outbox.warn(w)
 	}
 	list, err := r.merge(set, made, now)
 	if err != nil {
@@ -64,7 +64,7 @@ func (r *Ring) apply(set source.Set, made []preparation) (news bool, err error) 
 	again := r.failures > 0
 	r.failures, r.lastErr = 0, nil
 	if news || again {
-		r.emit(Event{Kind: Refreshed})
+		r.outbox.emit(Event{Kind: Refreshed})
 	}
 	r.recompute(now)
 	if news {
@@ -208,7 +208,7 @@ func (r *Ring) relabel(list []*version, set source.Set, now time.Time) (labels [
 		v.given = key.Version
 		labels = append(labels, unique(key.Version, taken))
 		if slices.ContainsFunc(r.list, func(o *version) bool { return o != v && o.label() == v.given }) {
-			r.warn(fmt.Errorf("version %q stands for another key than before", v.given))
+			r.outbox.warn(fmt.Errorf("version %q stands for another key than before", v.given))
 		}
 	}
 	return labels, joined, renamed
@@ -266,7 +266,7 @@ func (r *Ring) admit(list []*version, set source.Set, now time.Time) error {
 			if i == 0 && !set.Complete {
 				return unusable // a good key is not replaced by an unusable one
 			}
-			r.warn(unusable)
+			r.outbox.warn(unusable)
 		}
 		// The dates are the set's, not those that the version has so far.
 		key := set.Keys[i]

@@ -37,7 +37,7 @@ func (r *Ring) Caller(where string, matches ...func(source.Key) bool) Attempt {
 	a.v.figures.calledAt(now)
 	if r.callersTold.IsZero() || now.Sub(r.callersTold) >= warnCallers {
 		r.callersTold = now
-		r.emit(Event{Kind: Warning, Err: fmt.Errorf("a request goes out with a key of its own, in %s (%d so far)", where, r.callersSeen)})
+		r.outbox.emit(Event{Kind: Warning, Err: fmt.Errorf("a request goes out with a key of its own, in %s (%d so far)", where, r.callersSeen)})
 	}
 	return a
 }

@@ -101,7 +101,7 @@ func (r *Ring) notify(n source.Notifier) {
 		}
 		if err != nil {
 			r.mu.Lock()
-			r.warn(fmt.Errorf("no notification, polling only: %w", err))
+			r.outbox.warn(fmt.Errorf("no notification, polling only: %w", err))
 			r.unlock()
 		}
 		t := time.NewTimer(r.backoff(failures, err))

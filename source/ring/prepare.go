@@ -69,7 +69,7 @@ func (r *Ring) Prepare(prepare func(source.Key) (any, error)) (slot int, release
 		err = r.fail(err)
 	}
 	if !p.binds {
-		r.warn(fmt.Errorf("a scheme cannot use version %q: %w", current.label(), made[current].err))
+		r.outbox.warn(fmt.Errorf("a scheme cannot use version %q: %w", current.label(), made[current].err))
 	}
 	if slot = slices.IndexFunc(r.prepare, func(o preparer) bool { return o.prepare == nil }); slot < 0 {
 		slot = len(r.prepare)
@@ -86,7 +86,7 @@ func (r *Ring) Prepare(prepare func(source.Key) (any, error)) (slot int, release
 		v.prepared.Store(&prepared)
 		if failed := made[v].err; failed != nil && p.binds && v.unusable == nil {
 			v.unusable, v.refusedBy = failed, p.id
-			r.emit(Event{Kind: RefreshFailed, Version: v.label(), Err: r.fail(failed)})
+			r.outbox.emit(Event{Kind: RefreshFailed, Version: v.label(), Err: r.fail(failed)})
 		}
 	}
 	r.recompute(r.cfg.now())

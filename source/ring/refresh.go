@@ -93,7 +93,7 @@ func (r *Ring) readFailed(err error) {
 	r.failed++
 	r.failures++
 	if r.lastErr == nil || r.lastErr.Error() != err.Error() {
-		r.emit(Event{Kind: RefreshFailed, Err: err})
+		r.outbox.emit(Event{Kind: RefreshFailed, Err: err})
 	}
 	r.lastErr = err
 	r.watchAge(r.cfg.now())

@@ -40,5 +40,5 @@ func (r *Ring) Revoke(version string) error {
 func (r *Ring) revoke(v *version) {
 	v.revoked = true
 	v.take(RoleRetired, r.cfg.now())
-	r.emit(Event{Kind: Revoked, Version: v.label()})
+	r.outbox.emit(Event{Kind: Revoked, Version: v.label()})
 }

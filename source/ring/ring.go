@@ -56,9 +56,7 @@ type Ring struct {
 	policy      policy
 	asking      *asking // nil: the source is not asked
 	alarmed     bool    // AllRefused was reported
-	observers   []*observer
-	outbox      []Event
-	warned      map[string]bool
+	outbox      outbox
 	flight      *flight
 	next        *flight // starts when flight ends
 	reads       uint64
@@ -101,19 +99,14 @@ func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error)
 	r := &Ring{
 		src: src, name: named.Of(src), cfg: cfg,
 		kicks: make(chan struct{}, 1), wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
-		warned: make(map[string]bool), salt: newSalt(), policy: policy{lockout: cfg.lockout},
+		salt: newSalt(), policy: policy{lockout: cfg.lockout},
 		prepare: cfg.prepare, preparers: uint64(len(cfg.prepare)),
 	}
 	r.callers = &version{figures: &figures{}}
 	r.callers.key.Store(&source.Key{})
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.snap.Store(&snapshot{err: r.fail(source.ErrNoKey)})
-	if cfg.logger != nil {
-		r.observers = append(r.observers, &observer{call: logEvent(cfg.logger)})
-	}
-	for _, f := range cfg.observers {
-		r.observers = append(r.observers, &observer{call: f, log: r.cfg.logger})
-	}
+	r.outbox = newOutbox(r.name, &cfg)
 	if err := r.start(ctx); err != nil {
 		r.Close()
 		return nil, err
@@ -219,9 +212,7 @@ func (r *Ring) Close() error {
 	r.mu.Lock()
 	r.cancel()
 	r.snap.Store(&snapshot{err: r.fail(ErrClosed)})
-	for _, o := range r.observers {
-		o.stop()
-	}
+	r.outbox.close()
 	r.unlock()
 
 	done := make(chan struct{})
@@ -233,48 +224,4 @@ func (r *Ring) Close() error {
 	case <-t.C: // a source that ignores its context keeps its goroutine, not us
 	}
 	return nil
-}
-
-// Subscribe calls f for every event from now on, in order, one at a time, on no
-// goroutine of the ring's: f may block, and may call any method of the ring. Of
-// more than 1,024 events that wait for f the oldest are dropped. stop ends it, but
-// for a call that is under way, and drops those that wait.
-func (r *Ring) Subscribe(f func(Event)) (stop func()) {
-	if r == nil || f == nil {
-		return func() {}
-	}
-	o := &observer{call: f, log: r.cfg.logger}
-	r.mu.Lock()
-	defer r.unlock()
-	r.observers = append(r.observers, o)
-	return func() {
-		o.drop()
-		r.mu.Lock()
-		defer r.unlock()
-		for i, other := range r.observers {
-			if other == o {
-				r.observers = append(r.observers[:i:i], r.observers[i+1:]...)
-				return
-			}
-		}
-	}
-}
-
-// emit reports an event. The caller holds mu, which is what keeps events in
-// order; it goes out when what it tells of is published, with unlock.
-func (r *Ring) emit(e Event) {
-	e.Time, e.Source = r.cfg.now(), r.name
-	r.outbox = append(r.outbox, e)
-}
-
-// unlock sends the events out and unlocks mu. An observer that hears of a switch
-// finds the new key in use.
-func (r *Ring) unlock() {
-	for _, e := range r.outbox {
-		for _, o := range r.observers {
-			o.add(e)
-		}
-	}
-	r.outbox = r.outbox[:0]
-	r.mu.Unlock()
 }

@@ -46,7 +46,7 @@ func (r *Ring) recompute(now time.Time) {
 				continue
 			}
 			if v.role == RoleCurrent || v.role == RolePrevious {
-				r.emit(Event{Kind: OverlapEnded, Version: v.label()})
+				r.outbox.emit(Event{Kind: OverlapEnded, Version: v.label()})
 			}
 			v.take(RoleRetired, now)
 			keep = append(keep, v) // the source still lists it
@@ -74,7 +74,7 @@ func (r *Ring) recompute(now time.Time) {
 		}
 		current.take(RoleCurrent, now)
 		current.wasCurrent = true
-		r.emit(Event{Kind: kind, Version: current.label(), Previous: previous})
+		r.outbox.emit(Event{Kind: kind, Version: current.label(), Previous: previous})
 	}
 	r.policy.set(r.list, live)
 	r.publish()
@@ -101,12 +101,12 @@ func (r *Ring) age(now time.Time) time.Duration {
 func (r *Ring) watchAge(now time.Time) {
 	stale := r.cached && r.failures > 0 || r.reads > 0 && r.age(now) >= r.staleAfter()
 	if stale && !r.stale {
-		r.emit(Event{Kind: Stale, Err: r.lastErr})
+		r.outbox.emit(Event{Kind: Stale, Err: r.lastErr})
 	}
 	r.stale = stale
 	if s := r.snap.Load(); s.current != nil && s.current != r.expiring && r.expiresSoon(s.current, now) {
 		r.expiring = s.current
-		r.emit(Event{Kind: Expiring, Version: s.current.label()})
+		r.outbox.emit(Event{Kind: Expiring, Version: s.current.label()})
 	}
 }
 
@@ -150,7 +150,7 @@ const maxRetired = 8
 func (r *Ring) retire(v *version, why EventKind, now time.Time) {
 	if v.role == RoleCurrent || v.role == RolePrevious {
 		if !v.revoked {
-			r.emit(Event{Kind: why, Version: v.label()})
+			r.outbox.emit(Event{Kind: why, Version: v.label()})
 		}
 	}
 	if r.expiring == v {
@@ -215,15 +215,4 @@ func (r *Ring) turn() time.Duration {
 		r.watchAge(now)
 	}
 	return max(next.Sub(now), time.Millisecond)
-}
-
-// warn reports a finding once. The caller holds mu.
-func (r *Ring) warn(err error) {
-	if len(r.warned) >= 256 {
-		clear(r.warned)
-	}
-	if text := err.Error(); !r.warned[text] {
-		r.warned[text] = true
-		r.emit(Event{Kind: Warning, Err: err})
-	}
 }

@@ -110,7 +110,7 @@ func (r *Ring) save() {
 	if err != nil {
 		r.mu.Lock()
 		defer r.unlock()
-		r.warn(fmt.Errorf("the keys were not cached: %w", err))
+		r.outbox.warn(fmt.Errorf("the keys were not cached: %w", err))
 	}
 }
 
@@ -170,10 +170,10 @@ func (r *Ring) load(ctx context.Context) bool {
 	case errors.Is(err, fs.ErrNotExist):
 		return false
 	case err != nil:
-		r.warn(fmt.Errorf("the cached keys are of no use: %w", err))
+		r.outbox.warn(fmt.Errorf("the cached keys are of no use: %w", err))
 		return false
 	case s.Source != r.name || !bytes.Equal(s.Whole, r.identity(s.Salt)):
-		r.warn(fmt.Errorf("the cache belongs to another source, %q: not used", s.Source))
+		r.outbox.warn(fmt.Errorf("the cache belongs to another source, %q: not used", s.Source))
 		return false
 	}
 	r.restore(&s)

@@ -53,7 +53,7 @@ func (r *Ring) publish() {
 	}
 	p, before := &r.policy, r.snap.Load()
 	for _, v := range p.told {
-		r.emit(Event{Kind: Refused, Version: v.label()})
+		r.outbox.emit(Event{Kind: Refused, Version: v.label()})
 	}
 	p.told = nil
 	s := snapshot{
@@ -90,15 +90,15 @@ func (r *Ring) tell(before, s *snapshot) {
 	alarmed := s.refused && (r.alarmed || r.asking == nil)
 	switch {
 	case alarmed && !r.alarmed:
-		r.emit(Event{Kind: AllRefused, Version: s.current.label()})
+		r.outbox.emit(Event{Kind: AllRefused, Version: s.current.label()})
 	case s.use != nil && s.use != s.current && (s.use != before.use || r.alarmed && !s.refused):
-		r.emit(Event{Kind: FellBack, Version: s.use.label(), Previous: s.current.label()})
+		r.outbox.emit(Event{Kind: FellBack, Version: s.use.label(), Previous: s.current.label()})
 	case !s.refused && s.current != nil && s.current == before.current && s.use == s.current && (before.refused || before.use != s.current):
-		r.emit(Event{Kind: Recovered, Version: s.current.label()})
+		r.outbox.emit(Event{Kind: Recovered, Version: s.current.label()})
 	}
 	r.alarmed = alarmed
 	if s.current == nil && before.current != nil {
-		r.emit(Event{Kind: NoKey, Version: before.current.label(), Err: s.err})
+		r.outbox.emit(Event{Kind: NoKey, Version: before.current.label(), Err: s.err})
 		r.kick() // a key is needed now, not at the next poll
 	}
 }

@@ -1,0 +1,104 @@
+package ring
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// An outbox has the observers of a ring, and the events that they have not been given
+// yet: the ring gives them out when it has published what they tell of. Ring.mu guards
+// it, which keeps events in order.
+type outbox struct {
+	source    string
+	now       func() time.Time
+	log       *slog.Logger // may be nil
+	observers []*observer
+	pending   []Event
+	warned    map[string]bool
+}
+
+func newOutbox(source string, cfg *config) outbox {
+	b := outbox{source: source, now: cfg.now, log: cfg.logger, warned: make(map[string]bool)}
+	if cfg.logger != nil {
+		// Without a logger of its own: one that panics cannot say so.
+		b.observers = append(b.observers, &observer{call: logEvent(cfg.logger)})
+	}
+	for _, f := range cfg.observers {
+		b.subscribe(f)
+	}
+	return b
+}
+
+// emit adds an event to those that go out next.
+func (b *outbox) emit(e Event) {
+	e.Time, e.Source = b.now(), b.source
+	b.pending = append(b.pending, e)
+}
+
+// warn emits a Warning, once for each text.
+func (b *outbox) warn(err error) {
+	if len(b.warned) >= maxWarned {
+		clear(b.warned)
+	}
+	if text := err.Error(); !b.warned[text] {
+		b.warned[text] = true
+		b.emit(Event{Kind: Warning, Err: err})
+	}
+}
+
+// maxWarned is how many texts are remembered.
+const maxWarned = 256
+
+// flush gives the observers what is pending.
+func (b *outbox) flush() {
+	for _, e := range b.pending {
+		for _, o := range b.observers {
+			o.add(e)
+		}
+	}
+	b.pending = b.pending[:0]
+}
+
+func (b *outbox) subscribe(f func(Event)) *observer {
+	o := &observer{call: f, log: b.log}
+	b.observers = append(b.observers, o)
+	return o
+}
+
+func (b *outbox) unsubscribe(o *observer) {
+	b.observers = slices.DeleteFunc(b.observers, func(other *observer) bool { return other == o })
+}
+
+// close keeps further events from the observers.
+func (b *outbox) close() {
+	for _, o := range b.observers {
+		o.stop()
+	}
+}
+
+// Subscribe calls f for every event from now on, in order, one at a time, on no
+// goroutine of the ring's: f may block, and may call any method of the ring. Of
+// more than 1,024 events that wait for f the oldest are dropped. stop ends it, but
+// for a call that is under way, and drops those that wait.
+func (r *Ring) Subscribe(f func(Event)) (stop func()) {
+	if r == nil || f == nil {
+		return func() {}
+	}
+	r.mu.Lock()
+	defer r.unlock()
+	o := r.outbox.subscribe(f)
+	return func() {
+		o.drop()
+		r.mu.Lock()
+		defer r.unlock()
+		r.outbox.unsubscribe(o)
+	}
+}
+
+// unlock sends the events out and unlocks mu. An observer that hears of a switch
+// finds the new key in use.
+func (r *Ring) unlock() {
+	r.outbox.flush()
+	r.mu.Unlock()
+}
