@@ -56,14 +56,7 @@ func (r *Ring) apply(set source.Set, made []preparation) (news bool, err error) 
 			r.revoke(v)
 		}
 	}
-	r.lastRead, r.cached = now, false
-	if !set.AsOf.IsZero() && set.AsOf.Before(now) {
-		r.lastRead = set.AsOf
-	}
-	r.hint = set.FreshFor
-	again := r.failures > 0
-	r.failures, r.lastErr = 0, nil
-	if news || again {
+	if recovered := r.health.succeeded(set.AsOf, now, set.FreshFor); news || recovered {
 		r.outbox.emit(Event{Kind: Refreshed})
 	}
 	r.recompute(now)

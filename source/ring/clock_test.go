@@ -149,24 +149,6 @@ func TestWallClockJumpReads(t *testing.T) {
 	}
 }
 
-// F72, F76: the age of the last reading is what the clock says that says more.
-func TestAgeByEitherClock(t *testing.T) {
-	start := time.Now()
-	r := &Ring{lastRead: start}
-	for name, c := range map[string]struct {
-		now time.Time
-		age time.Duration
-	}{
-		"both":          {start.Add(time.Minute), time.Minute},
-		"slept":         {setWall(start.Add(time.Minute), time.Hour), time.Hour + time.Minute},
-		"wall set back": {setWall(start.Add(time.Hour), -time.Hour), time.Hour},
-	} {
-		if got := r.age(c.now); got != c.age {
-			t.Errorf("%s: %v, want %v", name, got, c.age)
-		}
-	}
-}
-
 // F77: a fleet that starts together does not poll together, nor recover together.
 func TestFleetSpreads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,19 +2,16 @@ package ring
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"github.com/rollingkeys/rollingkeys/source"
-	"math/rand/v2"
 	"time"
 )
 
 // loop polls, reads when the source says so, and moves versions on when their time comes.
 func (r *Ring) loop() {
-	// The first delay is uniform over an interval as it will be, jitter included:
-	// a fleet that starts together is then as even from the first interval on as
-	// one that runs for long (F77).
-	poll := time.NewTimer(time.Duration(rand.Int64N(int64(jitter(r.interval(), 0.1)))))
+	r.mu.Lock()
+	poll := time.NewTimer(r.health.first())
+	r.mu.Unlock()
 	defer poll.Stop()
 	turn := time.NewTimer(time.Hour)
 	defer turn.Stop()
@@ -122,66 +119,18 @@ func signal(c chan struct{}) {
 	}
 }
 
-// interval is the time between two polls, before jitter.
-func (r *Ring) interval() time.Duration {
+// backoff is the time before the next try: see [health.backoff].
+func (r *Ring) backoff(failures int, err error) time.Duration {
 	r.mu.Lock()
-	defer r.unlock()
-	switch {
-	case r.cfg.poll > 0:
-		return r.cfg.poll
-	case r.hint > 0:
-		return min(max(r.hint, minPoll), maxPoll)
-	default:
-		return defaultPoll
-	}
+	defer r.mu.Unlock()
+	return r.health.backoff(failures, err)
 }
 
-// pause is the time to the next poll after the last reading. told says that there
-// is something new to be read.
+// pause is the time to the next poll: see [health.pause].
 func (r *Ring) pause(told bool) time.Duration {
 	r.mu.Lock()
-	failures, err := r.failures, r.lastErr
-	r.unlock()
-	if failures > 0 && !told && r.snap.Load().err == nil {
-		// There are keys: a source that is down is not asked more often than one
-		// that is up. Ten thousand clients that poll each 10 s and try again after
-		// 1, 2, 4 and 8 s ask it four times as often. Nor with another jitter, the
-		// larger of two for one: they would come in waves when it is up again.
-		wait := jitter(min(r.interval(), maxBackoff), 0.1)
-		if e := (*source.Error)(nil); errors.As(err, &e) && e.RetryAfter > 0 {
-			wait = max(wait, r.backoff(failures-1, err))
-		}
-		return wait
-	}
-	if failures > 0 {
-		return r.backoff(failures-1, err)
-	}
-	if errors.Is(r.snap.Load().err, source.ErrNoKey) {
-		return jitter(min(r.interval(), 5*minPoll), 0.1) // a successor is wanted badly
-	}
-	return jitter(r.interval(), 0.1)
-}
-
-// backoff is the time before the next try after so many failures before the
-// last: doubling from 1 s, half of it jitter, until it is as slow as polling,
-// whose jitter it then has; never slower than a minute; or what the source asks
-// for, within bounds (F77).
-func (r *Ring) backoff(failures int, err error) time.Duration {
-	if e := (*source.Error)(nil); errors.As(err, &e) && e.RetryAfter > 0 {
-		return jitter(min(max(e.RetryAfter, minBackoff), maxRetry), 0.1)
-	}
-	interval := max(r.interval(), minBackoff)
-	d := minBackoff << min(failures, 10)
-	if d >= interval && interval <= maxBackoff {
-		// With another jitter than polling, a fleet would come in waves after an
-		// outage: a third more at the peak, for 10,000 rings.
-		return jitter(interval, 0.1)
-	}
-	return jitter(min(d, maxBackoff), 0.5)
-}
-
-func jitter(d time.Duration, by float64) time.Duration {
-	return time.Duration(float64(d) * (1 - by + 2*by*rand.Float64()))
+	defer r.mu.Unlock()
+	return r.health.pause(told, r.snap.Load().err)
 }
 
 // guard calls f, which is not ours, and makes an error of a panic (F97).

@@ -7,7 +7,7 @@ import (
 
 // policy decides which key a request gets, and learns from what became of it. It is
 // a value without a lock, a goroutine, a channel or a clock: the ring calls it under
-// its own lock and says what time it is. A test holds its files to their imports.
+// its own lock and says what time it is. A test holds its files to that.
 //
 // What it is told: [policy.set], [policy.accepted], [policy.refused], [policy.unknown],
 // [policy.exhausted] and [policy.askedInVain]. What it decides: [policy.first],

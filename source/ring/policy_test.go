@@ -1,29 +1,10 @@
 package ring
 
 import (
-	"go/parser"
-	"go/token"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
-
-// The policy has no lock, goroutine, channel or clock.
-func TestPolicyImports(t *testing.T) {
-	for _, name := range []string{"policy.go", "ladder.go", "verdict.go", "trial.go", "pause.go"} {
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, i := range file.Imports {
-			if path, _ := strconv.Unquote(i.Path.Value); !slices.Contains([]string{"time", "slices", "math/rand/v2"}, path) {
-				t.Errorf("%s imports %s", name, path)
-			}
-		}
-	}
-}
 
 // What requests are sent with, one history a row. Rows named "lockout" are played where
 // bad keys lock out, the others where they do not; see play for the words.

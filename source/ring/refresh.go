@@ -70,7 +70,6 @@ func (r *Ring) fly(f *flight) {
 	}
 
 	r.mu.Lock()
-	r.reads++
 	if err == nil {
 		f.news, err = r.apply(set, made)
 	}
@@ -90,12 +89,9 @@ func (r *Ring) fly(f *flight) {
 
 // readFailed notes an error. The caller holds mu.
 func (r *Ring) readFailed(err error) {
-	r.failed++
-	r.failures++
-	if r.lastErr == nil || r.lastErr.Error() != err.Error() {
+	if r.health.failedWith(err) {
 		r.outbox.emit(Event{Kind: RefreshFailed, Err: err})
 	}
-	r.lastErr = err
 	r.watchAge(r.cfg.now())
 }
 

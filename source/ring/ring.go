@@ -27,8 +27,8 @@ import (
 //  2. What the policy learnt is published before mu is let go. Leave does both.
 //  3. Attempt.left is the moment of the snapshot that the attempt was begun with, or
 //     the policy's, if the policy was asked.
-//  4. Nobody but the policy writes a version's standing, and the policy imports time,
-//     slices and math/rand/v2 and nothing else: TestPolicyImports.
+//  4. Nobody but the policy writes a version's standing. It and the other pure parts
+//     have no lock, goroutine, channel or clock: TestPureFiles.
 //  5. A request waits for the source in await or in glance, without mu, and nowhere
 //     else; news that are of no use to it do not end its waiting.
 type Ring struct {
@@ -59,18 +59,11 @@ type Ring struct {
 	outbox      outbox
 	flight      *flight
 	next        *flight // starts when flight ends
-	reads       uint64
-	failed      uint64
-	failures    int // in a row
-	lastRead    time.Time
-	lastErr     error
+	health      health
 	callers     *version // stands for all keys that callers brought along
 	callersSeen uint64
-	callersTold time.Time     // when they were last warned of
-	hint        time.Duration // the source's FreshFor
-	cached      bool          // the keys come out of the cache
-	stale       bool
-	expiring    *version // that Expiring was reported for
+	callersTold time.Time // when they were last warned of
+	expiring    *version  // that Expiring was reported for
 }
 
 // retired is what is left of a version that is out of use: no key.
@@ -100,6 +93,7 @@ func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error)
 		src: src, name: named.Of(src), cfg: cfg,
 		kicks: make(chan struct{}, 1), wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
 		salt: newSalt(), policy: policy{lockout: cfg.lockout},
+		health:  health{poll: cfg.poll, staleAfter: cfg.staleAfter, maxStale: cfg.maxStale},
 		prepare: cfg.prepare, preparers: uint64(len(cfg.prepare)),
 	}
 	r.callers = &version{figures: &figures{}}
@@ -190,7 +184,7 @@ func (r *Ring) noFirst(err, last error) error {
 func (r *Ring) lastError() error {
 	r.mu.Lock()
 	defer r.unlock()
-	return r.lastErr
+	return r.health.lastErr
 }
 
 // fail wraps err as this source's, if it is not already.

@@ -91,19 +91,11 @@ func (r *Ring) newest(now time.Time) *version {
 	return nil
 }
 
-// age is how long ago the source was last read with success, by the clock that
-// says more: a machine that slept has only its wall clock to tell (F72).
-func (r *Ring) age(now time.Time) time.Duration {
-	return max(now.Sub(r.lastRead), now.Round(0).Sub(r.lastRead.Round(0)))
-}
-
 // watchAge reports what time alone brings about. The caller holds mu.
 func (r *Ring) watchAge(now time.Time) {
-	stale := r.cached && r.failures > 0 || r.reads > 0 && r.age(now) >= r.staleAfter()
-	if stale && !r.stale {
-		r.outbox.emit(Event{Kind: Stale, Err: r.lastErr})
+	if r.health.turnedStale(now) {
+		r.outbox.emit(Event{Kind: Stale, Err: r.health.lastErr})
 	}
-	r.stale = stale
 	if s := r.snap.Load(); s.current != nil && s.current != r.expiring && r.expiresSoon(s.current, now) {
 		r.expiring = s.current
 		r.outbox.emit(Event{Kind: Expiring, Version: s.current.label()})
@@ -119,20 +111,6 @@ func (r *Ring) expiresSoon(v *version, now time.Time) bool {
 	return !slices.ContainsFunc(r.list, func(o *version) bool {
 		return o.role == RolePending && !o.key.Load().NotBefore.After(end)
 	})
-}
-
-func (r *Ring) staleAfter() time.Duration {
-	if r.cfg.staleAfter > 0 {
-		return r.cfg.staleAfter
-	}
-	switch {
-	case r.cfg.poll > 0:
-		return 3 * r.cfg.poll
-	case r.hint > 0:
-		return 3 * min(max(r.hint, minPoll), maxPoll)
-	default:
-		return 3 * defaultPoll
-	}
 }
 
 // take gives v a role.
@@ -203,12 +181,8 @@ func (r *Ring) turn() time.Duration {
 			earlier(v.askAt)
 		}
 	}
-	earlier(r.lastRead.Add(r.staleAfter()))
-	if r.cfg.maxStale > 0 {
-		earlier(r.lastRead.Add(r.cfg.maxStale))
-		due = due || r.snap.Load().err == nil && r.age(now) >= r.cfg.maxStale
-	}
-	if due {
+	earlier(r.health.next(now))
+	if due || r.snap.Load().err == nil && r.health.outdated(now) {
 		r.recompute(now)
 		next = now // once more, for what is current now
 	} else if r.ctx.Err() == nil {

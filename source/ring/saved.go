@@ -116,7 +116,7 @@ func (r *Ring) save() {
 
 // encode writes the ring for its cache. The caller holds mu.
 func (r *Ring) encode() ([]byte, error) {
-	s := saved{Format: 1, Source: r.name, AsOf: r.lastRead.UTC(), Salt: r.salt, Keys: []savedKey{}}
+	s := saved{Format: 1, Source: r.name, AsOf: r.health.lastRead.UTC(), Salt: r.salt, Keys: []savedKey{}}
 	s.Whole = r.identity(r.salt)
 	for _, digest := range r.barred {
 		s.Barred = append(s.Barred, []byte(digest))
@@ -203,6 +203,6 @@ func (r *Ring) restore(s *saved) {
 		v.listed = !v.ending // until the source has been read
 		r.list = append(r.list, v)
 	}
-	r.cached, r.lastRead = true, s.AsOf
+	r.health.restored(s.AsOf)
 	r.recompute(now)
 }

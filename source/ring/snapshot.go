@@ -64,9 +64,9 @@ func (r *Ring) publish() {
 	switch {
 	case s.current == nil:
 		s.err = r.fail(r.noneLeft())
-	case r.cfg.maxStale > 0:
-		if age := r.age(r.cfg.now()); age >= r.cfg.maxStale {
-			s.err = r.fail(fmt.Errorf("%w: last read %v ago", ErrStale, age.Round(time.Second)))
+	case r.health.maxStale > 0:
+		if now := r.cfg.now(); r.health.outdated(now) {
+			s.err = r.fail(fmt.Errorf("%w: last read %v ago", ErrStale, r.health.age(now).Round(time.Second)))
 		}
 	}
 	old := *before

@@ -121,20 +121,20 @@ func (r *Ring) Status() Status {
 	r.mu.Lock()
 	defer r.unlock()
 	now := r.cfg.now()
-	snap := r.snap.Load()
+	snap, h := r.snap.Load(), &r.health
 	s := Status{
-		Source: r.name, LastRead: r.lastRead, Stale: r.stale, Reads: r.reads, FailedReads: r.failed,
+		Source: r.name, LastRead: h.lastRead, Stale: h.stale, Reads: h.reads, FailedReads: h.failed,
 		Versions: []VersionStatus{},
 	}
-	if !r.lastRead.IsZero() {
-		s.Age = r.age(now)
+	if !h.lastRead.IsZero() {
+		s.Age = h.age(now)
 	}
-	if r.lastErr != nil {
-		s.LastError = r.lastErr.Error()
+	if h.lastErr != nil {
+		s.LastError = h.lastErr.Error()
 	}
 	if snap.err == nil {
 		s.InUse = snap.use.label()
-		s.Healthy = !r.stale && !snap.refused
+		s.Healthy = !h.stale && !snap.refused
 	}
 	c := r.callers
 	c.sample(now)
