@@ -44,7 +44,7 @@ func (r *Ring) search(k *asking, again bool) {
 	ctx, cancel := context.WithTimeout(r.ctx, r.patience())
 	defer cancel()
 	pause := 100 * time.Millisecond
-	if _, ok := r.src.(source.Notifier); ok {
+	if _, ok := r.reader.src.(source.Notifier); ok {
 		pause = 1500 * time.Millisecond // it will tell, most likely (F03)
 	}
 	rest := func(d time.Duration) {
@@ -62,7 +62,7 @@ func (r *Ring) search(k *asking, again bool) {
 	}
 	for ctx.Err() == nil {
 		select {
-		case <-r.readAfter().done:
+		case <-r.reader.readAfter().done:
 		case <-k.done:
 			cancel()
 		case <-ctx.Done():
@@ -162,7 +162,7 @@ func (r *Ring) glance(ctx context.Context) bool {
 	late := time.NewTimer(r.patience())
 	defer late.Stop()
 	select {
-	case <-r.readAfter().done:
+	case <-r.reader.readAfter().done:
 		return true
 	case <-late.C:
 		return true

@@ -37,13 +37,13 @@ func (r *Ring) loop() {
 			poll.Reset(r.pause(told))
 		case <-poll.C:
 			if reading == nil {
-				reading = r.read()
+				reading = r.reader.read()
 			}
 		case <-kicks:
 			if !quiet.wait(r.ctx) {
 				return
 			}
-			reading, told = r.readAfter(), true
+			reading, told = r.reader.readAfter(), true
 		case <-turn.C:
 		case <-r.wake:
 		}
@@ -51,7 +51,7 @@ func (r *Ring) loop() {
 		// is noticed: within a minute that it is awake.
 		now := r.cfg.now()
 		if skew := now.Round(0).Sub(last.Round(0)) - now.Sub(last); skew.Abs() > 10*time.Second {
-			reading = r.readAfter()
+			reading = r.reader.readAfter()
 		}
 		last = now
 	}
@@ -89,7 +89,7 @@ func (t *throttle) wait(ctx context.Context) bool {
 func (r *Ring) notify(n source.Notifier) {
 	for failures := 0; r.ctx.Err() == nil; failures++ {
 		started := time.Now()
-		err := r.guard(func() error { return n.Notify(r.ctx, r.kick) })
+		err := guard(func() error { return n.Notify(r.ctx, r.kick) })
 		if r.ctx.Err() != nil {
 			return
 		}
@@ -131,14 +131,4 @@ func (r *Ring) pause(told bool) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.health.pause(told, r.snap.Load().err)
-}
-
-// guard calls f, which is not ours, and makes an error of a panic (F97).
-func (r *Ring) guard(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: the source panicked", source.ErrUnavailable) // p may hold a secret
-		}
-	}()
-	return f()
 }

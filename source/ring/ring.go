@@ -32,11 +32,11 @@ import (
 //  5. A request waits for the source in await or in glance, without mu, and nowhere
 //     else; news that are of no use to it do not end its waiting.
 type Ring struct {
-	src  source.Source
 	name string
 	cfg  config
 
-	snap atomic.Pointer[snapshot]
+	snap   atomic.Pointer[snapshot]
+	reader reader
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -57,8 +57,6 @@ type Ring struct {
 	asking      *asking // nil: the source is not asked
 	alarmed     bool    // AllRefused was reported
 	outbox      outbox
-	flight      *flight
-	next        *flight // starts when flight ends
 	health      health
 	callers     *version // stands for all keys that callers brought along
 	callersSeen uint64
@@ -90,7 +88,7 @@ func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error)
 	}
 	option.Apply(&cfg, opts)
 	r := &Ring{
-		src: src, name: named.Of(src), cfg: cfg,
+		name: named.Of(src), cfg: cfg,
 		kicks: make(chan struct{}, 1), wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
 		salt: newSalt(), policy: policy{lockout: cfg.lockout},
 		health:  health{poll: cfg.poll, staleAfter: cfg.staleAfter, maxStale: cfg.maxStale},
@@ -99,6 +97,7 @@ func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error)
 	r.callers = &version{figures: &figures{}}
 	r.callers.key.Store(&source.Key{})
 	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.reader = reader{src: src, timeout: cfg.readTimeout, ctx: r.ctx, run: r.wg.Go, took: r.took}
 	r.snap.Store(&snapshot{err: r.fail(source.ErrNoKey)})
 	r.outbox = newOutbox(r.name, &cfg)
 	if err := r.start(ctx); err != nil {
@@ -124,7 +123,7 @@ const cacheGrace = 2 * time.Second
 
 func (r *Ring) start(ctx context.Context) error {
 	cached := r.load(ctx)
-	first := r.read()
+	first := r.reader.read()
 	var grace <-chan time.Time
 	if cached {
 		t := time.NewTimer(cacheGrace)
@@ -159,13 +158,13 @@ func (r *Ring) start(ctx context.Context) error {
 			t.Stop()
 			return r.noFirst(context.Cause(ctx), err)
 		}
-		first = r.read()
+		first = r.reader.read()
 	}
 	r.wg.Go(r.loop)
 	if r.cfg.cache != nil {
 		r.wg.Go(r.keepCache)
 	}
-	if n, ok := r.src.(source.Notifier); ok {
+	if n, ok := r.reader.src.(source.Notifier); ok {
 		r.wg.Go(func() { r.notify(n) })
 	}
 	return nil
@@ -204,7 +203,7 @@ func (r *Ring) Close() error {
 		return nil
 	}
 	r.mu.Lock()
-	r.cancel()
+	r.reader.close(r.cancel)
 	r.snap.Store(&snapshot{err: r.fail(ErrClosed)})
 	r.outbox.close()
 	r.unlock()

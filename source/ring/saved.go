@@ -105,7 +105,7 @@ func (r *Ring) save() {
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), 4*time.Second)
 		defer cancel()
-		err = r.guard(func() error { return r.cfg.cache.Save(ctx, data) })
+		err = guard(func() error { return r.cfg.cache.Save(ctx, data) })
 	}
 	if err != nil {
 		r.mu.Lock()
@@ -132,12 +132,12 @@ func (r *Ring) encode() ([]byte, error) {
 
 // identity tells apart the sources that have one name, and are of the same kind.
 func (r *Ring) identity(salt []byte) []byte {
-	s, ok := r.src.(interface{ Identity() source.Secret })
+	s, ok := r.reader.src.(interface{ Identity() source.Secret })
 	if !ok {
 		return nil
 	}
 	mac := hmac.New(sha256.New, salt)
-	err := r.guard(func() error {
+	err := guard(func() error {
 		_, err := io.WriteString(mac, s.Identity().Expose())
 		return err
 	})
@@ -154,7 +154,7 @@ func (r *Ring) load(ctx context.Context) bool {
 		return false
 	}
 	var s saved
-	err := r.guard(func() error {
+	err := guard(func() error {
 		data, err := r.cfg.cache.Load(ctx)
 		if err != nil {
 			return err
