@@ -47,8 +47,8 @@ func (r *Ring) Caller(where string, matches ...func(source.Key) bool) Attempt {
 func (r *Ring) whose(matches []func(source.Key) bool) *version {
 	for _, match := range matches {
 		knows := func(v *version) bool { return match(*v.key.Load()) }
-		if i := slices.IndexFunc(r.list, knows); i >= 0 && !slices.ContainsFunc(r.list[i+1:], knows) {
-			return r.list[i]
+		if i := slices.IndexFunc(r.roster.list, knows); i >= 0 && !slices.ContainsFunc(r.roster.list[i+1:], knows) {
+			return r.roster.list[i]
 		}
 	}
 	return r.callers

@@ -199,7 +199,7 @@ func TestOldKeyIsDropped(t *testing.T) {
 			a.Accepted()
 		}
 		accept()
-		old := weak.Make(r.list[0].key.Load())
+		old := weak.Make(r.roster.list[0].key.Load())
 		f.put("sentinel-b")
 		if err := r.Refresh(t.Context()); err != nil {
 			t.Fatal(err)

@@ -66,15 +66,17 @@ func (p *policy) tick() moment {
 	return p.moment
 }
 
-// join learns that a version has come.
-func (p *policy) join(v *version) { v.joined = p.tick() }
-
 // set learns which versions there are, and which of them may be used now. One that
 // becomes current begins with a clean slate, and what was learnt about the one before
 // ends.
 func (p *policy) set(list, live []*version) {
 	switched := len(live) > 0 && live[0] != p.current()
 	p.list, p.live = list, live
+	for _, v := range list {
+		if v.joined == 0 {
+			v.joined = p.tick()
+		}
+	}
 	if switched {
 		c := live[0]
 		c.standing = standing{state: c.state, joined: c.joined, judged: p.tick(), asked: c.asked}

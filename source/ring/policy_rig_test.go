@@ -42,7 +42,6 @@ func (g *rig) list(versions ...string) {
 		if v == nil {
 			v = &version{given: name, standing: standing{state: StateUnused}}
 			g.versions[name] = v
-			g.join(v)
 		}
 		live = append(live, v)
 	}

@@ -43,7 +43,7 @@ func (r *Ring) Prepare(prepare func(source.Key) (any, error)) (slot int, release
 	defer r.unlock()
 	for { // off every lock, until there is one for every key
 		var missing []*version
-		for _, v := range r.list {
+		for _, v := range r.roster.list {
 			if _, ok := made[v]; !ok {
 				missing = append(missing, v)
 			}
@@ -54,7 +54,7 @@ func (r *Ring) Prepare(prepare func(source.Key) (any, error)) (slot int, release
 		r.unlock()
 		for _, v := range missing {
 			var p preparation
-			p.add(r.prepareWith(preparer{prepare: prepare, binds: true}, *v.key.Load()))
+			p.add(preparer{prepare: prepare, binds: true}.try(*v.key.Load()))
 			made[v] = p
 		}
 		r.mu.Lock()
@@ -63,7 +63,7 @@ func (r *Ring) Prepare(prepare func(source.Key) (any, error)) (slot int, release
 	r.preparers++
 	p := preparer{prepare: prepare, binds: made[current].err == nil, id: r.preparers}
 	if !p.binds && !slices.ContainsFunc(r.prepare, func(o preparer) bool { return o.binds }) {
-		p.binds = slices.ContainsFunc(r.list, func(v *version) bool { return made[v].err == nil })
+		p.binds = slices.ContainsFunc(r.roster.list, func(v *version) bool { return made[v].err == nil })
 	}
 	if err = made[current].err; err != nil {
 		err = r.fail(err)
@@ -76,7 +76,7 @@ func (r *Ring) Prepare(prepare func(source.Key) (any, error)) (slot int, release
 		r.prepare = append(r.prepare, p)
 	}
 	r.prepare[slot] = p
-	for _, v := range r.list {
+	for _, v := range r.roster.list {
 		prepared := slices.Clone(*v.prepared.Load())
 		prepared = append(prepared, make([]any, max(slot+1-len(prepared), 0))...)
 		prepared[slot] = made[v].values[0]
@@ -101,7 +101,7 @@ func (r *Ring) release(slot int) {
 	gone := r.prepare[slot].id
 	r.prepare[slot] = preparer{}
 	freed := false
-	for _, v := range r.list {
+	for _, v := range r.roster.list {
 		if v.unusable != nil && v.refusedBy == gone {
 			r.prepareAgain(v)
 			freed = true
@@ -118,7 +118,7 @@ func (r *Ring) release(slot int) {
 		return
 	}
 	r.prepare = slices.Clone(r.prepare[:used])
-	for _, v := range r.list {
+	for _, v := range r.roster.list {
 		if made := *v.prepared.Load(); len(made) > used {
 			made = slices.Clone(made[:used])
 			v.prepared.Store(&made)
@@ -130,7 +130,7 @@ func (r *Ring) release(slot int) {
 func (r *Ring) prepareAgain(v *version) {
 	var made preparation
 	for slot := 0; made.err == nil && slot < len(r.prepare); slot++ {
-		r.addBy(&made, r.prepare[slot], *v.key.Load())
+		made.addBy(r.prepare[slot], *v.key.Load())
 	}
 	v.unusable, v.refusedBy = made.err, made.refusedBy()
 	v.prepared.Store(&made.values)
@@ -138,10 +138,9 @@ func (r *Ring) prepareAgain(v *version) {
 
 // A preparation is what the schemes made of one key, by slot.
 type preparation struct {
-	label  string   // the key's name, which the schemes have seen
 	by     []uint64 // whose the values are
 	values []any
-	err    error
+	err    error // the last one's
 }
 
 // refusedBy is the id of the scheme that cannot use the key, 0 if all can.
@@ -157,36 +156,67 @@ func (p *preparation) add(value any, err error) {
 }
 
 // addBy has a scheme make the next value.
-func (r *Ring) addBy(p *preparation, by preparer, key source.Key) {
+func (p *preparation) addBy(by preparer, key source.Key) {
 	p.by = append(p.by, by.id)
-	p.add(r.prepareWith(by, key))
+	p.add(by.try(key))
 }
 
-// prepareNew has the schemes prepare the keys that the ring does not hold: off
-// every lock, since it is not ours how long that takes.
-func (r *Ring) prepareNew(keys []source.Key) []preparation {
-	r.mu.Lock()
-	prepare := slices.Clone(r.prepare)
-	now := r.cfg.now()
-	made := make([]preparation, len(keys))
-	for i, key := range keys {
-		if r.find(key) == nil {
-			made[i].label = r.label(key, func(label string) bool {
-				return slices.ContainsFunc(made[:i], func(o preparation) bool { return o.label == label })
-			}, now)
-		}
+// keep drops what schemes made that are gone by now, and what came after it, and
+// reports whether the others have all made theirs.
+func (p *preparation) keep(schemes []preparer) (complete bool) {
+	n := 0
+	for n < len(p.by) && n < len(schemes) && p.by[n] == schemes[n].id {
+		n++
 	}
-	r.unlock()
-	for i, key := range keys {
-		key.Version = made[i].label
-		for slot := 0; key.Version != "" && made[i].err == nil && slot < len(prepare); slot++ {
-			r.addBy(&made[i], prepare[slot], key)
-		}
+	if n < len(p.by) {
+		p.by, p.values, p.err = p.by[:n], p.values[:n], nil
 	}
-	return made
+	return p.err != nil || n == len(schemes)
 }
 
-func (r *Ring) prepareWith(by preparer, key source.Key) (p any, err error) {
+// prepareNew has the schemes prepare those versions that the ring does not have yet. The
+// caller holds mu, of which prepareNew lets go while a scheme is at work: it is not
+// ours how long that takes. If schemes come or go meanwhile, it begins anew with them.
+func (r *Ring) prepareNew(list []*version) {
+	made := make(map[*version]*preparation)
+	for {
+		var missing []*version
+		for _, v := range list {
+			if slices.Contains(r.roster.list, v) {
+				continue
+			}
+			if made[v] == nil {
+				made[v] = new(preparation)
+			}
+			if !made[v].keep(r.prepare) {
+				missing = append(missing, v)
+			}
+		}
+		if len(missing) == 0 {
+			break
+		}
+		schemes := slices.Clone(r.prepare)
+		r.unlock()
+		for _, v := range missing {
+			for p := made[v]; p.err == nil && len(p.by) < len(schemes); {
+				p.addBy(schemes[len(p.by)], *v.key.Load())
+			}
+		}
+		r.mu.Lock()
+	}
+	for v, p := range made {
+		for slot, value := range p.values {
+			if value != (unfit{}) && p.err == nil {
+				r.prepare[slot].binds = true
+			}
+		}
+		v.unusable, v.refusedBy = p.err, p.refusedBy()
+		v.prepared.Store(&p.values)
+	}
+}
+
+// try has the scheme prepare a key.
+func (by preparer) try(key source.Key) (p any, err error) {
 	defer func() {
 		if recover() != nil { // the value may hold the secret
 			err = fmt.Errorf("%w: its scheme panicked", source.ErrUnusable)

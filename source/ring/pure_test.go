@@ -19,6 +19,7 @@ func TestPureFiles(t *testing.T) {
 		"verdict.go": {"time", "slices"},
 		"trial.go":   {"slices"},
 		"pause.go":   {"time", "math/rand/v2"},
+		"naming.go":  {"time", "fmt", "slices", source},
 		"health.go":  {"time", "errors", "math/rand/v2", source},
 	} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)

@@ -31,15 +31,10 @@ func (r *Ring) Refresh(ctx context.Context) error {
 // took takes what came of a reading, and reports whether the keys changed.
 func (r *Ring) took(set source.Set, err error) (news bool, _ error) {
 	defer signal(r.wake)
-	var made []preparation
-	if err == nil {
-		set.Keys = distinct(set.Keys, r.cfg.now())
-		made = r.prepareNew(set.Keys)
-	}
 	r.mu.Lock()
 	defer r.unlock()
 	if err == nil {
-		news, err = r.apply(set, made)
+		news, err = r.apply(set)
 	}
 	if err == nil {
 		return news, nil

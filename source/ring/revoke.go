@@ -20,7 +20,7 @@ func (r *Ring) Revoke(version string) error {
 	defer signal(r.wake)
 	r.mu.Lock()
 	defer r.unlock()
-	for _, v := range r.list {
+	for _, v := range r.roster.list {
 		if v.label() == version {
 			if !v.revoked {
 				r.revoke(v)

@@ -46,11 +46,9 @@ type Ring struct {
 	dirty  chan struct{} // "the cache is behind"
 
 	mu          sync.Mutex
-	list        []*version // newest first: pending, current, previous
-	retired     []retired  // newest first
-	salt        []byte     // of digests
-	barred      []string   // digests of what Revoke put out of use
-	named       time.Time  // the latest time that a key was named after
+	roster      roster
+	salt        []byte   // of digests
+	barred      []string // digests of what Revoke put out of use
 	prepare     []preparer
 	preparers   uint64 // ever, for their ids
 	policy      policy
@@ -62,14 +60,6 @@ type Ring struct {
 	callersSeen uint64
 	callersTold time.Time // when they were last warned of
 	expiring    *version  // that Expiring was reported for
-}
-
-// retired is what is left of a version that is out of use: no key.
-type retired struct {
-	label   string
-	digest  string
-	figures *figures
-	status  VersionStatus
 }
 
 // Keep reads src, and keeps its keys live in a ring until [Ring.Close].

@@ -9,7 +9,7 @@ import (
 // returns it. The caller holds mu.
 func (r *Ring) advance() time.Time {
 	now := r.cfg.now()
-	if slices.ContainsFunc(r.list, func(v *version) bool { return r.moves(v, now) }) {
+	if slices.ContainsFunc(r.roster.list, func(v *version) bool { return r.moves(v, now) }) {
 		r.recompute(now)
 	}
 	return now
@@ -30,9 +30,9 @@ func (r *Ring) recompute(now time.Time) {
 	before := r.snap.Load()
 	current := r.newest(now)
 	var live []*version
-	keep := make([]*version, 0, len(r.list))
+	keep := make([]*version, 0, len(r.roster.list))
 	behind := false
-	for _, v := range r.list {
+	for _, v := range r.roster.list {
 		if behind && !v.listed && !v.ending {
 			v.ending, v.replacedAt = true, now // its overlap runs from when it was replaced
 		}
@@ -62,7 +62,7 @@ func (r *Ring) recompute(now time.Time) {
 			keep = append(keep, v)
 		}
 	}
-	r.list = keep
+	r.roster.list = keep
 	switched := current != nil && current != before.current
 	if switched {
 		kind, previous := Switched, ""
@@ -76,14 +76,14 @@ func (r *Ring) recompute(now time.Time) {
 		current.wasCurrent = true
 		r.outbox.emit(Event{Kind: kind, Version: current.label(), Previous: previous})
 	}
-	r.policy.set(r.list, live)
+	r.policy.set(r.roster.list, live)
 	r.publish()
 	r.watchAge(now)
 }
 
 // newest returns the version that is current at this time.
 func (r *Ring) newest(now time.Time) *version {
-	for _, v := range r.list {
+	for _, v := range r.roster.list {
 		if v.usable(now, r.cfg.overlap) {
 			return v
 		}
@@ -108,7 +108,7 @@ func (r *Ring) expiresSoon(v *version, now time.Time) bool {
 	if end.IsZero() || now.Before(end.Add(-r.cfg.expiring)) {
 		return false
 	}
-	return !slices.ContainsFunc(r.list, func(o *version) bool {
+	return !slices.ContainsFunc(r.roster.list, func(o *version) bool {
 		return o.role == RolePending && !o.key.Load().NotBefore.After(end)
 	})
 }
@@ -136,9 +136,9 @@ func (r *Ring) retire(v *version, why EventKind, now time.Time) {
 	}
 	v.sample(now)
 	v.take(RoleRetired, now)
-	r.retired = slices.Insert(r.retired, 0, retired{label: v.label(), digest: r.digest(*v.key.Load()), figures: v.figures, status: r.describe(v, now)})
-	if len(r.retired) > maxRetired {
-		r.retired = r.retired[:maxRetired]
+	r.roster.retired = slices.Insert(r.roster.retired, 0, retired{label: v.label(), digest: r.digest(*v.key.Load()), figures: v.figures, status: r.describe(v, now)})
+	if len(r.roster.retired) > maxRetired {
+		r.roster.retired = r.roster.retired[:maxRetired]
 	}
 }
 
@@ -156,7 +156,7 @@ func (r *Ring) turn() time.Duration {
 	}
 	due := false
 	r.callers.sample(now)
-	for _, v := range r.list {
+	for _, v := range r.roster.list {
 		v.sample(now)
 		if v.revoked || v.unusable != nil {
 			continue

@@ -11,6 +11,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 )
 
@@ -121,7 +122,7 @@ func (r *Ring) encode() ([]byte, error) {
 	for _, digest := range r.barred {
 		s.Barred = append(s.Barred, []byte(digest))
 	}
-	for _, v := range r.list {
+	for _, v := range r.roster.list {
 		if v.unusable != nil || v.role == RoleRetired {
 			continue
 		}
@@ -189,20 +190,23 @@ func (r *Ring) restore(s *saved) {
 			r.barred = append(r.barred, string(digest))
 		}
 	}
+	var list []*version
 	for _, k := range s.Keys {
 		key := k.key()
-		if key.Secret.IsZero() || r.find(key) != nil {
+		if key.Secret.IsZero() || slices.ContainsFunc(list, func(v *version) bool { return v.is(key) }) {
 			continue
 		}
-		if k.Version == "" && key.CreatedAt.After(r.named) {
-			r.named = key.CreatedAt
+		if k.Version == "" && key.CreatedAt.After(r.roster.named) {
+			r.roster.named = key.CreatedAt
 		}
-		v := r.join(key, preparation{label: k.Label}, nil, now)
+		v := r.join(key, k.Label, now)
 		v.wasCurrent = k.WasCurrent
 		v.ending, v.replacedAt = !k.ReplacedAt.IsZero(), k.ReplacedAt
 		v.listed = !v.ending // until the source has been read
-		r.list = append(r.list, v)
+		list = append(list, v)
 	}
+	r.prepareNew(list)
+	r.roster.list = list
 	r.health.restored(s.AsOf)
 	r.recompute(now)
 }

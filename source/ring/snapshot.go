@@ -105,7 +105,7 @@ func (r *Ring) tell(before, s *snapshot) {
 
 // noneLeft says why there is no key to use.
 func (r *Ring) noneLeft() error {
-	for _, v := range r.list {
+	for _, v := range r.roster.list {
 		switch {
 		case v.unusable != nil:
 			return fmt.Errorf("%w: version %q: %w", source.ErrNoKey, v.label(), v.unusable)

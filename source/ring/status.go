@@ -139,7 +139,7 @@ func (r *Ring) Status() Status {
 	c := r.callers
 	c.sample(now)
 	s.Callers = Use{c.figures.sent(), c.figures.inFlight(), c.lastUsed}
-	for _, v := range r.list {
+	for _, v := range r.roster.list {
 		v.sample(now)
 		vs := r.describe(v, now)
 		if v == snap.current {
@@ -147,7 +147,7 @@ func (r *Ring) Status() Status {
 		}
 		s.Versions = append(s.Versions, vs)
 	}
-	for _, old := range r.retired {
+	for _, old := range r.roster.retired {
 		vs := old.status
 		vs.count(old.figures)
 		switch {
