@@ -10,6 +10,25 @@ import (
 // warnCallers is the least time between two warnings of callers' own keys.
 const warnCallers = time.Minute
 
+// callers is what a ring knows of the keys that callers brought along.
+type callers struct {
+	v      *version  // stands for those that are none of the ring's
+	seen   uint64    // requests with a key of their own
+	warned time.Time // when that was last warned of
+}
+
+func newCallers() callers {
+	c := callers{v: &version{figures: &figures{}}}
+	c.v.key.Store(&source.Key{})
+	return c
+}
+
+// act reports whether requests with unknown keys are out, or were a moment ago.
+func (c *callers) act(now time.Time) bool {
+	f := c.v.figures
+	return f.inFlight() > 0 || f.calledLately(now)
+}
+
 // Caller begins an attempt that carries a key of the caller's own, for what did not
 // get its key from the ring. The first of matches that knows exactly one of the ring's
 // keys says which it is; where none does, the ring does not know it. While such an
@@ -24,25 +43,23 @@ const warnCallers = time.Minute
 // key, and should compare in constant time (see [source.Secret.Equal]).
 func (r *Ring) Caller(where string, matches ...func(source.Key) bool) Attempt {
 	if r == nil || r.cancel == nil {
-		none := &version{figures: &figures{}}
-		none.key.Store(&source.Key{})
-		return Attempt{ring: &Ring{cfg: config{now: time.Now}}, v: none, foreign: true}
+		return Attempt{ring: &Ring{cfg: config{now: time.Now}}, v: newCallers().v, foreign: true}
 	}
 	r.mu.Lock()
 	defer r.unlock()
 	a := Attempt{ring: r, v: r.whose(matches), shard: shard(), foreign: true}
-	r.callersSeen++
+	r.callers.seen++
 	a.v.figures.shards[a.shard].sent.Add(1)
 	now := r.cfg.now()
 	a.v.figures.calledAt(now)
-	if r.callersTold.IsZero() || now.Sub(r.callersTold) >= warnCallers {
-		r.callersTold = now
-		r.outbox.emit(Event{Kind: Warning, Err: fmt.Errorf("a request goes out with a key of its own, in %s (%d so far)", where, r.callersSeen)})
+	if r.callers.warned.IsZero() || now.Sub(r.callers.warned) >= warnCallers {
+		r.callers.warned = now
+		r.outbox.emit(Event{Kind: Warning, Err: fmt.Errorf("a request goes out with a key of its own, in %s (%d so far)", where, r.callers.seen)})
 	}
 	return a
 }
 
-// whose returns the version that one of matches knows, r.callers if none does. The
+// whose returns the version that one of matches knows, that of callers if none does. The
 // caller holds mu.
 func (r *Ring) whose(matches []func(source.Key) bool) *version {
 	for _, match := range matches {
@@ -51,7 +68,7 @@ func (r *Ring) whose(matches []func(source.Key) bool) *version {
 			return r.roster.list[i]
 		}
 	}
-	return r.callers
+	return r.callers.v
 }
 
 // calledAt notes that a caller used the key itself, now.

@@ -74,7 +74,7 @@ func TestOverlapByEitherClock(t *testing.T) {
 	if later := setWall(start, time.Hour); later.Sub(start) != 0 || later.Round(0).Sub(start.Round(0)) != time.Hour {
 		t.Fatal("setWall does not do what it says")
 	}
-	v := &version{ending: true, replacedAt: start}
+	v := &version{replacedAt: start}
 	for name, c := range map[string]struct {
 		now  time.Time
 		over bool

@@ -5,17 +5,34 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"github.com/rollingkeys/rollingkeys/source"
 	"io"
 	"maps"
 	"slices"
+
+	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// digest tells keys apart by what they are to a server, without holding them: for
-// keys that must not come back, of which nothing else is kept (F102). The ring's
-// salt keys it, so that it says nothing outside the ring and its cache (F96).
-func (r *Ring) digest(key source.Key) string {
-	mac := hmac.New(sha256.New, r.salt)
+// barred are the keys that must not come back, by their digests: nothing else is kept
+// of them (F102).
+type barred struct {
+	salt    []byte
+	digests []string // oldest first
+}
+
+// maxBarred is how many revoked keys are remembered.
+const maxBarred = 64
+
+func (b *barred) add(key source.Key) {
+	b.digests = append(b.digests, b.digest(key))
+	b.digests = b.digests[max(len(b.digests)-maxBarred, 0):]
+}
+
+func (b *barred) has(key source.Key) bool { return slices.Contains(b.digests, b.digest(key)) }
+
+// digest tells keys apart by what they are to a server, without holding them. The
+// ring's salt keys it, so that it says nothing outside the ring and its cache (F96).
+func (b *barred) digest(key source.Key) string {
+	mac := hmac.New(sha256.New, b.salt)
 	part := func(s string) {
 		_ = binary.Write(mac, binary.BigEndian, uint64(len(s)))
 		_, _ = io.WriteString(mac, s)

@@ -13,14 +13,14 @@ func (r *Ring) loop() {
 	poll := time.NewTimer(r.health.first())
 	r.mu.Unlock()
 	defer poll.Stop()
-	turn := time.NewTimer(time.Hour)
-	defer turn.Stop()
+	moves := time.NewTimer(time.Hour)
+	defer moves.Stop()
 	var quiet throttle
 	var reading *flight
 	var told bool // of something new, which has not been read yet
 	last := r.cfg.now()
 	for {
-		turn.Reset(min(r.turn(), time.Minute))
+		moves.Reset(r.schedule())
 		// While a reading is out, what the source says waits: it is read for
 		// afterwards, once it is known whether this one brought anything.
 		done, kicks := (chan struct{})(nil), r.kicks
@@ -44,7 +44,7 @@ func (r *Ring) loop() {
 				return
 			}
 			reading, told = r.reader.readAfter(), true
-		case <-turn.C:
+		case <-moves.C:
 		case <-r.wake:
 		}
 		// F111: a machine that slept, or whose clock was set, reads as soon as that
@@ -117,6 +117,30 @@ func signal(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
+}
+
+// schedule moves versions on whose time has come, and returns how long it is until
+// there is something to do again, a minute at most.
+func (r *Ring) schedule() time.Duration {
+	r.mu.Lock()
+	defer r.unlock()
+	now := r.cfg.now()
+	r.callers.v.sample(now)
+	r.roster.sample(now)
+	at, ask := r.roster.next(now)
+	if ask {
+		r.kick()
+	}
+	switch {
+	case r.roster.due(now), r.snap.Load().err == nil && r.health.outdated(now):
+		r.recompute(now)
+		return time.Millisecond // once more, for what is current now
+	case r.ctx.Err() == nil:
+		r.watch(now)
+	}
+	at = earlier(at, r.health.next(now), now)
+	at = earlier(at, now.Add(time.Minute), now)
+	return max(at.Sub(now), time.Millisecond)
 }
 
 // backoff is the time before the next try: see [health.backoff].

@@ -47,6 +47,17 @@ func (b *outbox) warn(err error) {
 	}
 }
 
+// relay emits events, and each Warning once for each text.
+func (b *outbox) relay(events []Event) {
+	for _, e := range events {
+		if e.Kind == Warning {
+			b.warn(e.Err)
+		} else {
+			b.emit(e)
+		}
+	}
+}
+
 // maxWarned is how many texts are remembered.
 const maxWarned = 256
 
@@ -94,11 +105,4 @@ func (r *Ring) Subscribe(f func(Event)) (stop func()) {
 		defer r.unlock()
 		r.outbox.unsubscribe(o)
 	}
-}
-
-// unlock sends the events out and unlocks mu. An observer that hears of a switch
-// finds the new key in use.
-func (r *Ring) unlock() {
-	r.outbox.flush()
-	r.mu.Unlock()
 }

@@ -14,6 +14,12 @@ type preparer struct {
 	id      uint64                        // slots are used again, ids are not
 }
 
+// schemes are those that prepare keys for a ring, by slot.
+type schemes struct {
+	list []preparer
+	last uint64 // the id that was given last
+}
+
 // unfit stands for what a scheme that does not bind the ring made of a key that it
 // cannot use.
 type unfit struct{}
@@ -60,9 +66,9 @@ func (r *Ring) Prepare(prepare func(source.Key) (any, error)) (slot int, release
 		r.mu.Lock()
 	}
 	current := r.snap.Load().current
-	r.preparers++
-	p := preparer{prepare: prepare, binds: made[current].err == nil, id: r.preparers}
-	if !p.binds && !slices.ContainsFunc(r.prepare, func(o preparer) bool { return o.binds }) {
+	r.schemes.last++
+	p := preparer{prepare: prepare, binds: made[current].err == nil, id: r.schemes.last}
+	if !p.binds && !slices.ContainsFunc(r.schemes.list, func(o preparer) bool { return o.binds }) {
 		p.binds = slices.ContainsFunc(r.roster.list, func(v *version) bool { return made[v].err == nil })
 	}
 	if err = made[current].err; err != nil {
@@ -71,11 +77,11 @@ func (r *Ring) Prepare(prepare func(source.Key) (any, error)) (slot int, release
 	if !p.binds {
 		r.outbox.warn(fmt.Errorf("a scheme cannot use version %q: %w", current.label(), made[current].err))
 	}
-	if slot = slices.IndexFunc(r.prepare, func(o preparer) bool { return o.prepare == nil }); slot < 0 {
-		slot = len(r.prepare)
-		r.prepare = append(r.prepare, p)
+	if slot = slices.IndexFunc(r.schemes.list, func(o preparer) bool { return o.prepare == nil }); slot < 0 {
+		slot = len(r.schemes.list)
+		r.schemes.list = append(r.schemes.list, p)
 	}
-	r.prepare[slot] = p
+	r.schemes.list[slot] = p
 	for _, v := range r.roster.list {
 		prepared := slices.Clone(*v.prepared.Load())
 		prepared = append(prepared, make([]any, max(slot+1-len(prepared), 0))...)
@@ -98,8 +104,8 @@ func (r *Ring) Prepare(prepare func(source.Key) (any, error)) (slot int, release
 func (r *Ring) release(slot int) {
 	r.mu.Lock()
 	defer r.unlock()
-	gone := r.prepare[slot].id
-	r.prepare[slot] = preparer{}
+	gone := r.schemes.list[slot].id
+	r.schemes.list[slot] = preparer{}
 	freed := false
 	for _, v := range r.roster.list {
 		if v.unusable != nil && v.refusedBy == gone {
@@ -110,14 +116,14 @@ func (r *Ring) release(slot int) {
 	if freed {
 		defer func() { r.recompute(r.cfg.now()) }()
 	}
-	used := len(r.prepare)
-	for used > 0 && r.prepare[used-1].prepare == nil {
+	used := len(r.schemes.list)
+	for used > 0 && r.schemes.list[used-1].prepare == nil {
 		used--
 	}
-	if used > len(r.prepare)/2 {
+	if used > len(r.schemes.list)/2 {
 		return
 	}
-	r.prepare = slices.Clone(r.prepare[:used])
+	r.schemes.list = slices.Clone(r.schemes.list[:used])
 	for _, v := range r.roster.list {
 		if made := *v.prepared.Load(); len(made) > used {
 			made = slices.Clone(made[:used])
@@ -129,8 +135,8 @@ func (r *Ring) release(slot int) {
 // prepareAgain has all schemes look at v anew. The caller holds mu.
 func (r *Ring) prepareAgain(v *version) {
 	var made preparation
-	for slot := 0; made.err == nil && slot < len(r.prepare); slot++ {
-		made.addBy(r.prepare[slot], *v.key.Load())
+	for slot := 0; made.err == nil && slot < len(r.schemes.list); slot++ {
+		made.addBy(r.schemes.list[slot], *v.key.Load())
 	}
 	v.unusable, v.refusedBy = made.err, made.refusedBy()
 	v.prepared.Store(&made.values)
@@ -188,14 +194,14 @@ func (r *Ring) prepareNew(list []*version) {
 			if made[v] == nil {
 				made[v] = new(preparation)
 			}
-			if !made[v].keep(r.prepare) {
+			if !made[v].keep(r.schemes.list) {
 				missing = append(missing, v)
 			}
 		}
 		if len(missing) == 0 {
 			break
 		}
-		schemes := slices.Clone(r.prepare)
+		schemes := slices.Clone(r.schemes.list)
 		r.unlock()
 		for _, v := range missing {
 			for p := made[v]; p.err == nil && len(p.by) < len(schemes); {
@@ -207,7 +213,7 @@ func (r *Ring) prepareNew(list []*version) {
 	for v, p := range made {
 		for slot, value := range p.values {
 			if value != (unfit{}) && p.err == nil {
-				r.prepare[slot].binds = true
+				r.schemes.list[slot].binds = true
 			}
 		}
 		v.unusable, v.refusedBy = p.err, p.refusedBy()

@@ -19,7 +19,12 @@ func TestPureFiles(t *testing.T) {
 		"verdict.go": {"time", "slices"},
 		"trial.go":   {"slices"},
 		"pause.go":   {"time", "math/rand/v2"},
+		"roster.go":  {"time", "fmt", "slices", source},
+		"admit.go":   {"time", "fmt", "slices", source},
 		"naming.go":  {"time", "fmt", "slices", source},
+		"digest.go":  {"crypto/hmac", "crypto/rand", "crypto/sha256", "encoding/binary", "io", "maps", "slices", source},
+		"saved.go":   {"time", "slices", source},
+		"version.go": {"time", "sync/atomic", source},
 		"health.go":  {"time", "errors", "math/rand/v2", source},
 	} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)

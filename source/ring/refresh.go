@@ -34,7 +34,7 @@ func (r *Ring) took(set source.Set, err error) (news bool, _ error) {
 	r.mu.Lock()
 	defer r.unlock()
 	if err == nil {
-		news, err = r.apply(set)
+		news, err = r.admit(set)
 	}
 	if err == nil {
 		return news, nil
@@ -43,6 +43,33 @@ func (r *Ring) took(set source.Set, err error) (news bool, _ error) {
 	if r.health.failedWith(err) {
 		r.outbox.emit(Event{Kind: RefreshFailed, Err: err})
 	}
-	r.watchAge(r.cfg.now())
+	r.watch(r.cfg.now())
 	return false, err
+}
+
+// admit has the roster take a set, and publishes what comes of it. The caller holds mu,
+// of which admit lets go while schemes prepare what is new.
+func (r *Ring) admit(set source.Set) (news bool, err error) {
+	for _, w := range set.Warnings {
+		r.outbox.warn(w)
+	}
+	of, err := r.roster.offer(set, r.cfg.now())
+	if err != nil {
+		return false, err
+	}
+	r.prepareNew(of.list)
+	now := r.cfg.now()
+	news, err = r.roster.admit(of, now)
+	r.outbox.relay(r.roster.tell())
+	if err != nil {
+		return false, err
+	}
+	if recovered := r.health.succeeded(set.AsOf, now, set.FreshFor); news || recovered {
+		r.outbox.emit(Event{Kind: Refreshed})
+	}
+	r.recompute(now)
+	if news {
+		signal(r.dirty)
+	}
+	return news, nil
 }

@@ -45,21 +45,15 @@ type Ring struct {
 	wake   chan struct{} // "look at the clock again", from ourselves
 	dirty  chan struct{} // "the cache is behind"
 
-	mu          sync.Mutex
-	roster      roster
-	salt        []byte   // of digests
-	barred      []string // digests of what Revoke put out of use
-	prepare     []preparer
-	preparers   uint64 // ever, for their ids
-	policy      policy
-	asking      *asking // nil: the source is not asked
-	alarmed     bool    // AllRefused was reported
-	outbox      outbox
-	health      health
-	callers     *version // stands for all keys that callers brought along
-	callersSeen uint64
-	callersTold time.Time // when they were last warned of
-	expiring    *version  // that Expiring was reported for
+	mu      sync.Mutex // guards what follows
+	roster  roster
+	policy  policy
+	health  health
+	outbox  outbox
+	schemes schemes
+	callers callers
+	asking  *asking // nil: the source is not asked
+	alarmed bool    // AllRefused was reported
 }
 
 // Keep reads src, and keeps its keys live in a ring until [Ring.Close].
@@ -80,12 +74,12 @@ func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error)
 	r := &Ring{
 		name: named.Of(src), cfg: cfg,
 		kicks: make(chan struct{}, 1), wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
-		salt: newSalt(), policy: policy{lockout: cfg.lockout},
+		roster:  roster{overlap: cfg.overlap, expiring: cfg.expiring, noRollback: cfg.noRollback, barred: barred{salt: newSalt()}},
+		policy:  policy{lockout: cfg.lockout},
 		health:  health{poll: cfg.poll, staleAfter: cfg.staleAfter, maxStale: cfg.maxStale},
-		prepare: cfg.prepare, preparers: uint64(len(cfg.prepare)),
+		schemes: schemes{list: cfg.prepare, last: uint64(len(cfg.prepare))},
+		callers: newCallers(),
 	}
-	r.callers = &version{figures: &figures{}}
-	r.callers.key.Store(&source.Key{})
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.reader = reader{src: src, timeout: cfg.readTimeout, ctx: r.ctx, run: r.wg.Go, took: r.took}
 	r.snap.Store(&snapshot{err: r.fail(source.ErrNoKey)})

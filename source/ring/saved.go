@@ -1,18 +1,10 @@
 package ring
 
 import (
-	"bytes"
-	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"github.com/rollingkeys/rollingkeys/source"
-	"io"
-	"io/fs"
 	"slices"
 	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
 )
 
 // saved is what a ring keeps in its cache: the keys as the ring has them, which
@@ -57,7 +49,7 @@ func (v *version) saved() savedKey {
 		}
 		s.Extra[name] = value.Expose()
 	}
-	if v.ending {
+	if v.replaced() {
 		s.ReplacedAt = v.replacedAt.UTC()
 	}
 	return s
@@ -78,135 +70,40 @@ func (s *savedKey) key() source.Key {
 	return k
 }
 
-// keepCache saves the ring whenever its keys changed, and a last time at Close.
-// What failed is tried again, and now and then the time of the last reading is
-// saved, for a restart while the source is down.
-func (r *Ring) keepCache() {
-	again := time.NewTicker(cacheEvery)
-	defer again.Stop()
-	for {
-		select {
-		case <-r.dirty:
-		case <-again.C:
-		case <-r.ctx.Done():
-			r.save()
-			return
-		}
-		r.save()
-	}
-}
-
-// cacheEvery is how often the cache is saved at least.
-const cacheEvery = 5 * time.Minute
-
-func (r *Ring) save() {
-	r.mu.Lock()
-	data, err := r.encode()
-	r.unlock()
-	if err == nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), 4*time.Second)
-		defer cancel()
-		err = guard(func() error { return r.cfg.cache.Save(ctx, data) })
-	}
-	if err != nil {
-		r.mu.Lock()
-		defer r.unlock()
-		r.outbox.warn(fmt.Errorf("the keys were not cached: %w", err))
-	}
-}
-
-// encode writes the ring for its cache. The caller holds mu.
-func (r *Ring) encode() ([]byte, error) {
-	s := saved{Format: 1, Source: r.name, AsOf: r.health.lastRead.UTC(), Salt: r.salt, Keys: []savedKey{}}
-	s.Whole = r.identity(r.salt)
-	for _, digest := range r.barred {
+// save returns what the cache is to have of the roster.
+func (o *roster) save() saved {
+	s := saved{Format: 1, Salt: o.barred.salt, Keys: []savedKey{}}
+	for _, digest := range o.barred.digests {
 		s.Barred = append(s.Barred, []byte(digest))
 	}
-	for _, v := range r.roster.list {
-		if v.unusable != nil || v.role == RoleRetired {
-			continue
+	for _, v := range o.list {
+		if v.unusable == nil && v.role != RoleRetired {
+			s.Keys = append(s.Keys, v.saved())
 		}
-		s.Keys = append(s.Keys, v.saved())
 	}
-	return json.Marshal(s)
+	return s
 }
 
-// identity tells apart the sources that have one name, and are of the same kind.
-func (r *Ring) identity(salt []byte) []byte {
-	s, ok := r.reader.src.(interface{ Identity() source.Secret })
-	if !ok {
-		return nil
-	}
-	mac := hmac.New(sha256.New, salt)
-	err := guard(func() error {
-		_, err := io.WriteString(mac, s.Identity().Expose())
-		return err
-	})
-	if err != nil {
-		return newSalt() // one that is never met again
-	}
-	return mac.Sum(nil)
-}
-
-// load begins with what the cache has for this source, and reports whether it
-// is of any use.
-func (r *Ring) load(ctx context.Context) bool {
-	if r.cfg.cache == nil {
-		return false
-	}
-	var s saved
-	err := guard(func() error {
-		data, err := r.cfg.cache.Load(ctx)
-		if err != nil {
-			return err
-		}
-		if json.Unmarshal(data, &s) != nil || s.Format != 1 {
-			return fmt.Errorf("%w: not a cache of this format", source.ErrInvalid)
-		}
-		return nil
-	})
-	r.mu.Lock()
-	defer r.unlock()
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return false
-	case err != nil:
-		r.outbox.warn(fmt.Errorf("the cached keys are of no use: %w", err))
-		return false
-	case s.Source != r.name || !bytes.Equal(s.Whole, r.identity(s.Salt)):
-		r.outbox.warn(fmt.Errorf("the cache belongs to another source, %q: not used", s.Source))
-		return false
-	}
-	r.restore(&s)
-	return r.snap.Load().err == nil
-}
-
-// restore puts the cached keys in place. The caller holds mu.
-func (r *Ring) restore(s *saved) {
-	now := r.cfg.now()
-	if len(s.Salt) == len(r.salt) {
-		r.salt = s.Salt
+// restore returns the versions that were saved, newest first, and puts the rest in place.
+func (o *roster) restore(s *saved, now time.Time) (list []*version) {
+	if len(s.Salt) == len(o.barred.salt) {
+		o.barred.salt = s.Salt
 		for _, digest := range s.Barred {
-			r.barred = append(r.barred, string(digest))
+			o.barred.digests = append(o.barred.digests, string(digest))
 		}
 	}
-	var list []*version
 	for _, k := range s.Keys {
 		key := k.key()
 		if key.Secret.IsZero() || slices.ContainsFunc(list, func(v *version) bool { return v.is(key) }) {
 			continue
 		}
-		if k.Version == "" && key.CreatedAt.After(r.roster.named) {
-			r.roster.named = key.CreatedAt
+		if k.Version == "" && key.CreatedAt.After(o.named) {
+			o.named = key.CreatedAt
 		}
-		v := r.join(key, k.Label, now)
-		v.wasCurrent = k.WasCurrent
-		v.ending, v.replacedAt = !k.ReplacedAt.IsZero(), k.ReplacedAt
-		v.listed = !v.ending // until the source has been read
+		v := o.join(key, k.Label, now)
+		v.wasCurrent, v.replacedAt = k.WasCurrent, k.ReplacedAt
+		v.listed = !v.replaced() // until the source has been read
 		list = append(list, v)
 	}
-	r.prepareNew(list)
-	r.roster.list = list
-	r.health.restored(s.AsOf)
-	r.recompute(now)
+	return list
 }

@@ -95,24 +95,6 @@ type VersionStatus struct {
 	Reason       string `json:"reason"`
 }
 
-// quietTime is how long a previous version must not have been sent before it is
-// called safe to revoke: the longest hold-off, after which a fall-back to it
-// would have shown.
-const quietTime = maxHoldOff
-
-// unknownKeys is why nothing is safe to revoke: which key these requests carry, nobody knows.
-const unknownKeys = "requests with keys of their own, which the ring does not know, went out less than a minute ago"
-
-// calledKey is why one version is not: it may be retired here, and in use there.
-const calledKey = "a caller used it itself less than a minute ago"
-
-// callersAct reports whether such requests are out, or were a moment ago. The
-// caller holds mu.
-func (r *Ring) callersAct(now time.Time) bool {
-	f := r.callers.figures
-	return f.inFlight() > 0 || f.calledLately(now)
-}
-
 // Status says what the ring knows now. It takes a lock that requests do not need.
 func (r *Ring) Status() Status {
 	if r == nil || r.cancel == nil {
@@ -136,12 +118,13 @@ func (r *Ring) Status() Status {
 		s.InUse = snap.use.label()
 		s.Healthy = !h.stale && !snap.refused
 	}
-	c := r.callers
+	c := r.callers.v
 	c.sample(now)
 	s.Callers = Use{c.figures.sent(), c.figures.inFlight(), c.lastUsed}
 	for _, v := range r.roster.list {
 		v.sample(now)
-		vs := r.describe(v, now)
+		vs := v.status(r.roster.overlap)
+		vs.SafeToRevoke, vs.Reason = r.safeToRevoke(v, vs, now)
 		if v == snap.current {
 			s.Current = vs
 		}
@@ -150,16 +133,7 @@ func (r *Ring) Status() Status {
 	for _, old := range r.roster.retired {
 		vs := old.status
 		vs.count(old.figures)
-		switch {
-		case vs.InFlight > 0:
-			vs.SafeToRevoke, vs.Reason = false, "requests that carry it are still out"
-		case r.callersAct(now):
-			vs.SafeToRevoke, vs.Reason = false, unknownKeys
-		case old.figures.calledLately(now):
-			vs.SafeToRevoke, vs.Reason = false, calledKey
-		default:
-			vs.SafeToRevoke, vs.Reason = true, "no longer used"
-		}
+		vs.SafeToRevoke, vs.Reason = r.retiredSafe(old, vs, now)
 		s.Versions = append(s.Versions, vs)
 	}
 	return s
@@ -168,55 +142,4 @@ func (r *Ring) Status() Status {
 func (v *VersionStatus) count(f *figures) {
 	v.InFlight = f.inFlight()
 	v.Requests, v.Accepted, v.Refused = f.sent(), f.accepted(), f.refused.Load()
-}
-
-// describe says how v stands. The caller holds mu.
-func (r *Ring) describe(v *version, now time.Time) VersionStatus {
-	vs := VersionStatus{
-		Version: v.label(), Role: v.role, State: v.state, Since: v.since, Until: v.until(r.cfg.overlap),
-		LastUsed: v.lastUsed, LastAccepted: v.lastAccepted,
-	}
-	vs.count(v.figures)
-	switch {
-	case v.revoked:
-		vs.State = StateRevoked
-	case v.unusable != nil:
-		vs.State = StateUnusable
-	case vs.State == StateUnused && vs.Requests > 0:
-		vs.State = StateUnknown
-	}
-	vs.SafeToRevoke, vs.Reason = r.safeToRevoke(v, vs, now)
-	return vs
-}
-
-func (r *Ring) safeToRevoke(v *version, vs VersionStatus, now time.Time) (bool, string) {
-	snap := r.snap.Load()
-	switch {
-	case v == snap.current:
-		return false, "it is current"
-	case vs.InFlight > 0:
-		return false, "requests that carry it are still out"
-	case r.callersAct(now):
-		return false, unknownKeys
-	case v.figures.calledLately(now):
-		return false, calledKey
-	case v.revoked:
-		return true, "revoked here"
-	case v.role == RoleRetired:
-		return true, "no longer used"
-	case v.unusable != nil:
-		return true, "never used: its scheme cannot use it"
-	case v.role == RolePending:
-		return false, "it is to become current"
-	case v == snap.use:
-		return false, "it is in use: the server refuses the current version"
-	case snap.current == nil || snap.current.proved == 0:
-		return false, "the current version has not been accepted"
-	case v.rejected:
-		return true, "the server refuses it already"
-	case now.Sub(snap.current.since) < quietTime || !v.lastUsed.IsZero() && now.Sub(v.lastUsed) < quietTime:
-		return false, "in use, or current, less than a minute ago"
-	default:
-		return true, "the current version is accepted, and this one is not sent any more"
-	}
 }

@@ -1,0 +1,115 @@
+package ring
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
+
+// keepCache saves the ring whenever its keys changed, and a last time at Close.
+// What failed is tried again, and now and then the time of the last reading is
+// saved, for a restart while the source is down.
+func (r *Ring) keepCache() {
+	again := time.NewTicker(cacheEvery)
+	defer again.Stop()
+	for {
+		select {
+		case <-r.dirty:
+		case <-again.C:
+		case <-r.ctx.Done():
+			r.save()
+			return
+		}
+		r.save()
+	}
+}
+
+// cacheEvery is how often the cache is saved at least.
+const cacheEvery = 5 * time.Minute
+
+func (r *Ring) save() {
+	r.mu.Lock()
+	data, err := r.encode()
+	r.unlock()
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), 4*time.Second)
+		defer cancel()
+		err = guard(func() error { return r.cfg.cache.Save(ctx, data) })
+	}
+	if err != nil {
+		r.mu.Lock()
+		defer r.unlock()
+		r.outbox.warn(fmt.Errorf("the keys were not cached: %w", err))
+	}
+}
+
+// encode writes the ring for its cache. The caller holds mu.
+func (r *Ring) encode() ([]byte, error) {
+	s := r.roster.save()
+	s.Source, s.AsOf, s.Whole = r.name, r.health.lastRead.UTC(), r.identity(s.Salt)
+	return json.Marshal(s)
+}
+
+// identity tells apart the sources that have one name, and are of the same kind.
+func (r *Ring) identity(salt []byte) []byte {
+	s, ok := r.reader.src.(interface{ Identity() source.Secret })
+	if !ok {
+		return nil
+	}
+	mac := hmac.New(sha256.New, salt)
+	err := guard(func() error {
+		_, err := io.WriteString(mac, s.Identity().Expose())
+		return err
+	})
+	if err != nil {
+		return newSalt() // one that is never met again
+	}
+	return mac.Sum(nil)
+}
+
+// load begins with what the cache has for this source, and reports whether it
+// is of any use.
+func (r *Ring) load(ctx context.Context) bool {
+	if r.cfg.cache == nil {
+		return false
+	}
+	var s saved
+	err := guard(func() error {
+		data, err := r.cfg.cache.Load(ctx)
+		if err != nil {
+			return err
+		}
+		if json.Unmarshal(data, &s) != nil || s.Format != 1 {
+			return fmt.Errorf("%w: not a cache of this format", source.ErrInvalid)
+		}
+		return nil
+	})
+	r.mu.Lock()
+	defer r.unlock()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false
+	case err != nil:
+		r.outbox.warn(fmt.Errorf("the cached keys are of no use: %w", err))
+		return false
+	case s.Source != r.name || !bytes.Equal(s.Whole, r.identity(s.Salt)):
+		r.outbox.warn(fmt.Errorf("the cache belongs to another source, %q: not used", s.Source))
+		return false
+	}
+	now := r.cfg.now()
+	list := r.roster.restore(&s, now)
+	r.prepareNew(list)
+	r.roster.list = list
+	r.health.restored(s.AsOf)
+	r.recompute(now)
+	return r.snap.Load().err == nil
+}
