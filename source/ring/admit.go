@@ -8,19 +8,19 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// An offer is a set that was read, with a version for each of its keys: one that the
-// roster has, or a new one, under the name that it will have.
+// An offer is a set that was read, with a version for each of its keys: a version of the
+// roster, or a new one. The names are final.
 type offer struct {
-	set    source.Set // no two keys have one content
+	set    source.Set // no two keys have the same content
 	list   []*version
 	naming naming
 }
 
-// offer makes an offer of a set. It changes nothing.
+// offer makes an offer of a set. It does not change the roster.
 func (o *roster) offer(set source.Set, now time.Time) (*offer, error) {
 	set.Keys = distinct(set.Keys, now)
 	if len(set.Keys) == 0 {
-		set.Complete = false // it revokes, and says nothing of the others
+		set.Complete = false // the set revokes keys, and says nothing about the others
 		if len(set.Revoked) == 0 {
 			return nil, source.ErrNoKey
 		}
@@ -46,9 +46,9 @@ func (o *roster) offer(set source.Set, now time.Time) (*offer, error) {
 	return of, nil
 }
 
-// join makes a version of a key that is new here.
+// join makes a version of a new key.
 func (o *roster) join(key source.Key, label string, now time.Time) *version {
-	v := &version{given: key.Version, figures: &figures{}, standing: standing{state: StateUnused}}
+	v := &version{given: key.Version, counters: &counters{}, standing: standing{state: StateUnused}}
 	if o.barred.has(key) {
 		v.revoked = true
 		v.become(RoleRetired, now)
@@ -57,16 +57,17 @@ func (o *roster) join(key source.Key, label string, now time.Time) *version {
 	return v
 }
 
-// set gives v the data of a key that has its content.
+// set gives v the dates and the rest of a key with its content, and a name.
 func (v *version) set(key source.Key, label string) {
 	key = key.Clone()
 	key.Version = label
 	v.key.Store(&key)
 }
 
-// distinct drops keys that are listed before, be it under another name: a
-// variable and its _PREVIOUS may hold the same, and a store that was rolled back
-// lists the old content anew. Of two, the one stays that can be used now.
+// distinct returns the keys without those whose content is listed before: an environment
+// variable and its _PREVIOUS may have the same content, and a store that was rolled back
+// lists the old content under a new name. A key that can be used now replaces one that
+// cannot.
 func distinct(keys []source.Key, now time.Time) []source.Key {
 	usable := func(k source.Key) bool { return !pending(&k, now) && !expired(&k, now) }
 	var list []source.Key
@@ -81,7 +82,7 @@ func distinct(keys []source.Key, now time.Time) []source.Key {
 	return list
 }
 
-// admit takes an offer, all of it or nothing. It reports whether the keys changed.
+// admit takes over the keys of an offer, all or none. It reports whether the keys changed.
 func (o *roster) admit(of *offer, now time.Time) (news bool, err error) {
 	list := o.merge(of)
 	if err := o.check(list, of.set, now); err != nil {
@@ -96,14 +97,14 @@ func (o *roster) admit(of *offer, now time.Time) (news bool, err error) {
 		key := of.set.Keys[i]
 		joins := !slices.Contains(o.list, v)
 		news = news || joins || renames(key, v)
-		if joins { // it may have gone out of use while schemes were at work
-			o.retired = slices.DeleteFunc(o.retired, func(old retired) bool { return old.figures == v.figures })
+		if joins { // or it was retired while schemes prepared the new keys, and is back
+			o.retired = slices.DeleteFunc(o.retired, func(old retired) bool { return old.counters == v.counters })
 		}
 		if key.Version != "" {
 			v.given = key.Version
 		}
 		v.set(key, of.naming.labels[i])
-		v.listed, v.replacedAt = true, time.Time{} // its end is the source's affair
+		v.listed, v.replacedAt = true, time.Time{} // no overlap: the source lists it
 	}
 	for _, v := range o.list {
 		switch {
@@ -111,7 +112,7 @@ func (o *roster) admit(of *offer, now time.Time) (news bool, err error) {
 			news = true
 			why := OverlapEnded
 			if v == o.current() {
-				why = Revoked // the source dropped what was in use
+				why = Revoked // the source no longer lists the key in use
 			}
 			o.retire(v, why, now)
 		case len(of.list) > 0 && !slices.Contains(of.list, v):
@@ -128,8 +129,8 @@ func (o *roster) admit(of *offer, now time.Time) (news bool, err error) {
 	return news, nil
 }
 
-// merge makes the new list of an offer: the set's keys in their order, then, if it
-// is not complete, what the roster has. It changes nothing.
+// merge returns the new list: the versions of the offer in its order, then, if the set is
+// not complete, the other versions of the roster. It does not change the roster.
 func (o *roster) merge(of *offer) []*version {
 	list := slices.Clone(of.list)
 	if of.set.Complete {
@@ -143,23 +144,23 @@ func (o *roster) merge(of *offer) []*version {
 	return list[:min(len(list), max(len(of.list), 1)+maxPrevious)]
 }
 
-// check refuses a list, which begins with the set's keys, if it would put the ring in a
-// worse place than it is in.
+// check returns an error if the list, which begins with the set's keys, must not replace
+// the roster's: a good key must not give way to none, or to one that cannot be used.
 func (o *roster) check(list []*version, set source.Set, now time.Time) error {
 	if len(set.Keys) == 0 {
-		return nil // it revokes, and says nothing else
+		return nil // the set only revokes
 	}
 	var next *version
 	var unusable error
-	for i, key := range set.Keys { // the dates are the set's, not those that the version has so far
+	for i, key := range set.Keys { // with the dates of the set; the version still has the old ones
 		v := list[i]
 		if v.unusable != nil && unusable == nil {
 			unusable = v.unusable
-			if v.given != "" { // a name of our own making says nothing, and changes
+			if v.given != "" { // a name from the time would make every error another one
 				unusable = fmt.Errorf("version %q: %w", v.label(), v.unusable)
 			}
 			if i == 0 && !set.Complete {
-				return unusable // a good key is not replaced by an unusable one
+				return unusable
 			}
 			o.warn(unusable)
 		}
@@ -188,10 +189,10 @@ func (o *roster) check(list []*version, set source.Set, now time.Time) error {
 	return nil
 }
 
-// older reports whether next, created at that time, was current before the current one.
+// older reports whether next, created at that time, is older than the current version.
 func (o *roster) older(next *version, created time.Time, current *version) bool {
-	// A key without a name has its time from a file, and a copy keeps the time of
-	// what was copied.
+	// Without a name from the source, created is a file's time, and says nothing: a copy
+	// of a file may have the time of the original.
 	if next.given != "" && !created.IsZero() && created.Before(current.key.Load().CreatedAt) {
 		return true
 	}

@@ -3,22 +3,24 @@ package ring
 import (
 	"cmp"
 	"context"
-	"github.com/rollingkeys/rollingkeys/source"
 	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// An asking is the time in which the source is asked for another key, because every
-// one that a request could be sent with was refused. Requests wait in it together.
+// An asking is the time in which the ring asks the source for another key, because every
+// key that a request could be sent with was refused. All such requests wait in one asking.
 type asking struct {
-	wait   bool          // it goes on for WithRefusalWait; else it is one reading
-	opened moment        // a version that came since helps
-	look   chan struct{} // closed, and made anew, when something changed
-	done   chan struct{} // closed when it is over
-	vain   bool          // it brought nothing; valid after done
+	wait    bool          // it lasts for WithRefusalWait; otherwise it is one reading
+	opened  moment        // a version that joined later than this helps
+	changed chan struct{} // closed, and replaced, when the snapshot changed
+	done    chan struct{} // closed when the asking is over
+	vain    bool          // it brought no other key; valid after done
 }
 
-// ask begins an asking, if there is none and the policy allows it; again says that it
-// follows one that did not help, so that a pause comes first. The caller holds mu.
+// ask returns the asking under way, or begins one if the policy allows it, else nil. again
+// says that it follows an asking that did not help the caller: then it begins with a
+// pause. The caller holds mu.
 func (r *Ring) ask(now time.Time, again bool) *asking {
 	if r.asking != nil || r.ctx.Err() != nil {
 		return r.asking
@@ -29,23 +31,22 @@ func (r *Ring) ask(now time.Time, again bool) *asking {
 	}
 	k := &asking{
 		wait: wait && r.cfg.refusalWait > 0, opened: r.policy.moment,
-		look: make(chan struct{}), done: make(chan struct{}),
+		changed: make(chan struct{}), done: make(chan struct{}),
 	}
 	r.asking = k
 	r.wg.Go(func() { r.search(k, again) })
 	return k
 }
 
-// search reads the source for all who wait in k, again and again with growing pauses;
-// a source that can notify is given some time to do so. What it brings is found by
-// [Ring.publish], which ends the asking if it helps. If it does not, the search ends
-// the asking in vain.
+// search reads the source for all requests that wait in k, with growing pauses between
+// the readings; a source that can notify is given time to do so. If a reading brings a key
+// that helps, [Ring.publish] ends the asking. Otherwise search ends it in vain.
 func (r *Ring) search(k *asking, again bool) {
-	ctx, cancel := context.WithTimeout(r.ctx, r.patience())
+	ctx, cancel := context.WithTimeout(r.ctx, r.longestWait())
 	defer cancel()
 	pause := 100 * time.Millisecond
 	if _, ok := r.reader.src.(source.Notifier); ok {
-		pause = 1500 * time.Millisecond // it will tell, most likely (F03)
+		pause = 1500 * time.Millisecond // it will most likely notify (F03)
 	}
 	rest := func(d time.Duration) {
 		t := time.NewTimer(d)
@@ -71,8 +72,8 @@ func (r *Ring) search(k *asking, again bool) {
 			break
 		}
 		rest(pause)
-		// No more than a quarter of the time goes by unread: with doubling alone, a
-		// key that came in its second half went unseen.
+		// A pause takes a quarter of the time at most: with doubling alone, a key that
+		// came in the second half was not seen.
 		pause = min(2*pause, max(r.cfg.refusalWait/4, pause))
 	}
 	now := r.enter()
@@ -84,15 +85,15 @@ func (r *Ring) search(k *asking, again bool) {
 	}
 }
 
-// endAsking ends the asking that is under way. The caller holds mu.
+// endAsking ends the asking under way. The caller holds mu.
 func (r *Ring) endAsking() {
 	close(r.asking.done)
 	r.asking = nil
 }
 
-// helps ends the asking if what is published now may help those who wait, and has
-// them look in any case. The caller holds mu.
-func (r *Ring) helps(before, s *snapshot) {
+// wakeWaiters wakes the requests that wait in the asking under way, and ends it if the new
+// snapshot may help them. The caller holds mu.
+func (r *Ring) wakeWaiters(before, s *snapshot) {
 	k := r.asking
 	if k == nil {
 		return
@@ -105,41 +106,40 @@ func (r *Ring) helps(before, s *snapshot) {
 		r.endAsking()
 		return
 	}
-	close(k.look)
-	k.look = make(chan struct{})
+	close(k.changed)
+	k.changed = make(chan struct{})
 }
 
-// patience is for how long a refused request waits for the source at most.
-func (r *Ring) patience() time.Duration { return cmp.Or(r.cfg.refusalWait, r.cfg.readTimeout) }
+// longestWait returns how long a refused request waits for the source at most.
+func (r *Ring) longestWait() time.Duration { return cmp.Or(r.cfg.refusalWait, r.cfg.readTimeout) }
 
-// over reports whether a request with that context, or the ring, has ended.
-func (r *Ring) over(ctx context.Context) bool { return ctx.Err() != nil || r.ctx.Err() != nil }
+// ended reports whether a request with that context, or the ring, has ended.
+func (r *Ring) ended(ctx context.Context) bool { return ctx.Err() != nil || r.ctx.Err() != nil }
 
-// await waits while the source is asked, until choose has found something to send,
-// the source was asked in vain, or the request's own time is over. choose is called
-// whenever there is something new. With begin, the request has the source asked;
-// without, it waits only if others wait too. The caller holds mu, of which await lets
-// go while it waits.
+// await waits while the source is asked, until choose has found a version to send, the
+// source was asked in vain, or the request's time is over. await calls choose whenever the
+// snapshot has changed. With begin, await begins an asking; without, it waits only in
+// one that is under way. The caller holds mu; await releases it while it waits.
 func (r *Ring) await(ctx context.Context, begin bool, choose func(now time.Time) bool) {
-	late := time.NewTimer(r.patience())
+	late := time.NewTimer(r.longestWait())
 	defer late.Stop()
 	now := r.cfg.now()
 	for again, over := false, false; !over; again = true {
 		k := r.asking
 		if begin {
-			// If an asking brought something, though nothing for this request, another
-			// rotation may be on its way.
+			// If an asking brought a key, but none for this request, another rotation
+			// may be under way.
 			k = r.ask(now, again)
 		}
 		if k == nil || !begin && !k.wait {
 			return
 		}
-		look := k.look
+		changed := k.changed
 		r.leave()
 		select {
 		case <-k.done:
 			over = k.vain || !k.wait
-		case <-look:
+		case <-changed:
 		case <-late.C:
 			over = true
 		case <-ctx.Done():
@@ -147,19 +147,19 @@ func (r *Ring) await(ctx context.Context, begin bool, choose func(now time.Time)
 		case <-r.ctx.Done():
 			over = true
 		}
-		if now = r.enter(); r.over(ctx) || choose(now) {
+		if now = r.enter(); r.ended(ctx) || choose(now) {
 			return
 		}
 	}
 }
 
-// glance waits for one reading of the source, shared with whoever else wants one,
-// and reports whether there was one, or it was too slow to be of use. The caller
-// holds mu, of which glance lets go while it waits.
-func (r *Ring) glance(ctx context.Context) bool {
+// awaitReading waits for one reading of the source, which callers share. It reports
+// whether the source was asked: false if ctx ended first, true also if the reading was too
+// slow. The caller holds mu; awaitReading releases it while it waits.
+func (r *Ring) awaitReading(ctx context.Context) bool {
 	r.leave()
 	defer r.mu.Lock()
-	late := time.NewTimer(r.patience())
+	late := time.NewTimer(r.longestWait())
 	defer late.Stop()
 	select {
 	case <-r.reader.readAfter().done:

@@ -3,35 +3,37 @@ package ring
 import (
 	"context"
 	"fmt"
-	"github.com/rollingkeys/rollingkeys/source"
 	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// An Attempt is one sending of one request with one key. A transport begins
-// with [Ring.Attempt] and tells the outcome with exactly one of Accepted,
-// Refused, Unknown, Again and Next, of which the last two begin another attempt of
-// the same request. An Attempt belongs to one goroutine.
+// An Attempt is one sending of one request with one key. A transport begins with
+// [Ring.Attempt], and reports the outcome by calling exactly one of Accepted, Refused,
+// Unknown, Again and Next; Again and Next begin another attempt of the same request. An
+// Attempt is not safe for concurrent use.
 type Attempt struct {
 	ring  *Ring
 	v     *version
 	left  moment
-	probe *probe // nil: it is none
+	probe *probe // nil if the attempt is no probe
 	past  past   // empty at a request's first attempt
 	shard uint32
 	ended bool
-	// foreign: the key is the caller's own, and the outcome says nothing to the ring.
+	// foreign says that the key is the caller's own. The outcome then teaches the ring
+	// nothing.
 	foreign bool
 }
 
-// Attempt begins the first attempt of a request: with the current key, or with
-// a previous one while the server refuses the current. repeatable says that the
-// request can be sent again after a refusal: while another key is accepted, only
-// such a one is used to find out whether a refused key is good by now. While none
-// is, each gets its turn. The error wraps [source.ErrNoKey], [ErrStale], [ErrRefused] or
-// [ErrClosed], or is ctx's.
+// Attempt begins the first attempt of a request: with the current key, or with a previous
+// one while the server refuses the current one. repeatable says that the request can be
+// sent again after a refusal. While another key is accepted, only repeatable requests are
+// used to find out whether a refused key is accepted again; while none is, every request
+// is. The error wraps [source.ErrNoKey], [ErrStale], [ErrRefused] or [ErrClosed], or is
+// ctx's.
 //
-// It blocks only with [WithLockout]: where every key is refused, and the source is
-// asked for another at this moment, it waits for that, within ctx.
+// Attempt blocks only with [WithLockout]: if every key is refused and the source is being
+// asked for another one, Attempt waits for that, within ctx.
 func (r *Ring) Attempt(ctx context.Context, repeatable bool) (a Attempt, err error) {
 	if r == nil {
 		return a, fmt.Errorf("ring: %w: no ring", source.ErrNoKey)
@@ -45,18 +47,18 @@ func (r *Ring) Attempt(ctx context.Context, repeatable bool) (a Attempt, err err
 	}
 	a.v, a.left = s.use, s.moment
 	if s.undecided(repeatable, r.cfg.now) {
-		if err := r.first(ctx, repeatable, &a); err != nil {
+		if err := r.chooseFirst(ctx, repeatable, &a); err != nil {
 			return Attempt{}, err
 		}
 	}
 	a.ring, a.shard = r, shard()
-	a.v.figures.shards[a.shard].sent.Add(1)
+	a.v.counters.shards[a.shard].sent.Add(1)
 	return a, nil
 }
 
-// first asks the policy for the version of a first attempt, and, in a lockout, waits
-// for it.
-func (r *Ring) first(ctx context.Context, repeatable bool, a *Attempt) error {
+// chooseFirst asks the policy for the version of a first attempt. In a lockout it waits
+// until there is one, while the source is asked.
+func (r *Ring) chooseFirst(ctx context.Context, repeatable bool, a *Attempt) error {
 	now := r.enter()
 	defer r.leave()
 	a.v = nil
@@ -81,25 +83,25 @@ func (r *Ring) first(ctx context.Context, repeatable bool, a *Attempt) error {
 	return r.fail(ErrRefused)
 }
 
-// Version names the key that the attempt carries.
+// Version returns the name of the attempt's key, which is unique in the ring.
 func (a *Attempt) Version() string { return a.v.label() }
 
-// Key is the key that the attempt carries. It shares its maps and slices with
-// the ring: do not change them.
+// Key returns the attempt's key. Its maps and slices are the ring's: do not change them.
 func (a *Attempt) Key() source.Key { return *a.v.key.Load() }
 
-// Prepared is what the prepare function of that slot made of the key; a value of
-// no use, if it cannot use it and has no say (see [Ring.Prepare]).
+// Prepared returns what the prepare function of that slot made of the key. If the function
+// could not use the key and its refusals are ignored (see [Ring.Prepare]), the value means
+// nothing.
 func (a *Attempt) Prepared(slot int) any { return (*a.v.prepared.Load())[slot] }
 
-// Accepted: the server took the key.
+// Accepted reports that the server accepted the key.
 func (a *Attempt) Accepted() {
 	if a.foreign {
 		a.Unknown()
 		return
 	}
 	a.ended = true
-	a.v.figures.shards[a.shard].accepted.Add(1)
+	a.v.counters.shards[a.shard].accepted.Add(1)
 	r := a.ring
 	if a.past.n == 0 && a.probe == nil && r.snap.Load().settled == a.v {
 		return
@@ -109,14 +111,14 @@ func (a *Attempt) Accepted() {
 	r.policy.accepted(a.v, a.left, a.probe, &a.past, now)
 }
 
-// Unknown: the attempt ended, and nothing is known of the key: no answer, or
-// one that has nothing to say about it.
+// Unknown reports that the attempt ended without saying anything about the key: there was
+// no answer, or one that does not depend on the key.
 func (a *Attempt) Unknown() {
 	a.ended = true
-	a.v.figures.unknown.Add(1)
+	a.v.counters.unknown.Add(1)
 	r := a.ring
 	if a.foreign {
-		a.v.figures.calledAt(r.cfg.now()) // until now, however long ago it was sent
+		a.v.counters.calledAt(r.cfg.now()) // until now, however long ago it was sent
 	}
 	if a.probe == nil && (a.past.n == 0 || !r.snap.Load().lockout) {
 		return
@@ -125,22 +127,22 @@ func (a *Attempt) Unknown() {
 	defer r.leave()
 	r.policy.unknown(a.probe, now)
 	if r.policy.lockout && a.past.n > 0 {
-		// F58: a server that is busy says nothing for the other key; but meanwhile a
-		// refused one must not go out with every request where bad keys are counted.
+		// F58: the answer of a busy server does not prove the other key. Still, where
+		// bad keys are counted, requests must not go on to send the refused one.
 		r.policy.exhausted(&a.past, now)
 	}
 }
 
-// End stands for Unknown if the attempt has no outcome yet: defer it against
-// panics below.
+// End calls Unknown if the attempt has no outcome yet. Defer it, so that a panic leaves no
+// attempt without an outcome.
 func (a *Attempt) End() {
 	if !a.ended {
 		a.Unknown()
 	}
 }
 
-// Refused: the server refused the key, and the request cannot be sent again.
-// The next request gets another version, if there is one.
+// Refused reports that the server refused the key and that the request cannot be sent
+// again. The next request gets another version, if there is one.
 func (a *Attempt) Refused() {
 	if a.foreign {
 		a.Unknown()
@@ -154,30 +156,32 @@ func (a *Attempt) Refused() {
 	if r.policy.locked() {
 		r.ask(now, false) // the next ones wait
 	}
-	if r.policy.glimpse(now) {
-		r.kick() // the server may have moved first; nobody waits for it
+	if r.policy.mayRead(now) {
+		r.kick() // the server may have switched before the source; no request waits for the reading
 	}
 }
 
 // refused tells the policy that the attempt was refused. The caller holds mu.
 func (a *Attempt) refused(ambiguous bool, now time.Time) {
 	a.ended = true
-	a.v.figures.refused.Add(1)
+	a.v.counters.refused.Add(1)
 	a.past.add(trial{a.v, a.left, ambiguous, a.probe != nil})
 	a.ring.policy.refused(&a.past, a.probe, now)
 }
 
-// Next: the server refused the key, and the request can be sent again. The
-// Attempt becomes one with another version: the current one, if the request left
-// with an older; else a previous one that the server does not refuse; else the same
-// once more, if the server accepted it last; else what the source brings, which is
-// read for all that wait together. It blocks for that only, within ctx and
-// [WithRefusalWait]. If that was in vain, the Attempt becomes one with a version that
-// was refused before and whose turn it is. It reports false if there is nothing to
-// try; then the Attempt is over. doubtful says that the refusal may not be about
-// the key: it counts only if the next attempt is accepted, gets one reading
-// without a wait, and after a few in vain none for a while.
-func (a *Attempt) Next(ctx context.Context, doubtful bool) bool {
+// Next reports that the server refused the key and that the request can be sent again. The
+// Attempt becomes one with another version: the current one, if the request left with an
+// older one; else a previous one that is not refused; else the same once more, if the
+// server accepted it last; else a key that the source brings. Next blocks only for the
+// source, within ctx and [WithRefusalWait]; one reading serves all requests that wait. If
+// the source has no other key, the Attempt becomes one with a version that was refused
+// before and whose turn it is. Next returns false if there is nothing to send; then the
+// Attempt is over.
+//
+// ambiguous says that the refusal may not be about the key. Such a refusal counts only if
+// the next attempt is accepted. For it Next waits for one reading at most, and after a few
+// that did not help for none, for a while.
+func (a *Attempt) Next(ctx context.Context, ambiguous bool) bool {
 	if a.foreign {
 		a.Unknown()
 		return false
@@ -185,8 +189,8 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) bool {
 	r := a.ring
 	now := r.enter()
 	defer r.leave()
-	a.refused(doubtful, now)
-	if r.over(ctx) {
+	a.refused(ambiguous, now)
+	if r.ended(ctx) {
 		return false
 	}
 	var v *version
@@ -197,47 +201,47 @@ func (a *Attempt) Next(ctx context.Context, doubtful bool) bool {
 	}
 	switch {
 	case choose(now):
-	case doubtful:
-		if r.policy.doubt.over(now) {
-			a.past.asked = r.glance(ctx)
-			if now = r.advance(); !r.over(ctx) {
+	case ambiguous:
+		if r.policy.ambiguous.over(now) {
+			a.past.asked = r.awaitReading(ctx)
+			if now = r.advance(); !r.ended(ctx) {
 				choose(now)
 			}
 		}
 	default:
 		if r.policy.lockout {
-			r.policy.exhausted(&a.past, now) // F58: those who come meanwhile do not send that key as well
+			r.policy.exhausted(&a.past, now) // F58: requests that come meanwhile must not send that key
 			if choose(now) {
 				r.ask(now, false) // and they wait
 				break
 			}
 		}
 		r.await(ctx, true, choose)
-		if a.past.asked, now = true, r.advance(); v == nil && !r.over(ctx) {
+		if a.past.asked, now = true, r.advance(); v == nil && !r.ended(ctx) {
 			choose(now)
 		}
 	}
 	if v == nil {
-		if !r.over(ctx) {
+		if !r.ended(ctx) {
 			r.policy.exhausted(&a.past, now)
 		}
 		return false
 	}
-	v.figures.shards[a.shard].sent.Add(1)
+	v.counters.shards[a.shard].sent.Add(1)
 	a.v, a.left, a.probe, a.ended = v, r.policy.moment, by, false
 	return true
 }
 
-// Again stands for Unknown, after an outcome that says nothing of the key, such as
-// a clock that was off, and the Attempt becomes another with the same key.
+// Again is Unknown for an outcome that says nothing about the key, such as a refusal
+// because of clock skew. The Attempt then becomes another one with the same key.
 func (a *Attempt) Again() {
 	a.Unknown()
 	a.probe, a.ended = nil, false
-	a.v.figures.shards[a.shard].sent.Add(1)
+	a.v.counters.shards[a.shard].sent.Add(1)
 }
 
-// Version names the key that requests get now: the current one, but for a
-// fall-back. It is empty where they fail for want of one.
+// Version returns the name of the key that requests get now: the current one, or a
+// previous one during a fall-back. It is empty if there is none.
 func (r *Ring) Version() string {
 	if r == nil {
 		return ""
@@ -248,9 +252,9 @@ func (r *Ring) Version() string {
 	return ""
 }
 
-// InUse returns the key that requests get now, for what is not a request: a
-// WebSocket login, a token for another library. Errors are those of Attempt, but a
-// lockout does not keep it back. It does not count as use.
+// InUse returns the key that requests get now, for other uses than requests: a WebSocket
+// login, a token for another library. It does not block. Its errors are those of Attempt,
+// except [ErrRefused]: it returns a key in a lockout too. It does not count as a request.
 func (r *Ring) InUse() (source.Key, error) {
 	if r == nil {
 		return source.Key{}, fmt.Errorf("ring: %w: no ring", source.ErrNoKey)
@@ -265,8 +269,9 @@ func (r *Ring) InUse() (source.Key, error) {
 	return s.use.key.Load().Clone(), nil
 }
 
-// Token returns the secret that requests get now, for what takes a function for
-// its token. It does not block; the errors are those of [Ring.InUse], and ctx's.
+// Token returns the secret of the key that requests get now, for libraries that call a
+// function for their token. It does not block. Its errors are those of [Ring.InUse] and
+// ctx's.
 func (r *Ring) Token(ctx context.Context) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err

@@ -19,24 +19,25 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/mode"
 )
 
-// A Cache stores one blob that holds secrets: a ring's last good keys.
-// Implementations are safe for concurrent use. Package source/age has one that
-// encrypts on the way to another.
+// A Cache stores one blob that contains secrets: a ring's last good keys.
+// Implementations are safe for concurrent use. Package source/age has a Cache that
+// encrypts the blob and stores it in another Cache.
 type Cache interface {
-	// Load returns what was saved last. Where nothing was, the error matches fs.ErrNotExist.
+	// Load returns the blob that was saved last. If there is none, the error matches
+	// fs.ErrNotExist.
 	Load(ctx context.Context) ([]byte, error)
-	// Save replaces it, all or nothing.
+	// Save replaces the blob, as a whole or not at all.
 	Save(ctx context.Context, data []byte) error
 }
 
-// FileCache keeps the blob in the file at path, which only its owner can read
-// (0600), replaced atomically and synced, directory included. The directory must
-// exist. A file that others can read or write, or that is no regular file, is
-// not loaded. On Windows nothing tells who can read it: there the directory must
-// be the owner's alone.
+// FileCache returns a Cache that stores the blob in the file at path, which only its owner
+// can read (mode 0600). Save replaces the file atomically, and syncs it and its directory,
+// which must exist. Load refuses a file that others can read or write, or that is not a
+// regular file. On Windows FileCache cannot tell who can read the file: there only the
+// owner may have access to the directory.
 //
-// Save writes a file named path.tmp and a number, and renames it. One that a
-// crash left behind holds keys too: the next Save removes it once it is a minute old.
+// Save writes a file named path.tmp and a number, and renames it. After a crash such a file
+// may be left, with keys in it: the next Save removes it once it is a minute old.
 func FileCache(path string) Cache { return fileCache{path, syncDir} }
 
 type fileCache struct {
@@ -103,12 +104,12 @@ func (c fileCache) replace(data []byte) (err error) {
 
 const (
 	temporary = ".tmp"
-	leftAfter = time.Minute // no Save that is at work takes that long
+	leftAfter = time.Minute // a Save that runs takes less
 )
 
-// removeLeft removes what crashes left behind, and leaves alone what another
-// process may be writing. What cannot be removed, which is another user's, stays:
-// the keys are saved all the same.
+// removeLeft removes the files that crashes left behind, but not those that another process
+// may be writing. It ignores errors, such as for another user's file: the keys are saved
+// all the same.
 func (c fileCache) removeLeft() {
 	dir, name := filepath.Split(c.path)
 	entries, _ := os.ReadDir(cmp.Or(dir, "."))
@@ -123,8 +124,7 @@ func (c fileCache) removeLeft() {
 	}
 }
 
-// syncDir makes a rename in dir outlast a loss of power, where the system has
-// such a thing.
+// syncDir makes a rename in dir survive a loss of power, if the system can.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -134,7 +134,7 @@ func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
-	return ignore(d.Sync(), syscall.EINVAL, errors.ErrUnsupported) // a file system that cannot
+	return ignore(d.Sync(), syscall.EINVAL, errors.ErrUnsupported) // the file system cannot sync a directory
 }
 
 func ignore(err error, these ...error) error {

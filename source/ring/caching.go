@@ -15,10 +15,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// keepCache saves the ring whenever its keys changed, and a last time at Close.
-// What failed is tried again, and now and then the time of the last reading is
-// saved, for a restart while the source is down.
-func (r *Ring) keepCache() {
+// cacheLoop saves the ring when its keys have changed, every five minutes, and at Close.
+// The regular saves retry one that failed, and save the time of the last reading, for a
+// restart while the source is down.
+func (r *Ring) cacheLoop() {
 	again := time.NewTicker(cacheEvery)
 	defer again.Stop()
 	for {
@@ -33,7 +33,7 @@ func (r *Ring) keepCache() {
 	}
 }
 
-// cacheEvery is how often the cache is saved at least.
+// cacheEvery is the longest time between two saves.
 const cacheEvery = 5 * time.Minute
 
 func (r *Ring) save() {
@@ -52,14 +52,15 @@ func (r *Ring) save() {
 	}
 }
 
-// encode writes the ring for its cache. The caller holds mu.
+// encode encodes the ring for its cache. The caller holds mu.
 func (r *Ring) encode() ([]byte, error) {
 	s := r.roster.save()
 	s.Source, s.AsOf, s.Whole = r.name, r.health.lastRead.UTC(), r.identity(s.Salt)
 	return json.Marshal(s)
 }
 
-// identity tells apart the sources that have one name, and are of the same kind.
+// identity returns a digest of the source's Identity, nil if it has none. Sources of one
+// kind that have the same name differ in it.
 func (r *Ring) identity(salt []byte) []byte {
 	s, ok := r.reader.src.(interface{ Identity() source.Secret })
 	if !ok {
@@ -71,13 +72,13 @@ func (r *Ring) identity(salt []byte) []byte {
 		return err
 	})
 	if err != nil {
-		return newSalt() // one that is never met again
+		return newSalt() // random: it matches no other
 	}
 	return mac.Sum(nil)
 }
 
-// load begins with what the cache has for this source, and reports whether it
-// is of any use.
+// load restores the keys that the cache has for this source, and reports whether there is
+// one to use.
 func (r *Ring) load(ctx context.Context) bool {
 	if r.cfg.cache == nil {
 		return false

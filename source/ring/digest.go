@@ -12,8 +12,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// barred are the keys that must not come back, by their digests: nothing else is kept
-// of them (F102).
+// barred are the revoked keys, which must not come back. Only their digests are remembered
+// (F102).
 type barred struct {
 	salt    []byte
 	digests []string // oldest first
@@ -29,8 +29,8 @@ func (b *barred) add(key source.Key) {
 
 func (b *barred) has(key source.Key) bool { return slices.Contains(b.digests, b.digest(key)) }
 
-// digest tells keys apart by what they are to a server, without holding them. The
-// ring's salt keys it, so that it says nothing outside the ring and its cache (F96).
+// digest returns a digest of the key's content. The ring's salt is its key, so that outside
+// the ring and its cache a digest says nothing about a key (F96).
 func (b *barred) digest(key source.Key) string {
 	mac := hmac.New(sha256.New, b.salt)
 	part := func(s string) {

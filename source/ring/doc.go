@@ -14,47 +14,46 @@
 // A key is one version of one credential; a set is what a source lists at one
 // reading; the ring has the live keys. The current key is the newest usable one,
 // previous ones are those still usable behind it, for the overlap. A refusal is
-// the server's no because of the key.
+// a response that says no because of the key. A held key was refused, and is used only
+// if nothing else is left; a rejected one was refused where a newer one was accepted.
 //
 // # What a ring promises
 //
-// It always has the last good keys, perhaps slightly stale. A set is one
-// decision, taken whole or not at all; one that is empty, torn, unusable, or that
-// would leave nothing to use, changes nothing but the ring's health. What was
-// read is compared by content: an event that is lost, doubled or wrong costs
-// nothing, and polling always runs underneath. The keys of a source that lists
-// one at a time are remembered for [WithOverlap] once they are replaced; a source
-// that lists versions is believed about all of them, [source.Key.NotBefore],
-// [source.Key.ExpiresAt] and revocation included.
+// It always has the last good keys, perhaps slightly stale. The ring admits a set as a
+// whole or not at all. A set that is empty, half-written, unusable, or that would leave no
+// key to use, changes nothing but the ring's health. The ring compares what it reads by
+// content: a notification that is lost, doubled or wrong costs nothing, and the ring
+// polls all the same. If a source lists one key at a time, the ring remembers a replaced
+// key for [WithOverlap]. If it lists versions, the ring believes it about all of them,
+// [source.Key.NotBefore], [source.Key.ExpiresAt] and revocation included.
 //
-// Versions are named by the source, or by when their content last changed, and
-// never after the secret. Status, events and logs show these names, and no secret.
-// What a version is, its content says: ID, Secret and Extra. The same content
-// under another name is the same version, renamed; another content under the same
-// name is another, called "v5#2", and worth a warning.
+// A version has the source's name for it, or one from the time when its content last
+// changed, and never one from the secret. Status, events and logs show these names, and
+// no secret. The content of a version is its ID, Secret and Extra. The same content
+// under another name is the same version, renamed. Another content under the same name
+// is another version, called "v5#2", and the ring emits a Warning.
 //
 // # Refusals
 //
-// A transport tells the ring what became of each [Attempt]. A current key that is
-// refused while a previous one is accepted is held off: requests get the previous
-// one, and one request at a time, of those that can be sent again, tries the current
-// again after a pause of 1 s that doubles up to 1 min. When nothing is accepted, the
-// source is read for all who wait together, again and again for [WithRefusalWait] at
-// most, and then no more than once a second.
+// A transport reports the outcome of each [Attempt] to the ring. If the current key is
+// refused while a previous one is accepted, the ring holds the current one off: requests
+// get the previous key, and after a pause one request that can be sent again probes the
+// current one. The pause is 1 s, doubling up to 1 min. If no key is accepted, the ring
+// reads the source again and again, for all waiting requests together and for
+// [WithRefusalWait] at most; after that it reads it at most once a second.
 //
-// One odd refusal of the only key counts for nothing: where the server accepted the
-// key last and there is no other, the request is sent once more with it, and a second
-// refusal counts. And no key is given up for good: one that was refused where a newer
-// one was accepted has its turn after all others, at most once in its pause, while
-// nothing is accepted.
+// One spurious refusal of the only key changes nothing: if the server accepted the key last,
+// the request is sent once more with it, and only a second refusal counts. No key is
+// given up for good: while nothing is accepted, a rejected key is tried after all
+// others, at most once in each of its pauses.
 //
 // # Events
 //
-// [Ring.Subscribe] and [WithObserver] deliver events in order, one at a time, on
-// no goroutine of the ring's. Those that an operator must see are logged.
+// [Ring.Subscribe] and [WithObserver] deliver events in order, one at a time, on a
+// goroutine of the observer's own. Events that an operator must see are also logged.
 //
 // # Writing a transport
 //
-// Call [Ring.Prepare] once, then for each request [Ring.Attempt], and tell its
-// outcome; [Attempt.Next] goes on with the next key. Package transport does.
+// Call [Ring.Prepare] once. For each request call [Ring.Attempt], and report the outcome;
+// [Attempt.Next] goes on with another key. Package transport does this.
 package ring

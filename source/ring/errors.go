@@ -2,16 +2,15 @@ package ring
 
 import "errors"
 
-// What keeps a ring from giving out a key, for errors.Is, beside the errors of
+// The reasons why a ring has no key for a request, for errors.Is, beside the errors of
 // package source.
 var (
-	// ErrRollback: the source went back to an older key, and the ring was told not
-	// to follow ([WithoutRollback]).
+	// ErrRollback: the source went back to an older key, and the ring does not follow
+	// ([WithoutRollback]).
 	ErrRollback = errors.New("rollback refused")
-	// ErrStale: no successful reading for longer than [WithMaxStale] allows.
+	// ErrStale: the last good reading is older than [WithMaxStale] allows.
 	ErrStale = errors.New("keys are stale")
-	// ErrRefused: the server refuses every key, and the ring was told not to insist
-	// ([WithLockout]).
+	// ErrRefused: the server refuses every key, and the request was not sent ([WithLockout]).
 	ErrRefused = errors.New("every key is refused")
 	// ErrClosed: the ring is closed.
 	ErrClosed = errors.New("closed")

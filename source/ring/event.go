@@ -12,48 +12,56 @@ type EventKind string
 
 // The kinds of event.
 const (
-	// Switched: Version is current now, in place of Previous. It comes for the
-	// first key too, with no Previous.
+	// Switched: Version is current now, in place of Previous. For the first key
+	// Previous is empty.
 	Switched EventKind = "switched"
-	// RolledBack: Version is current now, and it had been before.
+	// RolledBack: Version is current now, in place of Previous, and was current before.
 	RolledBack EventKind = "rolled_back"
-	// Refused: the server refused Version. It comes once each time that the
-	// version's standing changes, not for every request.
+	// Refused: the server refused Version, which is held from now on. It comes once for
+	// each hold, not for every refused request.
 	Refused EventKind = "refused"
-	// FellBack: Version, a previous key, is used in place of Previous, the
-	// current one, which the server refuses for now.
+	// FellBack: requests get Version, a previous key, in place of Previous, the current
+	// one, which the server refuses.
 	FellBack EventKind = "fell_back"
-	// Recovered: the server takes the current key, Version, again.
+	// Recovered: the server accepts Version, the current key, again.
 	Recovered EventKind = "recovered"
 	// AllRefused: the server refused every key there is.
 	AllRefused EventKind = "all_refused"
-	// NoKey: Version, the last key there was, went out of use: it expired or was
-	// revoked. Requests fail until the source has another; Err says so.
+	// NoKey: Version, the last key, expired or was revoked. Requests fail with Err until
+	// the source has another key.
 	NoKey EventKind = "no_key"
-	// Refreshed: the source was read and had something new, or could be read again.
+	// Refreshed: a reading of the source changed the keys, or was the first to succeed
+	// after a failure.
 	Refreshed EventKind = "refreshed"
-	// RefreshFailed: the source could not be read, or what it had could not be used; Err says why.
+	// RefreshFailed: the source could not be read, or its keys could not be used; Err
+	// says why. It comes once while Err is the same.
 	RefreshFailed EventKind = "refresh_failed"
-	// Stale: no good reading for longer than WithStaleAfter.
+	// Stale: the last good reading is older than [WithStaleAfter] allows; Err is the last
+	// reading's error, if it failed.
 	Stale EventKind = "stale"
-	// Expiring: Version, the current key, expires soon and has no successor.
+	// Expiring: Version, the current key, expires within [WithExpiring] and has no
+	// successor.
 	Expiring EventKind = "expiring"
-	// OverlapEnded: Version is no longer used: its overlap, or its own time, is over.
+	// OverlapEnded: Version is no longer used: its overlap is over, or it expired, or the
+	// source lists it no more.
 	OverlapEnded EventKind = "overlap_ended"
-	// Revoked: Version is out of use, by the source's word or by Revoke.
+	// Revoked: Version is out of use: the source revoked it, or no longer lists it
+	// although it was current, or [Ring.Revoke] was called.
 	Revoked EventKind = "revoked"
-	// Warning: something that an operator should mend; Err says what.
+	// Warning: something that an operator should correct; Err says what. It comes once
+	// for each text.
 	Warning EventKind = "warning"
 )
 
-// level is the log level of each kind; kinds that are not listed are logged at debug level.
+// level has the log level of each kind. Other kinds are logged at debug level.
 var level = map[EventKind]slog.Level{
 	Switched: slog.LevelInfo, RolledBack: slog.LevelWarn, FellBack: slog.LevelWarn, Recovered: slog.LevelInfo,
 	AllRefused: slog.LevelError, NoKey: slog.LevelError, RefreshFailed: slog.LevelWarn, Stale: slog.LevelError, Expiring: slog.LevelWarn,
 	Revoked: slog.LevelWarn, Warning: slog.LevelWarn, Refused: slog.LevelWarn, OverlapEnded: slog.LevelInfo,
 }
 
-// An Event is something that happened to a ring. It holds no secret.
+// An Event is something that happened to a ring. Which of Version, Previous and Err are set
+// depends on Kind. It contains no secret.
 type Event struct {
 	Kind     EventKind `json:"kind"`
 	Time     time.Time `json:"time"`
@@ -63,7 +71,7 @@ type Event struct {
 	Err      error     `json:"-"`
 }
 
-// MarshalJSON adds the text of Err, as "error".
+// MarshalJSON encodes the event with the text of Err as "error".
 func (e Event) MarshalJSON() ([]byte, error) {
 	type fields Event
 	var text string
@@ -76,7 +84,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	}{fields(e), text})
 }
 
-// LogValue logs the event's fields.
+// LogValue returns the event's fields for a log line, but for Kind and Time.
 func (e Event) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("source", e.Source)}
 	if e.Version != "" {

@@ -8,25 +8,25 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// health is how the readings of a source fare, and says when the next one is due. It is
-// a value without a lock, a goroutine, a channel or a clock, as the policy is.
+// health records how the readings of a source go, and decides when the next one is due. It
+// is a value without a lock, a goroutine, a channel or a clock, as the policy is.
 type health struct {
-	poll       time.Duration  // WithPoll; 0: the source's own word counts
-	staleAfter time.Duration  // WithStaleAfter; 0: three intervals
-	maxStale   time.Duration  // WithMaxStale; 0: no limit
-	random     func() float64 // in [0, 1); nil: at random
+	poll       time.Duration  // WithPoll; 0 means the source decides
+	staleAfter time.Duration  // WithStaleAfter; 0 means three intervals
+	maxStale   time.Duration  // WithMaxStale; 0 means no limit
+	random     func() float64 // returns a number in [0, 1); nil means math/rand
 
-	reads, failed uint64        // readings since Keep, and how many of them failed
-	failures      int           // in a row
-	lastRead      time.Time     // as of when the keys were true
+	reads, failed uint64        // the readings since Keep, and those of them that failed
+	failures      int           // failed readings in a row
+	lastRead      time.Time     // when the keys were read, at their origin if the source returned a copy
 	lastErr       error         // of the last reading
 	hint          time.Duration // the source's FreshFor
-	cached        bool          // the keys come out of the cache
-	stale         bool          // at the last look: see turnedStale
+	cached        bool          // the keys come from the cache
+	stale         bool          // what becameStale found last
 }
 
-// succeeded notes a reading of what was true at asOf, zero for now. recovered reports
-// whether the one before had failed.
+// succeeded records a reading of keys as they were at asOf; zero means now. recovered
+// reports whether the reading before had failed.
 func (h *health) succeeded(asOf, now time.Time, freshFor time.Duration) (recovered bool) {
 	h.reads++
 	h.lastRead, h.cached, h.hint = now, false, freshFor
@@ -38,8 +38,8 @@ func (h *health) succeeded(asOf, now time.Time, freshFor time.Duration) (recover
 	return recovered
 }
 
-// failedWith notes a reading that failed. news reports whether it failed otherwise than
-// the one before.
+// failedWith records a failed reading. news reports whether the error is another one than
+// that of the reading before.
 func (h *health) failedWith(err error) (news bool) {
 	h.reads++
 	h.failed++
@@ -49,11 +49,11 @@ func (h *health) failedWith(err error) (news bool) {
 	return news
 }
 
-// restored notes that the keys come out of the cache, and were true at asOf.
+// restored records that the keys come from the cache, and were read at asOf.
 func (h *health) restored(asOf time.Time) { h.cached, h.lastRead = true, asOf }
 
-// age is how long ago the keys were true, by the clock that says more: a machine that
-// slept has only its wall clock to tell (F72).
+// age returns how long ago the keys were read, by the monotonic clock or by the wall clock,
+// whichever says more: the monotonic clock may stand still while a machine sleeps (F72).
 func (h *health) age(now time.Time) time.Duration {
 	return max(now.Sub(h.lastRead), now.Round(0).Sub(h.lastRead.Round(0)))
 }
@@ -61,9 +61,9 @@ func (h *health) age(now time.Time) time.Duration {
 // outdated reports whether the keys are too old to be used.
 func (h *health) outdated(now time.Time) bool { return h.maxStale > 0 && h.age(now) >= h.maxStale }
 
-// turnedStale looks whether the keys are stale, and reports whether they were not at the
-// last look.
-func (h *health) turnedStale(now time.Time) bool {
+// becameStale checks whether the keys are stale, and reports whether they were not at the
+// check before.
+func (h *health) becameStale(now time.Time) bool {
 	before := h.stale
 	h.stale = h.cached && h.failures > 0 || h.reads > 0 && h.age(now) >= h.staleAge()
 	return h.stale && !before
@@ -76,8 +76,8 @@ func (h *health) staleAge() time.Duration {
 	return 3 * h.interval()
 }
 
-// next returns when time alone makes the keys stale or outdated, whichever is first
-// after now; zero if neither is to come.
+// next returns when the keys become stale or outdated, whichever is first after now; zero
+// if they are both, or neither will happen.
 func (h *health) next(now time.Time) (at time.Time) {
 	at = earlier(at, h.lastRead.Add(h.staleAge()), now)
 	if h.maxStale > 0 {
@@ -86,7 +86,8 @@ func (h *health) next(now time.Time) (at time.Time) {
 	return at
 }
 
-// earlier returns t if it lies after now, and before at or at is zero; else at.
+// earlier returns the earlier of at and t. It ignores t unless it is after now, and at if
+// it is zero.
 func earlier(at, t, now time.Time) time.Time {
 	if t.After(now) && (at.IsZero() || t.Before(at)) {
 		return t
@@ -94,7 +95,7 @@ func earlier(at, t, now time.Time) time.Time {
 	return at
 }
 
-// interval is the time between two polls, before jitter.
+// interval returns the time between two polls, without jitter.
 func (h *health) interval() time.Duration {
 	switch {
 	case h.poll > 0:
@@ -106,16 +107,16 @@ func (h *health) interval() time.Duration {
 	}
 }
 
-// first is the time to the first poll. It is uniform over an interval as it will be,
-// jitter included: a fleet that starts together is then as even from the first
-// interval on as one that runs for long (F77).
-func (h *health) first() time.Duration {
+// firstPause returns the time to the first poll. It is uniform over an interval with its
+// jitter: clients that start together then poll as evenly in the first interval as
+// clients that have run for long (F77).
+func (h *health) firstPause() time.Duration {
 	return time.Duration(h.float() * float64(h.jitter(h.interval(), pollJitter)))
 }
 
-// pause is the time to the next poll after a reading. told says that the source
-// notified of something that has not been read yet; missing is the error that requests
-// get for want of a key, nil if there is one.
+// pause returns the time to the next poll after a reading. told says that the source
+// notified of something that was not read yet. missing is the error that requests get
+// because there is no key for them, nil if there is one.
 func (h *health) pause(told bool, missing error) time.Duration {
 	switch {
 	case h.failures > 0 && !told && missing == nil:
@@ -131,14 +132,14 @@ func (h *health) pause(told bool, missing error) time.Duration {
 	case h.failures > 0:
 		return h.backoff(h.failures-1, h.lastErr)
 	case errors.Is(missing, source.ErrNoKey):
-		return h.jitter(min(h.interval(), 5*minPoll), pollJitter) // a successor is wanted badly
+		return h.jitter(min(h.interval(), 5*minPoll), pollJitter) // requests fail until there is a key
 	}
 	return h.jitter(h.interval(), pollJitter)
 }
 
-// backoff is the time before the next try after err, with so many failures before it:
-// 1 s, doubling until it is as slow as polling, at most a minute; or what the source
-// asks for, within bounds (F77).
+// backoff returns the time to the next try after err, which followed that many failures in
+// a row: 1 s, doubling up to the poll interval or a minute; or what the source asks for,
+// from 1 s to 5 minutes (F77).
 func (h *health) backoff(failures int, err error) time.Duration {
 	if d := retryAfter(err); d > 0 {
 		return h.jitter(min(max(d, minBackoff), maxRetry), pollJitter)
@@ -146,8 +147,8 @@ func (h *health) backoff(failures int, err error) time.Duration {
 	interval := max(h.interval(), minBackoff)
 	d := minBackoff << min(failures, 10)
 	if d >= interval && interval <= maxBackoff {
-		// With another jitter than polling, a fleet would come in waves after an
-		// outage: a third more at the peak, for 10,000 rings.
+		// With a larger jitter than that of polling, 10,000 clients would come in waves
+		// after an outage, with a third more readings at the peak.
 		return h.jitter(interval, pollJitter)
 	}
 	return h.jitter(min(d, maxBackoff), backoffJitter)
@@ -158,7 +159,7 @@ const (
 	backoffJitter = 0.5
 )
 
-// retryAfter is how long the source asks to be left alone, zero if it does not.
+// retryAfter returns how long the source asks clients to wait, zero if it does not.
 func retryAfter(err error) time.Duration {
 	if e := (*source.Error)(nil); errors.As(err, &e) {
 		return e.RetryAfter
@@ -166,7 +167,7 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// jitter makes d longer or shorter, by up to that part of it.
+// jitter returns d, longer or shorter by up to that fraction of it.
 func (h *health) jitter(d time.Duration, by float64) time.Duration {
 	return time.Duration(float64(d) * (1 - by + 2*by*h.float()))
 }

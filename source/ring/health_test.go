@@ -65,13 +65,13 @@ func TestHealthPause(t *testing.T) {
 // F77
 func TestHealthFirst(t *testing.T) {
 	for random, want := range map[float64]time.Duration{0: 0, 0.5: 30 * time.Second, 1: 66 * time.Second} {
-		if got := (&health{poll: time.Minute, random: func() float64 { return random }}).first(); got != want {
+		if got := (&health{poll: time.Minute, random: func() float64 { return random }}).firstPause(); got != want {
 			t.Errorf("%v at random %v, want %v", got, random, want)
 		}
 	}
 	different := make(map[time.Duration]bool)
 	for range 50 {
-		different[new(health).first()] = true
+		different[new(health).firstPause()] = true
 	}
 	if len(different) < 45 {
 		t.Errorf("%d pauses", len(different))
@@ -124,7 +124,7 @@ func TestHealthStale(t *testing.T) {
 			if h.lastRead.IsZero() {
 				h.lastRead = start
 			}
-			if turned, again := h.turnedStale(now), h.turnedStale(now); turned != row.stale || h.stale != row.stale || again {
+			if turned, again := h.becameStale(now), h.becameStale(now); turned != row.stale || h.stale != row.stale || again {
 				t.Errorf("turned stale %v, is stale %v, turned again %v", turned, h.stale, again)
 			}
 			if got := h.outdated(now); got != row.outdated {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// first decides what a request's first attempt goes out with: nil if none may be sent
-// now. by is set if the request is to find out about a held version. Where another is
-// accepted, only a request that can be sent again is used for that.
+// first decides which version the first attempt of a request is sent with; nil means
+// that the request must not be sent now. by is not nil if the request is a probe. While
+// another key is accepted, only a request that can be sent again becomes one.
 func (p *policy) first(repeatable bool, now time.Time) (v *version, by *probe) {
 	all := p.allHeld()
 	if at, ok := p.due(); ok && (repeatable || all) && !now.Before(at) {
@@ -16,7 +16,7 @@ func (p *policy) first(repeatable bool, now time.Time) (v *version, by *probe) {
 	switch {
 	case p.locked():
 		return nil, nil
-	case all && !repeatable: // there is no second attempt to try the others with
+	case all && !repeatable: // there will be no second attempt with another key
 		t := past{n: 2, asked: true, tried: [maxAttempts]trial{{v: p.use}, {v: p.current()}}}
 		if v := p.turn(&t, now); v != nil {
 			return v, nil
@@ -25,36 +25,36 @@ func (p *policy) first(repeatable bool, now time.Time) (v *version, by *probe) {
 	return p.use, nil
 }
 
-// next decides what a request goes out with after refusals, nil if there is nothing
-// for it. Two attempts are the rule. A third is made while the keys change under the
-// request, or where the source was asked in vain, and a fourth with a key that came
-// since. The rows are in order; one and two count the keys that were tried, once and
-// twice the attempts:
+// next decides which version a request is sent with after refusals; nil means that it is
+// not sent again. Two attempts are the rule. A third is made only while keys change under
+// the request, or after the source was asked in vain. A fourth is made only with a version
+// that joined after the request left. The rows are tried in order. "one" and "two" count
+// the keys sent so far, "once" and "twice" the attempts:
 //
 //	so far    goes out with            if
-//	any       nothing                  the last refusal is ambiguous, of no probe, and the pause for doubts runs
-//	one       the current key          it was not tried, and joins says so
-//	one       one that is not held     it was not tried: the newest
-//	two       the same                 as a third: the last was the current key before its pause was over, or it is the good one
-//	any       the same                 it came after the request left
+//	any       nothing                  the last refusal was ambiguous, the attempt was no probe, and the pause for ambiguous refusals runs
+//	one       the current key          it was not sent yet, and fallsForward allows it
+//	one       a key that is not held   it was not sent yet: the newest
+//	two       the same, as a third     the last key was the current one before its pause was over, or this is the good one
+//	any       the same                 it joined after the request left
 //	once      the same key again       the server accepted it last (F123), or since the request left (F60)
 //
-// In a lockout a request becomes the probe, if its key is to be asked about at once,
-// and, while not every key is held, the last row counts for ambiguous refusals, which
-// hold none. Else:
+// In a lockout, a request becomes the probe if its key is to be probed at once. Also in a
+// lockout, while not every key is held, the last row below applies to ambiguous refusals,
+// which hold no key. Without lockout:
 //
-//	one       the one in use           every key is held, and the first attempt was a probe
-//	twice     the first again          it or the second had been accepted: the server went from one to the other
-//	one       a held one that is due   it is its turn; a rejected one's once the source was asked in vain (F122)
+//	one       the key in use           every key is held, and the first attempt was a probe
+//	twice     the first key again      one of the two keys had been accepted: the server moved between them
+//	one       a held key that is due   it is its turn; a rejected key's only after the source was asked in vain (F122)
 //	twice     the same                 the source was asked in vain
 func (p *policy) next(t *past, now time.Time) (v *version, by *probe) {
 	first, last, keys := t.tried[0], t.tried[t.n-1], t.keys()
-	if p.use == nil || t.n == maxAttempts || last.ambiguous && !last.probe && !p.doubt.over(now) {
+	if p.use == nil || t.n == maxAttempts || last.ambiguous && !last.probe && !p.ambiguous.over(now) {
 		return nil, nil
 	}
-	if c := p.current(); keys == 1 && !t.has(c) && p.joins(now) {
-		// It left with a previous version. If the current one is held, the server may
-		// have taken it up since: that is why it drops the other.
+	if c := p.current(); keys == 1 && !t.has(c) && p.fallsForward(now) {
+		// The request left with a previous version. If the current one is held, the
+		// server may accept it by now, which would explain this refusal.
 		t.early = c.held && !p.lockout
 		return c, nil
 	}
@@ -79,9 +79,8 @@ func (p *policy) next(t *past, now time.Time) (v *version, by *probe) {
 	case keys == 1 && p.use != p.current() && !t.has(p.use):
 		return p.use, nil
 	case t.n == 2 && keys == 2 && !last.ambiguous && (first.v.proved > 0 || last.v.proved > 0) && p.has(first.v):
-		// The server went from one to the other between the attempts, without an
-		// overlap, or its replicas are at it. Not for an ambiguous refusal, which may
-		// not be about the keys at all (F65).
+		// The server, or some of its replicas, moved from one key to the other between
+		// the attempts. An ambiguous refusal may not be about the key (F65).
 		return first.v, nil
 	case keys == 1 || t.n == 2 && t.asked:
 		return p.turn(t, now), nil
@@ -89,10 +88,10 @@ func (p *policy) next(t *past, now time.Time) (v *version, by *probe) {
 	return nil, nil
 }
 
-// joins reports whether a request that left with a previous version goes on with the
-// current one. Where bad keys lock out, one request does so for each hold-off, and
-// none but the probe while every key is held (F58).
-func (p *policy) joins(now time.Time) bool {
+// fallsForward reports whether a request that left with a previous version is sent again
+// with the current one. In a lockout one request in each hold-off is, and none while
+// every key is held (F58).
+func (p *policy) fallsForward(now time.Time) bool {
 	c := p.current()
 	switch {
 	case !p.lockout:
@@ -105,14 +104,13 @@ func (p *policy) joins(now time.Time) bool {
 	}
 }
 
-// other chooses among the versions that are neither held nor tried: the newest, or,
-// after an ambiguous refusal, for which nothing is held, the one that was tried in
-// vain longest ago.
+// other chooses among the versions that are neither held nor sent yet: the newest. After
+// an ambiguous refusal, which holds no version, it chooses the one sent in vain longest ago.
 func (p *policy) other(t *past) (v *version) {
 	keys := t.keys()
 	for _, o := range p.live {
-		// F68: the source may be ahead of the server by two rotations and more. After
-		// two that were refused comes the one that was accepted last, as a third.
+		// F68: the source may be two or more rotations ahead of the server. After two
+		// refusals the version accepted last is sent as the third.
 		if o.held || t.has(o) || keys > 1 && (t.n > 2 || !t.early && o != p.good) && o.joined <= t.tried[0].left {
 			continue
 		}
@@ -123,9 +121,9 @@ func (p *policy) other(t *past) (v *version) {
 	return v
 }
 
-// turn lets a held version whose pause is over have its turn. Rejected ones come last,
-// and only if the source was asked in vain: where the server moved first, they would
-// cost an attempt.
+// turn returns a held version whose pause is over, and begins its next pause. Rejected
+// versions come last, and only after the source was asked in vain: when the server
+// switches before the source does, trying them would cost an attempt.
 func (p *policy) turn(t *past, now time.Time) *version {
 	for _, rejected := range []bool{false, true} {
 		i := slices.IndexFunc(p.live, func(v *version) bool {
@@ -139,20 +137,21 @@ func (p *policy) turn(t *past, now time.Time) *version {
 	return nil
 }
 
-// ask reports whether the source may be asked for another key now, and whether
-// requests may wait for one. F58: after waiting in vain there is no waiting for a
-// while, and no more than one reading a second.
+// ask reports whether the source may be asked for another key now, and whether requests
+// may wait for it. F58: after an asking in vain no request waits for a while, and the
+// source is read at most once a second.
 func (p *policy) ask(now time.Time) (wait, ok bool) {
 	paused := !p.asks.pause.over(now)
-	if paused && !p.glimpse(now) {
+	if paused && !p.mayRead(now) {
 		return false, false
 	}
 	p.asks.last = now
 	return !paused && !p.asks.spent, true
 }
 
-// glimpse reports whether the source may be read for a request that does not wait.
-func (p *policy) glimpse(now time.Time) bool {
+// mayRead reports whether the source may be read because of a refusal, with no request
+// waiting for it: at most once a second.
+func (p *policy) mayRead(now time.Time) bool {
 	if now.Sub(p.asks.last) < minHoldOff {
 		return false
 	}

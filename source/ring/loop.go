@@ -3,26 +3,27 @@ package ring
 import (
 	"context"
 	"fmt"
-	"github.com/rollingkeys/rollingkeys/source"
 	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// loop polls, reads when the source says so, and moves versions on when their time comes.
+// loop polls the source, reads it when it notifies, and changes roles when their time comes.
 func (r *Ring) loop() {
 	r.mu.Lock()
-	poll := time.NewTimer(r.health.first())
+	poll := time.NewTimer(r.health.firstPause())
 	r.mu.Unlock()
 	defer poll.Stop()
 	moves := time.NewTimer(time.Hour)
 	defer moves.Stop()
 	var quiet throttle
 	var reading *flight
-	var told bool // of something new, which has not been read yet
+	var told bool // the source notified of something that was not read yet
 	last := r.cfg.now()
 	for {
 		moves.Reset(r.schedule())
-		// While a reading is out, what the source says waits: it is read for
-		// afterwards, once it is known whether this one brought anything.
+		// A notification that comes during a reading waits until the reading is done
+		// and it is known whether it brought anything.
 		done, kicks := (chan struct{})(nil), r.kicks
 		if reading != nil {
 			done, kicks = reading.done, nil
@@ -31,7 +32,7 @@ func (r *Ring) loop() {
 		case <-r.ctx.Done():
 			return
 		case <-done:
-			quiet.note(reading.news)
+			quiet.record(reading.news)
 			told = told && reading.err != nil
 			reading = nil
 			poll.Reset(r.pause(told))
@@ -47,8 +48,8 @@ func (r *Ring) loop() {
 		case <-moves.C:
 		case <-r.wake:
 		}
-		// F111: a machine that slept, or whose clock was set, reads as soon as that
-		// is noticed: within a minute that it is awake.
+		// F111: if the machine slept, or its clock was set, the ring reads the source
+		// as soon as it notices: after a minute awake at most.
 		now := r.cfg.now()
 		if skew := now.Round(0).Sub(last.Round(0)) - now.Sub(last); skew.Abs() > 10*time.Second {
 			reading = r.reader.readAfter()
@@ -57,13 +58,13 @@ func (r *Ring) loop() {
 	}
 }
 
-// throttle slows down a source that cries wolf.
+// throttle slows down a source that notifies again and again although nothing has changed.
 type throttle struct {
-	fruitless int
+	fruitless int // notifications in a row
 	since     time.Time
 }
 
-func (t *throttle) note(news bool) {
+func (t *throttle) record(news bool) {
 	if now := time.Now(); news || now.Sub(t.since) > time.Second {
 		t.fruitless, t.since = 0, now
 		return
@@ -85,7 +86,7 @@ func (t *throttle) wait(ctx context.Context) bool {
 	}
 }
 
-// notify keeps the source's notification running.
+// notify has the source notify the ring, and begins anew if that fails.
 func (r *Ring) notify(n source.Notifier) {
 	for failures := 0; r.ctx.Err() == nil; failures++ {
 		started := time.Now()
@@ -119,8 +120,8 @@ func signal(c chan struct{}) {
 	}
 }
 
-// schedule moves versions on whose time has come, and returns how long it is until
-// there is something to do again, a minute at most.
+// schedule changes the roles whose time has come, and returns how long it is until there
+// is something to do again, a minute at most.
 func (r *Ring) schedule() time.Duration {
 	r.mu.Lock()
 	defer r.unlock()
@@ -134,7 +135,7 @@ func (r *Ring) schedule() time.Duration {
 	switch {
 	case r.roster.due(now), r.snap.Load().err == nil && r.health.outdated(now):
 		r.recompute(now)
-		return time.Millisecond // once more, for what is current now
+		return time.Millisecond // the new roles have times of their own
 	case r.ctx.Err() == nil:
 		r.watch(now)
 	}
@@ -143,14 +144,14 @@ func (r *Ring) schedule() time.Duration {
 	return max(at.Sub(now), time.Millisecond)
 }
 
-// backoff is the time before the next try: see [health.backoff].
+// backoff is [health.backoff].
 func (r *Ring) backoff(failures int, err error) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.health.backoff(failures, err)
 }
 
-// pause is the time to the next poll: see [health.pause].
+// pause is [health.pause].
 func (r *Ring) pause(told bool) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -8,28 +8,28 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// naming is what the keys of a set are called from now on.
+// naming has the names for the keys of a set.
 type naming struct {
 	labels []string  // by key
-	latest time.Time // roster.named, from now on
-	reused []string  // names that stood for another key until now (F91)
+	latest time.Time // the new roster.named
+	reused []string  // names that are another version's until now (F91)
 }
 
-// naming names the keys of a set, before a scheme sees them: held has the version that
-// each key is, nil if it is new here. A key has the name that the source has for it now,
-// else the one that it has already, else one from its time. A name that another version
-// has, and keeps, gets a number.
-func (o *roster) naming(keys []source.Key, held []*version, now time.Time) naming {
+// naming names the keys of a set, before schemes see them. found has the version with the
+// content of each key, nil if the key is new. A key gets the name that the source has for
+// it now, else the name of its version, else one from its time. If another version has
+// that name, and does not lose it, the key's name gets a number.
+func (o *roster) naming(keys []source.Key, found []*version, now time.Time) naming {
 	n := naming{labels: make([]string, len(keys)), latest: o.named}
-	keeps := func(i int) bool { return held[i] != nil && !renames(keys[i], held[i]) }
-	var kept []*version // those of the roster that keep their names
+	stays := func(i int) bool { return found[i] != nil && !renames(keys[i], found[i]) }
+	var others []*version // the versions of the roster that do not lose their names
 	for _, v := range o.list {
-		if i := slices.Index(held, v); i < 0 || keeps(i) {
-			kept = append(kept, v)
+		if i := slices.Index(found, v); i < 0 || stays(i) {
+			others = append(others, v)
 		}
 	}
 	for i, key := range keys {
-		if held[i] != nil || key.Version != "" {
+		if found[i] != nil || key.Version != "" {
 			continue
 		}
 		at := o.nameTime(key, now)
@@ -42,17 +42,17 @@ func (o *roster) naming(keys []source.Key, held []*version, now time.Time) namin
 			n.latest = at
 		}
 	}
-	// All at once, since the source may swap two names.
+	// All names are decided before any changes: the source may swap two.
 	for i, key := range keys {
 		switch {
 		case n.labels[i] != "":
-		case keeps(i):
-			n.labels[i] = held[i].label()
+		case stays(i):
+			n.labels[i] = found[i].label()
 		default:
 			n.labels[i] = unique(key.Version, func(label string) bool {
-				return slices.Contains(n.labels, label) || labelled(kept, label)
+				return slices.Contains(n.labels, label) || labelled(others, label)
 			})
-			if slices.ContainsFunc(o.list, func(v *version) bool { return v != held[i] && v.label() == key.Version }) {
+			if slices.ContainsFunc(o.list, func(v *version) bool { return v != found[i] && v.label() == key.Version }) {
 				n.reused = append(n.reused, key.Version)
 			}
 		}
@@ -60,11 +60,11 @@ func (o *roster) naming(keys []source.Key, held []*version, now time.Time) namin
 	return n
 }
 
-// renames reports whether the source has another name for v than before.
+// renames reports whether the source has a new name for v.
 func renames(key source.Key, v *version) bool { return key.Version != "" && key.Version != v.given }
 
-// nameTime is the time that a key without a name is named after: that of its
-// making, if it is later than those that had names before; files may all be of 1970.
+// nameTime returns the time that a key without a name is named after: when it was created,
+// if that is later than for all keys before it, else now. Files may all be of 1970.
 func (o *roster) nameTime(key source.Key, now time.Time) time.Time {
 	if key.CreatedAt.After(o.named) {
 		return key.CreatedAt
@@ -72,7 +72,7 @@ func (o *roster) nameTime(key source.Key, now time.Time) time.Time {
 	return now
 }
 
-// unique returns the name, or the name with a number that makes it one of its own.
+// unique returns the name, with a number if it is taken.
 func unique(name string, taken func(label string) bool) string {
 	label := name
 	for n := 2; taken(label); n++ {

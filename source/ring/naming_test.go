@@ -18,7 +18,7 @@ func versionsOf(list string) (versions []*version) {
 		if !ok {
 			given = label
 		}
-		v := &version{given: given, figures: &figures{}, standing: standing{state: StateUnused}}
+		v := &version{given: given, counters: &counters{}, standing: standing{state: StateUnused}}
 		v.key.Store(&source.Key{Version: label, Secret: source.NewSecret("sentinel-" + content)})
 		versions = append(versions, v)
 	}

@@ -5,16 +5,15 @@ import (
 	"sync"
 )
 
-// maxQueued is how many events wait for an observer that does not return; the
-// oldest are dropped beyond that.
+// maxQueued is how many events wait for an observer. Beyond that the oldest are dropped.
 const maxQueued = 1024
 
-// An observer gets its events in order, one at a time, on a goroutine of its
-// own that exists only while there are any: neither the ring nor another
-// observer waits for it (F13, F108).
+// An observer gets its events in order, one at a time, on a goroutine of its own, which
+// exists only while events wait. Neither the ring nor another observer waits for an
+// observer (F13, F108).
 type observer struct {
 	call func(Event)
-	log  *slog.Logger // may be nil
+	log  *slog.Logger // for a panic; nil logs nothing
 
 	mu      sync.Mutex
 	queue   []Event
@@ -56,7 +55,7 @@ func (o *observer) run() {
 }
 
 func (o *observer) deliver(e Event) {
-	// F97: a panic in an observer is its own affair; the keys go on.
+	// F97: a panic in an observer must not end the program.
 	defer func() {
 		if recover() != nil && o.log != nil {
 			o.panicked.Do(func() { o.log.Error("rollingkeys: an event observer panicked", "event", string(e.Kind)) })
@@ -65,14 +64,14 @@ func (o *observer) deliver(e Event) {
 	o.call(e)
 }
 
-// stop keeps further events away; those already queued are still delivered.
+// stop refuses further events. Those already queued are still delivered.
 func (o *observer) stop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stopped = true
 }
 
-// drop stops it, and what waits is not delivered.
+// drop refuses further events, and drops those already queued.
 func (o *observer) drop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

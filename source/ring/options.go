@@ -1,12 +1,13 @@
 package ring
 
 import (
-	"github.com/rollingkeys/rollingkeys/source"
 	"log/slog"
 	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Option sets how [Keep] keeps a ring.
+// An Option changes how [Keep] keeps a ring. A nil Option is ignored.
 type Option func(*config)
 
 type config struct {
@@ -21,10 +22,10 @@ type config struct {
 	noRollback  bool
 	lockout     bool
 	cache       Cache
-	prepare     []preparer
+	prepare     []scheme
 	logger      *slog.Logger
 	observers   []func(Event)
-	now         func() time.Time // time.Now but in tests of clock jumps
+	now         func() time.Time // time.Now, except in tests of clock jumps
 }
 
 const (
@@ -34,34 +35,34 @@ const (
 	defaultRefusalWait = 3 * time.Second
 	defaultExpiring    = 24 * time.Hour
 
-	askAhead   = time.Minute // before the current key expires
+	askAhead   = time.Minute // how long before the current key expires a successor is asked for
 	askEvery   = 5 * time.Second
 	minPoll    = time.Second
 	maxPoll    = time.Hour
 	minBackoff = time.Second
 	maxBackoff = time.Minute
-	maxRetry   = 5 * time.Minute // the most that a source's Retry-After gets
+	maxRetry   = 5 * time.Minute // the longest Retry-After that is respected
 	maxHoldOff = time.Minute
 	minHoldOff = time.Second
 
 	lockoutHoldOff = 20 * time.Second
 
-	maxPrevious = 8 // previous keys kept of a source that lists one at a time
+	maxPrevious = 8 // remembered keys of a source that lists one at a time
 )
 
-// WithOverlap sets for how long a key that was replaced may still be used, for
-// sources that list one key at a time; sources that list versions are believed
-// instead. Default 24 h; 0 means not at all. No more than the last 8 are kept.
+// WithOverlap sets for how long a replaced key may still be used, for sources that list one
+// key at a time; sources that list versions are believed instead. The default is 24 h; 0
+// means not at all. The last 8 replaced keys are remembered at most.
 func WithOverlap(d time.Duration) Option { return func(c *config) { c.overlap = d } }
 
-// WithPoll sets how often the source is read, whether it can notify or not,
-// give or take a tenth. The default is the source's own word ([source.Set.FreshFor],
-// between 1 s and 1 h), else 30 s. Less than 1 s counts as 1 s.
+// WithPoll sets the interval at which the source is read, whether it can notify or not, give
+// or take a tenth. The default is what the source says ([source.Set.FreshFor], limited to
+// 1 s to 1 h), else 30 s. Less than 1 s counts as 1 s.
 func WithPoll(d time.Duration) Option {
 	return func(c *config) { c.poll = max(d, minPoll) }
 }
 
-// WithReadTimeout bounds one reading of the source. Default 30 s.
+// WithReadTimeout bounds one reading of the source. The default is 30 s, also for 0 and less.
 func WithReadTimeout(d time.Duration) Option {
 	return func(c *config) {
 		if d > 0 {
@@ -70,46 +71,44 @@ func WithReadTimeout(d time.Duration) Option {
 	}
 }
 
-// WithRefusalWait sets for how long a request whose keys were all refused may
-// wait, within its own context, for the source to come up with another: the
-// server may have moved first. Default 3 s; 0 waits for one reading only. While
-// nothing helps, it happens once, not for every request. A key that comes and is
-// refused as well gives the request as long again.
+// WithRefusalWait sets for how long a request whose keys were all refused may wait, within
+// its own context, for another key from the source: the server may have switched before
+// the source. The default is 3 s; 0 waits for one reading only. After a wait in vain no
+// request waits until a key is accepted. If a new key comes and is refused too, the
+// request may wait as long again.
 func WithRefusalWait(d time.Duration) Option { return func(c *config) { c.refusalWait = max(d, 0) } }
 
-// WithStaleAfter sets the age of the last good reading at which the ring
-// reports itself stale: the Stale event and Status().Stale. The keys go on
-// being used. Default: three poll intervals.
+// WithStaleAfter sets the age of the last good reading at which the ring reports itself
+// stale, with a Stale event and in [Status]. The keys are used all the same. The default is
+// three poll intervals.
 func WithStaleAfter(d time.Duration) Option { return func(c *config) { c.staleAfter = d } }
 
-// WithMaxStale sets the age of the last good reading beyond which the keys are
-// not used any more and requests fail with [ErrStale]. Default 0: the last
-// known good keys are used for ever.
+// WithMaxStale sets the age of the last good reading at which the keys are no longer used
+// and requests fail with [ErrStale]. The default is 0: the last good keys are used for ever.
 func WithMaxStale(d time.Duration) Option { return func(c *config) { c.maxStale = d } }
 
-// WithExpiring sets how long before the current key's ExpiresAt the Expiring
-// event comes, if no successor is known. Default 24 h.
+// WithExpiring sets how long before the current key's ExpiresAt the Expiring event comes, if
+// no successor is known. The default is 24 h.
 func WithExpiring(d time.Duration) Option { return func(c *config) { c.expiring = d } }
 
-// WithFailFast makes Keep return the first reading's error instead of trying
-// again until its context ends. A cached set still counts as a set.
+// WithFailFast makes Keep return the first reading's error. By default Keep reads the source
+// again until its context ends. If the cache has keys, Keep succeeds with them.
 func WithFailFast() Option { return func(c *config) { c.failFast = true } }
 
-// WithoutRollback makes the ring refuse a set whose current key is older than
-// the one it has: one whose content was current before, or, if the source names
-// its keys, with an earlier CreatedAt. A replayed document then changes nothing
-// (F90). By default a rollback at the source is
-// followed and reported as RolledBack.
+// WithoutRollback makes the ring refuse a set, with [ErrRollback], if its current key is
+// older than the ring's: if its content was current before, or, for a source that names its
+// keys, if its CreatedAt is earlier. A replayed document then changes nothing (F90). By
+// default the ring follows a rollback at the source and emits RolledBack.
 func WithoutRollback() Option { return func(c *config) { c.noRollback = true } }
 
-// WithLockout is for servers that lock a client out after repeated bad keys:
-// while every key is refused, requests fail with [ErrRefused] before they are
-// sent, but for one each hold-off, which is 20 s doubling to 1 min. Those that come
-// while the source is asked for another key wait for that: see [WithRefusalWait].
+// WithLockout is for servers that lock a client out after repeated bad keys: while every key
+// is refused, one request is sent in each hold-off, which is 20 s doubling to 1 min, and the
+// others fail with [ErrRefused]. Requests that come while the source is asked for another
+// key wait for it first: see [WithRefusalWait]. It is off by default.
 func WithLockout() Option { return func(c *config) { c.lockout = true } }
 
-// Lockout is [WithLockout] for a ring that is there already: from now on. A
-// transport whose API locks out sets it.
+// Lockout is [WithLockout] for an existing ring, from now on. A transport calls it if its
+// API locks clients out. It is safe for concurrent use.
 func (r *Ring) Lockout() {
 	if r == nil || r.cancel == nil {
 		return
@@ -119,16 +118,17 @@ func (r *Ring) Lockout() {
 	r.policy.lockout = true
 }
 
-// WithPrepare is [Ring.Prepare] ahead of the first set: a key that its scheme
-// cannot use never becomes current, not even at the start. The first such option
-// has slot 0, the next 1. An error must not hold the secret.
+// WithPrepare is [Ring.Prepare] before the first set is read: a key that its scheme cannot
+// use never becomes current, not even at the start. The first such option has slot 0, the
+// next 1. An error of prepare must not contain the secret.
 func WithPrepare(prepare func(source.Key) (any, error)) Option {
 	return func(c *config) {
-		c.prepare = append(c.prepare, preparer{prepare, true, uint64(len(c.prepare) + 1)})
+		c.prepare = append(c.prepare, scheme{prepare, true, uint64(len(c.prepare) + 1)})
 	}
 }
 
-// WithParams sets what a source string says of its ring: see [source.Parse].
+// WithParams sets what a source string says about its ring, overlap, poll and max_stale: see
+// [source.Parse].
 func WithParams(p source.Params) Option {
 	return func(c *config) {
 		for name, option := range map[string]func(time.Duration) Option{
@@ -141,19 +141,19 @@ func WithParams(p source.Params) Option {
 	}
 }
 
-// WithCache keeps the last good keys, previous ones included, in cache, so that
-// a restart within an overlap still has the previous key and a restart while
-// the source is down still starts: Keep waits for the source for 2 s then. A cache is one ring's. What was saved for
-// another source, by its String and, where it has a method Identity() Secret, by
-// that, is not used; oauth2 sources are all called the same.
+// WithCache saves the last good keys, previous ones included, in cache. A restart within an
+// overlap then has the previous key, and a restart while the source is down succeeds: Keep
+// waits 2 s for the source and goes on with the cached keys. Rings must not share a cache.
+// The ring ignores what was saved for another source: one with another String, or another
+// Identity, if it has a method Identity() [source.Secret]. oauth2 sources need the latter,
+// since they all have the same String. The default is no cache.
 func WithCache(cache Cache) Option { return func(c *config) { c.cache = cache } }
 
-// WithLogger sets where events that an operator must see are logged. Default
+// WithLogger sets the logger for the ring's events, at a level for each kind. The default is
 // slog.Default(); nil logs nothing.
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l } }
 
-// WithObserver calls f for every event, as [Ring.Subscribe] does, from the
-// first one on.
+// WithObserver calls f for every event, as [Ring.Subscribe] does, from the first one on.
 func WithObserver(f func(Event)) Option {
 	return func(c *config) { c.observers = append(c.observers, f) }
 }

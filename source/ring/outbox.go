@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// An outbox has the observers of a ring, and the events that they have not been given
-// yet: the ring gives them out when it has published what they tell of. Ring.mu guards
-// it, which keeps events in order.
+// An outbox has the observers of a ring and the events that they have not received yet.
+// The ring sends an event when what it reports has been published. Ring.mu guards the
+// outbox, so that events are in order.
 type outbox struct {
 	source    string
 	now       func() time.Time
-	log       *slog.Logger // may be nil
+	log       *slog.Logger // nil logs nothing
 	observers []*observer
 	pending   []Event
-	warned    map[string]bool
+	warned    map[string]bool // the texts of Warnings so far
 }
 
 func newOutbox(source string, cfg *config) outbox {
 	b := outbox{source: source, now: cfg.now, log: cfg.logger, warned: make(map[string]bool)}
 	if cfg.logger != nil {
-		// Without a logger of its own: one that panics cannot say so.
+		// It gets no logger for its own panics: a logger that panics cannot log them.
 		b.observers = append(b.observers, &observer{call: logEvent(cfg.logger)})
 	}
 	for _, f := range cfg.observers {
@@ -30,7 +30,7 @@ func newOutbox(source string, cfg *config) outbox {
 	return b
 }
 
-// emit adds an event to those that go out next.
+// emit adds an event to the pending ones.
 func (b *outbox) emit(e Event) {
 	e.Time, e.Source = b.now(), b.source
 	b.pending = append(b.pending, e)
@@ -47,7 +47,7 @@ func (b *outbox) warn(err error) {
 	}
 }
 
-// relay emits events, and each Warning once for each text.
+// relay emits events, but a Warning only once for each text.
 func (b *outbox) relay(events []Event) {
 	for _, e := range events {
 		if e.Kind == Warning {
@@ -58,10 +58,10 @@ func (b *outbox) relay(events []Event) {
 	}
 }
 
-// maxWarned is how many texts are remembered.
+// maxWarned is how many texts are remembered before all are forgotten.
 const maxWarned = 256
 
-// flush gives the observers what is pending.
+// flush sends the pending events to the observers.
 func (b *outbox) flush() {
 	for _, e := range b.pending {
 		for _, o := range b.observers {
@@ -88,10 +88,10 @@ func (b *outbox) close() {
 	}
 }
 
-// Subscribe calls f for every event from now on, in order, one at a time, on no
-// goroutine of the ring's: f may block, and may call any method of the ring. Of
-// more than 1,024 events that wait for f the oldest are dropped. stop ends it, but
-// for a call that is under way, and drops those that wait.
+// Subscribe calls f for every event from now on, in order, one at a time, on a goroutine of
+// f's own: f may block, and may call any method of the ring. If more than 1,024 events wait
+// for f, the oldest are dropped. stop ends this and drops the waiting events; it does not
+// wait for a call of f that runs. stop is safe for concurrent use and may be called again.
 func (r *Ring) Subscribe(f func(Event)) (stop func()) {
 	if r == nil || f == nil {
 		return func() {}

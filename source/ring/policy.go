@@ -5,70 +5,70 @@ import (
 	"time"
 )
 
-// policy decides which key a request gets, and learns from what became of it. It is
-// a value without a lock, a goroutine, a channel or a clock: the ring calls it under
-// its own lock and says what time it is. A test holds its files to that.
+// policy decides which key a request is sent with, and learns from the outcome. It is
+// a value without a lock, a goroutine, a channel or a clock: the ring calls it with
+// Ring.mu held and passes the time. TestPureFiles enforces that.
 //
-// What it is told: [policy.set], [policy.accepted], [policy.refused], [policy.unknown],
-// [policy.exhausted] and [policy.askedInVain]. What it decides: [policy.first],
+// Its inputs are [policy.set], [policy.accepted], [policy.refused], [policy.unknown],
+// [policy.exhausted] and [policy.askedInVain]. Its decisions are [policy.first],
 // [policy.next] and [policy.ask].
 type policy struct {
 	lockout bool                // the server locks a client out after repeated bad keys
-	jitter  func(n int64) int64 // up to n, without n; nil: at random
+	jitter  func(n int64) int64 // returns a number in [0, n); nil means math/rand
 
-	list    []*version // all, newest first
-	live    []*version // those that may be used now; the first is current
-	use     *version   // that requests get; nil if none is live
-	good    *version   // the server accepted it last; nil if it was refused since, or went out of use
-	probing *probe     // that is out; nil: none
+	list    []*version // all versions, newest first
+	live    []*version // the versions that may be used now, newest first; the first is current
+	use     *version   // the version that requests get; nil if none is live
+	good    *version   // the version accepted last; nil if it was refused since, or is no longer live
+	probing *probe     // the probe that has no outcome yet, or nil
 	moment  moment
 
-	doubt pause // after ambiguous refusals that no other key helped against
-	asks  struct {
-		pause pause // without waiting for the source, after it was asked in vain
-		spent bool  // requests waited for it in vain, and no key was accepted since
-		last  time.Time
+	ambiguous pause // begins after ambiguous refusals that sending another key did not resolve
+	asks      struct {
+		pause pause     // no request waits for the source while it runs; it begins after an asking in vain
+		spent bool      // an asking with waiting requests ended in vain, and no key was accepted since
+		last  time.Time // when the source was last asked
 	}
-	told []*version // newly held, for the ring to report
+	newlyHeld []*version // for the ring to report as Refused
 }
 
-// standing is how a version stands with the server. Only the policy writes it.
+// standing is what the policy knows of one version. Only the policy writes it.
 type standing struct {
 	state  State  // unused, accepted or refused
-	joined moment // when it came
+	joined moment // when the version joined the ring; 0 means not yet
 
-	// held: the server refused the version. It is used only if nothing else is left,
-	// and tried again, by one request at a time, once its pause is over.
+	// held says that the server refused the version. A held version is used only if
+	// no other version is left. After its pause one request at a time tries it again.
 	held  bool
 	pause pause
-	// hurried: this hold-off was cut short, by an early try or because the key in its
-	// place was refused. Where bad keys lock out that is allowed once.
+	// hurried says that this hold-off was cut short once, by an early try or because
+	// the key used in its place was refused. Under WithLockout that is allowed once.
 	hurried bool
-	// rejected: it was refused where a newer version was accepted. It is the last to
-	// have its turn, while nothing is accepted (F70, F122).
+	// rejected says that the version was refused where a newer one was accepted. While
+	// nothing is accepted, rejected versions are tried last (F70, F122).
 	rejected bool
 
 	judged moment // when held last changed
-	proved moment // when it was accepted after that, or after it became current; 0: it was not
-	asked  moment // when it was last tried in vain
+	proved moment // when it was accepted since then, or since it became current; 0 means it was not
+	asked  moment // when it was last sent in vain
 }
 
-// A probe is a request that finds out whether a held version is good by now. One is
-// out at a time.
+// A probe is the one request that finds out whether the server accepts a held version
+// again. There is at most one at a time.
 type probe struct {
 	v     *version
 	since time.Time
 }
 
-// tick begins a moment.
+// tick begins a new moment and returns it.
 func (p *policy) tick() moment {
 	p.moment++
 	return p.moment
 }
 
-// set learns which versions there are, and which of them may be used now. One that
-// becomes current begins with a clean slate, and what was learnt about the one before
-// ends.
+// set tells the policy which versions there are, and which of them may be used now. A
+// version that becomes current starts with a fresh standing, and the pauses that the
+// current version before it caused end.
 func (p *policy) set(list, live []*version) {
 	switched := len(live) > 0 && live[0] != p.current()
 	p.list, p.live = list, live
@@ -80,7 +80,7 @@ func (p *policy) set(list, live []*version) {
 	if switched {
 		c := live[0]
 		c.standing = standing{state: c.state, joined: c.joined, judged: p.tick(), asked: c.asked}
-		p.doubt, p.asks.spent, p.probing = pause{}, false, nil
+		p.ambiguous, p.asks.spent, p.probing = pause{}, false, nil
 	}
 	if !p.has(p.good) {
 		p.good = nil
@@ -91,25 +91,25 @@ func (p *policy) set(list, live []*version) {
 	p.choose()
 }
 
-// choose chooses the version that requests get.
+// choose sets use, the version that requests get.
 func (p *policy) choose() {
 	i := slices.IndexFunc(p.live, func(v *version) bool { return !v.held })
 	switch {
 	case i > 0 && p.good != nil:
-		p.use = p.good // F68: rather than a newer one that no server took yet
+		p.use = p.good // F68: not a newer version that the server has not accepted yet
 	case i >= 0:
 		p.use = p.live[i]
 	case !p.has(p.use) || p.use.rejected:
-		p.use = p.current() // else, with every version held, what served last is the best guess
+		p.use = p.current() // otherwise keep the version that served last, the best guess while all are held
 	}
 	if p.suspect() == nil {
-		p.probing = nil // F59: what is out is of a fall-back that is over
+		p.probing = nil // F59: the probe belongs to a fall-back that is over
 	}
 }
 
 func (p *policy) has(v *version) bool { return v != nil && slices.Contains(p.live, v) }
 
-// current is the newest live version, nil if there is none.
+// current returns the newest live version, nil if there is none.
 func (p *policy) current() *version {
 	if len(p.live) == 0 {
 		return nil
@@ -117,13 +117,15 @@ func (p *policy) current() *version {
 	return p.live[0]
 }
 
-// allHeld reports whether the server refuses every version.
+// allHeld reports whether every live version is held.
 func (p *policy) allHeld() bool { return p.use != nil && p.use.held }
 
-// locked reports whether no request may be sent but the probe.
+// locked reports whether only a probe may be sent: with WithLockout, while every
+// version is held.
 func (p *policy) locked() bool { return p.lockout && p.allHeld() }
 
-// settled is the version whose acceptance says nothing new, nil if there is none.
+// settled returns the version whose acceptance would change nothing, nil if there is
+// none. Requests that it serves need no lock.
 func (p *policy) settled() *version {
 	if p.good == nil || p.good.proved == 0 || p.asks.spent {
 		return nil
@@ -131,9 +133,9 @@ func (p *policy) settled() *version {
 	return p.good
 }
 
-// suspect is the version that is probed, nil if there is none: the current one, while
-// another is in use; in a lockout, whichever is due first, of several the one that was
-// tried longest ago.
+// suspect returns the version to probe, nil if there is none. It is the current version
+// while another one is in use. In a lockout it is the version whose pause ends first,
+// and of several the one sent longest ago.
 func (p *policy) suspect() *version {
 	if !p.locked() {
 		if c := p.current(); c != p.use {
@@ -150,8 +152,8 @@ func (p *policy) suspect() *version {
 	return v
 }
 
-// due is when a request may probe. A probe that hangs keeps the others from it no
-// longer than the longest hold-off.
+// due returns when the next request may probe. A probe without an outcome blocks others
+// for the longest hold-off at most.
 func (p *policy) due() (at time.Time, ok bool) {
 	v := p.suspect()
 	if v == nil {
@@ -164,7 +166,7 @@ func (p *policy) due() (at time.Time, ok bool) {
 	return at, true
 }
 
-// probe makes a request the probe of the suspect.
+// probe makes a request the probe, and returns the version to send.
 func (p *policy) probe(now time.Time) (*version, *probe) {
 	p.probing = &probe{v: p.suspect(), since: now}
 	return p.probing.v, p.probing

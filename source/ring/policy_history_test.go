@@ -100,7 +100,7 @@ func (g *rig) copy() *rig {
 	for i, v := range c.live {
 		c.live[i] = moved[v]
 	}
-	c.policy.list, c.use, c.good, c.told, c.probing = c.live, moved[g.use], moved[g.good], nil, nil
+	c.policy.list, c.use, c.good, c.newlyHeld, c.probing = c.live, moved[g.use], moved[g.good], nil, nil
 	return &c
 }
 

@@ -46,7 +46,7 @@ func (g *rig) list(versions ...string) {
 		live = append(live, v)
 	}
 	g.set(live, live)
-	g.told = nil
+	g.newlyHeld = nil
 }
 
 func (g *rig) name(v *version) string {
@@ -87,7 +87,7 @@ func (g *rig) again(q *rigged, ambiguous bool) bool {
 		g.exhausted(&q.past, g.now)
 		q.v, q.probe = g.next(&q.past, g.now)
 	}
-	if q.v == nil && (!ambiguous || g.doubt.over(g.now)) {
+	if q.v == nil && (!ambiguous || g.ambiguous.over(g.now)) {
 		if !ambiguous {
 			if wait, ok := g.ask(g.now); ok {
 				g.askedInVain(wait, g.now)

@@ -2,28 +2,28 @@ package ring
 
 import "time"
 
-// enter locks mu, and brings the roles up to this moment, which it returns. What
-// is then said to the policy is said of it as it is now (F69).
+// enter locks mu and calls advance. What the policy is told next refers to the versions
+// that are live at this moment (F69).
 func (r *Ring) enter() time.Time {
 	r.mu.Lock()
 	return r.advance()
 }
 
-// leave publishes what was learnt, and unlocks mu.
+// leave publishes what the policy has learnt, and unlocks mu.
 func (r *Ring) leave() {
 	r.publish()
 	r.unlock()
 }
 
-// unlock sends the events out and unlocks mu. An observer that hears of a switch
-// finds the new key in use.
+// unlock sends the pending events and unlocks mu. It comes after publish: an observer that
+// gets a Switched event finds the new key in use.
 func (r *Ring) unlock() {
 	r.outbox.flush()
 	r.mu.Unlock()
 }
 
-// advance brings the roles up to this moment, if the time of a version has come, and
-// returns it. The caller holds mu.
+// advance updates the roles if time has changed one, and returns the time. The caller holds
+// mu.
 func (r *Ring) advance() time.Time {
 	now := r.cfg.now()
 	if r.roster.due(now) {
@@ -32,56 +32,57 @@ func (r *Ring) advance() time.Time {
 	return now
 }
 
-// recompute gives every version its role at this time, tells the policy, and publishes
-// what comes of it. The caller holds mu.
+// recompute gives every version its role at this time, tells the policy, and publishes the
+// result. The caller holds mu.
 func (r *Ring) recompute(now time.Time) {
 	if r.ctx.Err() != nil {
 		return
 	}
 	r.roster.assign(now)
-	r.outbox.relay(r.roster.tell())
+	r.outbox.relay(r.roster.drain())
 	r.policy.set(r.roster.list, r.roster.live)
 	r.publish()
 	r.watch(now)
 }
 
-// watch reports what time alone brings about. The caller holds mu.
+// watch emits the events that only the time causes: Stale and Expiring. The caller holds mu.
 func (r *Ring) watch(now time.Time) {
-	if r.health.turnedStale(now) {
+	if r.health.becameStale(now) {
 		r.outbox.emit(Event{Kind: Stale, Err: r.health.lastErr})
 	}
 	r.roster.watch(now)
-	r.outbox.relay(r.roster.tell())
+	r.outbox.relay(r.roster.drain())
 }
 
-// publish makes known what the policy and the roster have come to. The caller holds mu.
+// publish replaces the snapshot, emits the events for what has changed, and wakes the
+// requests and the loop that wait for it. The caller holds mu.
 func (r *Ring) publish() {
 	if r.ctx.Err() != nil {
 		return
 	}
 	before := r.snap.Load()
-	for _, v := range r.policy.told {
+	for _, v := range r.policy.newlyHeld {
 		r.outbox.emit(Event{Kind: Refused, Version: v.label()})
 	}
-	r.policy.told = nil
+	r.policy.newlyHeld = nil
 	s, old := r.snapshot(), *before
 	if old.err != nil && s.err != nil {
-		old.err = s.err // it says how old the last reading is, and is no news
+		old.err = s.err // its text has the age of the last reading, which changes all the time
 	}
 	if s != old {
-		r.helps(before, &s)
-		signal(r.wake) // times may have changed, and what was sent so far is counted
+		r.wakeWaiters(before, &s)
+		signal(r.wake) // the loop has new times to wait for, and samples the counters
 	}
 	if s != *before {
 		made := s
 		r.snap.Store(&made)
 	}
-	r.tell(before, &s)
+	r.report(before, &s)
 }
 
-// tell reports what has changed. The caller holds mu.
-func (r *Ring) tell(before, s *snapshot) {
-	// While the source is asked for another key, it is too early for an alarm.
+// report emits the events for the changes between two snapshots. The caller holds mu.
+func (r *Ring) report(before, s *snapshot) {
+	// While the source is asked for another key, AllRefused would come too early.
 	alarmed := s.refused && (r.alarmed || r.asking == nil)
 	switch {
 	case alarmed && !r.alarmed:
@@ -94,6 +95,6 @@ func (r *Ring) tell(before, s *snapshot) {
 	r.alarmed = alarmed
 	if s.current == nil && before.current != nil {
 		r.outbox.emit(Event{Kind: NoKey, Version: before.current.label(), Err: s.err})
-		r.kick() // a key is needed now, not at the next poll
+		r.kick() // requests fail until the source is read
 	}
 }

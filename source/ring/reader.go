@@ -9,28 +9,28 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// A reader reads a source for all who want that, one reading at a time. It has a lock of
-// its own, and holds it neither while it reads nor while it calls took.
+// A reader reads a source, one reading at a time, which all callers share. It has a lock of
+// its own, and holds it neither while it reads nor while it calls handle.
 type reader struct {
 	src     source.Source
 	timeout time.Duration   // of one reading
 	ctx     context.Context // ends with the ring
 	run     func(func())    // starts a goroutine that Close waits for
-	took    func(source.Set, error) (news bool, _ error)
+	handle  func(source.Set, error) (news bool, _ error)
 
 	mu     sync.Mutex
-	flight *flight // the reading under way, nil if there is none
-	next   *flight // starts when flight ends; nil: nobody wants it
+	flight *flight // the reading under way, or nil
+	next   *flight // the reading that begins when flight ends, or nil
 }
 
-// A flight is one reading of the source, shared by all who wait for it.
+// A flight is one reading of the source, shared by all its callers.
 type flight struct {
 	done chan struct{}
 	err  error // valid after done
-	news bool  // the keys have changed; valid after done
+	news bool  // the keys changed; valid after done
 }
 
-// read returns the reading that is under way, or starts one.
+// read returns the reading under way, or begins one.
 func (d *reader) read() *flight {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -40,8 +40,8 @@ func (d *reader) read() *flight {
 	return d.flight
 }
 
-// readAfter returns a reading that begins after now: not the one under way,
-// which may have seen the source as it was before.
+// readAfter returns a reading that begins after the call: the one under way may have seen
+// the source as it was before.
 func (d *reader) readAfter() *flight {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -54,7 +54,7 @@ func (d *reader) readAfter() *flight {
 	return d.next
 }
 
-// begin starts f. The caller holds mu.
+// begin begins f. The caller holds mu.
 func (d *reader) begin(f *flight) *flight {
 	if d.ctx.Err() != nil {
 		f.err = ErrClosed
@@ -66,8 +66,8 @@ func (d *reader) begin(f *flight) *flight {
 	return f
 }
 
-// fly reads the source. Its context is nobody's in particular: it outlives the
-// request that asked (F62), and ends with the read timeout or the ring.
+// fly reads the source. Its context is not that of a request: a reading outlives the
+// request that asked for it (F62), and ends with the read timeout or the ring.
 func (d *reader) fly(f *flight) {
 	ctx, cancel := context.WithTimeout(d.ctx, d.timeout)
 	defer cancel()
@@ -79,12 +79,12 @@ func (d *reader) fly(f *flight) {
 	if d.ctx.Err() != nil {
 		err = ErrClosed
 	}
-	f.news, f.err = d.took(set, err)
+	f.news, f.err = d.handle(set, err)
 	d.land()
 	close(f.done)
 }
 
-// land ends the reading under way, and begins the next.
+// land ends the reading under way, and begins the next one.
 func (d *reader) land() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -95,18 +95,20 @@ func (d *reader) land() {
 	}
 }
 
-// close calls cancel, which ends ctx. No reading begins after it.
+// close calls cancel, which ends ctx. No reading begins after that, so that Close can wait
+// for those that run.
 func (d *reader) close(cancel func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	cancel()
 }
 
-// guard calls f, which is not ours, and makes an error of a panic (F97).
+// guard calls a function of the source's or the cache's, and returns a panic as an error
+// (F97).
 func guard(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: the source panicked", source.ErrUnavailable) // p may hold a secret
+			err = fmt.Errorf("%w: the source panicked", source.ErrUnavailable) // p may contain a secret
 		}
 	}()
 	return f()

@@ -7,9 +7,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Refresh reads the source now and returns when what it read is in use, or with
-// the reading's error, or when ctx ends (the reading then goes on). The reading
-// begins after the call; callers that come together share one.
+// Refresh reads the source now, and returns when the keys that it read are in use, or with
+// the reading's error, or when ctx ends; the reading then goes on. The reading begins after
+// the call. Calls that come together share one.
 func (r *Ring) Refresh(ctx context.Context) error {
 	if r == nil || r.cancel == nil {
 		return fmt.Errorf("ring: %w", ErrClosed)
@@ -28,8 +28,9 @@ func (r *Ring) Refresh(ctx context.Context) error {
 	}
 }
 
-// took takes what came of a reading, and reports whether the keys changed.
-func (r *Ring) took(set source.Set, err error) (news bool, _ error) {
+// handleReading has the ring admit the set that a reading returned, or records its error.
+// It reports whether the keys changed.
+func (r *Ring) handleReading(set source.Set, err error) (news bool, _ error) {
 	defer signal(r.wake)
 	r.mu.Lock()
 	defer r.unlock()
@@ -47,8 +48,8 @@ func (r *Ring) took(set source.Set, err error) (news bool, _ error) {
 	return false, err
 }
 
-// admit has the roster take a set, and publishes what comes of it. The caller holds mu,
-// of which admit lets go while schemes prepare what is new.
+// admit has the roster admit a set, and publishes the result. The caller holds mu; admit
+// releases it while schemes prepare the new keys.
 func (r *Ring) admit(set source.Set) (news bool, err error) {
 	for _, w := range set.Warnings {
 		r.outbox.warn(w)
@@ -60,7 +61,7 @@ func (r *Ring) admit(set source.Set) (news bool, err error) {
 	r.prepareNew(of.list)
 	now := r.cfg.now()
 	news, err = r.roster.admit(of, now)
-	r.outbox.relay(r.roster.tell())
+	r.outbox.relay(r.roster.drain())
 	if err != nil {
 		return false, err
 	}

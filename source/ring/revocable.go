@@ -2,30 +2,21 @@ package ring
 
 import "time"
 
-// quietTime is how long a previous version must not have been sent before it is
-// called safe to revoke: the longest hold-off, after which a fall-back to it
-// would have shown.
+// quietTime is how long a previous version must not have been sent before it is safe to
+// revoke: the longest hold-off. A fall-back to it would have happened by then.
 const quietTime = maxHoldOff
-
-// unknownKeys is why nothing is safe to revoke: which key these requests carry, nobody knows.
-const unknownKeys = "requests with keys of their own, which the ring does not know, went out less than a minute ago"
-
-// calledKey is why one version is not: it may be retired here, and in use there.
-const calledKey = "a caller used it itself less than a minute ago"
 
 // safeToRevoke says whether a version can be revoked at the server, as far as this
 // process knows, and why. The caller holds mu.
 func (r *Ring) safeToRevoke(v *version, vs VersionStatus, now time.Time) (bool, string) {
 	snap := r.snap.Load()
-	switch {
-	case v == snap.current:
+	if v == snap.current {
 		return false, "it is current"
-	case vs.InFlight > 0:
-		return false, "requests that carry it are still out"
-	case r.callers.act(now):
-		return false, unknownKeys
-	case v.figures.calledLately(now):
-		return false, calledKey
+	}
+	if why := r.carried(v.counters, vs, now); why != "" {
+		return false, why
+	}
+	switch {
 	case v.revoked:
 		return true, "revoked here"
 	case v.role == RoleRetired:
@@ -47,15 +38,17 @@ func (r *Ring) safeToRevoke(v *version, vs VersionStatus, now time.Time) (bool, 
 	}
 }
 
-// retiredSafe says the same of a version that is out of use. The caller holds mu.
-func (r *Ring) retiredSafe(old retired, vs VersionStatus, now time.Time) (bool, string) {
+// carried says why a version may be in use, whatever its role: a version that is retired
+// here may be a caller's own key elsewhere. It is empty if nothing says so. The caller
+// holds mu.
+func (r *Ring) carried(c *counters, vs VersionStatus, now time.Time) (why string) {
 	switch {
 	case vs.InFlight > 0:
-		return false, "requests that carry it are still out"
-	case r.callers.act(now):
-		return false, unknownKeys
-	case old.figures.calledLately(now):
-		return false, calledKey
+		return "requests that carry it are still out"
+	case r.callers.active(now):
+		return "requests with keys of their own, which the ring does not know, went out less than a minute ago"
+	case c.calledLately(now):
+		return "a caller used it itself less than a minute ago"
 	}
-	return true, "no longer used"
+	return ""
 }

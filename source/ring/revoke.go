@@ -2,11 +2,11 @@ package ring
 
 import "fmt"
 
-// Revoke puts a version out of use at once and for good, whatever the source says
-// then: with [WithCache] beyond a restart, else for the life of this ring, which
-// remembers the last 64. If it was current, the newest previous one
-// becomes current; if there is none, requests fail with [source.ErrNoKey] until the
-// source has another. An unknown version is an error that wraps [source.ErrNoKey].
+// Revoke takes a version out of use at once and for good, even if the source goes on to list
+// it. The ring remembers the last 64 revoked keys, with [WithCache] also after a restart. If
+// the version was current, the newest previous one becomes current. If there is none,
+// requests fail with [source.ErrNoKey] until the source has another. For an unknown version
+// the error wraps [source.ErrNoKey].
 func (r *Ring) Revoke(version string) error {
 	if r == nil || r.cancel == nil {
 		return fmt.Errorf("ring: %w", ErrClosed)

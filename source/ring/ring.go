@@ -4,33 +4,38 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/rollingkeys/rollingkeys/source"
-	"github.com/rollingkeys/rollingkeys/source/internal/named"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/named"
 	"github.com/rollingkeys/rollingkeys/source/internal/option"
 )
 
-// A Ring keeps the live keys of one source: the current one and the previous
-// ones that may still be used. It always has the last good keys, perhaps
-// slightly stale. It is safe for concurrent use; reading it takes no lock.
+// A Ring is a shell around values that decide: the policy which key a request gets
+// (policy.go, ladder.go, verdict.go, trial.go, pause.go), the roster which keys there are
+// (roster.go, admit.go, naming.go, digest.go, saved.go), the health when the source is read
+// (health.go). They have no lock, goroutine, channel or clock: TestPureFiles. The shell has
+// these invariants:
 //
-// Which key a request gets is decided by the policy, which is a value: policy.go,
-// ladder.go, verdict.go, trial.go and pause.go. The ring is the shell around it, and
-// keeps these invariants:
-//
-//  1. The policy is called with mu held, and after advance, so that what is live is
-//     live at this moment (F69). Enter does both.
-//  2. What the policy learnt is published before mu is let go. Leave does both.
-//  3. Attempt.left is the moment of the snapshot that the attempt was begun with, or
-//     the policy's, if the policy was asked.
-//  4. Nobody but the policy writes a version's standing. It and the other pure parts
-//     have no lock, goroutine, channel or clock: TestPureFiles.
-//  5. A request waits for the source in await or in glance, without mu, and nowhere
-//     else; news that are of no use to it do not end its waiting.
+//  1. The policy is called with mu held and after advance, so that the roles are those of
+//     this moment (F69). Enter does both.
+//  2. What the policy and the roster decided is published before mu is released. Leave
+//     does that, and recompute for the roster. Events go out after it, with unlock.
+//  3. Attempt.left is the moment of the snapshot that the attempt began with. If the policy
+//     chose the version, it is the policy's moment.
+//  4. Only the policy writes a version's standing, and only the roster its role.
+//  5. A request waits for the source in await or in awaitReading only, without mu. A change
+//     that does not help the request does not end its wait.
+//  6. Functions of others, such as a source's, a scheme's or an observer's, are called
+//     without mu. The exceptions are the matches of Caller, a source's Identity, and
+//     schemes in release.
+
+// A Ring has the live keys of one source: the current one and the previous ones that may
+// still be used. It always has the last good keys, perhaps slightly stale. It is safe for
+// concurrent use. Requests that are not refused take no lock.
 type Ring struct {
 	name string
 	cfg  config
@@ -41,9 +46,9 @@ type Ring struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	kicks  chan struct{} // "read again", from the source
-	wake   chan struct{} // "look at the clock again", from ourselves
-	dirty  chan struct{} // "the cache is behind"
+	kicks  chan struct{} // tells the loop to read the source again
+	wake   chan struct{} // tells the loop to look at the clock again
+	dirty  chan struct{} // tells cacheLoop to save
 
 	mu      sync.Mutex // guards what follows
 	roster  roster
@@ -52,16 +57,16 @@ type Ring struct {
 	outbox  outbox
 	schemes schemes
 	callers callers
-	asking  *asking // nil: the source is not asked
+	asking  *asking // nil if the source is not being asked
 	alarmed bool    // AllRefused was reported
 }
 
 // Keep reads src, and keeps its keys live in a ring until [Ring.Close].
 //
-// It returns when the first set is there, or with ctx's error, or, with
-// [WithFailFast], with the first reading's; ctx bounds the waiting and nothing
-// after it. Later a source may fail as it likes: the ring goes on with the last
-// good keys. An error wraps [source.ErrNoKey] and what went wrong last.
+// Keep returns when the first set is there, or with ctx's error, or, with [WithFailFast],
+// with the first reading's error. ctx bounds this wait and nothing after it. If the source
+// fails later, the ring goes on with the last good keys. The error wraps [source.ErrNoKey]
+// and the last reading's error.
 func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error) {
 	if src == nil {
 		return nil, fmt.Errorf("ring: %w: the source is nil", source.ErrNoKey)
@@ -81,7 +86,7 @@ func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error)
 		callers: newCallers(),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.reader = reader{src: src, timeout: cfg.readTimeout, ctx: r.ctx, run: r.wg.Go, took: r.took}
+	r.reader = reader{src: src, timeout: cfg.readTimeout, ctx: r.ctx, run: r.wg.Go, handle: r.handleReading}
 	r.snap.Store(&snapshot{err: r.fail(source.ErrNoKey)})
 	r.outbox = newOutbox(r.name, &cfg)
 	if err := r.start(ctx); err != nil {
@@ -91,9 +96,8 @@ func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error)
 	return r, nil
 }
 
-// Open keeps the source that s names, such as
-// "file:///run/secrets/api-key?overlap=1h": see [source.Parse] and [Keep]. Options
-// come after what the string says, and win.
+// Open is [source.Parse] and [Keep] in one: it keeps the source that s names, such as
+// "file:///run/secrets/api-key?overlap=1h". An option overrides what s says.
 func Open(ctx context.Context, s string, opts ...Option) (*Ring, error) {
 	src, params, err := source.Parse(s)
 	if err != nil {
@@ -102,7 +106,7 @@ func Open(ctx context.Context, s string, opts ...Option) (*Ring, error) {
 	return Keep(ctx, src, append([]Option{WithParams(params)}, opts...)...)
 }
 
-// cacheGrace is how long a slow source is waited for where a cache has keys.
+// cacheGrace is how long Keep waits for the source if the cache has keys.
 const cacheGrace = 2 * time.Second
 
 func (r *Ring) start(ctx context.Context) error {
@@ -129,7 +133,7 @@ func (r *Ring) start(ctx context.Context) error {
 		}
 		if err == nil {
 			if err = r.snap.Load().err; err == nil {
-				break // a set whose keys all lie in the future is no start
+				break // a set whose keys are all pending is not enough
 			}
 		}
 		if r.cfg.failFast {
@@ -146,7 +150,7 @@ func (r *Ring) start(ctx context.Context) error {
 	}
 	r.wg.Go(r.loop)
 	if r.cfg.cache != nil {
-		r.wg.Go(r.keepCache)
+		r.wg.Go(r.cacheLoop)
 	}
 	if n, ok := r.reader.src.(source.Notifier); ok {
 		r.wg.Go(func() { r.notify(n) })
@@ -170,7 +174,7 @@ func (r *Ring) lastError() error {
 	return r.health.lastErr
 }
 
-// fail wraps err as this source's, if it is not already.
+// fail wraps err as an error of this source, if it is not one already.
 func (r *Ring) fail(err error) error {
 	if e := (*source.Error)(nil); errors.As(err, &e) {
 		return err
@@ -178,10 +182,10 @@ func (r *Ring) fail(err error) error {
 	return &source.Error{Source: r.name, Err: err}
 }
 
-// Close ends the ring: its goroutines, timers and the source's descriptors.
-// Requests that are out finish; new ones fail with [ErrClosed]. It waits for a
-// source that is being read, but no longer than 5 s. Closing again does nothing.
-// It may be called from an observer.
+// Close ends the ring: its goroutines, timers and the source's descriptors. Requests in
+// flight finish; new ones fail with [ErrClosed]. Close waits for a reading of the source,
+// but 5 s at most. Closing again does nothing. Close may be called from an observer, and
+// its error is always nil.
 func (r *Ring) Close() error {
 	if r == nil || r.cancel == nil {
 		return nil
@@ -198,7 +202,7 @@ func (r *Ring) Close() error {
 	defer t.Stop()
 	select {
 	case <-done:
-	case <-t.C: // a source that ignores its context keeps its goroutine, not us
+	case <-t.C: // the source ignores its context, and keeps its goroutine
 	}
 	return nil
 }

@@ -8,35 +8,35 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// A roster has the versions of one source, and gives each its role. It is a value
-// without a lock, a goroutine, a channel or a clock, as the policy is; the ring reports
-// what it says. How it takes a set is in admit.go, and in naming.go.
+// A roster has the versions of one source, and gives each its role. It is a value without
+// a lock, a goroutine, a channel or a clock, as the policy is. How it admits a set is in
+// admit.go, how versions get their names in naming.go.
 type roster struct {
 	overlap    time.Duration // WithOverlap
 	expiring   time.Duration // WithExpiring
 	noRollback bool          // WithoutRollback
 
-	list    []*version // newest first; some may be out of use, and listed by the source
-	live    []*version // those that requests may have, newest first; the first is current
+	list    []*version // newest first; a version out of use stays while the source lists it
+	live    []*version // the versions that requests may get, newest first; the first is current
 	retired []retired  // newest first
 	barred  barred
 	named   time.Time // the latest time that a key was named after
-	ends    *version  // that Expiring was said of
-	said    []Event   // for the ring to report; of a Warning, Err alone
+	ends    *version  // the version that Expiring was emitted for
+	events  []Event   // for the ring to send
 }
 
-// retired is what is left of a version that is out of use: no key (F102).
+// retired is what the ring remembers of a version that is out of use; not its key (F102).
 type retired struct {
-	label   string
-	digest  string
-	figures *figures
-	status  VersionStatus
+	label    string
+	digest   string
+	counters *counters
+	status   VersionStatus
 }
 
-// maxRetired is how many versions that are out of use the status still lists.
+// maxRetired is how many retired versions the status lists.
 const maxRetired = 8
 
-// current is the newest live version, nil if there is none.
+// current returns the newest live version, nil if there is none.
 func (o *roster) current() *version {
 	if len(o.live) == 0 {
 		return nil
@@ -44,7 +44,7 @@ func (o *roster) current() *version {
 	return o.live[0]
 }
 
-// find returns the version that holds key already, nil if none does.
+// find returns the version with the content of key, nil if there is none.
 func (o *roster) find(key source.Key) *version {
 	if i := slices.IndexFunc(o.list, func(v *version) bool { return v.is(key) }); i >= 0 {
 		return o.list[i]
@@ -56,11 +56,11 @@ func (o *roster) find(key source.Key) *version {
 func (o *roster) due(now time.Time) bool {
 	return slices.ContainsFunc(o.list, func(v *version) bool {
 		return v.unusable == nil && !v.revoked && v.dated() &&
-			(v.role == RolePending && !v.pending(now) || v.role != RoleRetired && v.over(now, o.overlap))
+			(v.role == RolePending && !v.pending(now) || v.role != RoleRetired && v.lapsed(now, o.overlap))
 	})
 }
 
-// assign gives every version its role at this time, and retires those whose time is over.
+// assign gives every version its role at this time, and retires those whose overlap is over.
 func (o *roster) assign(now time.Time) {
 	before := o.current()
 	var current *version
@@ -72,18 +72,18 @@ func (o *roster) assign(now time.Time) {
 	behind := false
 	for _, v := range o.list {
 		if behind && !v.listed && !v.replaced() {
-			v.replacedAt = now // its overlap runs from when it was replaced
+			v.replacedAt = now // its overlap begins
 		}
 		behind = behind || v == current
 		switch {
 		case v.unusable != nil || v.revoked:
-		case v.over(now, o.overlap):
+		case v.lapsed(now, o.overlap):
 			if v.replaced() {
 				o.retire(v, OverlapEnded, now)
 				continue
 			}
-			if v.inUse() { // the source still lists it
-				o.say(Event{Kind: OverlapEnded, Version: v.label()})
+			if v.inUse() {
+				o.emit(Event{Kind: OverlapEnded, Version: v.label()})
 			}
 			v.become(RoleRetired, now)
 		case v.pending(now):
@@ -102,7 +102,7 @@ func (o *roster) assign(now time.Time) {
 	}
 }
 
-// change makes a version current in place of another, nil if there was none.
+// change makes a version current in place of another; before is nil if there was none.
 func (o *roster) change(before, current *version, now time.Time) {
 	e := Event{Kind: Switched, Version: current.label()}
 	if before != nil {
@@ -113,28 +113,28 @@ func (o *roster) change(before, current *version, now time.Time) {
 	}
 	current.become(RoleCurrent, now)
 	current.wasCurrent = true
-	o.say(e)
+	o.emit(e)
 }
 
-// retire takes v out of use for good and keeps its figures, not its key.
+// retire takes v out of use for good, and remembers its counters, not its key.
 func (o *roster) retire(v *version, why EventKind, now time.Time) {
 	if v.inUse() && !v.revoked {
-		o.say(Event{Kind: why, Version: v.label()})
+		o.emit(Event{Kind: why, Version: v.label()})
 	}
 	if o.ends == v {
 		o.ends = nil
 	}
 	v.sample(now)
 	v.become(RoleRetired, now)
-	o.retired = slices.Insert(o.retired, 0, retired{v.label(), o.barred.digest(*v.key.Load()), v.figures, v.status(o.overlap)})
+	o.retired = slices.Insert(o.retired, 0, retired{v.label(), o.barred.digest(*v.key.Load()), v.counters, v.status(o.overlap)})
 	o.retired = o.retired[:min(len(o.retired), maxRetired)]
 }
 
-// inUse reports whether requests could have the version until now.
+// inUse reports whether requests could get the version so far.
 func (v *version) inUse() bool { return v.role == RoleCurrent || v.role == RolePrevious }
 
-// revoke puts the version of that name out of use for good. news reports whether it was
-// not already.
+// revoke takes the version with that name out of use for good. news is false if it was
+// revoked before.
 func (o *roster) revoke(label string, now time.Time) (news bool, err error) {
 	i := slices.IndexFunc(o.list, func(v *version) bool { return v.label() == label })
 	if i < 0 {
@@ -148,18 +148,18 @@ func (o *roster) revoke(label string, now time.Time) (news bool, err error) {
 	return true, nil
 }
 
-// drop puts v out of use at once; it stays on the list for as long as the source
-// lists it, which cannot bring it back.
+// drop takes v out of use at once. It stays on the list, revoked, while the source lists
+// it.
 func (o *roster) drop(v *version, now time.Time) {
 	v.revoked = true
 	v.become(RoleRetired, now)
-	o.say(Event{Kind: Revoked, Version: v.label()})
+	o.emit(Event{Kind: Revoked, Version: v.label()})
 }
 
-// next returns when time alone changes a role or makes something worth saying, zero if it
-// does not. ask says that the source is to be asked for a successor of the current key,
-// which begins shortly before its end and goes on however long the poll interval:
-// x/oauth2 has none until 10 s before.
+// next returns when time changes a role, or makes an event or a reading due; zero if it
+// does not. ask says that the source is to be read now for a successor of the current key.
+// That begins a minute before the key expires and is repeated, however long the poll
+// interval: a source such as x/oauth2 has no successor until 10 s before.
 func (o *roster) next(now time.Time) (at time.Time, ask bool) {
 	for _, v := range o.list {
 		if v.revoked || v.unusable != nil {
@@ -184,7 +184,7 @@ func (o *roster) next(now time.Time) (at time.Time, ask bool) {
 	return at, ask
 }
 
-// watch says once of the current version that it ends soon with nothing to follow it.
+// watch emits Expiring, once for a current version that expires soon without a successor.
 func (o *roster) watch(now time.Time) {
 	v := o.current()
 	if v == nil || v == o.ends {
@@ -197,17 +197,17 @@ func (o *roster) watch(now time.Time) {
 		return
 	}
 	o.ends = v
-	o.say(Event{Kind: Expiring, Version: v.label()})
+	o.emit(Event{Kind: Expiring, Version: v.label()})
 }
 
-// sample notes the times of last use.
+// sample samples the counters of every version.
 func (o *roster) sample(now time.Time) {
 	for _, v := range o.list {
 		v.sample(now)
 	}
 }
 
-// noneLeft says why there is no key to use.
+// noneLeft returns the reason why there is no key to use.
 func (o *roster) noneLeft() error {
 	for _, v := range o.list {
 		switch {
@@ -220,13 +220,13 @@ func (o *roster) noneLeft() error {
 	return fmt.Errorf("%w: all have expired or are revoked", source.ErrNoKey)
 }
 
-func (o *roster) say(e Event) { o.said = append(o.said, e) }
+func (o *roster) emit(e Event) { o.events = append(o.events, e) }
 
-// tell returns what was said since it was called last.
-func (o *roster) tell() []Event {
-	said := o.said
-	o.said = nil
-	return said
+// drain returns the events since it was called last.
+func (o *roster) drain() []Event {
+	events := o.events
+	o.events = nil
+	return events
 }
 
-func (o *roster) warn(err error) { o.say(Event{Kind: Warning, Err: err}) }
+func (o *roster) warn(err error) { o.emit(Event{Kind: Warning, Err: err}) }

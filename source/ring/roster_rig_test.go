@@ -151,7 +151,7 @@ func (g *rosterRig) word(word string) error {
 		return expect("roles=" + strings.Join(roles, ","))
 	case strings.HasPrefix(word, "said="):
 		var said []string
-		for _, e := range g.tell() {
+		for _, e := range g.drain() {
 			said = append(said, strings.TrimSuffix(string(e.Kind)+":"+e.Version, ":"))
 		}
 		return expect("said=" + strings.Join(said, ","))

@@ -142,14 +142,14 @@ func TestRosterErrors(t *testing.T) {
 	}
 }
 
-// Of a version that is out of use its name and its figures are left.
+// Of a version that is out of use its name and its counters are left.
 //
 // F102
 func TestRosterRetires(t *testing.T) {
 	g := newRosterRig()
 	for i, name := range strings.Split("abcdefghijk", "") {
 		if i == 1 {
-			g.list[0].figures.shards[0].sent.Add(3)
+			g.list[0].counters.shards[0].sent.Add(3)
 		}
 		g.play(t, "["+name+"="+name+"] 1s")
 	}
@@ -158,7 +158,7 @@ func TestRosterRetires(t *testing.T) {
 	}
 	g = newRosterRig()
 	g.play(t, "[v1=a]")
-	g.list[0].figures.shards[0].sent.Add(3)
+	g.list[0].counters.shards[0].sent.Add(3)
 	g.play(t, "1h [v2=b]")
 	if vs := g.retired[0].status; vs.Requests != 3 || vs.State != StateUnknown || !vs.LastUsed.Equal(g.now) || !vs.Since.Equal(g.now) {
 		t.Errorf("%+v", vs)

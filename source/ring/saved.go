@@ -7,19 +7,19 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// saved is what a ring keeps in its cache: the keys as the ring has them, which
-// for a source that lists one key at a time is more than the source knows.
+// saved is what a ring saves in its cache: the keys as the ring has them. For a source that
+// lists one key at a time these are more than the source lists.
 type saved struct {
 	Format int        `json:"format"`
 	Source string     `json:"source"`
 	AsOf   time.Time  `json:"as_of"`
 	Salt   []byte     `json:"salt"`
-	Whole  []byte     `json:"identity,omitempty"` // digest of the source's Identity, under Salt
-	Barred [][]byte   `json:"revoked,omitempty"`  // digests, under Salt
+	Whole  []byte     `json:"identity,omitempty"` // digest of the source's Identity, keyed by Salt
+	Barred [][]byte   `json:"revoked,omitempty"`  // digests of revoked keys, keyed by Salt
 	Keys   []savedKey `json:"keys"`               // newest first
 }
 
-// savedKey is one version: the key, with its secrets, and what the ring knows of it.
+// savedKey is one version: the key with its secrets, and what the ring knows of it.
 type savedKey struct {
 	Version    string            `json:"version"` // the source's own name
 	ID         string            `json:"id,omitempty"`
@@ -70,7 +70,7 @@ func (s *savedKey) key() source.Key {
 	return k
 }
 
-// save returns what the cache is to have of the roster.
+// save returns what the cache needs of the roster.
 func (o *roster) save() saved {
 	s := saved{Format: 1, Salt: o.barred.salt, Keys: []savedKey{}}
 	for _, digest := range o.barred.digests {
@@ -84,7 +84,7 @@ func (o *roster) save() saved {
 	return s
 }
 
-// restore returns the versions that were saved, newest first, and puts the rest in place.
+// restore returns the saved versions, newest first, and restores the rest of the roster.
 func (o *roster) restore(s *saved, now time.Time) (list []*version) {
 	if len(s.Salt) == len(o.barred.salt) {
 		o.barred.salt = s.Salt

@@ -5,23 +5,24 @@ import (
 	"time"
 )
 
-// snapshot is what a request needs to know, immutable, behind one pointer.
+// snapshot is what a request needs to know. It is immutable, and read through one atomic
+// pointer.
 type snapshot struct {
-	use     *version // nil if err is set
+	use     *version // the version that requests get
 	current *version
-	settled *version // whose acceptance says nothing new
-	err     error
+	settled *version // see policy.settled
+	err     error    // why requests get no version, or nil
 	moment  moment
 
-	lockout bool      // bad keys lock out
-	refused bool      // every version is held
-	locked  bool      // and only the probe may be sent
-	probe   bool      // a request may probe, when it is due
-	due     time.Time // then
+	lockout bool // WithLockout
+	refused bool // every version is held
+	locked  bool // only a probe may be sent
+	probe   bool // a request may probe at due
+	due     time.Time
 }
 
-// undecided reports whether it takes the policy to say what a request goes out with:
-// else it is use.
+// undecided reports whether the policy must decide which version a request gets. Otherwise
+// it gets use.
 func (s *snapshot) undecided(repeatable bool, now func() time.Time) bool {
 	switch {
 	case s.locked, s.refused && !repeatable:
@@ -32,7 +33,7 @@ func (s *snapshot) undecided(repeatable bool, now func() time.Time) bool {
 	return false
 }
 
-// snapshot says what the policy and the roster have come to. The caller holds mu.
+// snapshot returns what the policy, the roster and the health say now. The caller holds mu.
 func (r *Ring) snapshot() snapshot {
 	p := &r.policy
 	s := snapshot{

@@ -1,8 +1,11 @@
 package ring
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
-// Role says what a version is to its ring.
+// Role says how the ring uses a version.
 type Role string
 
 // The roles.
@@ -10,59 +13,60 @@ const (
 	RoleCurrent  Role = "current"  // the newest usable version
 	RolePrevious Role = "previous" // may still be used
 	RolePending  Role = "pending"  // NotBefore has not come yet
-	RoleRetired  Role = "retired"  // no longer used; listed for its figures
+	RoleRetired  Role = "retired"  // no longer used; listed for its counters
 )
 
-// State says how a version stands with the server.
+// State says what is known of a version.
 type State string
 
 // The states.
 const (
 	StateUnused   State = "unused"   // not sent yet
-	StateAccepted State = "accepted" // the server took it last
+	StateAccepted State = "accepted" // the server accepted it last
 	StateRefused  State = "refused"  // the server refused it last
-	StateUnknown  State = "unknown"  // sent; the outcomes say nothing about the key
+	StateUnknown  State = "unknown"  // sent; no outcome said anything about the key
 	StateUnusable State = "unusable" // its scheme cannot use it
-	StateRevoked  State = "revoked"
+	StateRevoked  State = "revoked"  // by the source, or by [Ring.Revoke]
 )
 
-// Status is what a ring knows, at one moment. It holds no secret and marshals to JSON.
+// Status is what a ring knows at one moment. It contains no secret and marshals to JSON.
 type Status struct {
 	Source string `json:"source"`
-	// Current is the version that is current; its Version is empty where there is none.
+	// Current is the current version. Its Version is empty if there is none.
 	Current VersionStatus `json:"current"`
-	// InUse names the version that requests get now: the current one, but for
-	// a fall-back.
+	// InUse is the name of the version that requests get now: the current one, or a
+	// previous one during a fall-back. It is empty if requests fail.
 	InUse string `json:"in_use,omitempty"`
-	// Versions are all versions, newest first: the live ones and a few retired ones.
+	// Versions are all versions, newest first, with the last 8 retired ones.
 	Versions []VersionStatus `json:"versions"`
 
-	// Callers are the requests with keys of their own that the ring does not know:
-	// see [Ring.Caller].
+	// Callers counts the requests with keys of their own that the ring does not know: see
+	// [Ring.Caller].
 	Callers Use `json:"callers"`
 
-	// LastRead is when the source was last read with success, and Age how long
-	// that is ago. Of keys out of a cache it is when they were true.
+	// LastRead is when the source was last read with success, and Age how long ago that
+	// is. If the source returned a copy, or the keys come from the cache, LastRead is when
+	// they were read at their origin.
 	LastRead time.Time     `json:"last_read,omitzero"`
 	Age      time.Duration `json:"age_ns"`
-	// Stale: Age is beyond WithStaleAfter, or the keys come out of a cache and the
-	// source could not be read.
+	// Stale says that Age is beyond [WithStaleAfter], or that the keys come from the cache
+	// and the source could not be read.
 	Stale bool `json:"stale"`
-	// Healthy: there is a key to use, it is not stale, and the server refuses
-	// neither it nor everything.
+	// Healthy says that there is a key to use, that it is not stale, and that the server
+	// does not refuse every key.
 	Healthy bool `json:"healthy"`
-	// LastError is the last reading's error, empty after a good one.
+	// LastError is the text of the last reading's error, empty if it succeeded.
 	LastError string `json:"last_error,omitempty"`
-	// Reads and FailedReads count readings of the source.
+	// Reads and FailedReads count the readings of the source since Keep.
 	Reads       uint64 `json:"reads"`
 	FailedReads uint64 `json:"failed_reads"`
 }
 
-// Use is how much keys are used that are not the ring's.
+// Use counts the requests with keys that are not the ring's.
 type Use struct {
 	Requests uint64 `json:"requests"`
 	InFlight uint64 `json:"in_flight"`
-	// LastUsed is noted by sampling, as that of a version is.
+	// LastUsed is sampled: see [VersionStatus].
 	LastUsed time.Time `json:"last_used,omitzero"`
 }
 
@@ -71,31 +75,31 @@ type VersionStatus struct {
 	Version string `json:"version"`
 	Role    Role   `json:"role"`
 	State   State  `json:"state"`
-	// Since is when the version took its role.
+	// Since is when the version got its role.
 	Since time.Time `json:"since,omitzero"`
-	// Until is when it loses it: the end of the overlap or its expiry; zero where no end is set.
+	// Until is when the version goes out of use: the end of its overlap or its expiry,
+	// whichever is first; zero if neither is set.
 	Until time.Time `json:"until,omitzero"`
 
-	// Requests counts attempts that carried the version, Accepted and Refused
-	// those whose outcome the server made known, InFlight those still out.
+	// Requests counts the attempts with the version. Accepted and Refused count those with
+	// that outcome, InFlight those without an outcome so far.
 	Requests uint64 `json:"requests"`
 	Accepted uint64 `json:"accepted"`
 	Refused  uint64 `json:"refused"`
 	InFlight uint64 `json:"in_flight"`
-	// LastUsed and LastAccepted are when it was last sent and last taken. Times
-	// are noted by sampling the counters, at every reading of the source and
-	// every Status, never on the way of a request: they are no earlier than
-	// the truth, and later by at most the time between two samples.
+	// LastUsed and LastAccepted are when the version was last sent and last accepted. They
+	// come from sampling the counters, at least once a minute and at every Status: they are
+	// never too early, and too late by the time between two samples at most.
 	LastUsed     time.Time `json:"last_used,omitzero"`
 	LastAccepted time.Time `json:"last_accepted,omitzero"`
 
-	// SafeToRevoke: as far as this process knows, nothing breaks if the server
-	// stops taking this version now. Reason says why, or why not.
+	// SafeToRevoke says that, as far as this process knows, no request fails if the server
+	// stops accepting this version now. Reason says why, or why not.
 	SafeToRevoke bool   `json:"safe_to_revoke"`
 	Reason       string `json:"reason"`
 }
 
-// Status says what the ring knows now. It takes a lock that requests do not need.
+// Status returns what the ring knows now. It does not block requests that are not refused.
 func (r *Ring) Status() Status {
 	if r == nil || r.cancel == nil {
 		return Status{}
@@ -120,7 +124,7 @@ func (r *Ring) Status() Status {
 	}
 	c := r.callers.v
 	c.sample(now)
-	s.Callers = Use{c.figures.sent(), c.figures.inFlight(), c.lastUsed}
+	s.Callers = Use{c.counters.sent(), c.counters.inFlight(), c.lastUsed}
 	for _, v := range r.roster.list {
 		v.sample(now)
 		vs := v.status(r.roster.overlap)
@@ -132,14 +136,15 @@ func (r *Ring) Status() Status {
 	}
 	for _, old := range r.roster.retired {
 		vs := old.status
-		vs.count(old.figures)
-		vs.SafeToRevoke, vs.Reason = r.retiredSafe(old, vs, now)
+		vs.count(old.counters)
+		why := r.carried(old.counters, vs, now)
+		vs.SafeToRevoke, vs.Reason = why == "", cmp.Or(why, "no longer used")
 		s.Versions = append(s.Versions, vs)
 	}
 	return s
 }
 
-func (v *VersionStatus) count(f *figures) {
+func (v *VersionStatus) count(f *counters) {
 	v.InFlight = f.inFlight()
 	v.Requests, v.Accepted, v.Refused = f.sent(), f.accepted(), f.refused.Load()
 }

@@ -2,11 +2,11 @@ package ring
 
 import "slices"
 
-// past is what a request has behind it: attempts that were all refused.
+// past has the attempts of a request so far, which were all refused.
 type past struct {
 	n     uint8
-	early bool // the last was the current version before its pause was over
-	asked bool // the source was asked, and had no other
+	early bool // the last attempt was with the current version before its pause was over
+	asked bool // the source was asked, and had no other key
 	tried [maxAttempts]trial
 }
 
@@ -21,7 +21,7 @@ type trial struct {
 // maxAttempts is how often one request is sent at the very most: see [policy.next].
 const maxAttempts = 4
 
-// add adds an attempt that was refused.
+// add appends a refused attempt.
 func (t *past) add(tried trial) {
 	t.tried[t.n] = tried
 	t.n++
@@ -31,7 +31,7 @@ func (t *past) has(v *version) bool {
 	return slices.ContainsFunc(t.tried[:t.n], func(o trial) bool { return o.v == v })
 }
 
-// keys is how many versions were tried. The first may have been tried twice in a row.
+// keys returns how many versions were sent. The first may have been sent twice in a row.
 func (t *past) keys() uint8 {
 	if t.n > 1 && t.tried[0].v == t.tried[1].v {
 		return t.n - 1
@@ -39,7 +39,7 @@ func (t *past) keys() uint8 {
 	return t.n
 }
 
-// ambiguous reports whether every refusal was.
+// ambiguous reports whether every refusal was ambiguous.
 func (t *past) ambiguous() bool {
 	return !slices.ContainsFunc(t.tried[:t.n], func(o trial) bool { return !o.ambiguous })
 }

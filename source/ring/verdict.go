@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// freeDoubts is how many requests in a row may be refused ambiguously, and in vain
-// sent with another version, before such tries pause.
-const freeDoubts = 3
+// freeAmbiguous is how many ambiguous refusals in a row may be followed by another key in
+// vain before a pause begins.
+const freeAmbiguous = 3
 
-// accepted learns that the server accepted v, for a request that left at that moment,
-// and that was refused with others before: what was refused where v was accepted was
-// refused because of the key.
+// accepted tells the policy that the server accepted v. The request was sent at left, and
+// t has its attempts before, which were all refused: since v was accepted for the same
+// request, those refusals were about the key.
 func (p *policy) accepted(v *version, left moment, by *probe, t *past, now time.Time) {
 	if t.n > 0 {
-		p.doubt.level = 0
+		p.ambiguous.level = 0
 	}
 	for i := range t.tried[:t.n] {
 		if o := &t.tried[i]; o.v != v {
 			p.refusedFor(o, v, now)
 		}
 	}
-	// F59: an acceptance that was on its way when v was refused is old news.
+	// F59: an acceptance of a request sent before v was refused does not end the hold.
 	if v.held && (by != nil && by == p.probing || left >= v.judged) {
 		v.held, v.rejected, v.hurried, v.judged = false, false, false, p.tick()
 	}
@@ -41,28 +41,29 @@ func (p *policy) accepted(v *version, left moment, by *probe, t *past, now time.
 	p.choose()
 }
 
-// refusedFor learns that a version was refused where v was accepted.
+// refusedFor records that a version was refused where v was accepted.
 func (p *policy) refusedFor(o *trial, v *version, now time.Time) {
 	i := slices.Index(p.list, v)
 	newer := i >= 0 && i < slices.Index(p.list, o.v)
-	if o.v.judged <= o.left { // F59: else it left before the version's standing changed
+	if o.v.judged <= o.left { // F59: otherwise the refusal is older than what is known
 		if o.probe && o.ambiguous {
-			o.v.pause.until = now // it was no answer so far, and paused the probes; it is a refusal by now
+			o.v.pause.until = now // probed began a pause without a refusal; hold begins the one for a refusal
 		}
 		p.hold(o.v, now)
 		o.v.rejected = false
 	}
-	if newer && o.v.held { // be it since this request waited
+	if newer && o.v.held { // perhaps already since before this request was sent again
 		o.v.rejected = true
 		if o.v.pause.until.IsZero() {
-			p.pause(o.v, now) // it is not to be asked about at once
+			p.pause(o.v, now) // a rejected version is not probed at once
 		}
 	}
 }
 
-// refused learns that the last attempt of a request was refused. It counts at once if
-// the attempt was a probe, which an ambiguous refusal tells nothing, but for a
-// lockout. Twice with one version: it is not good any more for whoever is refused next.
+// refused tells the policy that the last attempt of a request was refused. It counts at
+// once if the attempt was a probe; an ambiguous refusal of a probe counts only in a
+// lockout. After two refusals of one request with the same key, the key no longer counts
+// as accepted, so that the next request is not sent twice.
 func (p *policy) refused(t *past, by *probe, now time.Time) {
 	last := t.tried[t.n-1]
 	if t.n == 2 && t.tried[0].v == last.v && !last.ambiguous && last.v.proved <= last.left {
@@ -71,14 +72,14 @@ func (p *policy) refused(t *past, by *probe, now time.Time) {
 	p.probed(by, !last.ambiguous || p.lockout, now)
 }
 
-// unknown learns that an attempt ended without a word of its key.
+// unknown tells the policy that an attempt ended without saying anything about its key.
 func (p *policy) unknown(by *probe, now time.Time) { p.probed(by, false, now) }
 
-// probed lets another request probe, after a pause, which is longer only if the
-// version was refused.
+// probed ends a probe. The next one comes after a pause, which grows only if the version
+// was refused.
 func (p *policy) probed(by *probe, refused bool, now time.Time) {
 	if by == nil || by != p.probing {
-		return // F59: it is of a fall-back before this one
+		return // F59: this probe belongs to an earlier fall-back
 	}
 	p.probing = nil
 	switch {
@@ -86,24 +87,26 @@ func (p *policy) probed(by *probe, refused bool, now time.Time) {
 	case refused:
 		p.hold(by.v, now)
 	default:
-		p.again(&by.v.pause, now)
-		p.level(by.v)
+		p.repeat(&by.v.pause, now)
+		p.alignPauses(by.v)
 	}
 	p.choose()
 }
 
-// exhausted learns that a request was refused with every version that it tried.
+// exhausted tells the policy that a request ended after a refusal of every version that
+// it was sent with.
 func (p *policy) exhausted(t *past, now time.Time) {
-	if t.ambiguous() && (t.n > 1 || t.asked) { // F58: in vain
-		p.doubt.fade(now)
-		p.grow(&p.doubt, freeDoubts, now)
+	if t.ambiguous() && (t.n > 1 || t.asked) { // F58: another key, or the source, did not help
+		p.ambiguous.fade(now)
+		p.grow(&p.ambiguous, freeAmbiguous, now)
 		t.tried[t.n-1].v.asked = p.tick()
 	}
 	learnt := false
 	for _, o := range t.tried[:t.n] {
-		// Within a pause nothing more is learnt: an address that refuses every key must
-		// not disturb the others again and again (F64). Where bad keys lock out, one
-		// that was good again meanwhile must not go out till its end (F58).
+		// A refusal within a version's pause changes nothing: an address that refuses
+		// every key must not disturb the others again and again (F64). In a lockout, a
+		// version accepted since then is held all the same: it must not be sent until
+		// its pause ends (F58).
 		if !o.ambiguous && o.v.judged <= o.left && (o.v.pause.over(now) || p.lockout && !o.v.held) {
 			p.hold(o.v, now)
 			learnt = true
@@ -111,20 +114,20 @@ func (p *policy) exhausted(t *past, now time.Time) {
 	}
 	if c := p.current(); learnt && c != nil && c.held && !t.has(c) && !c.pause.over(now) && !(p.lockout && c.hurried) {
 		c.hurried = true
-		c.pause.cut() // the key in its place is refused as well: its time may have come
+		c.pause.cut() // the key in its place is refused too: the server may have moved to this one
 	}
 	p.choose()
 }
 
-// hold holds v back for its pause.
+// hold holds v and begins its pause.
 func (p *policy) hold(v *version, now time.Time) {
 	if v.held && !v.pause.over(now) {
 		return
 	}
 	if !v.held {
-		v.pause.fade(now) // it did well for a while (F64)
+		v.pause.fade(now) // F64: after a good while the pauses start short again
 		v.held = true
-		p.told = append(p.told, v)
+		p.newlyHeld = append(p.newlyHeld, v)
 	}
 	v.state, v.proved, v.judged = StateRefused, 0, p.tick()
 	last := v == p.good
@@ -132,8 +135,8 @@ func (p *policy) hold(v *version, now time.Time) {
 		p.good = nil
 	}
 	if last && p.lockout {
-		// Where the first pause is 20 s, one odd answer must not stop a client whose
-		// key was good: it is asked about once more, at once.
+		// The first pause of a lockout is 20 s. One spurious refusal must not stop a client
+		// whose key was good for that long, so the key is probed once at once.
 		v.pause.cut()
 		return
 	}
@@ -143,15 +146,15 @@ func (p *policy) hold(v *version, now time.Time) {
 	p.pause(v, now)
 }
 
-// pause begins the next pause of v.
+// pause begins the next pause of v, longer than the last.
 func (p *policy) pause(v *version, now time.Time) {
 	p.grow(&v.pause, 0, now)
-	p.level(v)
+	p.alignPauses(v)
 }
 
-// level notes that v was tried, and, in a lockout, holds every other for as long, but
-// for one that is to be asked about at once.
-func (p *policy) level(v *version) {
+// alignPauses records that v was sent in vain. In a lockout the pauses of the other held
+// versions end no earlier than that of v, except for a version to be probed at once.
+func (p *policy) alignPauses(v *version) {
 	v.asked = p.tick()
 	for _, o := range p.live {
 		if p.locked() && o.held && !o.pause.until.IsZero() && o.pause.until.Before(v.pause.until) {
@@ -160,8 +163,8 @@ func (p *policy) level(v *version) {
 	}
 }
 
-// askedInVain learns that the source was asked and had nothing; waited says that
-// requests could wait for it.
+// askedInVain tells the policy that the source was asked and had no other key. waited says
+// that requests were allowed to wait.
 func (p *policy) askedInVain(waited bool, now time.Time) {
 	p.asks.spent = p.asks.spent || waited
 	if p.asks.pause.over(now) {

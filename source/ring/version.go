@@ -7,48 +7,49 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// version is one key of a ring, with all that the ring knows of it.
+// version is one key of a ring, and what the ring knows of it.
 type version struct {
-	key      atomic.Pointer[source.Key] // its Version is unique in the ring: what users see
-	prepared atomic.Pointer[[]any]      // by slot; copied, never changed
-	figures  *figures
+	key      atomic.Pointer[source.Key] // its Version is the label, unique in the ring
+	prepared atomic.Pointer[[]any]      // by slot; replaced, never changed
+	counters *counters
 
 	// Ring.mu guards what follows.
 	standing
 	usage
-	given      string // the source's own name, if it has one
+	given      string // the source's name for it, or empty
 	role       Role
-	since      time.Time // when it took its role
+	since      time.Time // when it got its role
 	wasCurrent bool
-	listed     bool      // in the last set
-	replacedAt time.Time // at a source that lists one key at a time: its overlap runs from here; zero: it was not
+	listed     bool      // it is in the last set
+	replacedAt time.Time // when its overlap began, at a source that lists one key at a time; or zero
 	revoked    bool
 	unusable   error
 	refusedBy  uint64    // the id of the scheme that cannot use it
-	askAt      time.Time // for a successor, before it expires
+	askAt      time.Time // when the source is next asked for a successor
 }
 
-// usage is when a version was used, by sampling its counters.
+// usage says when a version was last used, by sampling its counters.
 type usage struct {
 	sampledSent, sampledAccepted uint64
 	lastUsed, lastAccepted       time.Time
 }
 
-// sample notes the times of last use by the counters.
+// sample compares the counters with those of the last sample, and records the time if they
+// have changed.
 func (v *version) sample(now time.Time) {
-	if n := v.figures.sent(); n != v.sampledSent {
+	if n := v.counters.sent(); n != v.sampledSent {
 		v.sampledSent, v.lastUsed = n, now
 	}
-	if n := v.figures.accepted(); n != v.sampledAccepted {
+	if n := v.counters.accepted(); n != v.sampledAccepted {
 		v.sampledAccepted, v.lastAccepted = n, now
 	}
 }
 
-// label is what users see.
+// label returns the name that users see.
 func (v *version) label() string { return v.key.Load().Version }
 
-// is judges by content alone: the same content under another name is the same
-// key to the server, and the same name over other content another (F91).
+// is reports whether the version has the content of key. To a server the same content under
+// another name is the same key, and other content under the same name another key (F91).
 func (v *version) is(key source.Key) bool { return v.key.Load().SameContent(key) }
 
 // become gives v a role.
@@ -58,13 +59,13 @@ func (v *version) become(role Role, now time.Time) {
 	}
 }
 
-// dated reports whether the version can be used at some times and not at others.
+// dated reports whether it depends on the time whether the version can be used.
 func (v *version) dated() bool {
 	key := v.key.Load()
 	return v.replaced() || !key.NotBefore.IsZero() || !key.ExpiresAt.IsZero()
 }
 
-// replaced reports whether the version's overlap is running.
+// replaced reports whether the version's overlap has begun.
 func (v *version) replaced() bool { return !v.replacedAt.IsZero() }
 
 func (v *version) expired(now time.Time) bool { return expired(v.key.Load(), now) }
@@ -85,17 +86,17 @@ func (v *version) overlapOver(now time.Time, overlap time.Duration) bool {
 	return v.replaced() && (now.Sub(v.replacedAt) >= overlap || now.Round(0).Sub(v.replacedAt.Round(0)) >= overlap)
 }
 
-// over reports whether the version's time is over.
-func (v *version) over(now time.Time, overlap time.Duration) bool {
+// lapsed reports whether the version expired, or its overlap is over.
+func (v *version) lapsed(now time.Time, overlap time.Duration) bool {
 	return v.expired(now) || v.overlapOver(now, overlap)
 }
 
-// usable reports whether requests may have the version; now counts only if it is dated.
+// usable reports whether requests may get the version.
 func (v *version) usable(now time.Time, overlap time.Duration) bool {
-	return v.unusable == nil && !v.revoked && (!v.dated() || !v.over(now, overlap) && !v.pending(now))
+	return v.unusable == nil && !v.revoked && (!v.dated() || !v.lapsed(now, overlap) && !v.pending(now))
 }
 
-// until returns when the version goes out of use, zero if no end is set.
+// until returns when the version goes out of use, zero if nothing says when.
 func (v *version) until(overlap time.Duration) time.Time {
 	end := v.key.Load().ExpiresAt
 	if v.replaced() {
@@ -106,13 +107,13 @@ func (v *version) until(overlap time.Duration) time.Time {
 	return end
 }
 
-// status says how the version stands, but for whether it is safe to revoke.
+// status returns the version's status, but for whether it is safe to revoke.
 func (v *version) status(overlap time.Duration) VersionStatus {
 	vs := VersionStatus{
 		Version: v.label(), Role: v.role, State: v.state, Since: v.since, Until: v.until(overlap),
 		LastUsed: v.lastUsed, LastAccepted: v.lastAccepted,
 	}
-	vs.count(v.figures)
+	vs.count(v.counters)
 	switch {
 	case v.revoked:
 		vs.State = StateRevoked
