@@ -2,19 +2,20 @@ package conformance_test
 
 import (
 	"go/ast"
+	"go/token"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// F125: a nil option is skipped by every constructor of every module. Each
-// package that has functional options applies them with package option, which
-// skips nil, and none calls its options itself.
+// F125: a nil option is skipped by every constructor of every module: each package
+// that has functional options applies them with package option, or in a loop that
+// looks.
 func TestRulesOfOptions(t *testing.T) {
 	declares, applies := make(map[string]bool), make(map[string]bool) // by folder
 	for path, f := range sources(t) {
 		dir := filepath.Dir(path)
-		if strings.HasSuffix(path, "_test.go") || dir == "../internal/option" || strings.Contains(dir, "/vaultserver/") {
+		if strings.HasSuffix(path, "_test.go") || dir == "../source/internal/option" || strings.Contains(dir, "/vaultserver/") {
 			continue
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
@@ -28,8 +29,11 @@ func TestRulesOfOptions(t *testing.T) {
 					applies[dir] = true
 				}
 			case *ast.RangeStmt:
-				if callsEach(n) {
-					t.Errorf("%s calls its options itself, and not with package option", path)
+				switch calls, looks := callsEach(n); {
+				case looks:
+					applies[dir] = true
+				case calls:
+					t.Errorf("%s calls its options without a look whether they are nil", path)
 				}
 			}
 			return true
@@ -40,13 +44,14 @@ func TestRulesOfOptions(t *testing.T) {
 	}
 	for dir := range declares {
 		if !applies[dir] {
-			t.Errorf("%s has options that it does not apply with package option", dir)
+			t.Errorf("%s has options that it does not apply", dir)
 		}
 	}
 }
 
-// callsEach reports whether a loop is one over options that calls each of them.
-func callsEach(loop *ast.RangeStmt) (calls bool) {
+// callsEach reports whether a loop is one over options that calls each of them, and
+// whether it looks before it calls.
+func callsEach(loop *ast.RangeStmt) (calls, looks bool) {
 	each, ok := loop.Value.(*ast.Ident)
 	over := false
 	ast.Inspect(loop.X, func(n ast.Node) bool {
@@ -55,16 +60,20 @@ func callsEach(loop *ast.RangeStmt) (calls bool) {
 		return true
 	})
 	if !ok || !over {
-		return false
+		return false, false
 	}
 	ast.Inspect(loop.Body, func(n ast.Node) bool {
-		if x, ok := n.(*ast.ExprStmt); ok {
-			call, ok := x.X.(*ast.CallExpr)
+		switch n := n.(type) {
+		case *ast.IfStmt:
+			not, ok := n.Cond.(*ast.BinaryExpr)
+			looks = looks || ok && not.Op == token.NEQ && isName(not.X, each.Name) && isName(not.Y, "nil")
+		case *ast.ExprStmt:
+			call, ok := n.X.(*ast.CallExpr)
 			calls = calls || ok && isName(call.Fun, each.Name)
 		}
 		return true
 	})
-	return calls
+	return calls, calls && looks
 }
 
 func isName(n ast.Expr, name string) bool {
