@@ -20,13 +20,13 @@ import (
 )
 
 // A Client is an *http.Client whose requests carry the current key. It is safe
-// for concurrent use; make one for each credential, and Close it. The requests
-// of one that no function here made fail with an error that wraps [source.ErrNoKey].
+// for concurrent use. Make one Client for each credential, and close it after
+// use. Requests of a zero Client fail with an error that wraps [source.ErrNoKey].
 type Client struct {
 	*http.Client
 	ring *ring.Ring
 	keys *transport.Transport
-	own  *http.Transport // the base that was made here
+	own  *http.Transport // made by New; Close closes its idle connections
 }
 
 // Option sets how [New] makes a client.
@@ -34,26 +34,27 @@ type Option func(*config)
 
 type config struct {
 	scheme    transport.Scheme
-	timeout   *time.Duration // nil: wait is the limit
-	wait      time.Duration
+	timeout   *time.Duration // nil: wait limits requests without a deadline
+	wait      time.Duration  // for the header, then for each piece of the body
 	retries   int
 	ring      []ring.Option
 	transport []transport.Option
 }
 
-// WithScheme sets how the key goes onto a request. Default transport.Bearer.
+// WithScheme sets how the key is put on a request. Default: [transport.Bearer].
 func WithScheme(s transport.Scheme) Option { return func(c *config) { c.scheme = s } }
 
-// WithProvider sets all that is known about an API: scheme, classifier, origins,
-// lockout, and how long its answers take. Options after it change what it set; what the profile leaves open stays
-// as it is.
+// WithProvider applies the profile of an API: its scheme, classifier, origins,
+// lockout rule, and whether its responses are slow. Later options override the
+// profile. A profile without a Classifier or without Origins keeps those of
+// earlier options.
 func WithProvider(p provider.Profile) Option {
 	return func(c *config) {
 		c.scheme = p.Scheme
 		if p.Classifier != nil {
 			c.transport = append(c.transport, transport.WithClassifier(p.Classifier))
 		}
-		if len(p.Origins) > 0 { // F53: none would erase the caller's
+		if len(p.Origins) > 0 { // F53: an empty list would erase the caller's origins
 			c.transport = append(c.transport, transport.WithOrigin(p.Origins...))
 		}
 		c.wait = defaultLimit
@@ -66,24 +67,28 @@ func WithProvider(p provider.Profile) Option {
 	}
 }
 
-// WithOrigin names the origins that may get the key, such as
-// "https://api.example.com"; see [transport.WithOrigin].
+// WithOrigin sets the origins that may receive the key, such as
+// "https://api.example.com". Default: the origin of the first request. See
+// [transport.WithOrigin].
 func WithOrigin(origins ...string) Option {
 	return WithTransport(transport.WithOrigin(origins...))
 }
 
-// WithOverride sends the client's key in place of a credential that a request comes
-// with: for use under an SDK, most of which set the header themselves. Default: such a
-// request fails with [transport.ErrCredential]. See [transport.WithOverride].
+// WithOverride replaces a credential that a request already carries with the
+// client's key. It is for use under an SDK, since most SDKs set the credential
+// header themselves. Default: such a request fails with
+// [transport.ErrCredential]. See [transport.WithOverride].
 func WithOverride() Option { return WithTransport(transport.WithOverride()) }
 
-// WithPassThrough sends a request that comes with a credential of its own as it is;
-// see [transport.WithPassThrough].
+// WithPassThrough sends a request that already carries a credential unchanged.
+// Default: such a request fails with [transport.ErrCredential]. See
+// [transport.WithPassThrough].
 func WithPassThrough() Option { return WithTransport(transport.WithPassThrough()) }
 
-// WithBase sets the RoundTripper that sends the requests; Close leaves it alone.
-// Default: a transport of the client's own, with the settings of
-// http.DefaultTransport and up to 64 idle connections a host.
+// WithBase sets the RoundTripper that sends the requests. Close does not close
+// its connections. Default, also for a nil base: a transport that belongs to the
+// client, with the settings of http.DefaultTransport and up to 64 idle
+// connections per host.
 func WithBase(base http.RoundTripper) Option {
 	if base == nil {
 		return nil
@@ -91,40 +96,48 @@ func WithBase(base http.RoundTripper) Option {
 	return WithTransport(transport.WithBase(base))
 }
 
-// WithTimeout bounds a request, with all its attempts, its redirects and the body of
-// its answer; 0 means no bound.
+// WithTimeout bounds the total time of a request: all attempts, redirects, and
+// reading the body of the response. 0 means no limit.
 //
-// Without it a request waits for as long as its context's deadline allows. If that has
-// none, it waits 60 s for the header of its answer, with all attempts, and then 60 s for
-// each next piece of the body, so that a stream is not cut while something comes, nor is
-// an upload while something goes. With
-// a profile that is Slow, as those of language models are, both are 10 min. The error
-// is one of a time-out (net.Error's Timeout) and wraps context.DeadlineExceeded.
+// Without WithTimeout, the deadline of the request's context is the limit. If
+// the context has no deadline, the client waits up to 60 s for the response
+// header, over all attempts, and then up to 60 s for each further piece of the
+// body. So a stream goes on as long as data arrives. While a large request body
+// is being sent, each piece sent starts the first limit again. With a
+// [provider.Profile] that is Slow, such as that of a language model, both limits
+// are 10 min. The error is a net.Error whose Timeout method reports true, and it
+// wraps context.DeadlineExceeded.
 func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = &d } }
 
-// WithRetry sends a request that failed for a passing reason (connection lost,
-// 429, 502, 503, 504) again, up to n times. Default 0.
+// WithRetry repeats a request that failed for a temporary reason (connection
+// lost, or status 429, 502, 503 or 504) up to n times. Default: 0.
 //
-// The pauses between double from 200 ms to 5 s, and are longer by up to half at
-// random. A Retry-After (RFC 9110 section 10.2.3) of up to 5 s is waited out; an
-// answer that asks for more goes back at once, as does that of the last try. Of
-// an answer that does not go back 64 KiB are read at most, for 100 ms at most.
+// The pause before a retry doubles from 200 ms to 5 s, plus up to half of that
+// at random. If the response has a Retry-After header (RFC 9110 section 10.2.3)
+// of up to 5 s, the pause is at least that long. A response that asks for a
+// longer pause is returned to the caller at once, and so is the response of the
+// last try. Of a response that is not returned, at most 64 KiB are read, for at
+// most 100 ms, before its body is closed.
 //
-// Only requests that may be repeated are: GET, HEAD, OPTIONS, TRACE, PUT,
-// DELETE, and others that have an Idempotency-Key or X-Idempotency-Key; and only
-// if their body can be had again: nothing is buffered. Requests that their
-// scheme says have an effect whatever the method are none (see
-// [transport.Traits], NotIdempotent). Each of these tries may
-// take the attempts that the key transport makes: two, at the very most four, and
-// one for a clock.
+// Only idempotent requests are repeated: GET, HEAD, OPTIONS, TRACE, PUT and
+// DELETE (RFC 9110 section 9.2.2), and others that carry an Idempotency-Key or
+// X-Idempotency-Key header. A request that the scheme declares NotIdempotent is
+// never repeated, whatever its method; see [transport.Traits]. A request with a
+// body is repeated only if it has a GetBody: nothing is buffered.
+//
+// A refusal of the key is no temporary failure: the transport answers it with
+// attempts of its own. Each try may therefore take two attempts, in rare cases
+// up to four, plus one after a clock error.
 func WithRetry(n int) Option { return func(c *config) { c.retries = n } }
 
-// WithRing sets how the keys are kept: overlap, polling, cache, events.
+// WithRing sets options of the ring that keeps the keys live, such as overlap,
+// polling interval, cache and events.
 func WithRing(opts ...ring.Option) Option {
 	return func(c *config) { c.ring = append(c.ring, opts...) }
 }
 
-// WithTransport sets how keys are put on requests and refusals read.
+// WithTransport sets options of the transport that attaches the keys and
+// recognizes refusals.
 func WithTransport(opts ...transport.Option) Option {
 	return func(c *config) { c.transport = append(c.transport, opts...) }
 }
@@ -139,8 +152,10 @@ func configure(opts []Option) config {
 	return cfg
 }
 
-// New returns a client that draws its keys from src. It waits for the first set
-// as [ring.Keep] does: ctx bounds the waiting, and nothing after it.
+// New returns a client that takes its keys from src. Like [ring.Keep], it blocks
+// until the source delivers the first usable set, or until ctx ends. Once New
+// has returned, ctx has no effect. A nil src or scheme is an error that wraps
+// [source.ErrNoKey].
 func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error) {
 	cfg := configure(opts)
 	c := &Client{own: newBase()}
@@ -162,10 +177,11 @@ func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error
 	return c, nil
 }
 
-// Parse returns a client that draws its keys from the source that the string
-// names, such as "file:///run/secrets/api-key?overlap=1h"; see [source.Parse].
-// Files, the environment and HTTPS endpoints are known here; other sources are
-// once their package is imported.
+// Parse returns a client that takes its keys from the source that s names, such
+// as "file:///run/secrets/api-key?overlap=1h"; see [source.Parse] for the
+// format. This package registers the sources file, env and https. Import the
+// package of any other source to register it. Parse blocks like [New]. Options
+// override the parameters of s.
 func Parse(ctx context.Context, s string, opts ...Option) (*Client, error) {
 	src, params, err := source.Parse(s)
 	if err != nil {
@@ -174,16 +190,16 @@ func Parse(ctx context.Context, s string, opts ...Option) (*Client, error) {
 	return New(ctx, src, append([]Option{WithRing(ring.WithParams(params))}, opts...)...)
 }
 
-// FromEnv returns a client that is set up by the environment alone. For the
-// prefix EXCHANGE it reads
+// FromEnv returns a client configured by environment variables. With the prefix
+// EXCHANGE it reads
 //
-//	EXCHANGE_KEY_SOURCE  a source string; default env://EXCHANGE?pair=true
+//	EXCHANGE_KEY_SOURCE  a source string, see [Parse]; default env://EXCHANGE?pair=true
 //	EXCHANGE_KEY_SCHEME  bearer (default), basic, header:NAME or query:NAME
-//	EXCHANGE_ORIGIN      the origins that may get the key, separated by commas
-//	EXCHANGE_TIMEOUT     a duration; see WithTimeout
+//	EXCHANGE_ORIGIN      the origins that may receive the key, separated by commas
+//	EXCHANGE_TIMEOUT     a duration such as 30s, see [WithTimeout]; default as there
 //
-// Options come after it and win. A value that makes no sense is an error that
-// wraps [source.ErrInvalid] and names the variable.
+// Options override the variables. An invalid value is an error that wraps
+// [source.ErrInvalid] and names the variable. FromEnv blocks like [New].
 func FromEnv(ctx context.Context, prefix string, opts ...Option) (*Client, error) {
 	var set []Option
 	invalid := func(name string) (*Client, error) {
@@ -194,8 +210,8 @@ func FromEnv(ctx context.Context, prefix string, opts ...Option) (*Client, error
 		if scheme == nil {
 			return invalid("KEY_SCHEME")
 		}
-		// A name that no header can have would be refused with every key, for as
-		// long as ctx lasts.
+		// Without this check, New would wait until ctx ends for a key that can be
+		// put into a header whose name is invalid.
 		if _, err := scheme.Prepare(source.Key{ID: "id", Secret: source.NewSecret("secret")}); err != nil {
 			return invalid("KEY_SCHEME")
 		}
@@ -203,8 +219,8 @@ func FromEnv(ctx context.Context, prefix string, opts ...Option) (*Client, error
 	}
 	if s := os.Getenv(prefix + "_ORIGIN"); s != "" {
 		origins := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
-		// The options say whether plain http will do. With no origin at all the first
-		// request would bind the key.
+		// Check with the caller's options: WithInsecureHTTP allows plain http. An
+		// empty list is an error, because the first request would choose the origin.
 		cfg := configure(append(slices.Clone(opts), WithOrigin(origins...)))
 		err := transport.New(nil, cfg.scheme, cfg.transport...).Err()
 		if len(origins) == 0 || errors.Is(err, transport.ErrOrigin) || errors.Is(err, transport.ErrInsecure) {
@@ -241,8 +257,8 @@ func parseScheme(s string) transport.Scheme {
 	return nil
 }
 
-// newBase returns a transport of our own: the process's default one may be
-// anything, this client included (F45).
+// newBase returns a new transport. It never uses http.DefaultTransport itself,
+// since a program may have replaced it, even by this client (F45).
 func newBase() *http.Transport {
 	base := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
 	if d, ok := http.DefaultTransport.(*http.Transport); ok {
@@ -252,25 +268,29 @@ func newBase() *http.Transport {
 	base.MaxIdleConnsPerHost = 64
 	base.IdleConnTimeout = 90 * time.Second
 	base.TLSHandshakeTimeout = 10 * time.Second
-	base.ResponseHeaderTimeout = 0 // limits are the request's
+	base.ResponseHeaderTimeout = 0 // WithTimeout and limit bound the request instead
 	return base
 }
 
-// Transport returns the RoundTripper that attaches the keys, for embedding in
-// an http.Client or another RoundTripper. Closing the Client ends it.
+// Transport returns the RoundTripper that attaches the keys, for use in another
+// http.Client or RoundTripper. [WithRetry] and [WithTimeout] do not apply to it.
+// After Close of the Client, its requests fail too.
 func (c *Client) Transport() *transport.Transport { return c.keys }
 
-// Ring returns the ring that keeps the keys, to subscribe to its events.
+// Ring returns the ring that keeps the keys live, for example to subscribe to
+// its events. It is nil for a zero Client.
 func (c *Client) Ring() *ring.Ring { return c.ring }
 
-// Status says which key versions there are, which is in use, and how they fare.
+// Status returns the known key versions, their states, and the version in use.
+// It does not block.
 func (c *Client) Status() ring.Status { return c.ring.Status() }
 
-// Refresh reads the source now; see [ring.Ring.Refresh].
+// Refresh reads the source now and blocks until the result is in use or ctx
+// ends; see [ring.Ring.Refresh].
 func (c *Client) Refresh(ctx context.Context) error { return c.ring.Refresh(ctx) }
 
-// Close ends the watching of the source; requests that are out finish, new ones
-// fail with an error that wraps [ring.ErrClosed]. Closing again does nothing.
+// Close stops watching the source. Requests in flight finish; new requests fail
+// with an error that wraps [ring.ErrClosed]. A second Close does nothing.
 func (c *Client) Close() error {
 	err := c.ring.Close()
 	if c.own != nil {

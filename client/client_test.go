@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// mount writes a key the way a file should be replaced.
+// mount replaces the file at path by a new one with the key, by renaming.
 func mount(t *testing.T, path string, key source.Key) {
 	t.Helper()
 	if err := os.WriteFile(path+".tmp", []byte(key.Secret.Expose()+"\n"), 0o600); err != nil {
@@ -58,8 +58,8 @@ func get(t *testing.T, c *client.Client, url string) int {
 	return resp.StatusCode
 }
 
-// Three lines from a mounted file to Get; a rotation under it goes unnoticed,
-// whichever side moves first; Status tells.
+// The client follows a rotation of its file without a failed request, whether
+// the server or the file changes first. Status reports the switch.
 //
 // F61
 func TestRotatesFile(t *testing.T) {
@@ -92,7 +92,8 @@ func TestRotatesFile(t *testing.T) {
 	}
 }
 
-// A key that the scheme cannot use is no first set, and never replaces one.
+// A key that the scheme cannot use does not count as the first key, and never
+// replaces a usable one.
 func TestUnusableKey(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key.json")
 	write := func(text string) {
@@ -117,7 +118,7 @@ func TestUnusableKey(t *testing.T) {
 	}
 }
 
-// F42: one timeout for all attempts and the waiting between.
+// F42: WithTimeout bounds all attempts and the pauses between them.
 func TestTimeout(t *testing.T) {
 	api := mockapi.New(t)
 	api.Issue(mockapi.Spec{})
@@ -148,7 +149,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// A provider's profile is all that a user writes.
+// WithProvider alone sets the scheme and the origins.
 func TestWithProvider(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithAuth(mockapi.Header("X-Api-Key")))
 	p := provider.Generic(transport.Header("X-Api-Key"), api.URL())
@@ -161,7 +162,8 @@ func TestWithProvider(t *testing.T) {
 	}
 }
 
-// One line, and the environment does the rest.
+// FromEnv needs nothing but the environment, and an invalid variable is an error
+// that does not show its value.
 func TestFromEnv(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithAuth(mockapi.Basic()))
 	key := api.Issue(mockapi.Spec{})
@@ -185,7 +187,7 @@ func TestFromEnv(t *testing.T) {
 		name, value := bad[0], bad[1]
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, value)
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // for what would wait for ever
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // New waits for a usable key until ctx ends
 			defer cancel()
 			_, err := client.FromEnv(ctx, "UP", client.WithRing(ring.WithLogger(nil)))
 			if !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), "sentinel") {
@@ -195,7 +197,7 @@ func TestFromEnv(t *testing.T) {
 	}
 }
 
-// F109: no source, no scheme.
+// F109: without a source, a scheme or a key, New fails and does not panic.
 func TestNothingGiven(t *testing.T) {
 	if _, err := client.New(t.Context(), nil); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("error %v", err)
@@ -208,7 +210,7 @@ func TestNothingGiven(t *testing.T) {
 	}
 }
 
-// F109: a Client that nobody made fails, and sends nothing; nothing panics.
+// F109: the requests of a zero Client fail and send nothing; no method panics.
 func TestZeroClient(t *testing.T) {
 	api := mockapi.New(t)
 	for name, do := range map[string]func(*client.Client) (*http.Response, error){

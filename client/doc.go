@@ -1,4 +1,4 @@
-// Package client is an *http.Client that keeps its API key fresh.
+// Package client provides an *http.Client whose API key stays current.
 //
 //	c, err := client.New(ctx, file.New("/run/secrets/api-key"), client.WithOrigin("https://api.example.com"))
 //	if err != nil {
@@ -8,27 +8,35 @@
 //	resp, err := c.Get("https://api.example.com/v1/things")
 //	fmt.Println(c.Status().Current.Version)
 //
-// A key that changes at its source is used from the next request on. A request
-// that the server refuses because of its key is sent again with the previous
-// version, or the newer one, whichever side of the rotation moved first.
+// When the key changes at its source, the next request uses the new one. When
+// the server refuses a request because of its key, the client sends the request
+// again: with the previous version if the server does not know the new key yet,
+// or with the newer version if the server has already dropped the old one.
 //
-// # One line
+// # Configuration from the environment
 //
-// [Parse] takes the source as a string, [FromEnv] everything from the environment:
+// [Parse] takes the source as a string. [FromEnv] takes all settings from
+// environment variables:
 //
 //	c, err := client.FromEnv(ctx, "EXCHANGE")
 //
-// # What it sends, and how often
+// # Number of attempts
 //
-// A request that is refused is sent once more with another key; a third time if
-// the keys change under it, when the server drops the old key between the two;
-// one more time if the source came up with a new key after all were refused; and
-// once more with the same key where a clock or nonce was off and its scheme has
-// learnt better. With [WithRetry] that goes for each of the tries. [WithTimeout]
-// bounds all of it together.
+// A refused request is normally sent twice: the second attempt carries another
+// key. Three cases add one attempt each:
 //
-// # Embedding
+//   - The keys change while the request is under way, for example when the
+//     server drops the old key between the two attempts.
+//   - The source delivers a new key after the server refused all known keys.
+//   - The server reports a wrong clock or nonce, and the scheme has learned the
+//     right one from the answer. This attempt carries the same key.
 //
-// [Client.Transport] is the http.RoundTripper inside, for an http.Client of your
-// own; package transport has it without the rest.
+// [WithRetry] repeats requests that failed for other reasons; these limits then
+// apply to each try. [WithTimeout] bounds all attempts together.
+//
+// # Use in another http.Client
+//
+// [Client.Transport] returns the http.RoundTripper that attaches the keys, for
+// use in an http.Client of your own. Package transport has the same RoundTripper
+// without the client around it.
 package client

@@ -17,7 +17,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// keyFile is a file with content, in a directory of its own, for the examples.
+// keyFile is the path of a key file in a temporary directory.
 type keyFile string
 
 func newKeyFile(content string) keyFile {
@@ -41,8 +41,8 @@ func (f keyFile) replace(content string) {
 
 func (f keyFile) remove() { _ = os.RemoveAll(filepath.Dir(string(f))) }
 
-// The server drops the old key at once, and the new one is in the file a moment
-// later: no request fails.
+// The server drops the old key at once. The file gets the new key a moment
+// later. No request fails.
 func Example() {
 	api, err := mockapi.Start()
 	if err != nil {
@@ -74,8 +74,8 @@ func Example() {
 	// 200 OK
 }
 
-// What an operator wants of a process: its word on which keys may be revoked,
-// and a call when something is wrong.
+// A process serves its status, notifies an operator of problems, and tells which
+// keys are safe to revoke.
 func ExampleClient_Status() {
 	keys := newKeyFile(`{"keys":[{"version":"v2","secret":"sentinel-new"},{"version":"v1","secret":"sentinel-old"}]}`)
 	defer keys.remove()

@@ -7,18 +7,18 @@ import (
 	"strings"
 	"testing"
 
-	_ "github.com/rollingkeys/rollingkeys/client" // registers files, the environment and endpoints
+	_ "github.com/rollingkeys/rollingkeys/client" // registers the sources file, env and https
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Where a URL has credentials: its user info, and the values of its query.
+// The places in a URL that may hold credentials: the user info and the query values.
 var (
 	user  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*:SECRET@`)
 	value = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^?#]*\?[^#]*=SECRET`)
 )
 
-// F103, F112: no source string of the kinds that are known here makes a panic or
-// shows a credential, be it opened or refused.
+// F103, F112: no source string of the registered sources causes a panic. Neither
+// the opened source nor the error shows a credential of the string.
 func FuzzSourceStrings(f *testing.F) {
 	const secret = "rksentinel_fuzz"
 	for _, s := range []string{

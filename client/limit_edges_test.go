@@ -24,7 +24,7 @@ type tripper func(*http.Request) (*http.Response, error)
 
 func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A body that takes its time, and goes on, is no request that waits.
+// An upload is not cut off while pieces of the body are still being sent.
 //
 // F117
 func TestSlowUploadIsNotCut(t *testing.T) {
@@ -51,18 +51,19 @@ func TestSlowUploadIsNotCut(t *testing.T) {
 			if left--; left < 0 {
 				return 0, io.EOF
 			}
-			time.Sleep(5 * time.Second) // a piece each 5 s
+			time.Sleep(5 * time.Second)
 			return copy(p, "."), nil
 		}))
 		resp, err := c.Do(req)
 		if err != nil {
-			t.Fatalf("an upload that went on was cut: %v", err)
+			t.Fatalf("an upload that still made progress was cut off: %v", err)
 		}
 		resp.Body.Close()
 	})
 }
 
-// An answer without a body, or one that was read to its end, holds nothing.
+// A response without a body, or one read to its end, frees its context and timer
+// even if the caller does not close it.
 //
 // F117
 func TestLimitHoldsNothingAfterTheEnd(t *testing.T) {
@@ -90,14 +91,15 @@ func TestLimitHoldsNothingAfterTheEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _ = io.Copy(io.Discard, resp.Body) // to its end, and not closed
+		_, _ = io.Copy(io.Discard, resp.Body) // deliberately not closed
 	}
 	if got := int64(heap()-before) / n; got > 50 {
-		t.Errorf("each answer that was read to its end holds %d bytes, until the caller's context ends", got)
+		t.Errorf("each response read to its end retains %d bytes until the caller's context ends", got)
 	}
 }
 
-// A body of an answer is limited, though it has a Write method; only 101 is an upgrade.
+// The limit applies to a response body that happens to have a Write method. Only
+// the body of a 101 response is exempt.
 //
 // F117
 func TestLimitOfABodyWithWrite(t *testing.T) {
@@ -116,7 +118,7 @@ func TestLimitOfABodyWithWrite(t *testing.T) {
 		}
 		defer resp.Body.Close()
 		if _, err := io.ReadAll(resp.Body); err == nil {
-			t.Error("an answer that hangs is waited for without a limit")
+			t.Error("a response body that hangs was read without a limit")
 		}
 	})
 }

@@ -18,7 +18,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// slow answers after header, and then with a piece of the body each piece.
+// slow sends the response header after the time header, and then one piece of the
+// body every piece.
 type slow struct {
 	header, piece time.Duration
 	pieces        int
@@ -55,9 +56,9 @@ func (b *slowBody) Read(p []byte) (int, error) {
 
 func (b *slowBody) Close() error { return nil }
 
-// A slow answer is waited for as long as the caller's own limit, or what suits the
-// API; a stream is not cut while something comes; and work that was paid for is not
-// asked for again.
+// The client waits for a slow response up to the caller's own limit, or else up
+// to the limit of the profile. A stream is not cut off while data arrives. After
+// a time-out the request is not sent again: the first one may have been billed.
 //
 // F117
 func TestLimits(t *testing.T) {
@@ -68,7 +69,7 @@ func TestLimits(t *testing.T) {
 		deadline time.Duration // of the request's context
 		base     slow
 		want     bool
-		after    time.Duration // with what it is over
+		after    time.Duration // when the request ends
 	}{
 		"answer in time":              {nil, 0, slow{header: 35 * time.Second}, true, 35 * time.Second},
 		"no answer":                   {nil, 0, slow{header: time.Hour}, false, time.Minute},
@@ -107,31 +108,32 @@ func TestLimits(t *testing.T) {
 				began := time.Now()
 				resp, err := cl.Do(req)
 				if err == nil {
-					if resp.Request != req && !strings.HasPrefix(name, "explicit") { // http.Client's own Timeout makes another
-						t.Error("the response has another request")
+					if resp.Request != req && !strings.HasPrefix(name, "explicit") { // http.Client copies the request if it has a Timeout
+						t.Error("resp.Request is not the caller's request")
 					}
 					_, err = io.Copy(io.Discard, resp.Body)
 					_ = resp.Body.Close()
 				}
 				if took := time.Since(began); took != c.after {
-					t.Errorf("over after %v, want %v", took, c.after)
+					t.Errorf("the request ended after %v, want %v", took, c.after)
 				}
 				if (err == nil) != c.want {
 					t.Errorf("error %v", err)
 				}
 				var timeout net.Error
 				if err != nil && (!errors.As(err, &timeout) || !timeout.Timeout() || !errors.Is(err, context.DeadlineExceeded)) {
-					t.Errorf("no time-out: %v", err)
+					t.Errorf("the error is no timeout: %v", err)
 				}
 				if base.calls != 1 {
-					t.Errorf("the server was asked %d times", base.calls)
+					t.Errorf("%d requests were sent, want 1", base.calls)
 				}
 			})
 		})
 	}
 }
 
-// A request that its caller gives up ends as it would without a limit.
+// When the caller cancels the context, the error is context.Canceled, as it is
+// without a limit.
 //
 // F41
 func TestLimitLeavesCancellationAlone(t *testing.T) {

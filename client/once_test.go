@@ -21,8 +21,8 @@ func (o orders) Traits() transport.Traits {
 	return traits
 }
 
-// A request that has an effect is not repeated after a failure that leaves open
-// whether it was carried out, even if it is a GET.
+// A request that the scheme declares NotIdempotent is not repeated after a 503,
+// even if it is a GET: the server may have carried it out.
 //
 // F67
 func TestRetryLeavesOrdersAlone(t *testing.T) {
@@ -39,7 +39,7 @@ func TestRetryLeavesOrdersAlone(t *testing.T) {
 	}
 }
 
-// panics is a scheme that panics when it is asked about a request.
+// panics is Bearer with a NotIdempotent that panics.
 type panics struct{ transport.Scheme }
 
 func (panics) Traits() transport.Traits {
@@ -55,8 +55,8 @@ func TestRetryOverASchemeThatPanics(t *testing.T) {
 	}
 }
 
-// An origin that is named after the provider takes the place of the provider's:
-// a test network's key must not go to the real one.
+// WithOrigin after WithProvider replaces the profile's origins: the key of a test
+// network must not reach the production API.
 //
 // F53
 func TestOriginAfterProvider(t *testing.T) {
@@ -67,6 +67,6 @@ func TestOriginAfterProvider(t *testing.T) {
 		t.Errorf("status %d", code)
 	}
 	if _, err := c.Get("https://real.example/"); !errors.Is(err, transport.ErrOrigin) {
-		t.Errorf("the provider's own origin: %v", err)
+		t.Errorf("request to the profile's own origin: error %v, want ErrOrigin", err)
 	}
 }

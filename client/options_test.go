@@ -17,7 +17,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// A profile without origins leaves the caller's alone, whichever comes first.
+// A profile without origins keeps the origins of other options, in either order.
 //
 // F53
 func TestProfileWithoutOriginsLeavesTheCallers(t *testing.T) {
@@ -44,7 +44,7 @@ func TestProfileWithoutOriginsLeavesTheCallers(t *testing.T) {
 	}
 }
 
-// The overlap that an operator writes into the source string counts with every profile.
+// The overlap parameter of a source string takes effect with a profile too.
 func TestOverlapOfTheSourceStringCounts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "api-key")
 	mount(t, path, source.Key{Secret: source.NewSecret("sentinel-1")})
@@ -67,7 +67,7 @@ func TestOverlapOfTheSourceStringCounts(t *testing.T) {
 	}
 }
 
-// counting counts what it sends, and how often it is told to close idle connections.
+// counting counts requests and calls of CloseIdleConnections.
 type counting struct {
 	http.RoundTripper
 	sent, closed int
@@ -80,8 +80,8 @@ func (c *counting) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (c *counting) CloseIdleConnections() { c.closed++ }
 
-// The base is the caller's, by whichever option, and Close leaves it alone; none
-// is the default.
+// Both options set the base, and Close does not close the base's connections.
+// WithBase(nil) keeps the default.
 func TestBaseIsTheCallers(t *testing.T) {
 	api := mockapi.New(t)
 	key := api.Issue(mockapi.Spec{})
@@ -100,8 +100,8 @@ func TestBaseIsTheCallers(t *testing.T) {
 	}
 }
 
-// An origin that is none, or that the key could not go to, is the variable's
-// fault, and is told as such: without it the first request would bind the key.
+// An invalid or forbidden origin in UP_ORIGIN is an error that names the
+// variable. If FromEnv ignored it, the first request would choose the origin.
 func TestFromEnvRefusesOrigins(t *testing.T) {
 	t.Setenv("UP_API_KEY", "id")
 	t.Setenv("UP_API_SECRET", "sentinel-key")
@@ -133,8 +133,8 @@ func TestFromEnvRefusesOrigins(t *testing.T) {
 	}
 }
 
-// A profile of an API that locks out whoever sends bad keys sets WithLockout, and
-// so keeps a client from it; another lets each request ask.
+// The profile of an API that locks out clients with bad keys sets WithLockout:
+// after one refusal no more requests are sent. Without it, each request is sent.
 //
 // F58
 func TestLockoutOfProfile(t *testing.T) {
@@ -155,7 +155,7 @@ func TestLockoutOfProfile(t *testing.T) {
 			}
 			locks := p.Name != provider.Stripe().Name
 			if sent := len(api.Requests()); locks != (sent == 1) || sent+refused != 10 {
-				t.Errorf("%d of 10 requests were sent, %d were answered here", sent, refused)
+				t.Errorf("%d of 10 requests were sent, %d failed with ErrRefused", sent, refused)
 			}
 		})
 	}

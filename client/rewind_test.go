@@ -15,7 +15,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// plainReader keeps its place in a plain field: two who read it at one time race.
+// plainReader keeps its position in an unsynchronized field: the race detector
+// reports two concurrent readers.
 type plainReader struct {
 	data []byte
 	next int
@@ -30,8 +31,8 @@ func (r *plainReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Retries and redirects ask for the body again while the try before may still read
-// it: one that is rewound arrives whole.
+// Retries and redirects call GetBody while the try before may still read the
+// body. A body that GetBody rewinds arrives whole nevertheless.
 //
 // F115
 func TestRewoundBodyOverRetriesAndRedirects(t *testing.T) {
@@ -53,7 +54,7 @@ func TestRewoundBodyOverRetriesAndRedirects(t *testing.T) {
 					}
 					if data, err := io.ReadAll(r.Body); err == nil {
 						if _, ok := want.Load(sha256.Sum256(data)); !ok {
-							t.Errorf("%d bytes arrived that nobody sent", len(data))
+							t.Errorf("a body of %d bytes arrived that is none of those sent", len(data))
 						}
 						whole.Add(1)
 					}

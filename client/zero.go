@@ -8,10 +8,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// The methods of http.Client, which would panic on a Client that New did not
-// make (F109).
+// The methods of the embedded http.Client, which is nil in a zero Client: without
+// these they would panic (F109).
 
-// unmade is the http.Client of such a Client: its requests fail, and carry no key.
+// unmade is the http.Client of a zero Client. Its requests fail, and send nothing.
 var unmade = &http.Client{Transport: (*transport.Transport)(nil)}
 
 func (c *Client) inner() *http.Client {
@@ -21,24 +21,24 @@ func (c *Client) inner() *http.Client {
 	return c.Client
 }
 
-// Do is http.Client's.
+// Do calls the method Do of the embedded http.Client.
 func (c *Client) Do(req *http.Request) (*http.Response, error) { return c.inner().Do(req) }
 
-// Get is http.Client's.
+// Get calls the method Get of the embedded http.Client.
 func (c *Client) Get(url string) (*http.Response, error) { return c.inner().Get(url) }
 
-// Head is http.Client's.
+// Head calls the method Head of the embedded http.Client.
 func (c *Client) Head(url string) (*http.Response, error) { return c.inner().Head(url) }
 
-// Post is http.Client's.
+// Post calls the method Post of the embedded http.Client.
 func (c *Client) Post(url, contentType string, body io.Reader) (*http.Response, error) {
 	return c.inner().Post(url, contentType, body)
 }
 
-// PostForm is http.Client's.
+// PostForm calls the method PostForm of the embedded http.Client.
 func (c *Client) PostForm(url string, data url.Values) (*http.Response, error) {
 	return c.inner().PostForm(url, data)
 }
 
-// CloseIdleConnections is http.Client's.
+// CloseIdleConnections calls the method of the embedded http.Client.
 func (c *Client) CloseIdleConnections() { c.inner().CloseIdleConnections() }
