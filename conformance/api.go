@@ -8,21 +8,22 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// An APIAdmin says how [TestAPI] drives a server with a key life.
+// An APIAdmin gives [TestAPI] control over the keys of the server under test.
 type APIAdmin struct {
-	// Accept makes the server accept these keys and no others, none if there are none, as
-	// "Authorization: Bearer SECRET". When it returns, the change is in force for
-	// every request that begins from then on.
+	// Accept makes the server accept exactly these keys, sent as "Authorization:
+	// Bearer SECRET"; without keys, none. The change must apply to every request
+	// that begins after Accept has returned.
 	Accept func(ctx context.Context, keys ...source.Key) error
-	// Logged returns what the server noted of the requests with this
-	// X-Request-Id, in order: the key's version, or "" where it refused. It may
-	// wait for the log to be written. Nil: the case Log must be in Skip.
+	// Logged returns the entries of the server's log for the requests with the
+	// X-Request-Id id, in order: the version of the accepted key, or "" for a
+	// refusal. It may wait until the log is written. If Logged is nil, the case
+	// Log must be in Skip.
 	Logged func(ctx context.Context, id string) ([]string, error)
-	// Client sends the requests, each of them once: what fails has failed. A
-	// server that cuts connections while it is being reconfigured wants one that
-	// sees to that. Default a client with settings of its own.
+	// Client sends the requests. The suite does not repeat a failed request, so a
+	// server that cuts connections while it is reconfigured needs a client that
+	// does. Default: a client with a transport of its own.
 	Client *http.Client
-	// Skip names the cases that do not apply, each with the reason.
+	// Skip maps the names of cases that do not apply to the reasons.
 	Skip map[string]string
 }
 
@@ -40,9 +41,9 @@ func APICases() []Case {
 	return list
 }
 
-// TestAPI holds the server at baseURL, a mock or a gateway, to what the rest of
-// the project takes a server for: it accepts some keys and refuses all others
-// with 401. Any path must answer 200 to GET and POST with a good key.
+// TestAPI tests the server at baseURL, such as a mock or a gateway: it must accept
+// the keys given to Accept and refuse all others with 401. With a good key the
+// server must answer 200 to GET, POST, PUT and DELETE on any path.
 func TestAPI(t *testing.T, baseURL string, admin APIAdmin) {
 	t.Helper()
 	var names []string
@@ -55,8 +56,8 @@ func TestAPI(t *testing.T, baseURL string, admin APIAdmin) {
 	}
 }
 
-// APIResults runs the cases of [TestAPI] as data: a failure is a result, and no
-// failure of t's.
+// APIResults runs the cases of [TestAPI] and returns their results. A failed case
+// does not fail t.
 func APIResults(t testing.TB, baseURL string, admin APIAdmin) []Result {
 	var results []Result
 	for _, c := range apiCases {
@@ -65,7 +66,6 @@ func APIResults(t testing.TB, baseURL string, admin APIAdmin) []Result {
 	return results
 }
 
-// try runs one case.
 func (c apiCase) try(t testing.TB, baseURL string, admin APIAdmin) {
 	if reason := admin.Skip[c.Name]; reason != "" {
 		t.Skip(reason)
@@ -82,14 +82,14 @@ func (c apiCase) try(t testing.TB, baseURL string, admin APIAdmin) {
 }
 
 var apiCases = []apiCase{
-	{Case{"Accepts", "A request with a live key gets 200, whatever its method."}, apiAccepts},
+	{Case{"Accepts", "A request with a live key gets 200 with any method."}, apiAccepts},
 	{Case{"RefusesNone", "A request without a key gets 401, with a challenge (RFC 9110 section 15.5.2)."}, apiRefusesNone},
-	{Case{"RefusesOthers", "A key that is nearly a live one is refused: another letter case, a part, a wildcard."}, apiRefusesOthers},
+	{Case{"RefusesOthers", "A value similar to a live key is refused: another letter case, a part, a wildcard."}, apiRefusesOthers},
 	{Case{"TwoLive", "Two keys can be live at the same time."}, apiTwoLive},
-	{Case{"Drop", "A key that is dropped is refused at once, on open connections too, and the other still accepted."}, apiDrop},
-	{Case{"Return", "A key that was dropped can come back."}, apiReturn},
-	{Case{"Undisturbed", "Changes fail no request whose key stays live."}, apiUndisturbed},
+	{Case{"Drop", "A dropped key is refused at once, on open connections too, and the other key is still accepted."}, apiDrop},
+	{Case{"Return", "A dropped key can become live again."}, apiReturn},
+	{Case{"Undisturbed", "While keys change, no request fails whose key stays live."}, apiUndisturbed},
 	{Case{"NoEcho", "A refusal does not show the key."}, apiNoEcho},
-	{Case{"Log", "The server's log names the version that each request carried."}, apiLog},
-	{Case{"Rotation", "A ring and a transport go through rotations, source first and server first, with no failed request."}, apiRotation},
+	{Case{"Log", "The server's log has the key version of each request."}, apiLog},
+	{Case{"Rotation", "Through a ring and a transport no request fails during rotations, whether the source or the server changes first."}, apiRotation},
 }

@@ -14,30 +14,30 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Each fault that is put into a server on purpose, or into the way to it, fails
-// the case that is there for it, and the server without faults fails none.
+// Each fault injected into a server, or into the client that reaches it, fails the case
+// that looks for it. The server without a fault passes all cases.
 func TestAPISuiteFindsFaults(t *testing.T) {
 	faults := map[string]string{
 		"":                          "",
-		"no orders":                 "Accepts: for POST",
-		"no challenge":              "RefusesNone: challenge",
+		"no orders":                 "Accepts: POST with a live key",
+		"no challenge":              "RefusesNone: status 401, WWW-Authenticate",
 		"accepts no key":            "RefusesNone: status 200",
 		"accepts a part":            "RefusesOthers: without its end",
-		"ignores letter case":       "RefusesOthers: case, want 401",
-		"one key at a time":         "TwoLive: for key v1, want 200",
-		"never drops":               "Drop: for key v1, want 401",
-		"drops on new connections":  "Drop: for key v1, want 401",
-		"never takes back":          "Return: for key v1, want 200",
-		"refuses during a change":   "Undisturbed: failed: status 401",
-		"cuts during a change":      "Undisturbed: failed",
-		"refuses orders meanwhile":  "Undisturbed: a POST failed",
-		"open without keys":         "Drop: for key v2, want 401",
-		"shows the key":             "NoEcho: holds a secret",
-		"logs the newest":           "Log: for a request with v1",
-		"logs refusals as accepted": "Log: for a request with v3",
+		"ignores letter case":       "RefusesOthers: case): status 200, want 401",
+		"one key at a time":         "TwoLive: key v1: status 401, want 200",
+		"never drops":               "Drop: key v1: status 200, want 401",
+		"drops on new connections":  "Drop: key v1: status 200, want 401",
+		"never takes back":          "Return: key v1: status 401, want 200",
+		"refuses during a change":   "Undisturbed: during a change of keys: status 401",
+		"cuts during a change":      "Undisturbed: during a change of keys",
+		"refuses orders meanwhile":  "Undisturbed: POST during a change",
+		"open without keys":         "Drop: key v2: status 200, want 401",
+		"shows the key":             "NoEcho: contains a secret",
+		"logs the newest":           "Log: for a request with key v1",
+		"logs refusals as accepted": "Log: for a request with key v3",
 		"answers 503":               "Rotation: status 503",
-		"every second fails":        "Rotation: failed",
-		"every second order fails":  "Rotation: a POST failed",
+		"every second fails":        "Rotation: during a change of keys",
+		"every second order fails":  "Rotation: POST during a change",
 	}
 	eachFails(t, conformance.APICases(), faults)
 	for fault, want := range faults {
@@ -57,7 +57,7 @@ func TestAPISuiteFindsFaults(t *testing.T) {
 	}
 }
 
-// lossy is a way to the server on which every second request fails.
+// lossy is a RoundTripper that fails every second request.
 type lossy struct {
 	base  http.RoundTripper
 	fault string
@@ -81,15 +81,15 @@ func (l *lossy) RoundTrip(req *http.Request) (*http.Response, error) {
 	return l.base.RoundTrip(req)
 }
 
-// gate is a server with a key life, and one fault.
+// gate is a server whose accepted keys change, with one fault.
 type gate struct {
 	fault string
 
 	mu       sync.Mutex
 	keys     []source.Key
 	past     []source.Key      // every key that was ever dropped
-	met      map[string]string // by connection, the key that it was opened with
-	changing int               // requests that still meet the last change
+	met      map[string]string // the credential of each connection's first request
+	changing int               // how many requests the last change still affects
 	logged   map[string][]string
 }
 
@@ -119,7 +119,7 @@ func (g *gate) log(_ context.Context, id string) ([]string, error) {
 	return g.logged[id], nil
 }
 
-// version returns the version of the key with this credential.
+// version returns the version of the accepted key with this credential.
 func (g *gate) version(credential, connection string) (version string, ok bool) {
 	for _, key := range g.keys {
 		want := "Bearer " + key.Secret.Expose()

@@ -10,10 +10,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// The mock behaves as the gateways do that are none of ours.
+// The mock API passes the same suite as the gateways nginx, HAProxy and Caddy.
 func TestMockAPI(t *testing.T) {
 	api := mockapi.New(t)
-	names := make(map[string]string) // the mock's names by secret
+	names := make(map[string]string) // the mock's version names, by secret
 	t.Run("API", func(t *testing.T) {
 		conformance.TestAPI(t, api.URL(), conformance.APIAdmin{
 			Accept: func(_ context.Context, keys ...source.Key) error {

@@ -17,7 +17,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// An apiTrial is one case at work.
+// An apiTrial is the state of one running case.
 type apiTrial struct {
 	testing.TB
 	admin  APIAdmin
@@ -25,7 +25,7 @@ type apiTrial struct {
 	url    string
 }
 
-// ids tells the requests of a process apart.
+// ids numbers the requests of the process.
 var ids atomic.Uint64
 
 func (s *apiTrial) accept(keys ...source.Key) {
@@ -37,8 +37,9 @@ func (s *apiTrial) accept(keys ...source.Key) {
 	}
 }
 
-// ask sends a request with this Authorization, none where it is empty, and
-// returns its id, the answer and all that the answer says.
+// ask sends a request with the header Authorization, or without it if
+// authorization is empty. It returns the request's id, the response, and the
+// response's header and body as text.
 func (s *apiTrial) ask(method, authorization string) (id string, resp *http.Response, said string) {
 	s.Helper()
 	id, resp, said, err := s.send(method, authorization)
@@ -48,8 +49,9 @@ func (s *apiTrial) ask(method, authorization string) (id string, resp *http.Resp
 	return id, resp, said
 }
 
-// send is ask for other goroutines than the case's own. It sends the request
-// once: a failure that the next try would hide is what the suite looks for.
+// send is like ask but returns the error, so that any goroutine may call it. It
+// does not repeat a failed request, because a retry would hide what the suite
+// looks for.
 func (s *apiTrial) send(method, authorization string) (id string, resp *http.Response, said string, err error) {
 	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	defer cancel()
@@ -64,8 +66,8 @@ func (s *apiTrial) send(method, authorization string) (id string, resp *http.Res
 	}
 	req.Header.Set("X-Request-Id", id)
 	if method == http.MethodPost {
-		// A server that is reconfigured closes idle connections. net/http sends what
-		// met a closed one again by itself, an order only with this.
+		// A server that is reconfigured closes idle connections. net/http repeats a
+		// request on a closed connection, but a POST only with this header.
 		req.Header.Set("Idempotency-Key", id)
 	}
 	if authorization != "" {
@@ -80,9 +82,9 @@ func (s *apiTrial) send(method, authorization string) (id string, resp *http.Res
 	return id, resp, fmt.Sprint(resp.Header, string(text)), err
 }
 
-// traffic sends requests from four goroutines, the methods in turn, until stop,
-// which waits for those that are out. Each must be answered 200. more waits for
-// more of them.
+// traffic sends requests from four goroutines, which take the methods in turn.
+// Each request must get 200. more waits for 16 further responses. stop ends the
+// traffic and waits for the requests in flight.
 func (s *apiTrial) traffic(authorization string, methods ...string) (more, stop func()) {
 	ctx, cancel := context.WithCancel(s.Context())
 	var wg sync.WaitGroup
@@ -93,11 +95,11 @@ func (s *apiTrial) traffic(authorization string, methods ...string) (more, stop 
 			for ctx.Err() == nil {
 				_, resp, _, err := s.send(method, authorization)
 				if err != nil {
-					s.Errorf("a %s failed: %v", method, err)
+					s.Errorf("%s during a change of keys: %v", method, err)
 					return
 				}
 				if resp.StatusCode != http.StatusOK {
-					s.Errorf("a %s failed: status %d", method, resp.StatusCode)
+					s.Errorf("%s during a change of keys: status %d, want 200", method, resp.StatusCode)
 					return
 				}
 				sent.Add(1)
@@ -108,16 +110,16 @@ func (s *apiTrial) traffic(authorization string, methods ...string) (more, stop 
 	more = func() {
 		s.Helper()
 		seen := sent.Load()
-		eventually(s, "more requests", func() bool { return s.Failed() || sent.Load() >= seen+16 })
+		eventually(s, "further requests were answered", func() bool { return s.Failed() || sent.Load() >= seen+16 })
 	}
 	return more, func() { cancel(); wg.Wait() }
 }
 
-// want sends a GET with the key and wants the status.
+// want sends a GET with the key and checks the status.
 func (s *apiTrial) want(key source.Key, status int) {
 	s.Helper()
 	if _, resp, _ := s.ask(http.MethodGet, "Bearer "+key.Secret.Expose()); resp.StatusCode != status {
-		s.Errorf("status %d for key %s, want %d", resp.StatusCode, key.Version, status)
+		s.Errorf("GET with key %s: status %d, want %d", key.Version, resp.StatusCode, status)
 	}
 }
 
@@ -125,7 +127,7 @@ func apiAccepts(s *apiTrial) {
 	s.accept(NewKey(1))
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		if _, resp, _ := s.ask(method, "Bearer "+NewKey(1).Secret.Expose()); resp.StatusCode != http.StatusOK {
-			s.Errorf("status %d for %s", resp.StatusCode, method)
+			s.Errorf("%s with a live key: status %d, want 200", method, resp.StatusCode)
 		}
 	}
 }
@@ -134,12 +136,12 @@ func apiRefusesNone(s *apiTrial) {
 	s.accept(NewKey(1))
 	_, resp, _ := s.ask(http.MethodGet, "")
 	if resp.StatusCode != http.StatusUnauthorized || resp.Header.Get("WWW-Authenticate") == "" {
-		s.Errorf("status %d, challenge %q", resp.StatusCode, resp.Header.Get("WWW-Authenticate"))
+		s.Errorf("GET without a key: status %d, WWW-Authenticate %q, want 401 with a challenge", resp.StatusCode, resp.Header.Get("WWW-Authenticate"))
 	}
 }
 
 func apiRefusesOthers(s *apiTrial) {
-	// A dot, a plus and a star must stand for themselves.
+	// The server must not read the dot, plus and star as a pattern.
 	key := source.Key{Version: "v1", Secret: source.NewSecret(NewKey(1).Secret.Expose() + ".a+b*c")}
 	s.accept(key)
 	s.want(key, http.StatusOK)
@@ -159,7 +161,7 @@ func apiRefusesOthers(s *apiTrial) {
 		"everything":           "Bearer *",
 	} {
 		if _, resp, _ := s.ask(http.MethodGet, value); resp.StatusCode != http.StatusUnauthorized {
-			s.Errorf("status %d for %s, want 401", resp.StatusCode, what)
+			s.Errorf("GET with a key that is not live (%s): status %d, want 401", what, resp.StatusCode)
 		}
 	}
 }
@@ -175,11 +177,11 @@ func apiDrop(s *apiTrial) {
 	s.accept(NewKey(2), NewKey(1))
 	s.want(NewKey(1), http.StatusOK)
 	s.accept(NewKey(2))
-	for range 8 { // whichever worker or connection it is
+	for range 8 { // several times, to reach other workers and connections of the server
 		s.want(NewKey(1), http.StatusUnauthorized)
 		s.want(NewKey(2), http.StatusOK)
 	}
-	s.accept() // the last one too
+	s.accept() // drop the last key too
 	s.want(NewKey(2), http.StatusUnauthorized)
 }
 
@@ -206,9 +208,9 @@ func apiUndisturbed(s *apiTrial) {
 func apiNoEcho(s *apiTrial) {
 	s.accept(NewKey(1))
 	_, _, said := s.ask(http.MethodGet, "Bearer "+NewKey(2).Secret.Expose())
-	noSecret(s, "a refusal", said)
+	noSecret(s, "the response to a refused request", said)
 	_, _, said = s.ask(http.MethodGet, "Bearer "+NewKey(1).Secret.Expose())
-	noSecret(s, "an answer", said)
+	noSecret(s, "the response to an accepted request", said)
 }
 
 // F74
@@ -227,7 +229,7 @@ func apiLog(s *apiTrial) {
 			s.Fatalf("Logged: %v", err)
 		}
 		if !slices.Equal(got, []string{c.want}) {
-			s.Errorf("the log has %q for a request with %s, want %q", got, c.key.Version, c.want)
+			s.Errorf("Logged returned %q for a request with key %s, want %q", got, c.key.Version, c.want)
 		}
 	}
 }
@@ -250,7 +252,7 @@ func apiRotation(s *apiTrial) {
 	more()
 	for n := 2; n <= 7 && !s.Failed(); n++ {
 		old, next := NewKey(n-1), NewKey(n)
-		if n%2 == 0 { // the source first
+		if n%2 == 0 { // the source changes first
 			keys.set(next, false)
 			more()
 			s.accept(next, old)
@@ -261,7 +263,7 @@ func apiRotation(s *apiTrial) {
 		}
 		more()
 		if v := live.Version(); v != next.Version {
-			s.Errorf("version %s is used, want %s", v, next.Version)
+			s.Errorf("the ring uses version %s, want %s", v, next.Version)
 		}
 	}
 }

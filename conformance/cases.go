@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// A Case is one thing that a suite checks.
+// A Case describes one test of a suite.
 type Case struct {
-	// Name is the subtest's name, and the key of Skip.
+	// Name is the name of the subtest, and the key in the harness's Skip.
 	Name string
 	// Doc says in one sentence what must hold.
 	Doc string
 }
 
-// limit is how long a case waits for what must come, unless its harness says
-// otherwise, and how long a request may take.
+// limit is how long a case waits for a condition, unless the harness has a Limit,
+// and how long a request may take.
 const limit = 10 * time.Second
 
-// patience returns the limit of the case that t is.
+// patience returns the limit of the case t.
 func patience(t testing.TB) time.Duration {
 	switch s := t.(type) {
 	case *transportTrial:
@@ -31,19 +31,19 @@ func patience(t testing.TB) time.Duration {
 	return limit
 }
 
-// eventually waits until ok is true, and fails the test if it never is.
+// eventually waits until ok returns true, and fails the test after patience(t).
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(patience(t)); !ok(); <-tick.C {
 		if time.Now().After(end) {
-			t.Fatalf("never came: %s", what)
+			t.Fatalf("waited %v in vain for: %s", patience(t), what)
 		}
 	}
 }
 
-// returns waits until f has returned, and fails the test if it does not.
+// returns runs f, and fails the test if f does not return within patience(t).
 func returns(t testing.TB, what string, f func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -53,27 +53,27 @@ func returns(t testing.TB, what string, f func()) {
 	select {
 	case <-done:
 	case <-timer.C:
-		t.Fatalf("%s does not return", what)
+		t.Fatalf("%s did not return within %v", what, patience(t))
 	}
 }
 
-// checkSkip refuses reasons that are empty or belong to no case.
+// checkSkip fails the test if skip has an unknown name or an empty reason.
 func checkSkip(t testing.TB, skip map[string]string, names []string) {
 	t.Helper()
 	for name, reason := range skip {
 		if !slices.Contains(names, name) {
-			t.Fatalf("Skip names %q, which is no case; there are %s", name, strings.Join(names, ", "))
+			t.Fatalf("the harness's Skip has the unknown case %q; the cases are %s", name, strings.Join(names, ", "))
 		}
 		if strings.TrimSpace(reason) == "" {
-			t.Fatalf("Skip of %s has no reason", name)
+			t.Fatalf("the harness's Skip has no reason for %s", name)
 		}
 	}
 }
 
-// need fails a case whose part of the harness is missing.
+// need fails the case if the harness lacks a field that the case needs.
 func need(t testing.TB, field string, there bool) {
 	t.Helper()
 	if !there {
-		t.Fatalf("the harness has no %s: give it one, or say in Skip why there is none", field)
+		t.Fatalf("the harness has no %s: set it, or put the case into Skip with the reason", field)
 	}
 }

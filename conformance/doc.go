@@ -1,6 +1,6 @@
-// Package conformance holds sources, transports and servers to the promise:
-// keys rotate with no failed request and no leaked key. Who writes one of his
-// own runs the suite on it in a test:
+// Package conformance tests implementations of key sources, transports and
+// servers: keys must rotate without a failed request and without a leaked key.
+// The author of a source runs its suite in a test:
 //
 //	func TestConformance(t *testing.T) {
 //		conformance.TestSource(t, conformance.SourceHarness{
@@ -17,9 +17,9 @@
 //		})
 //	}
 //
-// [TestTransport] does the same for an http.RoundTripper that attaches a rotating
-// key, over HTTP/1.1 and HTTP/2, and [TestAPI] for a server with a key life, be
-// it a mock or a gateway:
+// [TestTransport] tests an http.RoundTripper that attaches a rotating key, over
+// HTTP/1.1 and HTTP/2. [TestAPI] tests a server whose accepted keys change, such
+// as a mock or a gateway. This tests a transport of another project:
 //
 //	conformance.TestTransport(t, conformance.TransportHarness{
 //		New: func(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http.RoundTripper, func()) {
@@ -29,25 +29,25 @@
 //
 // # Cases
 //
-// A suite is a list of cases, each with a name and a sentence, run as subtests:
-// [SourceCases], [TransportCases], [APICases]. A case that does not apply is left
-// out by its name in Skip, with the reason, which go test -v shows. A case whose
-// part of the harness is missing fails: what is not tested must be said. So does
-// a name in Skip that no case has.
+// A suite runs each of its cases as a subtest. A case has a name and a sentence
+// that says what must hold; [SourceCases], [TransportCases] and [APICases] list
+// them. To skip a case that does not apply, put its name into the harness's Skip
+// with the reason, which go test -v prints. A case fails if the harness lacks
+// what the case needs, so that no case is skipped silently. A name in Skip that
+// belongs to no case is an error.
 //
-// [SourceResults], [TransportResults] and [APIResults] run the cases as data, for
-// a comparison in which failing is allowed; the one in peers, a module of its own,
-// is made so.
+// [SourceResults], [TransportResults] and [APIResults] run the same cases but
+// return the outcomes instead of failing the test. They are for comparisons,
+// such as that of package peers.
 //
 // # Secrets
 //
-// All secrets of the suites begin with [Sentinel]. Errors are searched for it, and
-// with them what a ring logs, reports and shows as its status while it keeps the
+// All secrets of the suites begin with [Sentinel]. The suites search for it in
+// all errors, and in the logs, events and status of the rings that keep the
 // source under test.
 //
 // # Time
 //
-// The suites run against real parts and wait for what must come, never for a
-// time to pass. The limits on waiting are there to end a test that has failed;
-// they measure nothing.
+// The suites use real files, servers and connections. They wait for conditions,
+// not for a fixed time. Time limits only end a case that has already failed.
 package conformance

@@ -7,8 +7,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance"
 )
 
-// findings are the cases that must fail for a fault, and what each must complain of,
-// so that none fails for another reason: "Case: complaint; Case: complaint".
+// findings parses a list of the cases that must fail for a fault, with a part of the
+// message of each, "Case: message; Case: message". The message makes sure that a case
+// fails because of the fault.
 func findings(want string) map[string]string {
 	list := make(map[string]string)
 	for _, f := range strings.Split(want, "; ") {
@@ -19,7 +20,7 @@ func findings(want string) map[string]string {
 	return list
 }
 
-// others is a Skip that leaves in the wanted cases.
+// others returns a Skip with all but the wanted cases.
 func others(cases []conformance.Case, wanted func(name string) bool) map[string]string {
 	skip := make(map[string]string)
 	for _, c := range cases {
@@ -30,8 +31,7 @@ func others(cases []conformance.Case, wanted func(name string) bool) map[string]
 	return skip
 }
 
-// found checks that with a fault the wanted cases failed, each with its complaint, and
-// no other.
+// found checks that the wanted cases failed, each with its message, and no others.
 func found(t *testing.T, fault string, results []conformance.Result, wanted map[string]string) {
 	t.Helper()
 	said := make(map[string]string)
@@ -39,7 +39,7 @@ func found(t *testing.T, fault string, results []conformance.Result, wanted map[
 		complaint, ok := wanted[r.Name]
 		switch {
 		case strings.Contains(r.Detail, conformance.Sentinel):
-			t.Errorf("fault %q: the detail of %s holds a secret", fault, r.Name)
+			t.Errorf("fault %q: the detail of %s contains a secret", fault, r.Name)
 		case r.Outcome != conformance.Failed:
 		case !ok || !strings.Contains(r.Detail, complaint):
 			t.Errorf("fault %q: %s %s: %s", fault, r.Name, r.Protocol, r.Detail)
@@ -49,13 +49,12 @@ func found(t *testing.T, fault string, results []conformance.Result, wanted map[
 	}
 	for name := range wanted {
 		if said[name] == "" {
-			t.Errorf("fault %q: %s did not find it", fault, name)
+			t.Errorf("fault %q: the case %s did not find it", fault, name)
 		}
 	}
 }
 
-// eachFails checks that for each case there is a fault, put in on purpose, that
-// it must find: a case that nothing can fail proves nothing.
+// eachFails checks that each case has at least one injected fault that it must find.
 func eachFails(t *testing.T, cases []conformance.Case, faults ...map[string]string) {
 	t.Helper()
 	fails := make(map[string]bool)
@@ -68,7 +67,7 @@ func eachFails(t *testing.T, cases []conformance.Case, faults ...map[string]stri
 	}
 	for _, c := range cases {
 		if !fails[c.Name] {
-			t.Errorf("no fault fails %s", c.Name)
+			t.Errorf("no injected fault fails the case %s", c.Name)
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// F111: a program that is started while keys are being watched inherits no
-// descriptor: neither the watch nor what is read or saved.
+// F111: a child process that is started while a file is watched inherits no
+// descriptor: neither the inotify watch nor an open key or cache file.
 func TestNoDescriptorIsInherited(t *testing.T) {
 	if _, err := os.Stat("/proc/self/fd"); err != nil {
 		t.Skip("this system has no /proc/self/fd")
@@ -45,19 +45,19 @@ func TestNoDescriptorIsInherited(t *testing.T) {
 		}
 		return strings.Join(ours, " ")
 	}
-	for n := 2; n <= 5; n++ { // while files are open and after
+	for n := 2; n <= 5; n++ { // while the ring reads and writes files, and after
 		write(n)
 		if list := inherited(); list != "" {
-			t.Fatalf("a child has %s", list)
+			t.Fatalf("a child process inherited %s", list)
 		}
 	}
-	// The look itself finds what is inheritable.
+	// The check itself works: it finds a descriptor without close-on-exec.
 	fd, err := syscall.Open(path, syscall.O_RDONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer syscall.Close(fd)
 	if inherited() == "" {
-		t.Error("a descriptor without close-on-exec is not found")
+		t.Error("the check does not find a descriptor without close-on-exec")
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Keys is the source of the transport suite: what a case has made current. It
-// is a source.Notifier that has one key at a time; a RoundTripper with another
-// notion of a source asks for [Keys.Current] whenever it wants a key. It is safe
-// for concurrent use.
+// Keys is the source of the transport suite. It has one key at a time, the one
+// that the case has made current, and is a [source.Notifier]. A RoundTripper
+// that uses no source.Source calls [Keys.Current] instead. Keys is safe for
+// concurrent use.
 type Keys struct {
 	mu      sync.Mutex
 	key     source.Key
@@ -19,7 +19,7 @@ type Keys struct {
 	waiting []chan struct{}
 }
 
-// Current returns the key that is current now.
+// Current returns the current key.
 func (k *Keys) Current() source.Key {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -27,7 +27,8 @@ func (k *Keys) Current() source.Key {
 	return k.key.Clone()
 }
 
-// Read returns the current key as a set that is not complete.
+// Read returns a set of the current key alone; the set is not Complete. It fails
+// only if ctx has ended.
 func (k *Keys) Read(ctx context.Context) (source.Set, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -38,7 +39,8 @@ func (k *Keys) Read(ctx context.Context) (source.Set, error) {
 	return source.Set{Keys: []source.Key{k.key.Clone()}}, nil
 }
 
-// Notify calls changed at each switch, but for those that a case keeps quiet about.
+// Notify calls changed once at the start and after each change, except after
+// those that a case makes without notification. It returns nil when ctx ends.
 func (k *Keys) Notify(ctx context.Context, changed func()) error {
 	c := make(chan struct{}, 1)
 	k.mu.Lock()
@@ -63,7 +65,7 @@ func (k *Keys) Notify(ctx context.Context, changed func()) error {
 // String returns "conformance".
 func (k *Keys) String() string { return "conformance" }
 
-// set makes key current. Quietly means that nobody is told.
+// set makes key current. If quietly is set, Notify does not call changed.
 func (k *Keys) set(key source.Key, quietly bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// goroutines returns the stacks of all goroutines but this one, by their header
-// "goroutine N", which is never given twice.
+// goroutines returns the stacks of all goroutines but the caller's. The keys are
+// the headers "goroutine N"; the runtime does not reuse the numbers.
 func goroutines() map[string]string {
 	buf := make([]byte, 1<<20)
 	for {
@@ -29,7 +29,7 @@ func goroutines() map[string]string {
 	return all
 }
 
-// noLeaks runs f and fails the test if goroutines that began meanwhile stay (F104).
+// noLeaks runs f and fails the test if goroutines that f started do not end (F104).
 func noLeaks(t testing.TB, f func()) {
 	t.Helper()
 	before := goroutines()
@@ -46,13 +46,14 @@ func noLeaks(t testing.TB, f func()) {
 	}
 	defer func() {
 		if len(left) > 0 {
-			t.Logf("goroutines that stayed:\n%s", strings.Join(left, "\n\n"))
+			t.Logf("goroutines that have not ended:\n%s", strings.Join(left, "\n\n"))
 		}
 	}()
-	eventually(t, "the end of every goroutine that was begun", ended)
+	eventually(t, "all goroutines that the case started have ended", ended)
 }
 
-// descriptors counts open file descriptors; ok is false where nobody can say.
+// descriptors counts the open file descriptors of the process. ok is false on a
+// system without /proc/self/fd.
 func descriptors() (n int, ok bool) {
 	entries, err := os.ReadDir("/proc/self/fd")
 	return len(entries), err == nil

@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// The core stays lean: what a program that uses package client compiles and what
-// its go.mod pulls in does not grow. Heavier clients are modules of their own.
+// TestCoreStaysLean fails if package client compiles another package, or if the
+// core's go.mod brings more modules. A source with heavy dependencies is a module
+// of its own.
 func TestCoreStaysLean(t *testing.T) {
 	list := func(args ...string) []string {
 		cmd := exec.Command("go", append([]string{"list"}, args...)...)
@@ -39,8 +40,8 @@ func TestCoreStaysLean(t *testing.T) {
 	}
 }
 
-// The README's guarantees link to the tests and the cases of the transport suite that
-// prove them, and those exist.
+// TestReadmeLinks checks that each guarantee in the README links to an existing test,
+// or to an existing case of the transport suite.
 func TestReadmeLinks(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
@@ -50,11 +51,11 @@ func TestReadmeLinks(t *testing.T) {
 	_, table, _ := strings.Cut(string(readme), "| guarantee | proof |\n|---|---|\n")
 	table, _, ok := strings.Cut(table, "\n\n")
 	if !ok {
-		t.Fatal("no table of guarantees")
+		t.Fatal("README.md has no table of guarantees")
 	}
 	for row := range strings.Lines(table) {
 		if !strings.Contains(row, "](") {
-			t.Errorf("no test is linked to: %s", row)
+			t.Errorf("README.md: this guarantee links to no test: %s", row)
 		}
 	}
 	for _, l := range links {
@@ -64,7 +65,7 @@ func TestReadmeLinks(t *testing.T) {
 			want = `"` + l[1] + `", "`
 		}
 		if err != nil || !strings.Contains(string(file), want) {
-			t.Errorf("%s is not in %s (%v)", l[1], l[2], err)
+			t.Errorf("README.md links to %s in %s, which has no such test (%v)", l[1], l[2], err)
 		}
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// F125: a nil option is skipped by every constructor of every module: each package
-// that has functional options applies them with package option, or in a loop that
-// looks.
+// F125: every constructor of every module skips nil options. Each package with
+// functional options applies them with package option, or in a loop that checks for
+// nil.
 func TestRulesOfOptions(t *testing.T) {
 	declares, applies := make(map[string]bool), make(map[string]bool) // by folder
 	for path, f := range sources(t) {
@@ -49,8 +49,8 @@ func TestRulesOfOptions(t *testing.T) {
 	}
 }
 
-// callsEach reports whether a loop is one over options that calls each of them, and
-// whether it looks before it calls.
+// callsEach reports whether a loop calls each of a list of options, and whether it
+// checks them for nil.
 func callsEach(loop *ast.RangeStmt) (calls, looks bool) {
 	each, ok := loop.Value.(*ast.Ident)
 	over := false

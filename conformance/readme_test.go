@@ -17,7 +17,7 @@ import (
 	"testing"
 )
 
-// around is what the README's snippets take for granted.
+// around declares what the README's snippets use without declaring it.
 const around = `package readme
 
 import (
@@ -53,8 +53,8 @@ var (
 func _() error {
 `
 
-// The README's Go compiles, each snippet as a function's body. A variable or an
-// import that it leaves unused is no fault.
+// TestReadmeCompiles compiles each Go snippet of the README as a function body.
+// Unused variables and imports are allowed.
 func TestReadmeCompiles(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
@@ -78,11 +78,11 @@ func TestReadmeCompiles(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		_, _ = config.Check("readme", fset, []*ast.File{f}, nil) // tells config.Error
+		_, _ = config.Check("readme", fset, []*ast.File{f}, nil) // reports to config.Error
 	}
 }
 
-// compiled imports what snippets need, from what go list has compiled.
+// compiled returns an importer of the packages in around, as go list compiled them.
 func compiled(t *testing.T, fset *token.FileSet) types.Importer {
 	t.Helper()
 	f, err := parser.ParseFile(fset, "", around+"}", parser.ImportsOnly)

@@ -11,31 +11,31 @@ import (
 	"time"
 )
 
-// An Outcome is how a case ended.
+// An Outcome says how a case ended.
 type Outcome string
 
 // The outcomes.
 const (
 	Passed  Outcome = "passed"
 	Failed  Outcome = "failed"
-	Skipped Outcome = "skipped" // with a reason in Skip
+	Skipped Outcome = "skipped" // the harness's Skip has a reason
 )
 
-// A Result is how a case went, for those who want a table rather than a test.
+// A Result is the result of one case, as returned by [SourceResults],
+// [TransportResults] and [APIResults].
 type Result struct {
 	Case
-	// Protocol is that of a transport case, HTTP/1.1 or HTTP/2.
+	// Protocol is [HTTP1] or [HTTP2] for a transport case, else empty.
 	Protocol string
 	Outcome  Outcome
-	// Detail is the reason of a skip, or the first complaint of a failure.
+	// Detail is the reason for a skip, or the first failure message.
 	Detail string
 }
 
-// caseLimit is how long a case may take before its result is that it hangs.
+// caseLimit is how long a case may take before judge counts it as hanging.
 const caseLimit = 60 * time.Second
 
-// judge runs one case outside the test t: its failure is a result, and no
-// failure of t's.
+// judge runs one case and returns its result. A failed case does not fail t.
 func judge(t testing.TB, c Case, try func(testing.TB)) Result {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &record{TB: t, ctx: ctx}
@@ -55,7 +55,7 @@ func judge(t testing.TB, c Case, try func(testing.TB)) Result {
 	select {
 	case <-done:
 	case <-timer.C:
-		r.complain("the case does not end")
+		r.complain(fmt.Sprintf("the case did not end within %v", caseLimit))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,8 +68,8 @@ func judge(t testing.TB, c Case, try func(testing.TB)) Result {
 	return Result{Case: c, Outcome: Passed}
 }
 
-// A record is a testing.TB that notes what a case says. What it does not
-// override, such as TempDir, is the test's own.
+// A record is a testing.TB that records failures and skips. Methods that it does
+// not override, such as TempDir, are those of the embedded test.
 type record struct {
 	testing.TB
 	ctx context.Context
@@ -86,7 +86,7 @@ func (r *record) complain(text string) {
 	r.complaints = append(r.complaints, strings.TrimSpace(text))
 }
 
-// clean ends the context and runs the cleanups, the last first, as testing does.
+// clean cancels the context and runs the cleanups in reverse order, like package testing.
 func (r *record) clean(cancel context.CancelFunc) {
 	cancel()
 	r.mu.Lock()

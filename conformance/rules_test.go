@@ -42,9 +42,9 @@ func imports(f *ast.File) []string {
 
 const module = "github.com/rollingkeys/rollingkeys/"
 
-// shipped returns the files that users compile: those of the packages they can
-// import, and those of the internal packages that these import in turn. What
-// only tests import, such as servers to test with, is not among them.
+// shipped returns the files that users compile: those of the packages that they
+// can import, and of the internal packages that these import. It leaves out
+// packages that only tests import, such as test servers.
 func shipped(all map[string]*ast.File) map[string]*ast.File {
 	packages := make(map[string][]string) // files by folder
 	for path := range all {
@@ -80,52 +80,54 @@ func shipped(all map[string]*ast.File) map[string]*ast.File {
 	return files
 }
 
-// Rules that hold for the code itself.
+// TestRulesOfWhatIsShipped checks rules for the code that users compile.
 //
 //   - F96: nothing shipped dumps or traces requests.
-//   - F98: no hash is made of a secret to be shown: the core has no unkeyed hash,
-//     and calls none but through hmac.New. The providers hash bodies, as their exchanges want, and modules of their own
-//     do what their backends want.
-//   - F100: what Expose returns is not compared with ==, but with "".
+//   - F98: the core uses hashes only through hmac.New, so that no unkeyed hash of
+//     a secret can be shown. The rule does not hold for the providers, which hash
+//     bodies as their exchanges require, nor for modules of their own.
+//   - F100: the result of Expose is compared with == to "" only.
 //   - F111: nothing shipped handles a signal.
 func TestRulesOfWhatIsShipped(t *testing.T) {
 	files := shipped(sources(t))
 	if files["../source/internal/versions/values.go"] == nil || files["../source/vault/internal/vaulttest/server.go"] != nil {
-		t.Fatal("what is shipped is not told from what is for tests")
+		t.Fatal("shipped is wrong: it must list ../source/internal/versions and not ../source/vault/internal/vaulttest")
 	}
 	for path, f := range files {
 		_, module := os.Stat(filepath.Join(filepath.Dir(path), "go.mod"))
 		own := !strings.HasPrefix(path, "../transport/provider/") && module != nil
 		for _, p := range imports(f) {
 			if p == "net/http/httputil" || p == "net/http/httptrace" {
-				t.Errorf("F96: %s imports %s", path, p)
+				t.Errorf("F96: %s imports %s, which could show a request with its key", path, p)
 			}
 			if own && (p == "crypto/md5" || strings.HasPrefix(p, "hash/")) {
-				t.Errorf("F98: %s imports %s", path, p)
+				t.Errorf("F98: %s imports %s; the core makes no unkeyed hashes", path, p)
 			}
 			if p == "os/signal" {
-				t.Errorf("F111: %s imports %s", path, p)
+				t.Errorf("F111: %s imports %s; signals are the program's own", path, p)
 			}
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
 			if call, ok := n.(*ast.CallExpr); ok && own && hashes(call) {
-				t.Errorf("F98: %s makes an unkeyed hash", path)
+				t.Errorf("F98: %s makes an unkeyed hash; use hmac.New", path)
 			}
 			if n, ok := n.(*ast.BinaryExpr); ok && (n.Op == token.EQL || n.Op == token.NEQ) &&
 				(isCall(n.X, "Expose") && !isEmpty(n.Y) || isCall(n.Y, "Expose") && !isEmpty(n.X)) {
-				t.Errorf("F100: %s compares a secret with %s", path, n.Op)
+				t.Errorf("F100: %s compares a secret with %s; use Secret.Equal", path, n.Op)
 			}
 			return true
 		})
 	}
 }
 
-// Rules that hold for the tests.
+// TestRulesOfTests checks rules for the tests.
 //
-//   - F95: every secret in them begins with a sentinel, for which all that they
-//     print is searched. Examples are read, and what they print is written down.
-//   - F110: a test sleeps only in a synctest bubble, where no time passes, or
-//     between two looks at what is not its to signal; benchmarks may.
+//   - F95: every secret begins with a sentinel, because .ci/sweep searches the
+//     output of the tests for sentinels. Examples are exempt: their output is
+//     part of their source.
+//   - F110: a test sleeps only in a synctest bubble, where sleeping takes no real
+//     time, or in a function eventually that polls what cannot signal.
+//     Benchmarks are exempt.
 func TestRulesOfTests(t *testing.T) {
 	for path, f := range sources(t) {
 		if !strings.HasSuffix(path, "_test.go") {
@@ -134,19 +136,19 @@ func TestRulesOfTests(t *testing.T) {
 		bubble := slices.Contains(imports(f), "testing/synctest") || strings.HasSuffix(path, "bench_test.go")
 		ast.Inspect(f, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
-			bubble = bubble || ok && isCall(call, "SyncTest") // rapid's
+			bubble = bubble || ok && isCall(call, "SyncTest") // of package rapid
 			return true
 		})
 		ast.Inspect(f, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.FuncDecl:
-				return n.Name.Name != "eventually" // asks again and again, up to a deadline
+				return n.Name.Name != "eventually" // polls until a deadline
 			case *ast.CallExpr:
 				if !bubble && isCall(n, "Sleep") {
-					t.Errorf("F110: %s sleeps outside a bubble", path)
+					t.Errorf("F110: %s sleeps outside a synctest bubble", path)
 				}
 				if text, ok := secret(n); ok && !sentinel(text) && !strings.HasSuffix(path, "example_test.go") {
-					t.Errorf("F95: %s has the secret %q, which no search would find", path, text)
+					t.Errorf("F95: %s has the secret %q; begin it with rksentinel_ or sentinel-", path, text)
 				}
 			}
 			return true
@@ -154,7 +156,7 @@ func TestRulesOfTests(t *testing.T) {
 	}
 }
 
-// secret returns what a literal secret begins with.
+// secret returns the beginning of the literal argument of NewSecret.
 func secret(call *ast.CallExpr) (text string, ok bool) {
 	name, ok := call.Fun.(*ast.Ident)
 	if sel, isSel := call.Fun.(*ast.SelectorExpr); isSel {
@@ -179,20 +181,20 @@ func secret(call *ast.CallExpr) (text string, ok bool) {
 	return text, err == nil
 }
 
-// sentinel reports whether .ci/sweep finds a secret that begins so.
+// sentinel reports whether .ci/sweep finds a secret that begins with text.
 func sentinel(text string) bool {
 	switch {
 	case strings.HasPrefix(text, conformance.Sentinel), strings.HasPrefix(text, "sentinel-"):
 		return true
-	case strings.TrimSpace(text) == "": // a key that is none
+	case strings.TrimSpace(text) == "": // a test of an empty secret
 		return true
-	case strings.HasPrefix(text, "-----BEGIN "): // the sentinel lies within
+	case strings.HasPrefix(text, "-----BEGIN "): // the sentinel is inside the PEM block
 		return strings.Contains(text, "sentinel") || strings.HasSuffix(text, "-----\n")
 	}
 	return false
 }
 
-// hashes reports whether the call is one of package crypto/sha256 or its like.
+// hashes reports whether call calls a function of crypto/sha1, sha256, sha512 or sha3.
 func hashes(call *ast.CallExpr) bool {
 	sel, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {

@@ -8,51 +8,56 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// A SourceHarness says how [TestSource] gets at a source and what is behind it.
+// A SourceHarness gives [TestSource] the source under test and its backend.
 type SourceHarness struct {
-	// New makes a backend without a key in it and a source that reads it; each
-	// case has its own. Both last until the test ends: clean up with t.Cleanup.
+	// New makes a backend without a key, and a source that reads it. It is called
+	// for each case. Both must work until the test t ends; clean up with
+	// t.Cleanup.
 	New func(t testing.TB) SourceBackend
-	// Key makes the n-th key. Default [NewKey], which has a secret only; a
-	// source of pairs adds an ID, so that a torn pair shows. Secrets begin with
-	// [Sentinel].
+	// Key makes the n-th key; its secret must begin with [Sentinel]. Default:
+	// [NewKey], whose keys have a secret only. If the source reads pairs, set an
+	// ID too, so that the suite notices an ID and secret of different keys.
 	Key func(n int) source.Key
-	// Lists says that the source lists all valid keys (Set.Complete); by
-	// default it has one key at a time. The first set after a deletion may be
-	// complete in either case.
+	// Lists says that the source lists all valid keys and sets Set.Complete.
+	// Default: false, the source has one key at a time. In both cases the first
+	// set after a deletion may be complete.
 	Lists bool
-	// Limit is how long a case waits for what must come before it has failed.
-	// Default 10 s; what is known to fail wants less.
+	// Limit is how long a case waits for a condition before it fails. Default:
+	// 10 s. A shorter limit saves time where cases are known to fail.
 	Limit time.Duration
-	// Skip names the cases that do not apply, each with the reason.
+	// Skip maps the names of cases that do not apply to the reasons.
 	Skip map[string]string
 }
 
-// A SourceBackend is a source and the hands behind it. Put and Delete are
-// required; where another is nil, its case must be in Skip. They do what they
-// say before they return, and fail the test if they cannot.
+// A SourceBackend is a source and functions that change what it reads. Source,
+// Put and Delete are required. If another function is nil, the cases that need
+// it must be in Skip. Each function takes effect before it returns, and fails
+// the test if it cannot.
 type SourceBackend struct {
 	Source source.Source
-	// Put replaces what the backend holds by keys, newest first, in the way in
-	// which it is done in earnest. Without Lists it gets one key. No key at all
-	// means a backend that is there and holds none: an empty file, an empty list.
-	// It also ends what Break, Deny, Hang and Tear began, if Repair did not.
+	// Put replaces the content of the backend with keys, newest first, the way a
+	// production system does. Without Lists, Put gets at most one key. Without
+	// keys, Put leaves the backend reachable but empty: an empty file, an empty
+	// list. Put also undoes Break, Deny, Hang and Tear.
 	Put func(keys ...source.Key)
-	// Delete takes the entry away whole: no file, no such path.
+	// Delete removes the entry itself: the file, the path.
 	Delete func()
-	// Break makes the backend unreadable: the server is down, the file a
-	// directory. Repair undoes it; what was Put is there again.
+	// Break makes the backend unreadable, for example by stopping the server or
+	// by replacing the file with a directory. Repair undoes Break and Hang and
+	// brings back the keys of the last Put.
 	Break, Repair func()
-	// Hang makes the backend accept readings and answer none, until Repair.
+	// Hang makes the backend accept requests without answering, until Repair.
 	Hang func()
-	// Deny makes the backend refuse us, Restore undoes it.
+	// Deny makes the backend refuse the source's access. Restore undoes it.
 	Deny, Restore func()
-	// Tear leaves what a writer leaves that is halfway through writing next.
+	// Tear leaves the backend as it is while a writer is halfway through writing
+	// next.
 	Tear func(next source.Key)
-	// Close lets go of what the source's client keeps between readings, such as
-	// idle connections. Default: the source's own Close, if it has one. A client
-	// whose pool cannot be emptied is to have one connection at most: what Read or
-	// Notify leave behind would make the pool grow within the case Leaks.
+	// Close frees what the source keeps between readings, such as idle
+	// connections. Default: the Close method of Source, if it has one. If the
+	// connection pool of the source's client cannot be emptied, limit it to one
+	// connection: a connection that Read or Notify leaves behind would make the
+	// pool grow, and the case Leaks would fail.
 	Close func()
 }
 
@@ -70,8 +75,9 @@ func SourceCases() []Case {
 	return list
 }
 
-// TestSource holds a source to its contract: see [SourceCases] and source.Source.
-// Each case reads the source itself or keeps it in a ring with [ring.Keep].
+// TestSource tests that a source keeps the contract of [source.Source]; see
+// [SourceCases]. The cases read the source directly, and through a ring from
+// [ring.Keep].
 func TestSource(t *testing.T, h SourceHarness) {
 	t.Helper()
 	var names []string
@@ -84,8 +90,8 @@ func TestSource(t *testing.T, h SourceHarness) {
 	}
 }
 
-// SourceResults runs the cases of [TestSource] as data: a failure is a result,
-// and no failure of t.
+// SourceResults runs the cases of [TestSource] and returns their results. A
+// failed case does not fail t.
 func SourceResults(t testing.TB, h SourceHarness) []Result {
 	var results []Result
 	for _, c := range sourceCases {
@@ -94,38 +100,37 @@ func SourceResults(t testing.TB, h SourceHarness) []Result {
 	return results
 }
 
-// try runs one case.
 func (c sourceCase) try(t testing.TB, h SourceHarness) {
 	if reason := h.Skip[c.Name]; reason != "" {
 		t.Skip(reason)
 	}
 	t.Log(c.Doc)
 	s := newSourceTrial(t, h)
-	t.Cleanup(s.search) // once the case's rings have said their last
+	t.Cleanup(s.search) // runs after the case's rings are closed
 	c.run(s)
 }
 
 var sourceCases = []sourceCase{
-	{Case{"FirstValue", "A key that is there is read whole, directly and by a ring."}, firstValue},
-	{Case{"NoValueYet", "With no key yet, Read says so with a typed error and Keep waits for the first."}, noValueYet},
-	{Case{"Update", "A new key becomes current, and the one before stays usable for the overlap."}, update},
+	{Case{"FirstValue", "A key in the backend is read whole, by Read and by a ring."}, firstValue},
+	{Case{"NoValueYet", "Without a key, Read returns a typed error and Keep waits for the first key."}, noValueYet},
+	{Case{"Update", "A new key becomes current, and the previous key stays usable for the overlap."}, update},
 	{Case{"SameContent", "Writing the same key again is no rotation: same version, same previous key, no event."}, sameContent},
-	{Case{"Rollback", "Going back to the key before makes that current again."}, rollback},
-	{Case{"Delete", "A key that is taken away stays in use, Read says so with a typed error, and a new one is taken up."}, deleted},
+	{Case{"Rollback", "When the source returns to the previous key, that key becomes current again."}, rollback},
+	{Case{"Delete", "A deleted key stays in use, Read returns a typed error, and a new key is picked up."}, deleted},
 	{Case{"Empty", "An empty backend is an error and never replaces a good key."}, empty},
-	{Case{"Broken", "A backend that is down is an error, keys stay in use, and the ring recovers by itself."}, broken},
-	{Case{"Denied", "A backend that refuses us is ErrDenied, keys stay in use, and the ring recovers."}, denied},
-	{Case{"Torn", "Half of a key that is being written is never taken for one."}, torn},
-	{Case{"Concurrent", "Readings from many goroutines during changes each see one whole key."}, concurrent},
-	{Case{"OwnCopy", "Who changes a set that was read changes no other set."}, ownCopy},
-	{Case{"Poll", "A change is taken up by polling alone, with no notice at all."}, polled},
-	{Case{"Push", "A change is taken up by notice alone, each of several in a row."}, pushed},
-	{Case{"Arm", "Notify calls changed once it is armed, and returns when its context ends."}, armed},
-	{Case{"Cancel", "Read with a context that has ended returns, and says so if it fails."}, cancelled},
-	{Case{"Hang", "While the backend does not answer, Read ends with its context, and Close at once."}, hung},
-	{Case{"Close", "Close ends the ring, again and at once too, and nobody reads the source after it."}, closed},
-	{Case{"Leaks", "After Close no goroutine and no descriptor stays, after a failed start neither."}, leaks},
-	{Case{"Secrecy", "Neither the source's name nor any way of printing it shows a secret."}, secrecy},
+	{Case{"Broken", "An unreachable backend is an error, the keys stay in use, and the ring recovers by itself."}, broken},
+	{Case{"Denied", "A backend that denies access causes ErrDenied, the keys stay in use, and the ring recovers."}, denied},
+	{Case{"Torn", "A half-written key is never read as a key."}, torn},
+	{Case{"Concurrent", "Concurrent readings during changes each return one whole key."}, concurrent},
+	{Case{"OwnCopy", "Changing a set that Read returned changes no other set."}, ownCopy},
+	{Case{"Poll", "Polling alone, without Notify, picks up a change."}, polled},
+	{Case{"Push", "Notify alone, without polling, picks up each of several changes."}, pushed},
+	{Case{"Arm", "Notify calls changed once its watch is set up, and returns when its context ends."}, armed},
+	{Case{"Cancel", "Read with a context that has ended returns; if it fails, the error wraps the context's."}, cancelled},
+	{Case{"Hang", "While the backend does not answer, Read ends with its context, and Close returns at once."}, hung},
+	{Case{"Close", "Close may be called repeatedly and concurrently, and the ring does not read the source after it."}, closed},
+	{Case{"Leaks", "No goroutine and no descriptor remains after Close, nor after a failed Keep."}, leaks},
+	{Case{"Secrecy", "Neither the source's name nor any fmt verb shows a secret."}, secrecy},
 }
 
 func (b SourceBackend) close() {

@@ -13,7 +13,7 @@ import (
 
 const variable = "ROLLINGKEYS_CONFORMANCE"
 
-// F27: a variable of this process.
+// F27: an environment variable that holds the key.
 func TestEnvSource(t *testing.T) {
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
@@ -41,7 +41,7 @@ func TestEnvSource(t *testing.T) {
 					set(variable, keys[0].Secret.Expose())
 				},
 				Delete: func() { unset(variable) },
-				Break:  func() { set(variable+"_FILE", "/nowhere") }, // not both
+				Break:  func() { set(variable+"_FILE", "/nowhere") }, // setting both variables is an error
 				Repair: func() { unset(variable + "_FILE") },
 			}
 		},
@@ -54,7 +54,7 @@ func TestEnvSource(t *testing.T) {
 	})
 }
 
-// F27: a variable that names a file.
+// F27: an environment variable that names the key's file.
 func TestEnvFileSource(t *testing.T) {
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
@@ -69,7 +69,7 @@ func TestEnvFileSource(t *testing.T) {
 	})
 }
 
-// A chain answers with the one source that has a key, and tells of its changes.
+// First reads the one source that has a key, and notifies of its changes.
 func TestFirstSource(t *testing.T) {
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {

@@ -17,13 +17,13 @@ func deleted(s *sourceTrial) {
 	s.Delete()
 	s.readError(source.ErrNoKey, source.ErrUnavailable, source.ErrDenied)
 	if s.refresh(keys) == nil {
-		s.Error("Refresh has no error though the key is gone")
+		s.Error("Refresh returned no error although the key is deleted")
 	}
 	s.wantUse(keys, 1)
 	s.put(2)
-	s.readAny(2) // a source that knows of the deletion may say that there is no key besides
+	s.readAny(2) // Complete is allowed: a source that knows of the deletion knows that there is no other key
 	if err := s.refresh(keys); err != nil {
-		s.Errorf("Refresh once there is a key again: %v", err)
+		s.Errorf("Refresh after a new key was put: %v", err)
 	}
 	s.wantUse(keys, 2)
 }
@@ -35,12 +35,12 @@ func empty(s *sourceTrial) {
 	s.Put()
 	s.readError(source.ErrNoKey, source.ErrInvalid)
 	if s.refresh(keys) == nil {
-		s.Error("Refresh has no error though there is no key")
+		s.Error("Refresh returned no error although the backend is empty")
 	}
 	s.wantUse(keys, 1)
 	s.put(2)
 	if err := s.refresh(keys); err != nil {
-		s.Errorf("Refresh once there is a key again: %v", err)
+		s.Errorf("Refresh after a new key was put: %v", err)
 	}
 	s.wantUse(keys, 2)
 }
@@ -53,17 +53,17 @@ func broken(s *sourceTrial) {
 	s.Break()
 	s.readError(source.ErrUnavailable, source.ErrDenied, source.ErrInvalid)
 	if s.refresh(keys) == nil {
-		s.Error("Refresh has no error though the backend is down")
+		s.Error("Refresh returned no error although the backend is unreadable")
 	}
 	s.wantUse(keys, 1)
 	if status := keys.Status(); status.LastError == "" || status.FailedReads == 0 {
-		s.Errorf("the status does not show the failure: %+v", status)
+		s.Errorf("the status shows no failed reading, want LastError and FailedReads: %+v", status)
 	}
 	s.Repair()
 	s.read(1)
 	s.put(2)
-	eventually(s, "the new key, without Refresh", func() bool { return s.uses(keys, 2) })
-	eventually(s, "a status without the error", func() bool { return keys.Status().LastError == "" })
+	eventually(s, "the ring uses the new key without Refresh", func() bool { return s.uses(keys, 2) })
+	eventually(s, "the status shows no error any more", func() bool { return keys.Status().LastError == "" })
 }
 
 func denied(s *sourceTrial) {
@@ -73,13 +73,13 @@ func denied(s *sourceTrial) {
 	s.Deny()
 	s.readError(source.ErrDenied)
 	if s.refresh(keys) == nil {
-		s.Error("Refresh has no error though we are refused")
+		s.Error("Refresh returned no error although access is denied")
 	}
 	s.wantUse(keys, 1)
 	s.Restore()
 	s.put(2)
 	if err := s.refresh(keys); err != nil {
-		s.Errorf("Refresh once we are let in again: %v", err)
+		s.Errorf("Refresh after access was restored: %v", err)
 	}
 	s.wantUse(keys, 2)
 }
@@ -90,22 +90,22 @@ func torn(s *sourceTrial) {
 	s.put(1)
 	keys := s.keep(s.Source)
 	s.Tear(s.h.Key(2))
-	for n := range 3 { // again and again, in which a source might come to believe it
+	for n := range 3 { // repeatedly: a source might accept the same content at a later reading
 		if n == 1 {
 			_ = s.refresh(keys)
 		} else if set, err := s.Source.Read(s.Context()); err == nil && !s.known(set.Keys[0], 2) {
-			s.Fatal("read half a key")
+			s.Fatal("Read returned a half-written key")
 		} else {
 			s.hear(err)
 		}
 		if !s.uses(keys, 1) && !s.uses(keys, 2) {
-			s.Fatal("the ring uses half a key")
+			s.Fatal("the ring uses a half-written key")
 		}
 	}
 	s.put(2)
 	s.read(2)
 	if err := s.refresh(keys); err != nil {
-		s.Errorf("Refresh once the key is whole: %v", err)
+		s.Errorf("Refresh after the key was written whole: %v", err)
 	}
 	s.wantUse(keys, 2)
 }
@@ -119,11 +119,11 @@ func cancelled(s *sourceTrial) {
 		if _, err := s.Source.Read(ctx); err != nil {
 			s.hear(err)
 			if !errors.Is(err, context.Canceled) {
-				s.Errorf("Read with a context that has ended: %v, which does not wrap its error", err)
+				s.Errorf("Read with a context that has ended: error %v, want one that wraps context.Canceled", err)
 			}
 		}
 	})
-	s.read(1) // nothing is left of it
+	s.read(1) // the failed reading has no effect on the next
 }
 
 // F78, F106
@@ -138,7 +138,7 @@ func hung(s *sourceTrial) {
 		_, err := s.Source.Read(ctx)
 		s.wantError(err, source.ErrUnavailable)
 		if !errors.Is(err, context.DeadlineExceeded) {
-			s.Errorf("the error %v does not wrap the context's", err)
+			s.Errorf("Read of a backend that does not answer: error %v, want one that wraps context.DeadlineExceeded", err)
 		}
 	})
 	go func() { _ = keys.Refresh(s.Context()) }()
@@ -153,10 +153,10 @@ func secrecy(s *sourceTrial) {
 	s.read(1)
 	named, ok := s.Source.(fmt.Stringer)
 	if !ok {
-		s.Fatal("the source has no String(), so that errors and logs cannot name it")
+		s.Fatal("the source has no String method: errors and logs could not name it")
 	}
 	if named.String() == "" {
-		s.Error("String() is empty")
+		s.Error("the source's String method returns an empty string")
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
 		noSecret(s, "the source printed with "+verb, fmt.Sprintf(verb, s.Source))

@@ -13,38 +13,37 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// A suite that passes everything proves nothing: each fault that is put into a
-// source on purpose fails the case that is there for it, and the source without
-// faults fails none.
+// Each fault injected into a source fails the case that looks for it. The source without
+// a fault passes all cases.
 func TestSourceSuiteFindsFaults(t *testing.T) {
 	faults := map[string]string{
 		"":                 "",
-		"drops the id":     "FirstValue: not number 1 whole",
-		"key of its own":   "NoValueYet: the error is <nil>",
-		"only newer":       "Rollback: read 2 keys, want 1",
-		"never forgets":    "Delete: the error is <nil>",
-		"waits for notice": "Poll: never came: the new key by polling",
+		"drops the id":     "FirstValue: differs from the harness's Key(1)",
+		"key of its own":   "NoValueYet: error <nil>",
+		"only newer":       "Rollback: Read returned 2 keys, want 1",
+		"never forgets":    "Delete: error <nil>",
+		"waits for notice": "Poll: in vain for: the new key by polling",
 		"first context":    "Close: context canceled",
-		"empty key":        "Empty: the error is <nil>",
-		"untyped error":    "Broken: the error is down",
-		"secret in error":  "Denied: holds a secret",
-		"secret in name":   "Secrecy: holds a secret",
-		"secret in status": "Poll: holds a secret",
-		"half a key":       "Torn: read half a key",
-		"shared maps":      "OwnCopy: share their metadata",
+		"empty key":        "Empty: error <nil>",
+		"untyped error":    "Broken: error down",
+		"secret in error":  "Denied: contains a secret",
+		"secret in name":   "Secrecy: contains a secret",
+		"secret in status": "Poll: contains a secret",
+		"half a key":       "Torn: a half-written key",
+		"shared maps":      "OwnCopy: share the map Metadata",
 		"deaf":             "Push: the new key by notice",
 		"never armed":      "Arm: never called changed",
-		"context unnamed":  "Cancel: does not wrap its error",
-		"ignores context":  "Hang: does not return",
+		"context unnamed":  "Cancel: want one that wraps context.Canceled",
+		"ignores context":  "Hang: did not return",
 		"no way to hang":   "Hang: the harness has no Hang",
-		"leaks":            "Leaks: the end of every goroutine",
-		"forgets the rest": "Update: read 1 keys, want 2",
-		"renames":          "SameContent: goes from version",
+		"leaks":            "Leaks: all goroutines that the case started",
+		"forgets the rest": "Update: Read returned 1 keys, want 2",
+		"renames":          "SameContent: the same key had version name",
 		"mixes pairs":      "Concurrent: parts of two",
 	}
 	eachFails(t, conformance.SourceCases(), faults)
-	// All at once, and not two at a time as t.Parallel runs them on two CPUs: most
-	// of the time they wait for what never comes.
+	// Run all at once. t.Parallel would run two at a time on two CPUs, but the cases
+	// mostly wait.
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for fault, want := range faults {
@@ -52,8 +51,8 @@ func TestSourceSuiteFindsFaults(t *testing.T) {
 	}
 }
 
-// findsFault checks that the suite finds the fault as wanted, and in no other case;
-// with the fault "", in none.
+// findsFault checks that the suite finds the fault as want says; see findings. The fault
+// "" means none; all cases must pass.
 func findsFault(t *testing.T, fault, want string) {
 	wanted := findings(want)
 	_, leaks := wanted["Leaks"]
@@ -64,7 +63,7 @@ func findsFault(t *testing.T, fault, want string) {
 	last := make(chan struct{})
 	defer close(last)
 	h := faulty(fault, skip, last)
-	if fault != "" { // what must pass has as long as with any source
+	if fault != "" { // cases that must pass get the default limit
 		h.Limit = 2 * time.Second
 	}
 	if leaks {
@@ -76,7 +75,7 @@ func findsFault(t *testing.T, fault, want string) {
 // TestSourceSuiteFindsWhatStays runs alone: goroutines of other faults would be
 // taken for leaks (F104).
 func TestSourceSuiteFindsWhatStays(t *testing.T) {
-	findsFault(t, "stays for good", "Leaks: the end of every goroutine")
+	findsFault(t, "stays for good", "Leaks: all goroutines that the case started")
 }
 
 // faulty is a harness for a source with the fault; last ends what outlives even

@@ -11,7 +11,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/file"
 )
 
-// F01, F04, F05, F07, F14, F16, F17, F104: one file, replaced in each of the usual ways.
+// F01, F04, F05, F07, F14, F16, F17, F104: one file, replaced by renaming, by
+// writing in place, and as in a mounted Kubernetes Secret.
 func TestFileSource(t *testing.T) {
 	for _, writer := range []string{"rename", "in place", "volume"} {
 		t.Run(writer, func(t *testing.T) {
@@ -26,7 +27,7 @@ func TestFileSource(t *testing.T) {
 	}
 }
 
-// oneToken is a file with one token in it.
+// oneToken returns the content of a file with one token.
 func oneToken(keys ...source.Key) map[string]string {
 	if len(keys) == 0 {
 		return map[string]string{"key": ""}
@@ -58,7 +59,7 @@ func TestFileDocumentSource(t *testing.T) {
 	})
 }
 
-// F26: id and secret in two files of a mounted volume are one key, or none.
+// F26: an ID and a secret in two files of a mounted volume are read as one key.
 func TestFileDirSource(t *testing.T) {
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
@@ -84,8 +85,8 @@ func TestFileDirSource(t *testing.T) {
 	})
 }
 
-// skipFile leaves out what no local file does, and what file modes cannot bring
-// about for root.
+// skipFile returns the cases that do not apply to local files, and Denied if the
+// tests run as root, whom file modes do not restrict.
 func skipFile() map[string]string {
 	skip := map[string]string{"Hang": "a local file is read at once"}
 	if os.Geteuid() == 0 {
@@ -94,7 +95,7 @@ func skipFile() map[string]string {
 	return skip
 }
 
-// entry is one file, or some, in a directory of their own.
+// entry is a backend of one or more files in a directory.
 type entry struct {
 	t      testing.TB
 	writer string
@@ -157,8 +158,8 @@ func (e *entry) write(files map[string]string) {
 	}
 }
 
-// swap is how the kubelet replaces the files of a mounted Secret
-// (pkg/volume/util/atomic_writer.go).
+// swap replaces the files the way the kubelet replaces those of a mounted Secret
+// (pkg/volume/util/atomic_writer.go in kubernetes/kubernetes).
 func (e *entry) swap(files map[string]string) {
 	e.t.Helper()
 	e.swaps++
@@ -187,7 +188,7 @@ func (e *entry) remove() {
 	}
 }
 
-// breakDown puts directories where the files were.
+// breakDown replaces the files with directories of the same names.
 func (e *entry) breakDown() {
 	e.t.Helper()
 	e.remove()
@@ -209,8 +210,9 @@ func (e *entry) repair() {
 	e.write(e.last)
 }
 
-// tear leaves a writer in the middle: of the file itself, with the file open, or
-// of the new directory or file that is to take the old one's place.
+// tear leaves the state in the middle of writing: half of the file itself, which
+// the writer still has open, or half of the new file or directory that will
+// replace the old.
 func (e *entry) tear(files map[string]string) {
 	e.t.Helper()
 	name := e.names[0]

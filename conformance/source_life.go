@@ -25,7 +25,7 @@ func polled(s *sourceTrial) {
 func pushed(s *sourceTrial) {
 	n, ok := s.Source.(source.Notifier)
 	if !ok {
-		s.Fatal("the source does not notify: say in Skip why not")
+		s.Fatal("the source is no source.Notifier: put Push into the harness's Skip with the reason")
 	}
 	s.put(1)
 	armed := make(chan struct{})
@@ -38,7 +38,7 @@ func pushed(s *sourceTrial) {
 	}
 }
 
-// heeding tells when Notify calls changed.
+// heeding calls heed after each call of changed.
 type heeding struct {
 	source.Notifier
 	heed func()
@@ -52,11 +52,11 @@ func (h heeding) Notify(ctx context.Context, changed func()) error {
 func armed(s *sourceTrial) {
 	n, ok := s.Source.(source.Notifier)
 	if !ok {
-		s.Fatal("the source does not notify: say in Skip why not")
+		s.Fatal("the source is no source.Notifier: put Arm into the harness's Skip with the reason")
 	}
 	s.put(1)
 	s.read(1)
-	for range 2 { // once more, after it has ended
+	for range 2 { // Notify must work again after it has returned
 		ctx, cancel := context.WithCancel(s.Context())
 		var ended atomic.Bool
 		called := make(chan struct{}, 1)
@@ -64,7 +64,7 @@ func armed(s *sourceTrial) {
 		go func() {
 			done <- n.Notify(ctx, func() {
 				if ended.Load() {
-					s.Error("changed is called after Notify has returned")
+					s.Error("Notify called changed after it had returned")
 				}
 				select {
 				case called <- struct{}{}:
@@ -85,7 +85,7 @@ func armed(s *sourceTrial) {
 		cancel()
 		returns(s, "Notify after its context ended", func() {
 			if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-				s.Errorf("Notify: %v, want nil or its context's error", err)
+				s.Errorf("Notify: error %v, want nil or the context's error", err)
 			}
 		})
 	}
@@ -104,22 +104,22 @@ func closed(s *sourceTrial) {
 		wg.Wait()
 	})
 	if _, err := keys.InUse(); !errors.Is(err, ring.ErrClosed) {
-		s.Errorf("InUse after Close: %v", err)
+		s.Errorf("InUse after Close: error %v, want ErrClosed", err)
 	}
 	before := reads.count()
 	if err := s.refresh(keys); !errors.Is(err, ring.ErrClosed) {
-		s.Errorf("Refresh after Close: %v", err)
+		s.Errorf("Refresh after Close: error %v, want ErrClosed", err)
 	}
 	if n := reads.count(); n != before {
-		s.Error("the source is read after Close")
+		s.Error("the ring read the source after Close")
 	}
-	s.read(1) // the source itself outlives its rings
+	s.read(1) // the source works without the ring
 }
 
 // F104
 func leaks(s *sourceTrial) {
 	s.put(1)
-	s.once() // what is made once for the process is made here
+	s.once() // starts what the process keeps for good, so that it does not count as a leak
 	before, countable := descriptors()
 	noLeaks(s, func() {
 		for range 10 {
@@ -128,11 +128,11 @@ func leaks(s *sourceTrial) {
 		s.Delete()
 		if keys, err := ring.Keep(s.Context(), s.Source, ring.WithLogger(nil), ring.WithFailFast()); err == nil {
 			keys.Close()
-			s.Error("Keep returned though the key is gone")
+			s.Error("Keep returned a ring although the key is deleted")
 		}
 		s.close()
 	})
-	noLeaks(s, func() { // what each source makes once for itself ends with its test
+	noLeaks(s, func() { // a second source must free all it has started by the end of its test
 		r := judge(s, Case{}, func(t testing.TB) {
 			second := newSourceTrial(t, s.h)
 			second.put(1)
@@ -148,13 +148,13 @@ func leaks(s *sourceTrial) {
 	after := before
 	defer func() { s.Logf("%d descriptors before, %d after", before, after) }()
 	eventually(s, "as few descriptors as before", func() bool {
-		runtime.GC() // a descriptor that waits for its finalizer is not lost
+		runtime.GC() // run finalizers that close descriptors
 		after, _ = descriptors()
 		return after <= before
 	})
 }
 
-// once keeps the source for a moment.
+// once keeps the source in a ring and closes both.
 func (s *sourceTrial) once() {
 	s.Helper()
 	keys, err := ring.Keep(s.Context(), s.Source, ring.WithLogger(nil))

@@ -38,7 +38,7 @@ func TestOAuthSource(t *testing.T) {
 	})
 }
 
-// refusal is what x/oauth2 makes of an answer, the body included.
+// refusal returns the error that x/oauth2 makes of a response; it includes the body.
 func refusal(t testing.TB, status int, code string) error {
 	t.Helper()
 	return &oauth2.RetrieveError{
@@ -50,7 +50,7 @@ func refusal(t testing.TB, status int, code string) error {
 
 var errHang = errors.New("hang")
 
-// tokens is a token endpoint's state.
+// tokens is the state of a token endpoint.
 type tokens struct {
 	mu    sync.Mutex
 	token string

@@ -11,7 +11,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/remote"
 )
 
-// F75, F78, F80, F82, F83, F104: an endpoint that lists versions and holds long polls.
+// F75, F78, F80, F82, F83, F104: an endpoint that lists versions and answers long polls.
 func TestRemoteSource(t *testing.T) {
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
@@ -54,13 +54,13 @@ func TestRemoteSource(t *testing.T) {
 type endpoint struct {
 	t        testing.TB
 	api      *mockapi.API
-	versions map[string]string // the mock's names by those of the suite
+	versions map[string]string // the mock's version names, by the suite's
 }
 
 func (b *endpoint) Put(keys ...source.Key) {
 	b.t.Helper()
 	var listed []string
-	for _, key := range slices.Backward(keys) { // the oldest first
+	for _, key := range slices.Backward(keys) { // oldest first
 		version, ok := b.versions[key.Version]
 		if !ok {
 			version = b.api.Issue(mockapi.Spec{
@@ -70,8 +70,8 @@ func (b *endpoint) Put(keys ...source.Key) {
 		}
 		listed = append(listed, version)
 	}
-	// The new ones are listed before the old ones are taken off: a reading in
-	// between sees a set that is good, if not the last word.
+	// List the new versions before unlisting the old ones, so that a reading in
+	// between finds a key.
 	for _, version := range listed {
 		_ = b.api.List(version)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// A sourceTrial is one case at work.
+// A sourceTrial is the state of one running case.
 type sourceTrial struct {
 	testing.TB
 	SourceBackend
@@ -32,12 +32,12 @@ func newSourceTrial(t testing.TB, h SourceHarness) *sourceTrial {
 	s := &sourceTrial{TB: t, h: h, SourceBackend: h.New(t)}
 	need(t, "Source, Put or Delete", s.Source != nil && s.Put != nil && s.Delete != nil)
 	if !strings.HasPrefix(h.Key(1).Secret.Expose(), Sentinel) {
-		t.Fatal("the harness's keys have secrets without the sentinel")
+		t.Fatal("the harness's Key makes a secret that does not begin with conformance.Sentinel")
 	}
 	return s
 }
 
-// put puts the keys of these numbers, newest first.
+// put puts the keys with these numbers, newest first; without Lists only the newest.
 func (s *sourceTrial) put(newest int, older ...int) {
 	s.Helper()
 	keys := []source.Key{s.h.Key(newest)}
@@ -49,18 +49,18 @@ func (s *sourceTrial) put(newest int, older ...int) {
 	s.Put(keys...)
 }
 
-// read reads the source, and wants its keys to be those of the numbers, or the
-// first of them where the source has one at a time.
+// read reads the source and checks that it has the keys with these numbers, or
+// only the first of them without Lists.
 func (s *sourceTrial) read(want ...int) source.Set {
 	s.Helper()
 	set := s.readAny(want...)
 	if set.Complete != s.h.Lists {
-		s.Fatalf("Set.Complete is %v, the harness says %v", set.Complete, s.h.Lists)
+		s.Fatalf("Read: Set.Complete is %v, but the harness's Lists is %v", set.Complete, s.h.Lists)
 	}
 	return set
 }
 
-// readAny is read for a set that may be complete, whatever the harness says.
+// readAny is like read but allows any value of Set.Complete.
 func (s *sourceTrial) readAny(want ...int) source.Set {
 	s.Helper()
 	set, err := s.Source.Read(s.Context())
@@ -75,24 +75,25 @@ func (s *sourceTrial) readAny(want ...int) source.Set {
 		want = want[:1]
 	}
 	if len(set.Keys) != len(want) {
-		s.Fatalf("read %d keys, want %d", len(set.Keys), len(want))
+		s.Fatalf("Read returned %d keys, want %d", len(set.Keys), len(want))
 	}
 	for i, n := range want {
 		if !set.Keys[i].SameContent(s.h.Key(n)) {
-			s.Fatalf("key %d of %d is not number %d whole", i+1, len(want), n)
+			s.Fatalf("Read: key %d of %d differs from the harness's Key(%d)", i+1, len(want), n)
 		}
-		noSecret(s, "the version's name", set.Keys[i].Version)
+		noSecret(s, "the version name", set.Keys[i].Version)
 	}
 	return set
 }
 
-// readError reads, and wants a *source.Error that wraps one of kinds.
+// readError reads the source and checks that the error is a *source.Error that
+// wraps one of kinds.
 func (s *sourceTrial) readError(kinds ...error) {
 	s.Helper()
 	set, err := s.Source.Read(s.Context())
 	s.wantError(err, kinds...)
 	if len(set.Keys) > 0 {
-		s.Error("Read returned keys beside an error")
+		s.Error("Read returned both keys and an error")
 	}
 }
 
@@ -101,19 +102,18 @@ func (s *sourceTrial) wantError(err error, kinds ...error) {
 	s.hear(err)
 	var typed *source.Error
 	if !errors.As(err, &typed) || typed.Source == "" {
-		s.Fatalf("the error is %v (%T), want a *source.Error with the source's name", err, err)
+		s.Fatalf("error %v (%T), want a *source.Error whose Source is set", err, err)
 	}
 	for _, k := range kinds {
 		if errors.Is(err, k) {
 			return
 		}
 	}
-	s.Fatalf("the error is %v, want one that wraps one of %v", err, kinds)
+	s.Fatalf("error %v, want an error that wraps one of %v", err, kinds)
 }
 
-// keep keeps src, by default the source itself, in a ring until the case ends.
-// Nothing but a notice, or Refresh, makes the ring read within the case, unless
-// opts say otherwise.
+// keep keeps src in a ring until the case ends. The ring does not poll within the
+// case unless opts say so: it reads on notification and on Refresh only.
 func (s *sourceTrial) keep(src source.Source, opts ...ring.Option) *ring.Ring {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), patience(s))
@@ -135,7 +135,7 @@ func (s *sourceTrial) keep(src source.Source, opts ...ring.Option) *ring.Ring {
 	return keys
 }
 
-// refresh makes the ring read now.
+// refresh calls Refresh of the ring.
 func (s *sourceTrial) refresh(keys *ring.Ring) error {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), patience(s))
@@ -154,7 +154,7 @@ func (s *sourceTrial) uses(keys *ring.Ring, n int) bool {
 func (s *sourceTrial) wantUse(keys *ring.Ring, n int) {
 	s.Helper()
 	if !s.uses(keys, n) {
-		s.Fatalf("the ring does not use key %d", n)
+		s.Fatalf("the ring does not use Key(%d)", n)
 	}
 }
 
@@ -164,7 +164,7 @@ func (s *sourceTrial) hear(err error) {
 	}
 }
 
-// search looks for secrets in all that was heard.
+// search looks for secrets in the transcript.
 func (s *sourceTrial) search() {
 	s.Helper()
 	noSecret(s, "an error, log line, event or status", s.heard.text())
@@ -173,7 +173,8 @@ func (s *sourceTrial) search() {
 // mute is a source that cannot notify.
 type mute struct{ source.Source }
 
-// A transcript collects what was said, and the events among it.
+// A transcript collects errors, log lines, events and statuses as text, and
+// counts the events.
 type transcript struct {
 	mu     sync.Mutex
 	said   strings.Builder

@@ -13,13 +13,13 @@ func firstValue(s *sourceTrial) {
 	s.put(1)
 	set := s.read(1)
 	if again := s.read(1); set.Keys[0].Version != again.Keys[0].Version {
-		s.Errorf("the version's name goes from %q to %q with no change", set.Keys[0].Version, again.Keys[0].Version)
+		s.Errorf("the same key had version name %q and then %q", set.Keys[0].Version, again.Keys[0].Version)
 	}
 	keys := s.keep(s.Source)
 	s.wantUse(keys, 1)
 	status := keys.Status()
 	if !status.Healthy || status.Current.Version == "" || status.InUse != status.Current.Version {
-		s.Errorf("status: %+v", status)
+		s.Errorf("the status is not healthy, or current is not in use: %+v", status)
 	}
 }
 
@@ -32,11 +32,11 @@ func noValueYet(s *sourceTrial) {
 	keys, err := ring.Keep(ctx, s.Source, ring.WithLogger(nil))
 	if err == nil {
 		keys.Close()
-		s.Fatal("Keep returned with no key there")
+		s.Fatal("Keep returned a ring although there is no key")
 	}
 	s.wantError(err, source.ErrNoKey)
 	if _, err := ring.Keep(s.Context(), s.Source, ring.WithLogger(nil), ring.WithFailFast()); err == nil {
-		s.Fatal("Keep returned with no key there")
+		s.Fatal("Keep with WithFailFast returned a ring although there is no key")
 	} else {
 		s.wantError(err, source.ErrNoKey)
 	}
@@ -51,7 +51,7 @@ func noValueYet(s *sourceTrial) {
 	s.wantUse(s.keep(reads), 1)
 }
 
-// counting counts readings, and hides that the source can notify.
+// counting counts readings. It is no Notifier, even if its source is one.
 type counting struct {
 	source.Source
 	mu    sync.Mutex
@@ -82,10 +82,10 @@ func update(s *sourceTrial) {
 	s.put(2, 1)
 	second := s.read(2, 1)
 	if v := second.Keys[0].Version; v != "" && v == first.Keys[0].Version {
-		s.Errorf("another key has the same version name %q", v) // F91
+		s.Errorf("two different keys have the same version name %q", v) // F91
 	}
 	if s.h.Lists && second.Keys[1].Version != first.Keys[0].Version {
-		s.Errorf("a key that is listed still goes from version %q to %q", first.Keys[0].Version, second.Keys[1].Version)
+		s.Errorf("the same key had version name %q and then %q", first.Keys[0].Version, second.Keys[1].Version)
 	}
 	if err := s.refresh(keys); err != nil {
 		s.Fatalf("Refresh: %v", err)
@@ -93,10 +93,10 @@ func update(s *sourceTrial) {
 	s.wantUse(keys, 2)
 	status := keys.Status()
 	if len(status.Versions) != 2 || status.Versions[1].Role != ring.RolePrevious {
-		s.Errorf("the key before is not kept: %+v", status.Versions)
+		s.Errorf("the ring did not keep the previous key: %+v", status.Versions)
 	}
 	if n := s.heard.count(ring.Switched); n > 2 {
-		s.Errorf("%d switches for 2 keys", n)
+		s.Errorf("%d Switched events for 2 keys", n)
 	}
 }
 
@@ -113,7 +113,7 @@ func sameContent(s *sourceTrial) {
 	for range 5 {
 		s.put(2, 1)
 		if after := s.read(2, 1).Keys[0].Version; after != before {
-			s.Fatalf("the same key goes from version %q to %q", before, after)
+			s.Fatalf("the same key had version name %q and then %q", before, after)
 		}
 		if err := s.refresh(keys); err != nil {
 			s.Fatalf("Refresh: %v", err)
@@ -121,11 +121,11 @@ func sameContent(s *sourceTrial) {
 	}
 	status := keys.Status()
 	if keys.Version() != version || len(status.Versions) != 2 || status.Versions[1].Role != ring.RolePrevious {
-		s.Errorf("the same content changed the ring: %+v", status.Versions)
+		s.Errorf("writing the same key again changed the ring: %+v", status.Versions)
 	}
-	eventually(s, "the events", func() bool { return s.heard.count(ring.Switched) == 2 })
+	eventually(s, "two Switched events", func() bool { return s.heard.count(ring.Switched) == 2 })
 	if n := s.heard.count(ring.RolledBack, ring.OverlapEnded, ring.Revoked); n > 0 {
-		s.Errorf("%d events for a change that was none", n)
+		s.Errorf("writing the same key again caused %d events", n)
 	}
 }
 
@@ -146,12 +146,12 @@ func rollback(s *sourceTrial) {
 	}
 	s.wantUse(keys, 1)
 	if v := keys.Version(); s.h.Lists && v != first {
-		s.Errorf("version %q came back as %q", first, v)
+		s.Errorf("after the rollback the key has version name %q, before it had %q", v, first)
 	}
-	eventually(s, "an event that says so", func() bool { return s.heard.count(ring.Switched, ring.RolledBack) == 3 })
+	eventually(s, "an event for the rollback", func() bool { return s.heard.count(ring.Switched, ring.RolledBack) == 3 })
 }
 
-// F83: each reading is a set of its own.
+// F83: each Read returns a set that shares nothing with the others.
 func ownCopy(s *sourceTrial) {
 	s.put(1)
 	set := s.read(1)
@@ -169,12 +169,12 @@ func ownCopy(s *sourceTrial) {
 	again := s.read(1)
 	for _, value := range again.Keys[0].Metadata {
 		if value == "changed" {
-			s.Error("the sets share their metadata")
+			s.Error("two sets share the map Metadata")
 		}
 	}
 	for _, scope := range again.Keys[0].Scopes {
 		if scope == "changed" {
-			s.Error("the sets share their scopes")
+			s.Error("two sets share the slice Scopes")
 		}
 	}
 }
@@ -191,11 +191,11 @@ func concurrent(s *sourceTrial) {
 				set, err := s.Source.Read(ctx)
 				s.hear(err)
 				if err != nil {
-					continue // between two states, which is allowed
+					continue // Read may fail during a change
 				}
 				for _, key := range set.Keys {
 					if !s.known(key, last) {
-						s.Error("read a key that was never put, or parts of two")
+						s.Error("Read returned a key that was never put, or parts of two keys")
 						return
 					}
 				}
@@ -204,7 +204,7 @@ func concurrent(s *sourceTrial) {
 	}
 	for n := 2; n <= last; n++ {
 		s.put(n, n-1)
-		eventually(s, "a reading of the new key", func() bool { // one that began earlier may be shared
+		eventually(s, "Read returns the new key", func() bool { // Read may share a reading that began before put
 			set, err := s.Source.Read(ctx)
 			return err == nil && set.Keys[0].SameContent(s.h.Key(n))
 		})
@@ -214,7 +214,7 @@ func concurrent(s *sourceTrial) {
 	s.read(last, last-1)
 }
 
-// known reports whether key is one of the first n, whole.
+// known reports whether key equals one of the first n keys.
 func (s *sourceTrial) known(key source.Key, n int) bool {
 	for i := 1; i <= n; i++ {
 		if key.SameContent(s.h.Key(i)) {

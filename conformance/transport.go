@@ -8,18 +8,19 @@ import (
 	"time"
 )
 
-// A TransportHarness says how [TestTransport] makes the RoundTripper it tests.
+// A TransportHarness gives [TestTransport] the RoundTripper under test.
 type TransportHarness struct {
 	// New returns a RoundTripper that puts the current key of keys on requests,
-	// as "Authorization: Bearer SECRET", and sends them through base. It ends
-	// with the test: clean up with t.Cleanup. refresh makes it take up the
-	// current key before it returns; nil where it asks for the key at each request.
+	// as "Authorization: Bearer SECRET", and sends them through base. It must
+	// work until the test t ends; clean up with t.Cleanup. When refresh returns,
+	// rt must use the key that is current in keys; refresh is nil if rt calls
+	// [Keys.Current] for each request.
 	New func(t testing.TB, keys *Keys, base http.RoundTripper) (rt http.RoundTripper, refresh func())
-	// Limit is how long a case waits for what must come before it has failed; a request
-	// has 10 s in any case. Default 10 s; what is known to fail, as in a comparison,
-	// wants less.
+	// Limit is how long a case waits for a condition before it fails. Default: 10 s.
+	// A shorter limit saves time where cases are known to fail, as in a comparison.
+	// The time limit of a request is 10 s in any case.
 	Limit time.Duration
-	// Skip names the cases that do not apply, each with the reason.
+	// Skip maps the names of cases that do not apply to the reasons.
 	Skip map[string]string
 }
 
@@ -32,9 +33,9 @@ const (
 type transportCase struct {
 	Case
 	run func(*transportTrial)
-	// only, where it is not empty, names the one protocol that can do it.
+	// only, if not empty, is the one protocol over which the case runs.
 	only string
-	// alone: no other case of the program is under way.
+	// alone says that no other case of the process may run at the same time.
 	alone bool
 }
 
@@ -54,9 +55,9 @@ func TransportCases() []Case {
 	return list
 }
 
-// TestTransport holds a RoundTripper to the contract of http.RoundTripper, to
-// the origin of its key, and to the promise that a rotation fails no request,
-// over HTTP/1.1 and HTTP/2; see [TransportCases].
+// TestTransport tests a RoundTripper over HTTP/1.1 and HTTP/2: that it keeps the
+// contract of http.RoundTripper, that it sends the key to its own origin only,
+// and that no request fails during a rotation. See [TransportCases].
 func TestTransport(t *testing.T, h TransportHarness) {
 	t.Helper()
 	var names []string
@@ -67,15 +68,15 @@ func TestTransport(t *testing.T, h TransportHarness) {
 	for _, c := range transportCases {
 		t.Run(c.Name, func(t *testing.T) {
 			for _, protocol := range c.protocols() {
-				// A slash would be taken for another level of subtests.
+				// go test -run splits names at slashes.
 				t.Run(strings.ReplaceAll(protocol, "/", ""), func(t *testing.T) { c.try(t, h, protocol) })
 			}
 		})
 	}
 }
 
-// TransportResults runs the cases of [TestTransport] as data: a failure is a
-// result, and no failure of t's. There is one result for each case and protocol.
+// TransportResults runs the cases of [TestTransport] and returns one result for
+// each case and protocol. A failed case does not fail t.
 func TransportResults(t testing.TB, h TransportHarness) []Result {
 	var results []Result
 	for _, c := range transportCases {
@@ -88,7 +89,6 @@ func TransportResults(t testing.TB, h TransportHarness) []Result {
 	return results
 }
 
-// try runs one case over one protocol.
 func (c transportCase) try(t testing.TB, h TransportHarness, protocol string) {
 	if reason := h.Skip[c.Name]; reason != "" {
 		t.Skip(reason)
@@ -104,7 +104,8 @@ func (c transportCase) try(t testing.TB, h TransportHarness, protocol string) {
 	c.run(newTransportTrial(t, h, protocol))
 }
 
-// heap is what all cases of a program share, and one of them measures.
+// heap is locked by the case that measures the memory of the process, and
+// read-locked by all other cases.
 var heap sync.RWMutex
 
 func transports(name, doc string, run func(*transportTrial)) transportCase {
@@ -113,48 +114,48 @@ func transports(name, doc string, run func(*transportTrial)) transportCase {
 
 var transportCases = []transportCase{
 	// The contract of http.RoundTripper.
-	transports("Unchanged", "The caller's request stays as it is, and may be sent again after a rotation.", unchanged),
+	transports("Unchanged", "The caller's request is not changed, and can be sent again after a rotation.", unchanged),
 	transports("NilHeader", "A request without a header map is sent.", nilHeader),
-	transports("ClosesBody", "The request's body is closed, whatever becomes of the request.", closesBody),
-	transports("OneResult", "There is a response or an error, never both, never neither.", oneResult),
-	transports("KeepsRefusal", "If the body cannot be had again, the caller gets the refusal whole.", keepsRefusal),
-	transports("Reuse", "Refused answers are read or closed so that connections are used again.", reuse),
-	transports("EndlessRefusal", "A refusal without an end keeps nobody waiting.", endlessRefusal),
-	{Case: Case{"Streams", "A body goes out while it is being written, an answer comes in while it is read: neither is held in memory."}, run: streams, alone: true},
-	transports("NoGetBody", "A body that cannot be had again is sent once, and the caller gets the answer whole.", noGetBody),
-	transports("WholeBody", "A body that is sent again is the same, byte for byte.", wholeBody),
-	transports("RewoundBody", "Nor is a body torn or empty whose GetBody rewinds the reader that the refused attempt still reads.", rewoundBody),
-	transports("SameRequest", "A request that is sent again differs in the key and in nothing else.", sameRequest),
-	transports("Trailer", "Trailers that are set at the body's end arrive.", trailer),
-	transports("ExpectContinue", "Expect: 100-continue works, refused or not.", expectContinue),
+	transports("ClosesBody", "The request's body is closed, whether the request succeeds or fails.", closesBody),
+	transports("OneResult", "RoundTrip returns either a response or an error.", oneResult),
+	transports("KeepsRefusal", "If GetBody fails, the caller gets the whole refusal.", keepsRefusal),
+	transports("Reuse", "Refusals are drained, so that connections are reused.", reuse),
+	transports("EndlessRefusal", "A refusal whose body never ends does not delay the caller.", endlessRefusal),
+	{Case: Case{"Streams", "Request and response bodies are streamed and not held in memory."}, run: streams, alone: true},
+	transports("NoGetBody", "A body without GetBody is sent once, and the caller gets the whole response.", noGetBody),
+	transports("WholeBody", "A body that is sent again has the same bytes.", wholeBody),
+	transports("RewoundBody", "A body is sent whole even if GetBody rewinds the reader that the refused attempt still reads.", rewoundBody),
+	transports("SameRequest", "A request that is sent again differs in nothing but the key.", sameRequest),
+	transports("Trailer", "Trailers set at the end of the body reach the server.", trailer),
+	transports("ExpectContinue", "Expect: 100-continue works, with and without a refusal.", expectContinue),
 	{Case: Case{"Upgrade", "After 101 Switching Protocols the body can be written to."}, run: upgrade, only: HTTP1},
-	transports("LongAnswer", "A response's body is whole, read long after the return and over a rotation.", longAnswer),
-	transports("Cancel", "A request whose context has ended is not sent again, and is over soon, whether it is out or waits for a key.", cancelBetween),
-	transports("ResponseRequest", "No key is found in resp.Request.", responseRequest),
-	transports("CloseIdle", "CloseIdleConnections reaches the base.", closeIdle),
-	transports("Stacked", "Two of them, one on the other, put one value on the request.", stacked),
-	transports("Concurrent", "Requests from many goroutines go through rotations unharmed.", concurrentRequests),
-	transports("Early", "A 1xx answer before the answer reaches the caller's trace.", early),
-	transports("ErrorSecrecy", "An error of the base's that quotes the request is passed on without the key.", errorSecrecy),
+	transports("LongAnswer", "A response body can be read whole after RoundTrip has returned and the key has changed.", longAnswer),
+	transports("Cancel", "A request whose context has ended is not sent again and returns soon, even while it waits for a key.", cancelBetween),
+	transports("ResponseRequest", "resp.Request does not contain the key.", responseRequest),
+	transports("CloseIdle", "CloseIdleConnections calls that of the base.", closeIdle),
+	transports("Stacked", "Two such RoundTrippers, one around the other, send one Authorization value.", stacked),
+	transports("Concurrent", "Concurrent requests succeed during rotations.", concurrentRequests),
+	transports("Early", "A 1xx response reaches the caller's httptrace.", early),
+	transports("ErrorSecrecy", "An error of the base that quotes the request is returned without the key.", errorSecrecy),
 
 	// The origin of the key.
 	transports("Redirect", "A redirect to another origin is followed without the key.", redirectElsewhere),
-	transports("RedirectBack", "Coming back from another origin does not bring the key back.", redirectBack),
-	transports("RedirectWithin", "A redirect within the origin keeps the key.", redirectWithin),
-	transports("OtherOrigin", "A request to another origin does not get the key.", otherOrigin),
-	transports("Lookalikes", "Hosts, ports and schemes that merely look like the key's do not get it.", lookalikes),
-	transports("PlainHTTP", "The key does not go over plain http to a host that is not loopback.", plainHTTP),
+	transports("RedirectBack", "A redirect back from another origin is followed without the key.", redirectBack),
+	transports("RedirectWithin", "A redirect within the origin is followed with the key.", redirectWithin),
+	transports("OtherOrigin", "A request to another origin is sent without the key, or not at all.", otherOrigin),
+	transports("Lookalikes", "Hosts, ports and schemes similar to those of the key's origin do not get the key.", lookalikes),
+	transports("PlainHTTP", "The key is not sent over plain http, except to loopback.", plainHTTP),
 
 	// Rotation.
-	transports("Switch", "From the next request on, a new key is used.", switches),
-	transports("SourceFirst", "A new key that the server does not know yet fails no request.", sourceFirst),
-	transports("SourceFirstPost", "Nor a POST, which is applied once and whole.", sourceFirstPost),
-	transports("ServerFirst", "A server that moved before the source fails no request: it waits for the source.", serverFirst),
-	transports("OneReading", "Requests that are refused together read the source once, and all are answered.", oneReading),
-	transports("LateRefusal", "A request that the old key was refused for, late, is answered with the new one, which stays.", lateRefusal),
-	transports("TwoRotations", "After two rotations a request falls back to whichever of the two keys before is good.", twoRotations),
-	transports("Rollback", "Going back to the key before fails no request.", rollsBack),
-	transports("AllRefused", "With every key refused the answers go back, and requests are not multiplied.", allRefused),
-	transports("NotTheKey", "An answer that is not about the key goes back as it is, and the request is sent once.", notTheKey),
-	transports("AppliedOnce", "A POST that was applied, and refused or its answer lost, is not applied again.", appliedOnce),
+	transports("Switch", "The next request uses the new key.", switches),
+	transports("SourceFirst", "No request fails while the server does not know the new key yet.", sourceFirst),
+	transports("SourceFirstPost", "No POST fails either, and each is applied once and whole.", sourceFirstPost),
+	transports("ServerFirst", "No request fails when the server drops the old key first: the request waits for the source.", serverFirst),
+	transports("OneReading", "Requests that are refused at the same time share one reading of the source, and all succeed.", oneReading),
+	transports("LateRefusal", "A late refusal of the old key is answered with the new key, which stays current.", lateRefusal),
+	transports("TwoRotations", "After two rotations a request falls back to either of the two previous keys.", twoRotations),
+	transports("Rollback", "No request fails when the source returns to the previous key.", rollsBack),
+	transports("AllRefused", "When every key is refused, callers get the refusals, and attempts are not multiplied.", allRefused),
+	transports("NotTheKey", "A failure that is no refusal of the key is returned unchanged, and the request is sent once.", notTheKey),
+	transports("AppliedOnce", "A POST that was applied is not applied again, whether it was refused or its response was lost.", appliedOnce),
 }

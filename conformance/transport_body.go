@@ -18,7 +18,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 )
 
-// counted notes how many bodies are open.
+// counted is a body that decrements open when it is closed.
 type counted struct {
 	io.Reader
 	open *atomic.Int64
@@ -48,7 +48,7 @@ func closesBody(s *transportTrial) {
 	}
 	closed := func(what string) {
 		s.Helper()
-		eventually(s, "every body closed after "+what, func() bool { return open.Load() == 0 })
+		eventually(s, "every request body is closed after "+what, func() bool { return open.Load() == 0 })
 	}
 	s.want(post(), "v1")
 	closed("a success")
@@ -61,7 +61,7 @@ func closesBody(s *transportTrial) {
 
 	s.base.instead(func(*http.Request) (*http.Response, error) { return nil, errBase })
 	_, _, _ = s.send(post())
-	closed("an error of the base's")
+	closed("an error of the base")
 	s.base.instead(nil)
 
 	s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
@@ -92,7 +92,7 @@ func closesBody(s *transportTrial) {
 	elsewhere := post()
 	elsewhere.URL.Scheme = "gopher"
 	_, _, _ = s.send(elsewhere)
-	closed("a URL that cannot be had")
+	closed("a URL with an unknown scheme")
 
 	if closing, ok := s.rt.(io.Closer); ok {
 		_ = closing.Close()
@@ -112,22 +112,22 @@ func keepsRefusal(s *transportTrial) {
 	}
 }
 
-// wantRefusal sends req and wants the server's refusal, whole.
+// wantRefusal sends req and checks that it gets the server's whole refusal.
 func (s *transportTrial) wantRefusal(req *http.Request) {
 	s.Helper()
 	resp, text, err := s.send(req)
 	if err != nil {
-		s.Fatalf("an error in place of the refusal: %v", err)
+		s.Fatalf("error %v, want the refusal", err)
 	}
 	if resp.StatusCode != http.StatusUnauthorized || text != mockapi.Unauthorized().Body {
-		s.Errorf("status %d with %d bytes, want the refusal whole", resp.StatusCode, len(text))
+		s.Errorf("status %d and a body of %d bytes, want the whole refusal", resp.StatusCode, len(text))
 	}
 }
 
 // F32
 func reuse(s *transportTrial) {
 	s.get("v1")
-	const requests = 8 // fewer than the previous keys that a ring keeps
+	const requests = 8 // a ring keeps more previous keys than this
 	for range requests {
 		s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
 		if _, _, err := s.send(s.request(http.MethodGet, "/", nil)); err != nil {
@@ -135,7 +135,7 @@ func reuse(s *transportTrial) {
 		}
 	}
 	if n := s.api.Connections(); n > 2 {
-		s.Errorf("%d connections for %d requests, one after the other", n, requests)
+		s.Errorf("%d connections for %d requests in sequence, want at most 2", n, requests)
 	}
 }
 
@@ -157,7 +157,7 @@ func endlessRefusal(s *transportTrial) {
 	} {
 		s.api.SetRefusal(refusal)
 		s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
-		returns(s, "a request whose refusal has no end", func() {
+		returns(s, "RoundTrip with a refusal whose body never ends", func() {
 			resp, err := s.trip(s.request(http.MethodGet, "/", nil))
 			if err != nil {
 				s.Errorf("the request failed: %v", err)
@@ -165,16 +165,16 @@ func endlessRefusal(s *transportTrial) {
 			}
 			_ = resp.Body.Close()
 		})
-		eventually(s, "the end of every answer", func() bool { return open.Load() == 0 })
+		eventually(s, "every response body is closed", func() bool { return open.Load() == 0 })
 	}
 	if n := s.api.Connections(); s.protocol == HTTP2 && n > 1 {
-		s.Errorf("%d connections, though a stream can end without its connection", n)
+		s.Errorf("%d connections, want 1: with HTTP/2 a stream can be closed without its connection", n)
 	}
 }
 
 // F34
 func noGetBody(s *transportTrial) {
-	for _, read := range []bool{false, true} { // by the server, before it refuses
+	for _, read := range []bool{false, true} { // whether the server reads the body before it refuses
 		refusal := mockapi.Unauthorized()
 		refusal.ReadBody = read
 		s.api.SetRefusal(refusal)
@@ -188,7 +188,7 @@ func noGetBody(s *transportTrial) {
 		before := s.attempts()
 		s.wantRefusal(s.request(http.MethodPost, "/orders", r))
 		if n := s.attempts() - before; n != 1 {
-			s.Errorf("%d attempts with one body", n)
+			s.Errorf("%d attempts with a body that has no GetBody, want 1", n)
 		}
 		_ = r.Close()
 		s.rotate(s.v1)
@@ -210,13 +210,14 @@ func wholeBody(s *transportTrial) {
 	}
 	for _, o := range orders {
 		if o.Sum != hex.EncodeToString(sum[:]) {
-			s.Errorf("%d bytes arrived, want %d, byte for byte", o.Length, len(body))
+			s.Errorf("the server received %d bytes, want the same %d bytes as sent", o.Length, len(body))
 		}
 	}
 }
 
-// rewound is a body whose GetBody rewinds one reader and hands it out again. It may
-// be read by two at one time, which is what the case looks for.
+// rewound is a body whose GetBody rewinds the reader and returns it again. Two
+// attempts may read it at the same time, which is the fault that the case looks
+// for.
 type rewound struct {
 	mu   sync.Mutex
 	text *bytes.Reader
@@ -245,8 +246,8 @@ func rewoundBody(s *transportTrial) {
 		body := &rewound{text: bytes.NewReader(text)}
 		req := s.request(http.MethodPost, "/orders", nil)
 		req.Body, req.GetBody, req.ContentLength = body, body.rewind, int64(len(text))
-		// The server refuses before it has read the request, which is still being sent
-		// when it is sent again.
+		// The server refuses before it has read the whole request. The first attempt
+		// is still reading the body when the second begins.
 		over := make(chan struct{})
 		var sending sync.WaitGroup
 		s.base.refuseFirst(func(first io.Reader, again <-chan struct{}) {
@@ -277,7 +278,7 @@ func rewoundBody(s *transportTrial) {
 		}
 		for _, o := range orders {
 			if sum := sha256.Sum256(text); o.Sum != hex.EncodeToString(sum[:]) {
-				s.Fatalf("an order of %d bytes was applied, want the %d, byte for byte", o.Length, len(text))
+				s.Fatalf("the server received %d bytes, want the same %d bytes as sent", o.Length, len(text))
 			}
 		}
 		s.rotate(s.v1)
@@ -313,14 +314,14 @@ func sameRequest(s *transportTrial) {
 		}
 		list := s.api.Requests()[before:]
 		if resent = max(resent, len(list)); len(list) < resent {
-			s.Errorf("with a body of length %d and encoding %q it is not sent again", b.length, b.encoding)
+			s.Errorf("a request with a body of length %d and encoding %q was not sent again", b.length, b.encoding)
 		}
 		for i := range list[1:] {
 			a, b := list[0], list[i+1]
 			if a.Method != b.Method || a.Host != b.Host || a.Path != b.Path || a.Query != b.Query ||
 				a.ContentLength != b.ContentLength || !reflect.DeepEqual(a.TransferEncoding, b.TransferEncoding) ||
 				!reflect.DeepEqual(a.Header, b.Header) {
-				s.Errorf("attempts differ: %+v and %+v", a, b)
+				s.Errorf("two attempts differ in more than the key: %+v and %+v", a, b)
 			}
 		}
 		s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))

@@ -31,13 +31,13 @@ func unchanged(s *transportTrial) {
 		}
 		s.want(req, "")
 		if req.Body != before.Body || reflect.ValueOf(req.GetBody).Pointer() != reflect.ValueOf(fresh).Pointer() {
-			s.Error("the request's Body or GetBody was changed")
+			s.Error("RoundTrip changed the request's Body or GetBody")
 		}
 		if !reflect.DeepEqual(req.Header, before.Header) {
-			s.Error("the request's header was changed")
+			s.Error("RoundTrip changed the request's Header")
 		}
 		if *req.URL != u || req.Host != before.Host || req.Method != before.Method || req.ContentLength != before.ContentLength {
-			s.Error("the request's URL, host, method or length was changed")
+			s.Error("RoundTrip changed the request's URL, Host, Method or ContentLength")
 		}
 		again, err := fresh()
 		if err != nil {
@@ -60,13 +60,13 @@ func nilHeader(s *transportTrial) {
 	}
 }
 
-var errBase = errors.New("the base's error")
+var errBase = errors.New("error of the base")
 
 // F31
 func oneResult(s *transportTrial) {
 	s.base.instead(func(*http.Request) (*http.Response, error) { return nil, errBase })
 	if _, _, err := s.send(s.request(http.MethodGet, "/", nil)); !errors.Is(err, errBase) {
-		s.Errorf("the error is %v, want the base's", err)
+		s.Errorf("error %v, want one that wraps the base's error", err)
 	}
 	s.base.instead(nil)
 	s.get("")
@@ -81,7 +81,7 @@ func cancelBetween(s *transportTrial) {
 	cancelWaiting(another())
 }
 
-// cancelFirst ends the context while the first attempt is out.
+// cancelFirst ends the context while the first attempt is in flight.
 func cancelFirst(s *transportTrial) {
 	s.sourceMoves()
 	req := s.request(http.MethodGet, "/", nil)
@@ -89,33 +89,34 @@ func cancelFirst(s *transportTrial) {
 	defer cancel()
 	s.api.Intercept(func(_ http.ResponseWriter, r *http.Request, _ mockapi.Attempt) bool {
 		cancel()
-		<-r.Context().Done() // the client has gone
+		<-r.Context().Done() // the client has closed the connection
 		panic(http.ErrAbortHandler)
 	})
 	_, _, err := s.send(req.WithContext(ctx))
 	if !errors.Is(err, context.Canceled) {
-		s.Errorf("the error is %v, want the context's", err)
+		s.Errorf("error %v, want context.Canceled", err)
 	}
 	s.api.Intercept(nil)
 	s.rotate(s.v1)
-	s.get("v1") // by now a second attempt would have come
+	s.get("v1") // a second attempt would have arrived before this request
 	if n := s.attempts(); n != 3 {
-		s.Errorf("%d attempts for 3 requests", n)
+		s.Errorf("%d attempts for 3 requests, want none after the context has ended", n)
 	}
 }
 
-// cancelRefused ends the context when the refusal is there, and before it is known.
+// cancelRefused ends the context when the refusal has arrived but the base has not
+// returned it yet.
 func cancelRefused(s *transportTrial) {
 	s.sourceMoves()
 	came, gone := make(chan struct{}), make(chan struct{})
 	s.refusals(func() { close(came); <-gone })
 	s.cancelled("with a refusal", came, func() { close(gone) }, func() {})
 	if n := s.attempts(); n != 2 {
-		s.Errorf("%d attempts, want 1 before and none after the context's end", n-1)
+		s.Errorf("%d attempts, want 1: none after the context has ended", n-1)
 	}
 }
 
-// cancelSecond ends the context while the second attempt is out.
+// cancelSecond ends the context while the second attempt is in flight.
 func cancelSecond(s *transportTrial) {
 	s.sourceMoves()
 	hold := s.api.Hold("v1")
@@ -128,8 +129,8 @@ func cancelSecond(s *transportTrial) {
 	s.cancelled("in its second attempt", came, func() {}, hold.Release)
 }
 
-// cancelWaiting ends the context while the only key is refused and nobody knows
-// another.
+// cancelWaiting ends the context after the only key was refused, while the source
+// has no other key.
 func cancelWaiting(s *transportTrial) {
 	s.get("v1")
 	v2 := s.api.Rotate(0)
@@ -138,7 +139,7 @@ func cancelWaiting(s *transportTrial) {
 	s.cancelled("with no other key", came, func() {}, func() { s.keys.set(v2, false) })
 }
 
-// refusals calls f as the first refusal from now on passes the base.
+// refusals makes the base call f before it returns the next refusal.
 func (s *transportTrial) refusals(f func()) {
 	var once sync.Once
 	s.base.instead(func(req *http.Request) (*http.Response, error) {
@@ -150,9 +151,10 @@ func (s *transportTrial) refusals(f func()) {
 	})
 }
 
-// cancelled sends a GET and ends its context once it has come somewhere, if it is
-// not over by then. It wants the context's error, or a refusal, before free lets go
-// of what would end the request otherwise.
+// cancelled sends a GET, ends its context when came is closed, and then calls
+// ended. The request must return the context's error, or a refusal, before free
+// is called, which would let the request go on. where says what the request was
+// doing.
 func (s *transportTrial) cancelled(where string, came <-chan struct{}, ended, free func()) {
 	s.Helper()
 	req := s.request(http.MethodGet, "/", nil)
@@ -169,21 +171,21 @@ func (s *transportTrial) cancelled(where string, came <-chan struct{}, ended, fr
 	}()
 	select {
 	case <-came:
-	case <-done: // who sends nothing again, and waits for nothing
+	case <-done: // the RoundTripper neither repeats the request nor waits
 	case <-req.Context().Done():
 	}
 	cancel()
 	ended()
 	if !within(done, min(patience(s), 3*time.Second)) {
-		s.Errorf("a request %s goes on after its context has ended", where)
+		s.Errorf("a request %s did not return after its context had ended", where)
 	}
 	free()
 	returns(s, "a request "+where, func() { <-done })
 	switch {
 	case err != nil && !errors.Is(err, context.Canceled):
-		s.Errorf("the error is %v, want the context's", err)
+		s.Errorf("error %v of a request %s, want context.Canceled", err, where)
 	case err == nil && resp.StatusCode != http.StatusUnauthorized:
-		s.Errorf("status %d for a request %s whose context has ended", resp.StatusCode, where)
+		s.Errorf("status %d of a request %s whose context has ended, want the refusal or an error", resp.StatusCode, where)
 	}
 }
 
@@ -202,7 +204,7 @@ func responseRequest(s *transportTrial) {
 	}
 	look()
 	s.sourceMoves()
-	look() // of a second attempt too
+	look() // after a second attempt
 }
 
 // F44
@@ -210,7 +212,7 @@ func closeIdle(s *transportTrial) {
 	s.get("")
 	s.client.CloseIdleConnections()
 	if s.base.closings() == 0 {
-		s.Error("the base's idle connections were not closed")
+		s.Error("CloseIdleConnections did not call that of the base")
 	}
 }
 
@@ -221,7 +223,7 @@ func stacked(s *transportTrial) {
 	s.get("")
 	for _, a := range s.api.Requests() {
 		if n := len(a.Header["Authorization"]); n != 1 {
-			s.Errorf("%d values of Authorization", n)
+			s.Errorf("a request has %d Authorization values, want 1", n)
 		}
 	}
 }
@@ -267,7 +269,7 @@ func early(s *transportTrial) {
 	})
 	s.want(req.WithContext(ctx), "v1")
 	if hints != 1 {
-		s.Errorf("%d early hints reached the trace", hints)
+		s.Errorf("%d of 1 early hints reached the httptrace", hints)
 	}
 }
 
@@ -278,10 +280,10 @@ func errorSecrecy(s *transportTrial) {
 	}
 	s.base.instead(quote)
 	if _, _, err := s.send(s.request(http.MethodGet, "/", nil)); err == nil { // send looks for the secret
-		s.Error("no error")
+		s.Error("RoundTrip returned no error although the base failed")
 	}
 	s.base.instead(nil)
 	s.sourceMoves()
-	s.refusals(func() { s.base.instead(quote) }) // of a second attempt
+	s.refusals(func() { s.base.instead(quote) }) // now the second attempt fails
 	_, _, _ = s.send(s.request(http.MethodGet, "/", nil))
 }

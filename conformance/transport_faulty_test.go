@@ -17,59 +17,59 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// beyond are the cases about origins and the ring.
-const beyond = "Redirect: another origin; RedirectBack: another origin; OtherOrigin: another origin; Lookalikes: is sent to; " +
+// beyond are the cases about origins and the ring, which naive fails without a fault.
+const beyond = "Redirect: another origin; RedirectBack: another origin; OtherOrigin: another origin; Lookalikes: was sent to; " +
 	"PlainHTTP: over plain http; ServerFirst: a request failed; SourceFirst: attempts for; AllRefused: attempts for"
 
-// Each fault that is put into a RoundTripper on purpose fails the case that is
-// there for it. The RoundTripper without faults fails those about origins
-// and the ring, of which it knows nothing, and no other.
+// Each fault injected into a RoundTripper fails the case that looks for it. The
+// RoundTripper without a fault fails only the cases about origins and the ring, which it
+// does not implement.
 func TestTransportSuiteFindsFaults(t *testing.T) {
 	t.Parallel()
 	faults := map[string]string{
-		"changes the request": "Unchanged: Body or GetBody was changed",
-		"nil header":          "NilHeader: RoundTrip panics",
+		"changes the request": "Unchanged: changed the request's Body or GetBody",
+		"nil header":          "NilHeader: RoundTrip panicked",
 		"body left open":      "ClosesBody: closed after a context that had ended",
 		"both":                "OneResult: both a response and an error",
-		"error for refusal":   "KeepsRefusal: an error in place of the refusal",
+		"error for refusal":   "KeepsRefusal: want the refusal",
 		"refusal left open":   "Reuse: connections for",
-		"drains to the end":   "EndlessRefusal: does not return",
+		"drains to the end":   "EndlessRefusal: did not return",
 		"another request":     "SameRequest: attempts differ",
-		"half a body":         "WholeBody: bytes arrived; NoGetBody: want the refusal whole",
+		"half a body":         "WholeBody: the server received; NoGetBody: want the whole refusal",
 		"shares the reader":   "RewoundBody: ",
-		"clone":               "Trailer: the trailer that arrived",
+		"clone":               "Trailer: received the trailer",
 		"wraps the answer":    "Upgrade: a body of type",
-		"reads the answer":    "LongAnswer: does not return",
-		"own error":           "Cancel: want the context's; OneResult: want the base's",
-		"no idle":             "CloseIdle: not closed",
+		"reads the answer":    "LongAnswer: did not return",
+		"own error":           "Cancel: want context.Canceled; OneResult: wraps the base's error",
+		"no idle":             "CloseIdle: did not call that of the base",
 		"adds":                "Stacked: ",
 		"keeps the first key": "Switch: status 401",
 		"only falls back":     "LateRefusal: left with the old key failed",
 		"outlives the caller": "Cancel: context has ended",
-		"waits for ever":      "Cancel: goes on after its context has ended",
+		"waits for ever":      "Cancel: did not return after its context had ended",
 		"second body open":    "ClosesBody: whose request's context has ended",
-		"endless left open":   "EndlessRefusal: the end of every answer",
-		"names its own":       "ResponseRequest: resp.Request holds a secret",
-		"names its second":    "ResponseRequest: resp.Request holds a secret",
-		"quotes its request":  "ErrorSecrecy: an error holds a secret",
-		"hides the newest":    "ErrorSecrecy: an error holds a secret",
-		"any error":           "AppliedOnce: whose answer is lost is applied 2 times",
+		"endless left open":   "EndlessRefusal: every response body is closed",
+		"names its own":       "ResponseRequest: resp.Request contains a secret",
+		"names its second":    "ResponseRequest: resp.Request contains a secret",
+		"quotes its request":  "ErrorSecrecy: an error contains a secret",
+		"hides the newest":    "ErrorSecrecy: an error contains a secret",
+		"any error":           "AppliedOnce: whose response was lost was applied 2 times",
 		"one previous key":    "TwoRotations: status 401",
-		"asks each time":      "OneReading: readings for",
+		"asks each time":      "OneReading: readings of the source for",
 		"no fall-back":        "SourceFirst: status 401; SourceFirstPost: status 401; TwoRotations: status 401",
 		"storms":              "AllRefused: attempts for",
-		"any refusal":         "NotTheKey: attempts, and status; AppliedOnce: that was refused is applied 2 times",
+		"any refusal":         "NotTheKey: attempts and status; AppliedOnce: applied and refused was applied 2 times",
 		"drops Expect":        "ExpectContinue",
 		"one at a time":       "Concurrent: busy",
-		"context of its own":  "Early: 0 early hints",
-		"a reading each":      "OneReading: readings for",
-		"only newer":          "Rollback: served with version v2",
+		"context of its own":  "Early: 0 of 1 early hints",
+		"a reading each":      "OneReading: readings of the source for",
+		"only newer":          "Rollback: served with key version v2",
 		"no key on redirects": "RedirectWithin: status 401",
 	}
 	faults[""] = beyond
 	eachFails(t, conformance.TransportCases(), faults, kept)
-	// Eight at a time, and not two as t.Parallel runs them on two CPUs: most of the time
-	// they wait for what never comes.
+	// Run eight at a time. t.Parallel would run two at a time on two CPUs, but the cases
+	// mostly wait.
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	turn := make(chan struct{}, 8)
@@ -80,7 +80,7 @@ func TestTransportSuiteFindsFaults(t *testing.T) {
 			failsTransport(t, fault, want, 5*time.Second)
 		})
 	}
-	wg.Go(func() { // what must pass has as long as with any RoundTripper
+	wg.Go(func() { // cases that must pass get the default limit
 		var passes []string
 		for _, c := range conformance.TransportCases() {
 			if _, fails := findings(beyond)[c.Name]; !fails && c.Name != "Streams" {
@@ -91,11 +91,11 @@ func TestTransportSuiteFindsFaults(t *testing.T) {
 	})
 }
 
-// kept are faults of which memory tells, as long as nothing else is at work.
+// kept are the faults that show in the heap, if no other test runs at the same time.
 var kept = map[string]string{
-	"keeps the body":       "Streams: a body is held in memory",
-	"keeps the answer":     "Streams: an answer is held in memory",
-	"reads the body first": "Streams: before its body is read whole",
+	"keeps the body":       "Streams: the request body is held in memory",
+	"keeps the answer":     "Streams: the response body is held in memory",
+	"reads the body first": "Streams: before its body was read to the end",
 }
 
 func TestTransportSuiteFindsWhatIsKept(t *testing.T) {
@@ -105,8 +105,8 @@ func TestTransportSuiteFindsWhatIsKept(t *testing.T) {
 	failsTransport(t, "", "", 0, "Streams")
 }
 
-// failsTransport checks that the suite finds the fault as wanted, within the limit. also
-// names cases that must pass.
+// failsTransport checks that the suite finds the fault as want says; see findings. The
+// cases in also must pass. limit is the harness's Limit.
 func failsTransport(t *testing.T, fault, want string, limit time.Duration, also ...string) {
 	wanted := findings(want)
 	found(t, fault, conformance.TransportResults(t, conformance.TransportHarness{
@@ -127,9 +127,9 @@ func failsTransport(t *testing.T, fault, want string, limit time.Duration, also 
 	}), wanted)
 }
 
-// naive puts the key on, and sends a refused request once more: with a newer key,
-// if the source has one by now, else with those before, for every request anew.
-// It has one fault.
+// naive is a simple RoundTripper with one fault. It attaches the key and sends a refused
+// request once more: with a newer key if the source has one, else with the previous
+// keys. It remembers no refusals.
 type naive struct {
 	keys  *conformance.Keys
 	base  http.RoundTripper
@@ -140,7 +140,7 @@ type naive struct {
 	known []source.Key // newest first
 }
 
-// take makes what the source has the current key, and returns the known ones.
+// take makes the source's key the current one, and returns all known keys.
 func (n *naive) take() []source.Key {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -166,8 +166,8 @@ func (n *naive) takeLocked() []source.Key {
 	return list
 }
 
-// others returns the keys to try once key was refused. Of many that were refused
-// together, one reads.
+// others returns the keys to try after key was refused. Of many concurrent refusals, only
+// one reads the source.
 func (n *naive) others(ctx context.Context, key source.Key) []source.Key {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -248,7 +248,7 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 				if body.(*lost).touched() {
 					return resp, nil
 				}
-				break // nobody asked for it: it goes with the next
+				break // no byte was read: send it with the next attempt
 			}
 			if sent, ok := body.(*lost); ok && n.fault != "shares the reader" {
 				sent.lose()
@@ -310,7 +310,7 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// lost is a body that the attempt can lose.
+// lost is a body that can be taken away from an attempt.
 type lost struct {
 	io.ReadCloser
 	mu   sync.Mutex
@@ -323,7 +323,7 @@ func (l *lost) Read(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	l.read = true
 	if l.over {
-		return 0, errors.New("the body is another attempt's")
+		return 0, errors.New("the body now belongs to another attempt")
 	}
 	return l.ReadCloser.Read(p)
 }
@@ -340,7 +340,7 @@ func (l *lost) lose() {
 	l.over = true
 }
 
-// tee returns body, all of which is kept as it is read.
+// tee returns body and keeps all that is read of it.
 func tee(body io.ReadCloser) io.ReadCloser {
 	return struct {
 		io.Reader
@@ -409,7 +409,7 @@ func (n *naive) send(req *http.Request, body io.ReadCloser, key source.Key) (*ht
 	return resp, err
 }
 
-// hidden is an error whose text is without the key.
+// hidden is an error whose text does not show the key.
 type hidden struct {
 	error
 	key source.Key

@@ -7,17 +7,18 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 )
 
-// keyless fails if a request that reached api had credentials.
+// keyless fails the case if a request to api, from index from on, had an
+// Authorization header.
 func keyless(s *transportTrial, api *mockapi.API, from int, where string) {
 	s.Helper()
 	for _, a := range api.Requests()[from:] {
 		if _, there := a.Header["Authorization"]; there {
-			s.Errorf("the key is sent to %s", where)
+			s.Errorf("the key was sent to %s", where)
 		}
 	}
 }
 
-// redirect makes the server answer with a redirect to the location.
+// redirect makes api answer all paths but /end with a redirect to location.
 func (s *transportTrial) redirect(api *mockapi.API, code int, location string) {
 	api.Intercept(func(w http.ResponseWriter, r *http.Request, _ mockapi.Attempt) bool {
 		if r.URL.Path == "/end" {
@@ -38,7 +39,7 @@ func (s *transportTrial) follow() {
 	}
 }
 
-// F53, F54: the other origin differs by its port alone.
+// F53, F54: the other origin differs in its port only.
 func redirectElsewhere(s *transportTrial) {
 	other := s.server()
 	for _, code := range []int{301, 302, 303, 307, 308} {
@@ -46,7 +47,7 @@ func redirectElsewhere(s *transportTrial) {
 		s.redirect(s.api, code, other.URL()+"/end")
 		s.follow()
 		if len(other.Requests()) == before {
-			s.Errorf("a redirect with %d is not followed", code)
+			s.Errorf("a redirect with status %d was not followed", code)
 		}
 		keyless(s, other, before, "another origin")
 	}
@@ -62,9 +63,9 @@ func redirectBack(s *transportTrial) {
 	s.follow()
 	keyless(s, other, 0, "another origin")
 	if n := s.attempts(); n < 2 {
-		s.Fatalf("%d requests at the origin, want the first and the one that came back", n)
+		s.Fatalf("%d requests reached the origin, want 2: the first, and the redirect back", n)
 	}
-	keyless(s, s.api, 1, "the origin, at another's bidding")
+	keyless(s, s.api, 1, "its origin after a redirect by another origin")
 }
 
 func redirectWithin(s *transportTrial) {
@@ -75,7 +76,7 @@ func redirectWithin(s *transportTrial) {
 	}
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		s.Errorf("status %d after a redirect within the origin", resp.StatusCode)
+		s.Errorf("status %d after a redirect within the origin, want 200", resp.StatusCode)
 	}
 }
 
@@ -85,11 +86,12 @@ func otherOrigin(s *transportTrial) {
 	req := s.request(http.MethodGet, "/", nil)
 	req.URL.Host = strings.TrimPrefix(other.URL(), "https://")
 	req.Host = req.URL.Host
-	_, _, _ = s.send(req) // an answer or an error, as it likes
+	_, _, _ = s.send(req) // either a response or an error is allowed
 	keyless(s, other, 0, "another origin")
 }
 
-// sent answers in the base's place and reports the URLs that were sent with a key.
+// sent answers requests in place of the base. The function it returns lists the
+// URLs and hosts of the requests with a key since its last call.
 func (s *transportTrial) sent() func() []string {
 	var list []string
 	s.base.instead(func(req *http.Request) (*http.Response, error) {
@@ -121,7 +123,7 @@ func lookalikes(s *transportTrial) {
 	sent := s.sent()
 	s.to("https://api.example.com/", "")
 	if len(sent()) != 1 {
-		s.Fatal("the key is not sent to its own origin")
+		s.Fatal("the key was not sent to its own origin")
 	}
 	for _, r := range []struct{ url, host string }{
 		{"https://api.example.com.evil.example/", ""},
@@ -130,8 +132,9 @@ func lookalikes(s *transportTrial) {
 		{"https://example.com/", ""},
 		{"https://api.example.com@evil.example/", ""},
 		{"https://api.example.com/", "evil.example"},
-		// F167: the lower case of these two, and of no other, is an ASCII letter. With the
-		// usual names there is an i, but no k.
+		// F167: unicode.ToLower maps U+0130 and the Kelvin sign, and no other
+		// non-ASCII characters, to ASCII letters, i and k. Host names of APIs
+		// often have an i, rarely a k.
 		{"https://ap\u0130.example.com/", ""},
 		{"https://api.example.com/", "ap\u0130.example.com"},
 		{"http://api.example.com/", ""},
@@ -139,7 +142,7 @@ func lookalikes(s *transportTrial) {
 	} {
 		s.to(r.url, r.host)
 		if list := sent(); len(list) > 0 {
-			s.Errorf("the key of https://api.example.com is sent to %s", strings.Join(list, ", "))
+			s.Errorf("the key of https://api.example.com was sent to %s", strings.Join(list, ", "))
 		}
 	}
 }
@@ -149,6 +152,6 @@ func plainHTTP(s *transportTrial) {
 	sent := s.sent()
 	s.to("http://api.example.com/", "")
 	if len(sent()) > 0 {
-		s.Error("the key is sent over plain http")
+		s.Error("the key was sent over plain http")
 	}
 }

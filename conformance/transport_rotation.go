@@ -22,18 +22,19 @@ func switches(s *transportTrial) {
 		s.Fatal(err)
 	}
 	if !strings.HasPrefix(resp.Proto, s.protocol) {
-		s.Fatalf("%s is spoken, want %s", resp.Proto, s.protocol)
+		s.Fatalf("the response's protocol is %s, want %s", resp.Proto, s.protocol)
 	}
 	for n := 2; n <= 5; n++ {
 		s.rotate(s.api.Rotate(0))
 		s.get(fmt.Sprint("v", n))
 	}
 	if n := s.attempts(); n != 5 {
-		s.Errorf("%d attempts for 5 requests", n)
+		s.Errorf("%d attempts for 5 requests, want 5", n)
 	}
 }
 
-// F60: the double attempts are bounded, since a refused version is held off.
+// F60: second attempts are few, since a refused version is tried again only after
+// its hold-off.
 func sourceFirst(s *transportTrial) {
 	const requests = 30
 	s.sourceMoves()
@@ -41,18 +42,18 @@ func sourceFirst(s *transportTrial) {
 		s.want(s.request([]string{http.MethodGet, http.MethodHead}[n%2], "/", nil), "v1")
 	}
 	if n := s.attempts() - 1; n > requests+requests/3 {
-		s.Errorf("%d attempts for %d requests", n, requests)
+		s.Errorf("%d attempts for %d requests, want at most %d", n, requests, requests+requests/3)
 	}
 	if n := s.api.Connections(); n > 1 {
-		s.Errorf("%d connections for requests one after the other", n)
+		s.Errorf("%d connections for requests in sequence, want 1", n)
 	}
 	v3 := s.api.Issue(mockapi.Spec{Inactive: true})
 	s.rotate(v3)
 	before := s.attempts()
 	s.wantRefusal(s.request(http.MethodPost, "/", io.MultiReader(strings.NewReader("order"))))
-	s.get("v1") // what one request has found out, the next knows
+	s.get("v1") // falls back at once: the refusal is known from the request before
 	if n := s.attempts() - before; n != 2 {
-		s.Errorf("%d attempts for one that can be sent once, and the next", n)
+		s.Errorf("%d attempts for a request whose body has no GetBody and the next, want 2", n)
 	}
 	if err := s.api.Activate(v3.Version); err != nil {
 		s.Fatal(err)
@@ -62,12 +63,12 @@ func sourceFirst(s *transportTrial) {
 		s.Fatal(err)
 	}
 	s.get("v3")
-	s.rotate(s.v1) // the source goes back, the server does not
+	s.rotate(s.v1) // the source returns to v1, which the server still refuses
 	s.get("v3")
 }
 
-// slow is read in small pieces, and remembers in plain fields how far: two attempts
-// that share one race.
+// slow is a body that is read in small pieces. It keeps its position in an
+// unsynchronized field, so that the race detector reports two attempts that read it.
 type slow struct {
 	text []byte
 	next int
@@ -86,7 +87,7 @@ func (r *slow) Read(p []byte) (int, error) {
 // F60, F67
 func sourceFirstPost(s *transportTrial) {
 	s.sourceMoves()
-	text := make([]byte, 1<<17) // not read whole when the refusal comes
+	text := make([]byte, 1<<17) // too long to be sent whole before the refusal
 	for i := range text {
 		text[i] = byte(i * i >> 8)
 	}
@@ -100,11 +101,11 @@ func sourceFirstPost(s *transportTrial) {
 	}
 	orders := s.api.Orders()
 	if len(orders) != 3 {
-		s.Errorf("%d orders applied for 3", len(orders))
+		s.Errorf("%d orders were applied for 3 requests", len(orders))
 	}
 	for _, o := range orders {
 		if o.Sum != hex.EncodeToString(sum[:]) {
-			s.Error("an order is not what was sent")
+			s.Error("an order arrived with other bytes than sent")
 		}
 	}
 }
@@ -118,7 +119,7 @@ func serverFirst(s *transportTrial) {
 	ctx, cancel := context.WithCancel(first.Context())
 	defer cancel()
 	var wg sync.WaitGroup
-	wg.Go(func() { // soon after a request has been refused one gives up, and the source follows
+	wg.Go(func() { // soon after the first refusal, cancel one request; then the source gets the new key
 		for s.Context().Err() == nil {
 			if _, refused := s.api.Count("v1"); refused > 0 {
 				within(s.Context().Done(), 10*time.Millisecond)
@@ -145,11 +146,11 @@ func serverFirst(s *transportTrial) {
 	}
 	wg.Wait()
 	if n := len(s.api.Orders()); n != requests/2 {
-		s.Errorf("%d orders applied for %d", n, requests/2)
+		s.Errorf("%d orders were applied for %d requests", n, requests/2)
 	}
 }
 
-// F62: what counts is who asks once the refusals go back, in whatever way.
+// F62: only the readings after the refusals count.
 func oneReading(s *transportTrial) {
 	const requests = 50
 	s.get("v1")
@@ -168,14 +169,14 @@ func oneReading(s *transportTrial) {
 	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	defer cancel()
 	if hold.Wait(ctx, requests) != nil {
-		s.Error("the requests are never out together")
+		s.Errorf("the %d requests did not reach the server at the same time", requests)
 	}
 	s.keys.set(v2, true)
 	before := s.keys.readings()
 	hold.Release()
 	wg.Wait()
 	if n := s.keys.readings() - before; n > 2 {
-		s.Errorf("%d readings for %d refusals", n, requests)
+		s.Errorf("%d readings of the source for %d refusals at the same time, want at most 2", n, requests)
 	}
 }
 
@@ -197,7 +198,7 @@ func lateRefusal(s *transportTrial) {
 	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	defer cancel()
 	if err := hold.Wait(ctx, 1); err != nil {
-		s.Fatal("the request never came")
+		s.Fatal("the request did not reach the server")
 	}
 	s.rotate(s.api.Issue(mockapi.Spec{}))
 	s.get("v2")
@@ -207,11 +208,11 @@ func lateRefusal(s *transportTrial) {
 		s.get("v2")
 	}
 	if _, refused := s.api.Count("v1"); refused != 1 {
-		s.Errorf("the old key was refused %d times", refused)
+		s.Errorf("the old key was refused %d times, want once", refused)
 	}
 }
 
-// F68: the keys before are a window, not one.
+// F68: a request can fall back to more than one previous key.
 func twoRotations(s *transportTrial) {
 	for _, good := range []string{"v2", "v1"} {
 		s := newTransportTrial(s.TB, s.h, s.protocol)
@@ -219,7 +220,7 @@ func twoRotations(s *transportTrial) {
 		v2, v3 := s.api.Issue(mockapi.Spec{Inactive: true}), s.api.Issue(mockapi.Spec{Inactive: true})
 		s.rotate(v2)
 		if s.refresh == nil {
-			s.get("v1") // who asks at each request is to see v2 too
+			s.get("v1") // a RoundTripper without refresh learns of v2 at a request only
 		}
 		s.rotate(v3)
 		if good == "v2" {
@@ -230,7 +231,7 @@ func twoRotations(s *transportTrial) {
 		for range 3 {
 			s.get(good)
 		}
-		if good == "v2" { // and then the other
+		if good == "v2" { // now accept v1 in place of v2
 			if err := errors.Join(s.api.Deactivate("v2"), s.api.Activate("v1")); err != nil {
 				s.Fatal(err)
 			}
@@ -252,7 +253,7 @@ func rollsBack(s *transportTrial) {
 	s.rotate(v2)
 	s.get("v2")
 	if n := s.attempts(); n != 6 {
-		s.Errorf("%d attempts for 6 requests", n)
+		s.Errorf("%d attempts for 6 requests, want 6", n)
 	}
 	if err := s.api.Revoke("v2"); err != nil {
 		s.Fatal(err)
@@ -282,27 +283,28 @@ func allRefused(s *transportTrial) {
 			for range each {
 				resp, text, err := s.send(s.request(http.MethodGet, "/", nil))
 				if err != nil {
-					s.Errorf("an error in place of the server's answer: %v", err)
+					s.Errorf("error %v, want the server's refusal", err)
 					return
 				}
 				if resp.StatusCode != http.StatusUnauthorized || text != mockapi.Unauthorized().Body {
-					s.Errorf("status %d with %d bytes, want the server's answer", resp.StatusCode, len(text))
+					s.Errorf("status %d and a body of %d bytes, want the server's refusal", resp.StatusCode, len(text))
 					return
 				}
 			}
 		})
 	}
 	wg.Wait()
-	// The first of each client, and one for each pause.
+	// Further attempts are allowed for the first request of each client, and for one
+	// request after each pause.
 	if n := s.attempts() - before; n > requests+clients+20 {
-		s.Errorf("%d attempts for %d requests", n, requests)
+		s.Errorf("%d attempts for %d refused requests, want at most %d", n, requests, requests+clients+20)
 	}
 }
 
 // F51, F65, F66
 func notTheKey(s *transportTrial) {
 	s.get("v1")
-	s.rotate(s.api.Rotate(time.Hour)) // there is something to fall back to
+	s.rotate(s.api.Rotate(time.Hour)) // so that a previous key could be tried
 	long := strings.Repeat("0123456789abcdef", 1<<13)
 	scope := mockapi.InsufficientScope()
 	scope.Body = long
@@ -323,10 +325,10 @@ func notTheKey(s *transportTrial) {
 			s.Fatalf("status %d: %v", refusal.Status, err)
 		}
 		if n := s.attempts() - before; n != 1 || resp.StatusCode != refusal.Status {
-			s.Errorf("status %d: %d attempts, and status %d", refusal.Status, n, resp.StatusCode)
+			s.Errorf("the server answered %d: %d attempts and status %d, want 1 attempt and the same status", refusal.Status, n, resp.StatusCode)
 		}
 		if text != long {
-			s.Errorf("status %d: the body has %d bytes, want %d as they were", refusal.Status, len(text), len(long))
+			s.Errorf("the server answered %d: the body has %d bytes, want the same %d bytes as sent", refusal.Status, len(text), len(long))
 		}
 	}
 }
@@ -337,14 +339,14 @@ func appliedOnce(s *transportTrial) {
 	s.base.instead(func(req *http.Request) (*http.Response, error) {
 		resp, err := s.base.Transport.RoundTrip(req)
 		if err == nil {
-			_ = resp.Body.Close() // the answer is lost
+			_ = resp.Body.Close() // lose the response
 		}
 		return nil, errBase
 	})
 	_, _, _ = s.send(s.request(http.MethodPost, "/orders", strings.NewReader("order")))
 	s.base.instead(nil)
 	if n := len(s.api.Orders()); n != 1 {
-		s.Errorf("the order whose answer is lost is applied %d times", n)
+		s.Errorf("the order whose response was lost was applied %d times, want once", n)
 	}
 	s.api.SetRefusal(mockapi.Refusal{Status: http.StatusForbidden, Applied: true})
 	s.sourceMoves()
@@ -352,6 +354,6 @@ func appliedOnce(s *transportTrial) {
 		s.Fatal(err)
 	}
 	if n := len(s.api.Orders()); n != 2 {
-		s.Errorf("the order that was refused is applied %d times", n-1)
+		s.Errorf("the order that was applied and refused was applied %d times, want once", n-1)
 	}
 }

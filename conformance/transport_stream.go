@@ -29,9 +29,9 @@ func streams(s *transportTrial) {
 		defer close(done)
 		s.want(s.request(http.MethodPut, "/", r), "v1")
 	}()
-	_, _ = w.Write([]byte("the beginning")) // whoever reads it all wants the rest first
+	_, _ = w.Write([]byte("the beginning")) // a RoundTripper that buffers the body would wait for the rest
 	if !within(arrived, min(patience(s), 3*time.Second)) {
-		s.Error("the request is not sent before its body is read whole")
+		s.Error("the request was not sent before its body was read to the end")
 	}
 	_, _ = w.Write([]byte(" and the end"))
 	_ = w.Close()
@@ -41,7 +41,7 @@ func streams(s *transportTrial) {
 	}
 }
 
-// F33: of what has gone by, nothing is found in memory.
+// F33: the RoundTripper keeps nothing of the bodies in memory.
 func keepsNothing(s *transportTrial) {
 	for _, length := range []int64{bulk, -1} {
 		if s.Failed() {
@@ -65,7 +65,7 @@ func keepsNothing(s *transportTrial) {
 			return true
 		})
 		before := live()
-		// No deadline: how long so many bytes take is up to the machine.
+		// No deadline: a slow machine may take long for so many bytes.
 		ctx, cancel := context.WithCancel(s.Context())
 		s.Cleanup(cancel)
 		req := s.request(http.MethodPut, "/", io.MultiReader(io.LimitReader(zeros{}, bulk-1), &last{sent: sent})).WithContext(ctx)
@@ -77,9 +77,9 @@ func keepsNothing(s *transportTrial) {
 			resp, _ = s.trip(req)
 		}()
 		if !s.flows(arrived, &there) {
-			s.Error("the body does not arrive while its last byte is not there")
+			s.Error("the server did not receive the body before its last byte was written")
 		} else {
-			s.free("a body", before)
+			s.free("the request body", before)
 		}
 		close(sent)
 		returns(s, "the request", func() { <-done })
@@ -89,23 +89,23 @@ func keepsNothing(s *transportTrial) {
 		read := make(chan struct{})
 		go func() { defer close(read); _, _ = io.CopyN(&back, resp.Body, bulk-1) }()
 		if s.flows(read, &back) {
-			s.free("an answer", before)
+			s.free("the response body", before)
 		} else {
 			cancel()
 		}
 		close(received)
-		returns(s, "reading the answer's end", func() { <-read; _, _ = io.Copy(&back, resp.Body) })
+		returns(s, "reading the end of the response body", func() { <-read; _, _ = io.Copy(&back, resp.Body) })
 		_ = resp.Body.Close()
 		if n := back.n.Load(); n != bulk {
-			s.Errorf("%d bytes of the answer, want %d", n, bulk)
+			s.Errorf("the response body has %d bytes, want %d", n, bulk)
 		}
 	}
 }
 
-// bulk is how much goes by where a case looks for it in memory: 16 MiB.
+// bulk is the length of the bodies, 16 MiB: large enough to show in the heap.
 const bulk = 16 << 20
 
-// live returns how much of the heap is in use.
+// live returns the bytes of reachable heap objects.
 func live() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -113,19 +113,19 @@ func live() uint64 {
 	return m.HeapAlloc
 }
 
-// free waits until no more than half of bulk is in use that was not before: what other
-// tests have in use goes again, what is kept of the body stays.
+// free waits until the heap has grown by at most half of bulk since before. Memory of
+// other tests is freed in time; a body that is kept is not.
 func (s *transportTrial) free(what string, before uint64) {
 	s.Helper()
 	for end := time.Now().Add(patience(s)); live() > before+bulk/2; within(s.Context().Done(), 50*time.Millisecond) {
 		if time.Now().After(end) {
-			s.Errorf("%s is held in memory", what)
+			s.Errorf("%s is held in memory as a whole", what)
 			return
 		}
 	}
 }
 
-// flows waits for done, and gives up when no byte has gone by for a while.
+// flows waits for done. It returns false if no further byte was counted within limit.
 func (s *transportTrial) flows(done <-chan struct{}, bytes *counter) bool {
 	for last := int64(0); !within(done, limit); {
 		now := bytes.n.Load()
@@ -137,7 +137,7 @@ func (s *transportTrial) flows(done <-chan struct{}, bytes *counter) bool {
 	return true
 }
 
-// A counter counts what is written to it.
+// A counter is an io.Writer that counts bytes.
 type counter struct{ n atomic.Int64 }
 
 func (c *counter) Write(p []byte) (int, error) {
@@ -145,7 +145,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// zeros has no end.
+// zeros is an endless reader of zero bytes.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
@@ -153,7 +153,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// last is a byte that is there once sent is closed.
+// last is a reader of one byte, which it returns when sent is closed.
 type last struct {
 	sent <-chan struct{}
 	done bool
@@ -169,13 +169,13 @@ func (l *last) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-// trailing sets its request's trailer at the body's end, as the documentation of
-// http.Request.Trailer allows.
+// trailing is a body that sets its request's trailer at the end, as the
+// documentation of http.Request.Trailer allows.
 type trailing struct {
 	io.Reader
 	req *http.Request
 	sum int64
-	set *atomic.Int64 // the sum that was set last
+	set *atomic.Int64 // the last sum that any body has set
 }
 
 func (t *trailing) Read(p []byte) (int, error) {
@@ -202,17 +202,17 @@ func trailer(s *transportTrial) {
 		req.Body, _ = req.GetBody()
 		return req
 	}
-	arrived := func() { // each body has another
+	arrived := func() { // each body has a different sum
 		s.Helper()
 		list := s.api.Requests()
 		if got, want := list[len(list)-1].Trailer.Get("X-Sum"), fmt.Sprint(set.Load()); got != want {
-			s.Errorf("the trailer that arrived is %q, want %q", got, want)
+			s.Errorf("the server received the trailer %q, want %q", got, want)
 		}
 	}
 	s.want(put(), "v1")
 	arrived()
-	// The refusal comes when the body is read, so that the first attempt is done with the
-	// trailers when the second begins.
+	// The server refuses after it has read the body, so that the first attempt has sent
+	// its trailer before the second begins.
 	refusal := mockapi.Unauthorized()
 	refusal.ReadBody = true
 	s.api.SetRefusal(refusal)
@@ -243,26 +243,27 @@ func expectContinue(s *transportTrial) {
 			want = 1
 		}
 		if n := len(s.api.Orders()) - before; n != want {
-			s.Errorf("status %d, and %d orders applied", resp.StatusCode, n)
+			s.Errorf("status %d and %d orders applied, want %d", resp.StatusCode, n, want)
 		}
 		return resp.StatusCode
 	}
 	if status := post(true); status != http.StatusOK {
-		s.Fatalf("status %d", status)
+		s.Fatalf("status %d, want 200", status)
 	}
 	s.sourceMoves()
 	with := post(true)
 	s.rotate(s.api.Issue(mockapi.Spec{Inactive: true}))
 	without := post(false)
 	for _, a := range s.api.Requests() {
-		// A server of HTTP/2 keeps the header to itself.
+		// net/http's HTTP/2 server removes the header before the handler sees it.
 		if s.protocol == HTTP1 && a.Path == "/orders" && a.Header.Get("Expect") != "100-continue" {
-			s.Errorf("an attempt has Expect %q", a.Header.Get("Expect"))
+			s.Errorf("an attempt has Expect %q, want 100-continue", a.Header.Get("Expect"))
 		}
 	}
-	// The server asked for no byte of it, so that it can go to the second attempt.
+	// The server sent no 100 Continue, so no byte of the body was read: it can be sent
+	// with the second attempt even without GetBody.
 	if without != with {
-		s.Errorf("status %d where the body can be had once, %d where it can be had again", without, with)
+		s.Errorf("status %d without GetBody, but %d with it", without, with)
 	}
 }
 
@@ -291,7 +292,7 @@ func upgrade(s *transportTrial) {
 	defer resp.Body.Close()
 	rw, ok := resp.Body.(io.ReadWriteCloser)
 	if resp.StatusCode != http.StatusSwitchingProtocols || !ok {
-		s.Fatalf("status %d, and a body of type %T", resp.StatusCode, resp.Body)
+		s.Fatalf("status %d with a body of type %T, want 101 with an io.ReadWriteCloser", resp.StatusCode, resp.Body)
 	}
 	if _, err := fmt.Fprintln(rw, "hello"); err != nil {
 		s.Fatal(err)
@@ -306,7 +307,7 @@ func longAnswer(s *transportTrial) {
 	longAnswerOf(s)
 	again := newTransportTrial(s.TB, s.h, s.protocol)
 	again.sourceMoves()
-	longAnswerOf(again) // to a second attempt, too
+	longAnswerOf(again) // for a second attempt too
 }
 
 func longAnswerOf(s *transportTrial) {
@@ -330,7 +331,7 @@ func longAnswerOf(s *transportTrial) {
 		return true
 	})
 	var resp *http.Response
-	returns(s, "RoundTrip before the answer's end", func() {
+	returns(s, "RoundTrip before the end of the response body", func() {
 		var err error
 		if resp, err = s.trip(s.request(http.MethodGet, "/", nil)); err != nil {
 			s.Error(err)
@@ -345,6 +346,6 @@ func longAnswerOf(s *transportTrial) {
 	close(more)
 	got, err := io.ReadAll(resp.Body)
 	if resp.StatusCode == http.StatusOK && (err != nil || !bytes.Equal(got, long)) {
-		s.Errorf("%d bytes of %d, or not those that were sent: %v", len(got), len(long), err)
+		s.Errorf("read %d bytes and error %v, want the same %d bytes as the server sent", len(got), err, len(long))
 	}
 }

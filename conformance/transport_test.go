@@ -12,7 +12,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// F28 to F44, F48, F50, F51, F53 to F62, F65 to F68, F71, F73: our own.
+// F28 to F44, F48, F50, F51, F53 to F62, F65 to F68, F71, F73: package transport.
 func TestTransport(t *testing.T) {
 	t.Parallel()
 	conformance.TestTransport(t, conformance.TransportHarness{New: rolling})
@@ -31,8 +31,8 @@ func rolling(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http
 	}
 }
 
-// F39, F52: the same under a client that also retries what failed for a passing reason,
-// and that looks into every answer's body.
+// F39, F52: the same for the transport of a client with WithRetry and a classifier that
+// reads the body of every response.
 func TestClientTransport(t *testing.T) {
 	t.Parallel()
 	looks := func(a *transport.Answer) transport.Verdict {

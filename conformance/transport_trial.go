@@ -15,8 +15,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// A transportTrial is one case at work: a server with one key, v1, and a
-// RoundTripper that has it.
+// A transportTrial is the state of one running case: a server that accepts the
+// key v1, and the RoundTripper under test, which uses it.
 type transportTrial struct {
 	testing.TB
 	h        TransportHarness
@@ -50,7 +50,7 @@ func newTransportTrial(t testing.TB, h TransportHarness, protocol string) *trans
 	return s
 }
 
-// server starts a server of the case's protocol, which the base trusts.
+// server starts a server for the case's protocol; the base trusts its certificate.
 func (s *transportTrial) server() *mockapi.API {
 	s.Helper()
 	opt := mockapi.WithTLS()
@@ -62,7 +62,7 @@ func (s *transportTrial) server() *mockapi.API {
 	return api
 }
 
-// rotate makes a key current at the source and waits until it is taken up.
+// rotate makes key current at the source and waits until the RoundTripper uses it.
 func (s *transportTrial) rotate(key source.Key) {
 	s.keys.set(key, false)
 	if s.refresh != nil {
@@ -70,8 +70,8 @@ func (s *transportTrial) rotate(key source.Key) {
 	}
 }
 
-// sourceMoves makes a new key current that the server does not accept yet, once
-// v1 has served a request.
+// sourceMoves sends a request with v1, and then makes a new key current that the
+// server does not accept.
 func (s *transportTrial) sourceMoves() source.Key {
 	s.Helper()
 	s.get("v1")
@@ -80,7 +80,8 @@ func (s *transportTrial) sourceMoves() source.Key {
 	return key
 }
 
-// request makes a request to the server that ends with the case, or after limit.
+// request makes a request to the server. Its context ends with the case, or
+// after the case's limit.
 func (s *transportTrial) request(method, path string, body io.Reader) *http.Request {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), limit)
@@ -92,8 +93,7 @@ func (s *transportTrial) request(method, path string, body io.Reader) *http.Requ
 	return req
 }
 
-// send sends req through the RoundTripper itself and reads the answer. A panic
-// is a failure.
+// send calls RoundTrip directly and reads the response. A panic fails the case.
 func (s *transportTrial) send(req *http.Request) (*http.Response, string, error) {
 	s.Helper()
 	resp, err := s.trip(req)
@@ -110,18 +110,18 @@ func (s *transportTrial) trip(req *http.Request) (resp *http.Response, err error
 	defer func() {
 		if p := recover(); p != nil {
 			resp, err = nil, errors.New("RoundTrip panicked")
-			s.Errorf("RoundTrip panics: %v", p)
+			s.Errorf("RoundTrip panicked: %v", p)
 		}
 	}()
 	resp, err = s.rt.RoundTrip(req)
 	switch {
 	case err != nil && resp != nil:
-		s.Error("RoundTrip returns both a response and an error") // F31
+		s.Error("RoundTrip returned both a response and an error") // F31
 	case err == nil && resp == nil:
-		s.Error("RoundTrip returns neither a response nor an error")
+		s.Error("RoundTrip returned neither a response nor an error")
 		err = errors.New("RoundTrip returned nothing")
 	case err == nil && resp.Body == nil:
-		s.Error("the response has no body")
+		s.Error("the response's Body is nil")
 		resp.Body = http.NoBody
 	}
 	if err != nil {
@@ -130,13 +130,15 @@ func (s *transportTrial) trip(req *http.Request) (resp *http.Response, err error
 	return resp, err
 }
 
-// get sends a GET and wants 200 by the version, any where it is empty.
+// get sends a GET and checks that it gets 200 with the key version; an empty
+// version allows any.
 func (s *transportTrial) get(version string) {
 	s.Helper()
 	s.want(s.request(http.MethodGet, "/", nil), version)
 }
 
-// want sends req and wants 200 by the version, any where it is empty.
+// want sends req and checks that it gets 200 with the key version; an empty
+// version allows any.
 func (s *transportTrial) want(req *http.Request, version string) {
 	s.Helper()
 	resp, _, err := s.send(req)
@@ -144,23 +146,24 @@ func (s *transportTrial) want(req *http.Request, version string) {
 	case err != nil:
 		s.Fatalf("%s %s: %v", req.Method, req.URL.Path, err)
 	case resp.StatusCode != http.StatusOK:
-		s.Fatalf("%s %s: status %d, with version %s", req.Method, req.URL.Path, resp.StatusCode, resp.Header.Get(mockapi.VersionHeader))
+		s.Fatalf("%s %s: status %d with key version %s, want 200", req.Method, req.URL.Path, resp.StatusCode, resp.Header.Get(mockapi.VersionHeader))
 	case version != "" && resp.Header.Get(mockapi.VersionHeader) != version:
-		s.Fatalf("%s %s: served with version %s, want %s", req.Method, req.URL.Path, resp.Header.Get(mockapi.VersionHeader), version)
+		s.Fatalf("%s %s: served with key version %s, want %s", req.Method, req.URL.Path, resp.Header.Get(mockapi.VersionHeader), version)
 	}
 }
 
-// attempts counts what reached the server.
+// attempts returns how many requests have reached the server.
 func (s *transportTrial) attempts() int { return len(s.api.Requests()) }
 
-// base counts what goes to the real transport, or answers in its place.
+// base is the RoundTripper below the one under test. It sends requests, or
+// answers them itself.
 type base struct {
 	*http.Transport
 	mu     sync.Mutex
 	answer func(*http.Request) (*http.Response, error)
-	early  func(*http.Request) *http.Response // once
-	again  func()                             // after it
-	closed int                                // idle connections, how often
+	early  func(*http.Request) *http.Response // answers the next request, then is nil
+	again  func()                             // runs before each request after early
+	closed int                                // calls of CloseIdleConnections
 }
 
 func (b *base) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -178,7 +181,7 @@ func (b *base) RoundTrip(req *http.Request) (*http.Response, error) {
 		return b.Transport.RoundTrip(req)
 	}
 	if req.Body != nil {
-		defer req.Body.Close() // as every RoundTripper must
+		defer req.Body.Close() // the contract of http.RoundTripper
 	}
 	return answer(req)
 }
@@ -196,15 +199,16 @@ func (b *base) closings() int {
 	return b.closed
 }
 
-// instead makes f answer in place of the real transport.
+// instead makes f answer all requests; with nil, requests are sent again.
 func (b *base) instead(f func(*http.Request) (*http.Response, error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.answer, b.early = f, nil
 }
 
-// refuseFirst answers the next attempt with 401 as soon as begin returns; the others go
-// to the server. begin gets the attempt's body, and hears when there is another.
+// refuseFirst answers the next attempt with 401 when begin returns. Later attempts
+// reach the server. begin gets the attempt's body, and a channel that is closed
+// when the second attempt begins.
 func (b *base) refuseFirst(begin func(body io.Reader, again <-chan struct{})) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -218,7 +222,7 @@ func (b *base) refuseFirst(begin func(body io.Reader, again <-chan struct{})) {
 	b.again = sync.OnceFunc(func() { close(again) })
 }
 
-// ok is an empty 200.
+// ok answers req with 200 and no body.
 func ok(req *http.Request) (*http.Response, error) {
 	return &http.Response{
 		StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -226,7 +230,8 @@ func ok(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// within waits for c, and reports whether it came in time.
+// within waits for c for at most d, and reports whether c was closed or received
+// from.
 func within(c <-chan struct{}, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
