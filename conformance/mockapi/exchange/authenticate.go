@@ -9,12 +9,12 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Authenticate verifies a request's signature, in the order: lockout, key,
-// time, signature, nonce, scope.
+// Authenticate checks a request in this order: lockout, key, timestamp, signature,
+// nonce, scope.
 func (e *Exchange) Authenticate(r *http.Request, body func() ([]byte, error), keys mockapi.Keys) (string, *mockapi.Refusal) {
 	data, err := body()
 	if err != nil {
-		return "", e.refuse(badSignature) // the body broke off: nothing can be verified
+		return "", e.refuse(badSignature) // without the whole body the signature cannot be verified
 	}
 	q := newRequest(r, data, e.now(), e.venue.window)
 	read := e.venue.read
@@ -49,7 +49,7 @@ func (e *Exchange) judge(q *request, c claim, keys mockapi.Keys) (version string
 	case c.late:
 		return version, stale
 	}
-	// Several versions share an id where only the secret is made anew.
+	// Several versions have the same ID if a rotation changes the secret only.
 	var key source.Key
 	for i, k := range found {
 		fault := c.check(k)
@@ -86,8 +86,7 @@ func (e *Exchange) judge(q *request, c claim, keys mockapi.Keys) (version string
 	return key.Version, fine
 }
 
-// scope returns what a key must be allowed to do for the request; a login needs
-// no scope.
+// scope returns the scope that the request needs; "" for a login.
 func (e *Exchange) scope(q *request) string {
 	if isLogin(q.Request) {
 		return ""
@@ -98,8 +97,8 @@ func (e *Exchange) scope(q *request) string {
 	return "read"
 }
 
-// Refuse shapes the server's refusals: of keys that expired, were revoked or are
-// not active yet an exchange says what it says of unknown ones.
+// Refuse returns the exchange's refusal of an unknown key for every reason: real
+// exchanges do not tell expired, revoked and inactive keys from unknown ones.
 func (e *Exchange) Refuse(*http.Request, mockapi.Reason) *mockapi.Refusal {
 	e.mu.Lock()
 	f := e.count(badKey)
@@ -107,13 +106,13 @@ func (e *Exchange) Refuse(*http.Request, mockapi.Reason) *mockapi.Refusal {
 	return e.refuse(f)
 }
 
-// Credentials names what the log redacts.
+// Credentials returns the headers and query parameters that the log redacts.
 func (e *Exchange) Credentials() (headers, params []string) {
 	return e.venue.credentials, []string{"signature"}
 }
 
-// count notes an attempt with a bad key, which may be the one that leads to a
-// lockout, and returns its fault. The caller holds mu.
+// count records an attempt with a bad key, which may begin a lockout, and returns
+// f. The caller holds mu.
 func (e *Exchange) count(f fault) fault {
 	if e.cfg.lockAfter <= 0 || !f.counts() {
 		return f

@@ -27,7 +27,8 @@ var binance = venue{
 	},
 	answers: answers{
 		missing: {401, `{"code":-2014,"msg":"API-key format invalid."}`},
-		// What Binance says of unknown and deleted keys, and of a missing permission.
+		// Binance answers the same for unknown and deleted keys and for a missing
+		// permission.
 		badKey:       {401, `{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}`},
 		forbidden:    {401, `{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}`},
 		badSignature: {400, `{"code":-1022,"msg":"Signature for this request is not valid."}`},
@@ -38,14 +39,15 @@ var binance = venue{
 
 func readBinance(q *request) claim {
 	query, body := q.query, q.body
-	// The signature is the last parameter, of the body where it has one.
+	// The signature is the last parameter of the body or, if the body has none, of
+	// the query.
 	at := &query
 	if _, _, inBody := strings.Cut("&"+body, "&signature="); inBody {
 		at = &body
 	}
 	rest, sent, _ := strings.Cut("&"+*at, "&signature=")
 	*at = strings.TrimPrefix(rest, "&")
-	signature, err := url.PathUnescape(sent) // where + is itself
+	signature, err := url.PathUnescape(sent) // PathUnescape keeps +
 	if err != nil || sent == "" || strings.ContainsAny(sent, "&") {
 		signature = ""
 	}
@@ -68,7 +70,8 @@ func readBinance(q *request) claim {
 	}
 }
 
-// loginBinance reads session.logon: signed are its parameters, sorted by name.
+// loginBinance reads session.logon. The signature covers its parameters, sorted by
+// name.
 // https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/authentication-requests
 func loginBinance(q *request) claim {
 	message := object(q.body)

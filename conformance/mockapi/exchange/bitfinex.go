@@ -23,7 +23,7 @@ var bitfinex = venue{
 		badKey:       {500, `["error",10100,"apikey: invalid"]`},
 		badSignature: {500, `["error",10100,"apikey: digest invalid"]`},
 		badNonce:     {500, `["error",10114,"nonce: small"]`},
-		forbidden:    {500, `["error",10001,"action: permission denied"]`}, // the code is documented as a generic one
+		forbidden:    {500, `["error",10001,"action: permission denied"]`}, // documented as a generic error code
 		locked:       {429, `["error",11010,"ratelimit: error"]`},
 	},
 }

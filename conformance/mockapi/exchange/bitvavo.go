@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Bitvavo refuses keys with 403. It has no profile in transport/provider: it is
-// here for schemes that users write.
+// Bitvavo refuses keys with 403. It has no profile in transport/provider; the tests
+// use it for a profile that users could write.
 //
 // https://docs.bitvavo.com/docs/authentication
 // https://docs.bitvavo.com/docs/errors

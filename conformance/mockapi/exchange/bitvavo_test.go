@@ -8,8 +8,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// bitvavo is a profile as a user would write it, for an exchange that the
-// library does not have and that refuses keys with 403. F66
+// bitvavo is a profile as a user would write it for an exchange that the library
+// does not have. The exchange refuses keys with 403. F66
 func bitvavo(opts ...provider.Option) provider.Profile {
 	p := provider.Signing{
 		Name: "bitvavo", Hash: sha256.New, Encode: hex.AppendEncode,

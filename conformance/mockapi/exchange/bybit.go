@@ -56,7 +56,7 @@ func readBybit(q *request) claim {
 	}
 }
 
-// loginBybit reads an auth message, which says until when it is good.
+// loginBybit reads an auth message, which has an expiry time.
 // https://bybit-exchange.github.io/docs/v5/ws/connect
 func loginBybit(q *request) claim {
 	message := object(q.body)

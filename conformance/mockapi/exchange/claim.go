@@ -8,13 +8,13 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// A request is one request as it came, its body read.
+// A request is a received request with its body.
 type request struct {
 	*http.Request
-	path, query, target string // as they stood in the request line
+	path, query, target string // as in the request line, not decoded
 	body                string
-	at                  time.Time     // the exchange's
-	window              time.Duration // how far the request's time may be from it
+	at                  time.Time     // the exchange's time of arrival
+	window              time.Duration // how far the request's timestamp may be from at
 }
 
 func newRequest(r *http.Request, body []byte, at time.Time, window time.Duration) *request {
@@ -23,7 +23,7 @@ func newRequest(r *http.Request, body []byte, at time.Time, window time.Duration
 	return q
 }
 
-// header returns the one value of a header; empty where there is none, or several (F48).
+// header returns the single value of a header, or "" if it has none or several (F48).
 func (q *request) header(name string) string {
 	if values := q.Header.Values(name); len(values) == 1 {
 		return values[0]
@@ -31,19 +31,20 @@ func (q *request) header(name string) string {
 	return ""
 }
 
-// A claim is what a request says about who sends it. Without an id it says nothing.
+// A claim has the credentials of a request, read but not yet verified. Without an
+// id the request has none.
 type claim struct {
 	id    string
-	late  bool   // its time is not within the window
-	nonce uint64 // has to grow, where hasNonce
-	// once is a text that may be used once; empty where there is no such thing.
+	late  bool   // the timestamp is outside the window
+	nonce uint64 // must grow if hasNonce is set
+	// once is a value that may be used only once; empty if there is none.
 	once     string
 	hasNonce bool
-	// check holds the proof against one key that has the id.
+	// check verifies the signature with a key that has the id.
 	check func(source.Key) fault
 }
 
-// A fault is what is wrong with a request's credentials.
+// A fault says what is wrong with a request's credentials.
 type fault int
 
 const (
@@ -58,16 +59,16 @@ const (
 	locked
 )
 
-// counts reports whether the fault is one that leads to a lockout.
+// counts reports whether the fault counts towards a lockout.
 func (f fault) counts() bool {
 	return f == missing || f == badKey || f == badSignature || f == badPassphrase
 }
 
-// distance reports whether t is further than the window from the exchange's time.
+// distance reports whether t differs from the exchange's time by more than the window.
 func (q *request) distance(t time.Time) bool { return q.at.Sub(t).Abs() > q.window }
 
-// received reports whether t is older than the window, or more than a second
-// ahead, as Binance and Bybit judge.
+// received reports whether t is outside the window of Binance and Bybit: older than
+// window, or a second or more ahead of the exchange's time.
 func (q *request) received(t time.Time, window time.Duration) bool {
 	return q.at.Sub(t) > window || t.Sub(q.at) >= time.Second
 }

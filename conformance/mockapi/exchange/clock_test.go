@@ -15,11 +15,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// goesByTime names the exchanges whose refusals of a request's time are told
-// from those of a key. Of deribit they are not documented.
+// goesByTime lists the exchanges whose refusal of a wrong timestamp differs from
+// that of a key. For Deribit it is not documented.
 var goesByTime = []string{"binance", "coinbaseexchange", "okx", "bybit", "kucoin", "bitmex", "gate", "bitvavo"}
 
-// inUse fails the test unless the newest key is in use and as good as before.
+// inUse fails the test unless the newest key is in use and was not refused.
 func inUse(t *testing.T, b *trader, version string) {
 	t.Helper()
 	s := b.ring.Status()
@@ -28,13 +28,13 @@ func inUse(t *testing.T, b *trader, version string) {
 	}
 }
 
-// A client whose clock is ten minutes off is refused, again and again, and that
-// never counts against its key nor uses up the previous one. F65
+// Refusals because the client's clock is ten minutes off never count against the
+// key, and never make a request fall back to the previous key. F65
 func TestWrongClockIsNoBadKey(t *testing.T) {
 	for _, name := range append(goesByTime, "deribit") {
 		for _, skew := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
 			if name == "bitmex" && skew < 0 {
-				continue // which takes any time ahead of its own
+				continue // accepts any time ahead of its own
 			}
 			t.Run(name+skew.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -58,14 +58,14 @@ func TestWrongClockIsNoBadKey(t *testing.T) {
 	}
 }
 
-// The windows in which a request's time is taken, to the second.
+// Each exchange accepts timestamps within its documented window, to the second.
 func TestWindows(t *testing.T) {
 	for name, w := range map[string]struct{ late, early time.Duration }{
 		"binance": {5 * time.Second, 999 * time.Millisecond}, "bybit": {5 * time.Second, 999 * time.Millisecond},
 		"kucoin": {5 * time.Second, 5 * time.Second}, "bitvavo": {10 * time.Second, 10 * time.Second},
 		"coinbaseexchange": {30 * time.Second, 30 * time.Second}, "okx": {30 * time.Second, 30 * time.Second},
 		"deribit": {time.Minute, time.Minute}, "gate": {time.Minute, time.Minute},
-		"bitmex": {29 * time.Second, 0}, // it takes any time ahead of its own
+		"bitmex": {29 * time.Second, 0}, // accepts any time ahead of its own
 	} {
 		for skew, want := range map[time.Duration]bool{
 			w.late: true, w.late + time.Second: false, -w.early: true, -w.early - time.Second: w.early == 0,
@@ -84,8 +84,8 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-// With LearnClock the first refusal teaches the clock, and every order is taken
-// once; what comes after it is right at once. F49, F65
+// With LearnClock the scheme learns the exchange's clock from the first refusal.
+// Every order is accepted once, and later requests need one attempt. F49, F65
 func TestLearnedClock(t *testing.T) {
 	for _, name := range goesByTime {
 		for _, skew := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
@@ -104,7 +104,7 @@ func TestLearnedClock(t *testing.T) {
 					inUse(t, b, key.Version)
 					want := 11
 					if name == "bitmex" && skew < 0 {
-						want = 10 // it takes any time ahead of its own
+						want = 10 // accepts any time ahead of its own
 					}
 					if n := len(api.Requests()); n != want || len(e.Orders()) != 10 {
 						t.Errorf("%d attempts, want %d; %d orders", n, want, len(e.Orders()))
@@ -115,9 +115,9 @@ func TestLearnedClock(t *testing.T) {
 	}
 }
 
-// A key that another client used with nonces ten minutes ahead is refused for its
-// nonce, which does not count against it; with LearnClock, and an exchange whose
-// clock is ahead as well, its orders are taken. F49, F65
+// If another client has used the key with nonces ten minutes ahead, requests are
+// refused because of the nonce, which does not count against the key. With
+// LearnClock, and if the exchange's clock is ahead too, orders are accepted. F49, F65
 func TestLearnedNonce(t *testing.T) {
 	units := map[string]time.Duration{"kraken": time.Millisecond, "gemini": time.Millisecond, "bitfinex": time.Microsecond}
 	for _, name := range goesByNonce {
@@ -153,7 +153,7 @@ func TestLearnedNonce(t *testing.T) {
 	}
 }
 
-// A request that is sent again as it was is refused where the exchange has nonces. F49
+// An exchange with nonces refuses a request that is sent again unchanged. F49
 func TestReplayedNoncesAreRefused(t *testing.T) {
 	for _, name := range append([]string{"deribit"}, goesByNonce...) {
 		t.Run(name, func(t *testing.T) {

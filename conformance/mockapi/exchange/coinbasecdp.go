@@ -19,7 +19,7 @@ var coinbaseCDP = venue{
 			method: "POST", path: "/api/v3/brokerage/orders", in: inJSON, id: "client_order_id", params: "product_id=BTC-USD&side=BUY",
 			reply: `{"success":true,"success_response":{"order_id":"{id}","client_order_id":"{id}"}}`,
 		},
-		// The mock's order ids are the client's.
+		// This mock uses the client order ID as order ID.
 		cancel: {
 			method: "POST", path: "/api/v3/brokerage/orders/batch_cancel", in: inJSON, id: "order_ids[]",
 			reply: `{"results":[{"success":true,"order_id":"{id}"}]}`,
@@ -27,7 +27,7 @@ var coinbaseCDP = venue{
 		read: {method: "GET", path: "/api/v3/brokerage/accounts", reply: `{"accounts":[]}`},
 	},
 	answers: answers{
-		badKey:    {401, "Unauthorized\n"}, // whatever is wrong, the time included
+		badKey:    {401, "Unauthorized\n"}, // for all faults, a wrong time too
 		forbidden: {403, `{"error":"PERMISSION_DENIED","message":"Missing required scopes"}`},
 		locked:    {429, `{"error":"RESOURCE_EXHAUSTED","message":"too many requests"}`},
 	},
@@ -51,7 +51,7 @@ func readCoinbaseCDP(q *request) claim {
 	}
 	return claim{
 		id: id, once: id + " " + nonce,
-		// nbf is in whole seconds, so never ahead of a clock that is right.
+		// nbf is rounded down to seconds, so it is never ahead of a right clock.
 		late: q.at.Before(from) || !q.at.Before(until) || until.Sub(from) > 2*time.Minute,
 		check: func(key source.Key) fault {
 			if textOf(claims["sub"]) != id || claims["iss"] != "cdp" || claims["uri"] != q.Method+" "+q.Host+q.path {
@@ -69,7 +69,7 @@ func readCoinbaseCDP(q *request) claim {
 	}
 }
 
-// unbase64url is the base64 of JWTs (RFC 7515 section 2).
+// unbase64url decodes the base64url of JWTs (RFC 7515 section 2); nil if s is invalid.
 func unbase64url(s string) []byte {
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {

@@ -28,8 +28,8 @@ var deribit = venue{
 		badKey:    {400, `{"jsonrpc":"2.0","error":{"message":"invalid_credentials","code":13004}}`},
 		forbidden: {403, `{"jsonrpc":"2.0","error":{"message":"forbidden","code":13021}}`},
 		locked:    {429, `{"jsonrpc":"2.0","error":{"message":"too_many_requests","code":10028}}`},
-		// What Deribit says of an old timestamp, or of a nonce that was used, is not
-		// documented; this is its word for any request that it cannot make sense of.
+		// Deribit does not document its answer to an old timestamp or a used nonce.
+		// This is its answer to an invalid request.
 		stale: {400, `{"jsonrpc":"2.0","error":{"message":"bad_request","code":11050}}`},
 	},
 }

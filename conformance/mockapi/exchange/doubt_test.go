@@ -11,7 +11,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// store is a source whose keys change without a notice.
+// store is a source whose keys change without notification.
 type store struct {
 	mu   sync.Mutex
 	keys keys
@@ -29,7 +29,7 @@ func (s *store) put(k ...source.Key) {
 	s.keys = k
 }
 
-// binance has a trader with that key, and its source.
+// binance returns a trader on Binance with that key, and its source.
 func binance(t *testing.T, spec mockapi.Spec) (*trader, *store) {
 	e := newExchange(t, "binance")
 	api := mockapi.New(t, append(e.Options(), mockapi.WithMemory())...)
@@ -37,9 +37,9 @@ func binance(t *testing.T, spec mockapi.Spec) (*trader, *store) {
 	return newTrader(t, e, api, s, profiles["binance"](), nil), s
 }
 
-// The exchange and the source have the new key, no overlap, and only a reading is
-// missing: Binance's -2015 may be about something else, and yet asks for it; every
-// order goes through, at once. F61, F65
+// The exchange and the source have the new key, without overlap, but the ring has
+// not read it yet. Binance's -2015 is an ambiguous refusal, yet it makes the ring
+// read the source. Every order is accepted without waiting. F61, F65
 func TestBinanceServerFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, src := binance(t, mockapi.Spec{})
@@ -66,9 +66,9 @@ func TestBinanceServerFirst(t *testing.T) {
 	})
 }
 
-// A bot asks every five seconds for something that no key of its may see, which
-// Binance answers as it answers a bad key. That takes nothing from a rotation:
-// the new key is not known to the exchange yet, and no order fails. F60, F65
+// A bot sends a request without permission every five seconds, which Binance
+// answers like a bad key. A rotation works nevertheless: while the exchange does
+// not know the new key yet, no order fails. F60, F65
 func TestBinanceDoubtsBeforeARotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		spec := mockapi.Spec{Scopes: []string{"trade"}}

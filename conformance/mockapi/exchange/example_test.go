@@ -11,7 +11,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// A client for Kraken, against a Kraken that verifies what it signs.
+// A client for Kraken sends an order to a simulated Kraken, which verifies its
+// signature.
 func Example() {
 	e, err := exchange.New("kraken")
 	if err != nil {

@@ -12,18 +12,18 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 )
 
-// An Exchange plays one exchange: it is a mockapi.Authenticator and
-// mockapi.Refuser, and the http.Handler that keeps the books. It is for one
-// mockapi.API, whose Reset does not empty its books, and safe for concurrent use.
+// An Exchange simulates one exchange. It is the [mockapi.Authenticator], the
+// [mockapi.Refuser] and the http.Handler of one [mockapi.API], whose Reset does
+// not reset the Exchange. It is safe for concurrent use.
 type Exchange struct {
 	venue *venue
 	cfg   config
 
 	mu     sync.Mutex
 	nonces map[string]*nonces // by key id
-	used   map[string]bool    // what may be used once, and was
+	used   map[string]bool    // values of claim.once
 	bad    []time.Time        // recent attempts with a bad key
-	locked time.Time          // until when everything is refused
+	locked time.Time          // end of the lockout
 	orders []Order
 	byID   map[string][]int // indexes in orders, by client order id
 }
@@ -34,7 +34,7 @@ var (
 	_ http.Handler          = (*Exchange)(nil)
 )
 
-// Option sets how an exchange is played.
+// Option is an option of [New].
 type Option func(*config)
 
 type config struct {
@@ -47,32 +47,32 @@ type config struct {
 	lockFor     time.Duration
 }
 
-// WithKind sets what the keys that are issued look like. Default: the first of
-// what the exchange takes, which is [HMAC] but for coinbasecdp, where it is [ECDSA].
+// WithKind sets the kind of the keys that the mock API issues. Default: [ECDSA] for
+// coinbasecdp, [HMAC] for all others.
 func WithKind(k Kind) Option { return func(c *config) { c.kind = k } }
 
-// WithSkew puts the exchange's clock ahead of the machine's by d, or behind it.
-// Refusals say so in their Date header. Default 0.
+// WithSkew sets the exchange's clock ahead of the machine's by d, or behind it if d
+// is negative. The Date header of refusals shows the exchange's time. Default: 0.
 func WithSkew(d time.Duration) Option { return func(c *config) { c.skew = d } }
 
-// WithNonceWindow lets a nonce be up to n below the highest one seen of its key,
-// each once, as Kraken's nonce window does for clients with several requests
-// under way. Default 0: each has to be higher than all before.
+// WithNonceWindow allows nonces that are up to n lower than the highest nonce of
+// the key, each once. Kraken has such a window for clients with concurrent
+// requests. Default: 0, each nonce must be higher than all before.
 func WithNonceWindow(n uint64) Option { return func(c *config) { c.nonceWindow = n } }
 
-// WithNoncesFrom makes the nonces of every key begin above n, as if another client
-// had used it up to there. Default 0.
+// WithNoncesFrom refuses nonces up to n for every key, as if another client had
+// used the key up to nonce n. Default: 0.
 func WithNoncesFrom(n uint64) Option { return func(c *config) { c.nonceFloor = n } }
 
-// WithLockout makes the exchange refuse everything, good keys too, for the time
-// period after n bad keys or signatures within per. Bad keys that come while it
-// is locked do not count. Default: never.
+// WithLockout makes the exchange refuse all requests, also with good keys, for the
+// duration period after n attempts with a bad key or signature within the duration
+// per. Attempts during a lockout do not count. Default: no lockout.
 func WithLockout(n int, per, period time.Duration) Option {
 	return func(c *config) { c.lockAfter, c.lockPer, c.lockFor = n, per, period }
 }
 
-// Names returns what [New] takes, sorted: the Profile names of the exchanges in
-// transport/provider, and "bitvavo".
+// Names returns the sorted names that [New] accepts: "bitvavo", and the names of
+// the exchanges' profiles in package transport/provider.
 func Names() []string {
 	names := make([]string, 0, len(venues))
 	for _, v := range venues {
@@ -82,12 +82,12 @@ func Names() []string {
 	return names
 }
 
-// New returns the exchange of that name. An error says that there is none, or
-// that it does not take keys of the kind asked for.
+// New returns the exchange of that name. It fails if there is no such exchange, or
+// if the exchange has no keys of the kind given with [WithKind].
 func New(name string, opts ...Option) (*Exchange, error) {
 	i := slices.IndexFunc(venues, func(v *venue) bool { return v.name == name })
 	if i < 0 {
-		return nil, fmt.Errorf("exchange: no exchange is called %q", name)
+		return nil, fmt.Errorf("exchange: unknown exchange %q: Names lists those there are", name)
 	}
 	e := &Exchange{
 		venue:  venues[i],
@@ -100,7 +100,7 @@ func New(name string, opts ...Option) (*Exchange, error) {
 		}
 	}
 	if !slices.Contains(e.venue.kinds, e.cfg.kind) {
-		return nil, fmt.Errorf("exchange: %s does not take keys of this kind", name)
+		return nil, fmt.Errorf("exchange: %s has no keys of the kind given with WithKind", name)
 	}
 	return e, nil
 }
@@ -108,7 +108,7 @@ func New(name string, opts ...Option) (*Exchange, error) {
 // Name returns the exchange's name.
 func (e *Exchange) Name() string { return e.venue.name }
 
-// Options returns what makes a mock API this exchange:
+// Options returns the options that make a mock API simulate this exchange:
 //
 //	api := mockapi.New(t, append(e.Options(), mockapi.WithReplicas(3))...)
 func (e *Exchange) Options() []mockapi.Option {
@@ -117,8 +117,8 @@ func (e *Exchange) Options() []mockapi.Option {
 
 // generate makes the nth key.
 func (e *Exchange) generate(n int) mockapi.Spec {
-	// An id of its own for each run: a client counts nonces by id for as long as
-	// its process lives.
+	// A new ID each time, because schemes keep the last nonce of each ID for the
+	// life of the process.
 	id := e.venue.idPrefix + "key-" + strconv.Itoa(n) + "-" + rand.Text()[:8]
 	spec := mockapi.Spec{ID: id, Secret: newSecret(e.cfg.kind, e.venue.base64)}
 	if e.venue.passphrase {
@@ -127,5 +127,5 @@ func (e *Exchange) generate(n int) mockapi.Spec {
 	return spec
 }
 
-// now is the exchange's time.
+// now returns the exchange's time.
 func (e *Exchange) now() time.Time { return time.Now().Add(e.cfg.skew) }

@@ -8,9 +8,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 )
 
-// Parameters that stand in other places than the usual ones are verified too:
-// Kraken's in JSON, Binance's in query and body at once, and characters that
-// have to be escaped.
+// Less usual forms of requests are signed right too: Kraken's parameters in JSON,
+// Binance's in query and body together, and characters that must be escaped.
 func TestOtherForms(t *testing.T) {
 	for what, c := range map[string]struct {
 		exchange, method, target, contentType, body string

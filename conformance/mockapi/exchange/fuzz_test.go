@@ -10,8 +10,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 )
 
-// F112: what each profile signs is what arrives, whatever characters stand in an
-// order's id, in form, JSON, path or query: the mock verifies every signature.
+// F112: the signature of each profile matches the request as received, whatever
+// characters the order ID has, in a form, in JSON, in the path and in the query.
 func FuzzSigned(f *testing.F) {
 	for _, text := range []string{"a", "a b+c", "ä/%2F?&=#", "{\"nonce\":1}", "\x00\r\n", "..", "timestamp=1&signature="} {
 		f.Add(text)
@@ -19,7 +19,7 @@ func FuzzSigned(f *testing.F) {
 	traders := make(map[string]*trader)
 	for name, profile := range profiles {
 		if name == "bitfinex" {
-			continue // its order ids are numbers
+			continue // its order IDs are numbers
 		}
 		e := newExchange(f, name)
 		api := mockapi.New(f, append(e.Options(), mockapi.WithMemory(), mockapi.WithLogLimit(100))...)
@@ -27,7 +27,7 @@ func FuzzSigned(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, id string) {
 		if id == "" || !utf8.ValidString(id) {
-			return // JSON has no other text
+			return // JSON strings are valid UTF-8
 		}
 		for name, b := range traders {
 			if err := b.place(t.Context(), id); err != nil {
@@ -45,7 +45,7 @@ func FuzzSigned(f *testing.F) {
 			}
 			req.URL.RawQuery += "x" + url.QueryEscape(id) + "=" + strings.ReplaceAll(url.QueryEscape(id), "+", "%20")
 			if name == "gemini" {
-				continue // which has no queries
+				continue // has no queries
 			}
 			if status, body, err := b.send(req); err != nil || status != http.StatusOK || !b.Answered(status, body) {
 				t.Errorf("%s: read: %d %s, %v", name, status, body, err)

@@ -18,7 +18,7 @@ var gemini = venue{
 			params: "symbol=btcusd&amount=0.001&price=20000&side=buy&type=exchange+limit",
 			reply:  `{"order_id":"1","client_order_id":"{id}","is_live":true}`,
 		},
-		// The mock's order ids are the client's.
+		// This mock uses the client order ID as order ID.
 		cancel: {
 			method: "POST", path: "/v1/order/cancel", in: inJSON, id: "order_id",
 			reply: `{"order_id":"1","client_order_id":"{id}","is_cancelled":true}`,
@@ -47,7 +47,7 @@ func readGemini(q *request) claim {
 		id: q.header("X-GEMINI-APIKEY"), nonce: nonce, hasNonce: true,
 		check: func(key source.Key) fault {
 			if fields["request"] != q.path {
-				return badSignature // it was made for another endpoint
+				return badSignature // signed for another endpoint
 			}
 			return signature(key)
 		},

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// object decodes a JSON object; nil if text is none.
+// object decodes a JSON object; nil if text is not one.
 func object(text string) map[string]any {
 	var fields map[string]any
 	dec := json.NewDecoder(strings.NewReader(text))
@@ -17,7 +17,8 @@ func object(text string) map[string]any {
 	return fields
 }
 
-// textOf returns a string or number as text, or that in a list of one.
+// textOf returns the text of a string or number, or of the single element of a
+// list; "" for anything else.
 func textOf(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -32,13 +33,13 @@ func textOf(v any) string {
 	return ""
 }
 
-// number returns the integer that text is.
+// number parses a decimal integer.
 func number(text string) (int64, bool) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	return n, err == nil
 }
 
-// nonceOf returns the nonce that text is.
+// nonceOf parses a nonce.
 func nonceOf(text string) (uint64, bool) {
 	n, err := strconv.ParseUint(text, 10, 64)
 	return n, err == nil

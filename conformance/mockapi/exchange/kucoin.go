@@ -38,8 +38,8 @@ var kucoin = venue{
 	},
 }
 
-// readKuCoin verifies over the decoded URL: "the URL must use the content that has
-// not been URL-encoded".
+// readKuCoin uses the decoded URL, since KuCoin's documentation says: "the URL must
+// use the content that has not been URL-encoded".
 func readKuCoin(q *request) claim {
 	ts := q.header("KC-API-TIMESTAMP")
 	n, ok := number(ts)
@@ -66,7 +66,7 @@ func readKuCoin(q *request) claim {
 			if f := signature(key); f != fine {
 				return f
 			}
-			// The passphrase comes signed, by the same secret.
+			// The header has the HMAC of the passphrase under the same secret.
 			want := mac(sha256.New, sharedSecret(key, false), key.Extra["passphrase"].Expose())
 			if !hmac.Equal(want, unbase64(sent)) {
 				return badPassphrase

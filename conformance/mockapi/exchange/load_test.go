@@ -17,7 +17,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// A desk trades without a pause, and knows what it was told of each order.
+// A desk places and cancels orders without a pause, and records the responses.
 type desk struct {
 	*trader
 	mount *kubelet.Volume
@@ -45,7 +45,7 @@ func openDesk(t *testing.T, name string) *desk {
 	for w := range workers {
 		d.wg.Go(func() {
 			for ctx.Err() == nil {
-				d.trade(t.Context()) // what is under way at the end finishes
+				d.trade(t.Context()) // not ctx: a trade that has begun finishes
 				d.done[w].Add(1)
 			}
 		})
@@ -70,8 +70,8 @@ func (d *desk) trade(ctx context.Context) {
 	d.orders = append(d.orders, id)
 }
 
-// more waits until every worker has begun and finished a trade since the call, so
-// that no request is under way that left before it.
+// more waits until every worker has begun and finished a trade since the call. Then
+// no request is in flight that was sent before the call.
 func (d *desk) more(t *testing.T) {
 	t.Helper()
 	for w := range d.done {
@@ -96,8 +96,9 @@ func (d *desk) move(t *testing.T, key source.Key) {
 	await(t, "the ring to read the new key", func() bool { return d.ring.Status().Current.Version != was })
 }
 
-// close ends trading and holds the exchange's books against what the desk was
-// told: no failure, every confirmed order once, none besides, each canceled once.
+// close ends trading and compares the exchange's orders with the responses: no
+// request failed, the exchange has each confirmed order once and no other, and each
+// is canceled once.
 func (d *desk) close(t *testing.T) {
 	t.Helper()
 	d.stop()
@@ -125,8 +126,8 @@ func (d *desk) close(t *testing.T) {
 	}
 }
 
-// The files change before the exchange knows the new key: orders fall back to
-// the old one, and move on when the new one is activated and the old one deleted.
+// The key files change before the exchange knows the new key. Orders fall back to
+// the old key, and use the new key when it is activated and the old one is deleted.
 // F26, F49, F50, F59, F60, F66, F67
 func TestRotationFilesFirst(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
@@ -139,10 +140,10 @@ func TestRotationFilesFirst(t *testing.T) {
 		if err := d.api.Activate(next.Version); err != nil {
 			t.Fatal(err)
 		}
-		if !profiles[name]().Lockout { // there the first probe comes after 20 s, or when the old key is gone
+		if !profiles[name]().Lockout { // with a lockout the first probe comes after 20 s, or when the old key is refused
 			d.accepted(t, next.Version, 5)
 		}
-		d.more(t) // whatever the new key was refused for before is over
+		d.more(t) // wait for requests that were sent before the activation
 		if err := d.api.Revoke(old.Version); err != nil {
 			t.Fatal(err)
 		}
@@ -154,8 +155,8 @@ func TestRotationFilesFirst(t *testing.T) {
 	})
 }
 
-// The exchange has the new key first, and takes the old one for as long as the
-// overlap lasts; it is deleted while orders are under way. F49, F50, F59, F66, F68
+// The exchange accepts the new key first, and the old key too during the overlap.
+// The old key is deleted while orders are in flight. F49, F50, F59, F66, F68
 func TestRotationExchangeFirst(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		d := openDesk(t, name)
@@ -175,9 +176,9 @@ func TestRotationExchangeFirst(t *testing.T) {
 	})
 }
 
-// The old key is dead before the new one is in the files: orders wait for it. On
-// Binance, whose answer to a dead key may be about something else, they do not: there
-// the new key is in the files by then, though the ring need not know. F61, F66, F67
+// The exchange refuses the old key before the files have the new one, and orders
+// wait for it. On Binance, whose refusals are ambiguous, orders do not wait; there
+// the test writes the files first, though the ring may not have read them. F61, F66, F67
 func TestRotationWithoutOverlap(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		d := openDesk(t, name)
@@ -205,8 +206,8 @@ func TestRotationWithoutOverlap(t *testing.T) {
 	})
 }
 
-// Binance without an overlap, and the files late: the caller gets the answer, no
-// order is lost or doubled on the way, and trading goes on with the new key. F61, F65
+// Binance without overlap, with the new key late in the files: the caller gets the
+// refusal, no order is lost or sent twice, and trading goes on with the new key. F61, F65
 func TestBinanceWithoutOverlap(t *testing.T) {
 	e := newExchange(t, "binance")
 	api := mockapi.New(t, e.Options()...)
@@ -230,8 +231,8 @@ func TestBinanceWithoutOverlap(t *testing.T) {
 	}
 }
 
-// With a nonce window at the exchange, the requests of a key need not wait for each
-// other: all are under way at once. F49, F50
+// With a nonce window at the exchange, requests with the same key are sent
+// concurrently. F49, F50
 func TestNonceWindow(t *testing.T) {
 	const workers, each = 8, 20
 	e := newExchange(t, "kraken", exchange.WithNonceWindow(10_000))

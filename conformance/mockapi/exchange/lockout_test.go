@@ -12,13 +12,13 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
 )
 
-// With both keys dead and a bot that wants ten requests a second, an exchange
-// that locks out sees a handful of attempts a minute, whether it locks at so few
-// as two bad keys or never, and has the orders back soon after it takes a key
-// again. F58
+// Both keys are refused, and a bot sends ten requests a second. An exchange that
+// locks out clients gets only a handful of attempts a minute, whether it locks
+// after two bad keys or never. Orders are accepted again soon after it accepts a
+// key. F58
 func TestNoLockoutWhileAllKeysAreRefused(t *testing.T) {
 	const handful, locked = 5, 5 * time.Minute
-	for _, name := range []string{"kraken", "bitmex"} { // whose profiles say that they lock out
+	for _, name := range []string{"kraken", "bitmex"} { // their profiles set Lockout
 		for _, after := range []int{2, 3, 4, handful + 1} {
 			t.Run(name+strconv.Itoa(after), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -72,9 +72,9 @@ func TestNoLockoutWhileAllKeysAreRefused(t *testing.T) {
 	}
 }
 
-// While the new key is dead and the exchange too busy to say that the previous one
-// is good, a bot that wants ten requests a second sends no more bad keys than at
-// other times, and no order waits for longer than the exchange is busy. F58, F60
+// The new key is refused, and the exchange is too busy to accept the previous key. A
+// bot with ten requests a second sends no more bad keys than at other times, and no
+// order waits for longer than the exchange is busy. F58, F60
 func TestNoLockoutWhileTheExchangeIsBusy(t *testing.T) {
 	const handful = 5
 	for name, busy := range map[string]string{"kraken": `{"error":["EService:Busy"]}`, "bitmex": `{"error":{"message":"overloaded"}}`} {
@@ -112,9 +112,9 @@ func TestNoLockoutWhileTheExchangeIsBusy(t *testing.T) {
 	}
 }
 
-// Where the profile does not say that the exchange locks out, a request that is
-// refused goes to the exchange, but no more often than it was asked for, and a
-// constant more; so too on Binance, whose answer may be about something else. F58
+// If the profile does not set Lockout, refused requests still reach the exchange,
+// with at most a constant number of extra attempts. The same holds for Binance,
+// whose refusals are ambiguous. F58
 func TestNoStormWhileAllKeysAreRefused(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		synctest.Test(t, func(t *testing.T) {
@@ -143,8 +143,9 @@ func TestNoStormWhileAllKeysAreRefused(t *testing.T) {
 	})
 }
 
-// The mock locks out as told: after n bad keys within the period it refuses good
-// ones too, in the exchange's words, which are no refusal of the key; then it ends.
+// The mock locks out as configured: after n bad keys within the period it refuses
+// good keys too, with the exchange's response, which no profile takes for a refusal
+// of the key. Then the lockout ends.
 func TestLockout(t *testing.T) {
 	for name := range profiles {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +173,7 @@ func TestLockout(t *testing.T) {
 				}
 				stranger(2)
 				try(true)
-				time.Sleep(time.Minute) // the two are forgotten
+				time.Sleep(time.Minute) // the two bad attempts no longer count
 				stranger(2)
 				try(true)
 				stranger(1)

@@ -17,14 +17,14 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// The login message that a profile makes of the ring's key is one that the
-// exchange lets in; with another key's secret, or of a dead key, it is not. F26
+// The exchange accepts the login message that a profile makes with the ring's key,
+// but not one with the secret of another key or with a refused key. F26
 func TestLogins(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		p := profiles[name]()
 		list := kindsOf(name)
 		if name == "binance" {
-			list = []exchange.Kind{exchange.Ed25519} // what session.logon takes
+			list = []exchange.Kind{exchange.Ed25519} // session.logon accepts Ed25519 only
 		}
 		for _, kind := range list {
 			e := newExchange(t, name, exchange.WithKind(kind))
@@ -79,16 +79,16 @@ func TestLogins(t *testing.T) {
 	})
 }
 
-// hoursAgo puts the time of a login message hours back.
+// hoursAgo sets the time of a login message back by hours.
 func hoursAgo(message []byte) []byte {
 	now := millis()
-	was := now[:5] // of seconds and milliseconds alike
+	was := now[:5] // the same for seconds and milliseconds
 	n, _ := strconv.Atoi(was)
 	return bytes.ReplaceAll(message, []byte(was), []byte(strconv.Itoa(n-1)))
 }
 
-// A bot that lives on the WebSocket alone tells the ring what becomes of its
-// logins, and falls back and recovers as requests do. F60, F65, F66
+// A bot that uses only the WebSocket reports the results of its logins to the ring.
+// Its logins fall back and recover like requests. F60, F65, F66
 func TestLoginsFallBack(t *testing.T) {
 	for name, profile := range profiles {
 		p := profile()
@@ -135,8 +135,8 @@ func TestLoginsFallBack(t *testing.T) {
 	}
 }
 
-// login logs in as the provider package's manual says, and returns the version
-// that the exchange let in.
+// login logs in as the documentation of package provider says, and returns the
+// version that the exchange accepted.
 func (b *trader) login(t *testing.T, p provider.Profile) string {
 	t.Helper()
 	attempt, err := b.ring.Attempt(t.Context(), true)

@@ -23,12 +23,12 @@ import (
 
 // F104
 func TestMain(m *testing.M) {
-	// What the library logs about the refusals that these tests ask for is no news.
+	// The tests cause refusals on purpose; do not print the library's logs of them.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	goleak.VerifyTestMain(m)
 }
 
-// profiles are the ones under test.
+// profiles are the profiles under test.
 var profiles = map[string]func(...provider.Option) provider.Profile{
 	"binance": provider.Binance, "kraken": provider.Kraken, "coinbaseexchange": provider.CoinbaseExchange,
 	"okx": provider.OKX, "bybit": provider.Bybit, "kucoin": provider.KuCoin, "gemini": provider.Gemini,
@@ -37,7 +37,7 @@ var profiles = map[string]func(...provider.Option) provider.Profile{
 	"bitvavo":     bitvavo,
 }
 
-// goesByNonce names the exchanges that take a key's requests in one order only.
+// goesByNonce lists the exchanges that need increasing nonces.
 var goesByNonce = []string{"kraken", "gemini", "bitfinex"}
 
 // each runs f for every exchange, in parallel.
@@ -59,7 +59,7 @@ func newExchange(t testing.TB, name string, opts ...exchange.Option) *exchange.E
 	return e
 }
 
-// A trader sends requests as one exchange's bot would.
+// A trader sends requests to one exchange through a transport, like a trading bot.
 type trader struct {
 	*exchange.Exchange
 	api  *mockapi.API
@@ -67,8 +67,7 @@ type trader struct {
 	http *http.Client
 }
 
-// newTrader returns a trader with the keys of src. Requests pass through base
-// once they are signed.
+// newTrader returns a trader with the keys of src. base sends the signed requests.
 func newTrader(t testing.TB, e *exchange.Exchange, api *mockapi.API, src source.Source, p provider.Profile, base http.RoundTripper, opts ...ring.Option) *trader {
 	t.Helper()
 	opts = append([]ring.Option{ring.WithLogger(nil)}, opts...)
@@ -87,8 +86,7 @@ func newTrader(t testing.TB, e *exchange.Exchange, api *mockapi.API, src source.
 		transport.WithClassifier(p.Classifier), transport.WithOrigin(api.URL()), transport.WithBase(base))}}
 }
 
-// place sends one order and reports whether it was taken; the error says what
-// came back otherwise.
+// place sends one order. The error has the response if the order was not accepted.
 func (b *trader) place(ctx context.Context, id string) error {
 	req, err := b.Place(ctx, b.api.URL(), id)
 	return b.order(req, err, id)
@@ -120,14 +118,14 @@ func (b *trader) send(req *http.Request) (int, []byte, error) {
 	return resp.StatusCode, body, err
 }
 
-// keys is a source of keys in memory, all of them listed.
+// keys is an in-memory source that lists all its keys.
 type keys []source.Key
 
 func (k keys) Read(context.Context) (source.Set, error) {
 	return source.Set{Keys: slices.Clone(k), Complete: true}, nil
 }
 
-// rewrite changes requests after they were signed.
+// rewrite changes signed requests.
 type rewrite struct {
 	base   http.RoundTripper
 	change func(*http.Request)
@@ -138,7 +136,7 @@ func (r rewrite) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.base.RoundTrip(req)
 }
 
-// await waits for a condition; the deadline is for tests that fail.
+// await waits until ok returns true, and fails the test after a deadline.
 func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); {

@@ -1,13 +1,13 @@
 package exchange
 
-// nonces are those seen of one key.
+// nonces are the nonces of one key ID.
 type nonces struct {
 	window  uint64
 	highest uint64
-	used    map[uint64]bool // within the window
+	used    map[uint64]bool // only with a window
 }
 
-// use takes n, or reports that it was used or is too low.
+// use marks n as used. It returns false if n was used before or is too low.
 func (s *nonces) use(n uint64) bool {
 	switch {
 	case n > s.highest:

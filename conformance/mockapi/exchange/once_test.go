@@ -10,9 +10,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// An order whose answer is lost, or unknown, is in the books once, be it a GET as
-// Deribit's are: neither net/http nor client.WithRetry sends it again. What only
-// reads is. F67
+// If the response to an order is lost, or its outcome unknown, the exchange has the
+// order once, even if it is a GET as at Deribit: neither net/http nor
+// client.WithRetry sends it again. They do repeat requests that only read. F67
 func TestUnknownOrdersAreSentOnce(t *testing.T) {
 	lost := func(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 	for what, c := range map[string]struct {
@@ -36,7 +36,7 @@ func TestUnknownOrdersAreSentOnce(t *testing.T) {
 				}
 				defer c.Close()
 				b := &trader{e, api, c.Ring(), c.Client}
-				// On a connection that was used before: only there does net/http send again.
+				// net/http repeats requests on a reused connection only.
 				if err := b.place(t.Context(), e.OrderID(1)); err != nil {
 					t.Fatal(err)
 				}

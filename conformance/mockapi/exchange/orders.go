@@ -9,31 +9,31 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 )
 
-// An Order is one order that was taken.
+// An Order is one order that the exchange has accepted.
 type Order struct {
 	Time time.Time
-	// Version is that of the key that it was placed with.
+	// Version is the key version of the request that placed it.
 	Version string
-	// ClientID is the client order id, as it came.
+	// ClientID is the client order ID.
 	ClientID string
-	// Canceled counts how often it was canceled.
+	// Canceled is how often it was canceled.
 	Canceled int
 }
 
-// Orders returns the orders taken, oldest first.
+// Orders returns the accepted orders, oldest first.
 func (e *Exchange) Orders() []Order {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return append([]Order(nil), e.orders...)
 }
 
-// ServeHTTP answers requests that were accepted. Orders are applied once for each
-// such request, without any look at whether their client order id was there
-// before: what a client sends twice shows twice.
+// ServeHTTP answers accepted requests and applies orders. It ignores whether a
+// client order ID was used before, so an order that a client sends twice appears
+// twice.
 func (e *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		panic(http.ErrAbortHandler) // it broke off: nothing is applied
+		panic(http.ErrAbortHandler) // without the whole body apply nothing
 	}
 	w.Header().Set("Content-Type", "application/json")
 	version := w.Header().Get(mockapi.VersionHeader)
@@ -51,8 +51,8 @@ func (e *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, strings.ReplaceAll(e.venue.actions[kind].reply, "{id}", id))
 }
 
-// apply enters a request in the books, and reports false if it asks for nothing
-// that there is.
+// apply records an order or a cancellation. It returns false if the order has no
+// ID, or if there is no order to cancel.
 func (e *Exchange) apply(kind actionKind, id, version string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -18,10 +18,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// This file shares nothing with the signers of transport/provider: a verifier
-// that did would agree with them in every error.
+// This file shares no code with the signers of transport/provider, so that it does
+// not repeat their errors.
 
-// macOf returns the check that sent is the MAC of message under the key's secret.
+// macOf returns a check that sent is the HMAC of message under the key's secret.
 func macOf(newHash func() hash.Hash, inBase64 bool, sent []byte, message string) func(source.Key) fault {
 	return func(key source.Key) fault {
 		if secret := sharedSecret(key, inBase64); secret == nil || !hmac.Equal(mac(newHash, secret, message), sent) {
@@ -45,8 +45,7 @@ func sharedSecret(key source.Key, inBase64 bool) []byte {
 	return unbase64(text)
 }
 
-// unhex and unbase64 return nil, which is no signature of anything, for what
-// is not hexadecimal or base64.
+// unhex and unbase64 return nil for invalid input; nil is never a valid signature.
 func unhex(s string) []byte {
 	b, err := hex.DecodeString(s)
 	if err != nil {
@@ -63,7 +62,7 @@ func unbase64(s string) []byte {
 	return b
 }
 
-// publicOf returns the public half of a private key in PEM; nil for a shared secret.
+// publicOf returns the public key of a private key in PEM; nil if key is not one.
 func publicOf(key source.Key) crypto.PublicKey {
 	block, _ := pem.Decode([]byte(key.Secret.Expose()))
 	if block == nil {
@@ -76,7 +75,7 @@ func publicOf(key source.Key) crypto.PublicKey {
 	return private.(crypto.Signer).Public()
 }
 
-// verify reports whether signature is one of message by the owner of the public key.
+// verify reports whether signature is a valid signature of message under public.
 func verify(public crypto.PublicKey, message string, signature []byte) bool {
 	digest := sha256.Sum256([]byte(message))
 	switch public := public.(type) {
@@ -84,7 +83,7 @@ func verify(public crypto.PublicKey, message string, signature []byte) bool {
 		return ed25519.Verify(public, []byte(message), signature)
 	case *rsa.PublicKey:
 		return rsa.VerifyPKCS1v15(public, crypto.SHA256, digest[:], signature) == nil
-	case *ecdsa.PublicKey: // r and s, as JWTs have them (RFC 7518 section 3.4)
+	case *ecdsa.PublicKey: // r and s concatenated, as in JWTs (RFC 7518 section 3.4)
 		if len(signature) != 64 {
 			return false
 		}
@@ -94,8 +93,8 @@ func verify(public crypto.PublicKey, message string, signature []byte) bool {
 	return false
 }
 
-// macOrPrivate is macOf in hexadecimal for keys that are shared secrets, and for
-// private keys a signature in base64.
+// macOrPrivate returns a check of sent: for a shared secret a hexadecimal HMAC, for
+// a private key a base64 signature.
 func macOrPrivate(newHash func() hash.Hash, sent, message string) func(source.Key) fault {
 	return func(key source.Key) fault {
 		if !strings.HasPrefix(key.Secret.Expose(), "-----BEGIN") {
@@ -108,7 +107,7 @@ func macOrPrivate(newHash func() hash.Hash, sent, message string) func(source.Ke
 	}
 }
 
-// withPassphrase adds the check that the passphrase sent is the key's.
+// withPassphrase adds to check that sent is the key's passphrase.
 func withPassphrase(sent string, check func(source.Key) fault) func(source.Key) fault {
 	return func(key source.Key) fault {
 		if f := check(key); f != fine {

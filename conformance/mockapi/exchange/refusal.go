@@ -6,8 +6,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 )
 
-// answers are an exchange's words for what it refuses. Where it has none for a
-// fault, the next one that it has is taken: see refuse.
+// answers has an exchange's responses to faults. If it has none for a fault, refuse
+// uses that of another fault; see instead.
 type answers map[fault]answer
 
 type answer struct {
@@ -15,12 +15,12 @@ type answer struct {
 	body   string
 }
 
-// instead is the fault whose answer serves for another one.
+// instead maps a fault to the fault whose answer is used if it has none.
 var instead = map[fault]fault{
 	missing: badKey, badPassphrase: badSignature, badSignature: badKey, badNonce: stale, stale: badSignature,
 }
 
-// refuse returns the exchange's answer to f.
+// refuse returns the exchange's refusal for f.
 func (e *Exchange) refuse(f fault) *mockapi.Refusal {
 	a, ok := e.venue.answers[f]
 	for !ok && f != fine {
@@ -29,7 +29,7 @@ func (e *Exchange) refuse(f fault) *mockapi.Refusal {
 	}
 	h := http.Header{
 		"Content-Type": {"application/json"},
-		// What a client learns the exchange's clock from (RFC 9110 section 6.6.1).
+		// A client can learn the exchange's time from this (RFC 9110 section 6.6.1).
 		"Date": {e.now().UTC().Format(http.TimeFormat)},
 	}
 	return &mockapi.Refusal{Status: a.status, Header: h, Body: a.body}

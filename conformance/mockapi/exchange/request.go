@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// LoginPath is where the mock takes, by POST, the text of a WebSocket login
-// message as Profile.Login of transport/provider makes it, of the exchanges that
-// have one. It answers 200 if the exchange would let it in.
+// LoginPath is the path for WebSocket login messages, as Login of a profile in
+// transport/provider makes them. POST the text of the message; the mock answers 200
+// if the exchange accepts the login.
 const LoginPath = "/websocket/login"
 
-// OrderID returns the nth client order id, in a form that the exchange takes.
+// OrderID returns the nth client order ID in the exchange's format.
 func (e *Exchange) OrderID(n int) string {
 	if e.venue.orderID == "0" {
 		return strconv.Itoa(n)
@@ -23,23 +23,24 @@ func (e *Exchange) OrderID(n int) string {
 	return e.venue.orderID + strconv.Itoa(n)
 }
 
-// Place returns a request that places an order, unsigned: what a bot hands to
-// its client. base is the mock API's URL.
+// Place returns an unsigned request that places an order, to be sent through the
+// client under test. base is the URL of the mock API.
 func (e *Exchange) Place(ctx context.Context, base, orderID string) (*http.Request, error) {
 	return e.request(ctx, place, base, orderID)
 }
 
-// Cancel returns a request that cancels the order, unsigned.
+// Cancel returns an unsigned request that cancels the order.
 func (e *Exchange) Cancel(ctx context.Context, base, orderID string) (*http.Request, error) {
 	return e.request(ctx, cancel, base, orderID)
 }
 
-// Read returns a request for what a read-only key may see, such as balances, unsigned.
+// Read returns an unsigned request that a read-only key may send, such as one for
+// balances.
 func (e *Exchange) Read(ctx context.Context, base string) (*http.Request, error) {
 	return e.request(ctx, read, base, "")
 }
 
-// Login returns a request that brings a WebSocket login message to the mock.
+// Login returns a request with a WebSocket login message; see [LoginPath].
 func (e *Exchange) Login(ctx context.Context, base string, message []byte) (*http.Request, error) {
 	return http.NewRequestWithContext(ctx, http.MethodPost, base+LoginPath, strings.NewReader(string(message)))
 }
@@ -97,8 +98,8 @@ func (e *Exchange) json(a action, params, id string) (string, error) {
 	return string(text), err
 }
 
-// Confirmed reports whether an answer to Place or Cancel, of that status and
-// body, says that the order was taken or canceled. A status alone does not:
+// Confirmed reports whether a response to Place or Cancel with the status and body
+// says that the order was accepted or canceled. The status alone does not say so:
 // Kraken and Bybit refuse with 200.
 func (e *Exchange) Confirmed(status int, body []byte, orderID string) bool {
 	id := `"` + orderID + `"`
@@ -108,8 +109,8 @@ func (e *Exchange) Confirmed(status int, body []byte, orderID string) bool {
 	return status == http.StatusOK && strings.Contains(string(body), id)
 }
 
-// Answered reports whether an answer to Read, of that status and body, is what
-// was asked for.
+// Answered reports whether a response to Read with the status and body is a
+// success.
 func (e *Exchange) Answered(status int, body []byte) bool {
 	return status == http.StatusOK && string(body) == e.venue.actions[read].reply
 }

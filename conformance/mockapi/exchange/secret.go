@@ -14,11 +14,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 )
 
-// Kind says what a key's secret is.
+// Kind is the kind of a key's secret.
 type Kind int
 
-// The kinds. Private keys are PKCS #8 in PEM, but for coinbasecdp's Ed25519,
-// which is base64 of seed and public half.
+// HMAC is a shared secret. The other kinds are private keys, PKCS #8 in PEM. Ed25519
+// of coinbasecdp is the base64 of seed and public key instead.
 const (
 	HMAC Kind = iota
 	Ed25519
@@ -26,15 +26,15 @@ const (
 	ECDSA
 )
 
-// Sentinels returns the texts one of which every shared secret and passphrase
-// that an exchange issues begins with, for a search through output: the mock's
-// own, and the same in base64. Private keys in PEM have their own first line.
+// Sentinels returns the prefixes of the secrets and passphrases that an exchange
+// issues, so that a test can search output for leaks: [mockapi.Sentinel], its
+// beginning in base64, and the first line of a private key in PEM.
 func Sentinels() []string {
-	// Nine bytes make twelve characters that do not depend on what follows.
+	// Nine bytes encode to twelve characters, whatever follows them.
 	return []string{mockapi.Sentinel, base64.StdEncoding.EncodeToString([]byte(mockapi.Sentinel[:9])), "-----BEGIN"}
 }
 
-// newSecret makes a secret. rand.Reader does not fail, and so neither do these.
+// newSecret makes a secret. It cannot fail, since rand.Reader does not fail.
 func newSecret(k Kind, inBase64 bool) string {
 	switch k {
 	case Ed25519:

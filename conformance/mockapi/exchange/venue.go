@@ -14,17 +14,17 @@ type venue struct {
 	base64     bool   // shared secrets are base64
 	passphrase bool
 	idPrefix   string // of key ids
-	orderID    string // what client order ids begin with; "0" means that they are numbers
-	// window is how far a request's time may be from the exchange's, as
-	// documented; 0 for those that go by a nonce or an expiry.
+	orderID    string // prefix of client order IDs; "0" means that they are numbers
+	// window is how far a request's timestamp may be from the exchange's time, as
+	// documented; 0 if requests have a nonce or an expiry time instead.
 	window time.Duration
 	// credentials are the headers that the log redacts.
 	credentials []string
-	// read finds the claim in a request; login, where there is one, in a
-	// WebSocket login message, which comes as the body.
+	// read reads the credentials of a request. login, if not nil, reads those of a
+	// WebSocket login message in the body.
 	read, login func(*request) claim
-	// payload returns the parameters, in JSON, of an exchange that takes them
-	// elsewhere than in the body.
+	// payload, if not nil, returns the JSON parameters of an exchange that has them
+	// outside the body.
 	payload func(*request) string
 	actions map[actionKind]action
 	answers answers
@@ -35,28 +35,28 @@ var venues = []*venue{
 	&gate, &bitvavo,
 }
 
-// actionKind is what a request asks for.
+// actionKind is what a request does.
 type actionKind int
 
 const (
 	other  actionKind = iota
 	place             // an order
-	cancel            // an order, by its client order id
-	read              // what a read-only key may see
+	cancel            // an order, by its client order ID
+	read              // anything that a read-only key may do
 )
 
-// An action is one endpoint: how a bot asks for it, and what the answer is.
+// An action is one endpoint with its request and its response.
 type action struct {
 	method string
-	// path may have {id} in it for the client order id.
+	// path may contain {id} for the client order ID.
 	path string
 	in   encoding
-	// params are further parameters, as a query.
+	// params are further parameters, in the form of a query.
 	params string
-	// id names the parameter that is the client order id; in JSON, "name[]" is a
-	// list with the one id in it.
+	// id is the parameter with the client order ID. In JSON, "name[]" is a list of
+	// that one ID.
 	id string
-	// reply is the answer to a success, with {id} for the client order id.
+	// reply is the body of a success, with {id} for the client order ID.
 	reply string
 }
 
@@ -69,7 +69,7 @@ const (
 	inJSON
 )
 
-// match returns what r asks for, and the client order id.
+// match returns what q does, and the client order ID.
 func (v *venue) match(q *request) (kind actionKind, id string) {
 	for kind, a := range v.actions {
 		if q.Method != a.method {
@@ -92,7 +92,7 @@ func (v *venue) match(q *request) (kind actionKind, id string) {
 	return other, ""
 }
 
-// read returns the client order id among a request's parameters.
+// read returns the client order ID from a request's parameters.
 func (a action) read(v *venue, q *request) string {
 	if a.id == "" {
 		return ""
@@ -115,5 +115,5 @@ func (a action) read(v *venue, q *request) string {
 	return values.Get(a.id)
 }
 
-// isLogin reports whether r brings a WebSocket login message; see [LoginPath].
+// isLogin reports whether r has a WebSocket login message; see [LoginPath].
 func isLogin(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Path == LoginPath }

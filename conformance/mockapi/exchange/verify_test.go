@@ -17,7 +17,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// kindsOf returns the kinds of key that an exchange takes.
+// kindsOf returns the kinds of keys that the exchange accepts.
 func kindsOf(name string) []exchange.Kind {
 	switch name {
 	case "binance":
@@ -30,8 +30,9 @@ func kindsOf(name string) []exchange.Kind {
 	return []exchange.Kind{exchange.HMAC}
 }
 
-// What each profile signs, an independent verifier accepts: forms, queries, JSON
-// and paths, with every kind of key. The order is in the books, and canceled. F49
+// An independent verifier accepts the signatures of each profile, for forms,
+// queries, JSON and paths, with every kind of key. The exchange has the order, and
+// cancels it. F49
 func TestSignaturesVerify(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		for _, kind := range kindsOf(name) {
@@ -60,22 +61,22 @@ func TestSignaturesVerify(t *testing.T) {
 	})
 }
 
-// What is changed after it was signed is refused, applied to nothing, and in
-// words that the profile's classifier takes for a refusal of the key: another
-// body, path, method, secret, passphrase, or id. F26, F66
+// A request whose body, path, method, secret, passphrase or ID is changed after
+// signing is refused, and no order is applied. The profile's classifier takes the
+// response for a refusal of the key. F26, F66
 func TestTamperedRequestsAreRefused(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		change := map[string]func(*http.Request){
 			"parameters": changeParameters,
 			"path":       func(r *http.Request) { u := *r.URL; u.Path += "2"; r.URL = &u },
 		}
-		if !slices.Contains([]string{"kraken", "gemini", "bitfinex", "binance", "bybit"}, name) { // which do not sign it
+		if !slices.Contains([]string{"kraken", "gemini", "bitfinex", "binance", "bybit"}, name) { // these do not sign the method
 			change["method"] = func(r *http.Request) { r.Method = http.MethodPut }
 		}
-		if name == "binance" || name == "bybit" { // which do not sign the path either
+		if name == "binance" || name == "bybit" { // these do not sign the path either
 			delete(change, "path")
 		}
-		if name == "coinbasecdp" { // which signs the host, and no parameters
+		if name == "coinbasecdp" { // signs the host but no parameters
 			delete(change, "parameters")
 			change["host"] = func(r *http.Request) { r.Host = "localhost:1" }
 		}
@@ -98,7 +99,7 @@ func TestTamperedRequestsAreRefused(t *testing.T) {
 				api := mockapi.New(t, e.Options()...)
 				key := api.Issue(mockapi.Spec{})
 				if what == "another's passphrase" && key.Extra == nil {
-					return // this exchange has none
+					return // this exchange has no passphrase
 				}
 				spoil(&key, api.Issue(mockapi.Spec{}))
 				refused(t, newTrader(t, e, api, keys{key}, profiles[name](), nil, ring.WithRefusalWait(0)))
@@ -107,8 +108,8 @@ func TestTamperedRequestsAreRefused(t *testing.T) {
 	})
 }
 
-// changeParameters changes one character of what the caller asked for, and of
-// nothing that was added by the scheme.
+// changeParameters changes a parameter of the caller, and nothing that the scheme
+// has added.
 func changeParameters(r *http.Request) {
 	const was, is = "000", "999" // in a price or an amount
 	if payload := r.Header.Get("X-Gemini-Payload"); payload != "" {
@@ -127,7 +128,7 @@ func changeParameters(r *http.Request) {
 	r.Body = io.NopCloser(bytes.NewReader(bytes.Replace(body, []byte(was), []byte(is), 1)))
 }
 
-// refused sends an order that must be refused because of its key.
+// refused sends an order, and fails the test unless it is refused because of its key.
 func refused(t *testing.T, b *trader) {
 	t.Helper()
 	req, err := b.Place(t.Context(), b.api.URL(), b.OrderID(1))
@@ -157,8 +158,8 @@ func refused(t *testing.T, b *trader) {
 	}
 }
 
-// A key that expired, was revoked, or is not active yet is refused in the
-// exchange's own words, and takes no order.
+// An expired, revoked or inactive key is refused with the exchange's own response,
+// and no order is applied.
 func TestDeadKeysAreRefused(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		for what, end := range map[string]func(*mockapi.API, string) error{
@@ -181,8 +182,8 @@ func TestDeadKeysAreRefused(t *testing.T) {
 	})
 }
 
-// Where only the secret is made anew, as by a reset, the version is found by the
-// signature; a secret of neither is refused.
+// If only the secret changes, as after a reset, the signature tells the versions
+// apart. A third secret is refused.
 func TestNewSecretUnderTheSameID(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		e := newExchange(t, name)
@@ -210,9 +211,9 @@ func TestNewSecretUnderTheSameID(t *testing.T) {
 	})
 }
 
-// A read-only key may read and may not trade; that refusal is not about the key,
-// which does not fall back nor lose its standing. Binance has one code for both,
-// and gets one try more. F65
+// A read-only key may read but not trade. The refusal of an order is not about the
+// key: the request does not fall back, and the key is not held. Binance has one
+// code for both, so there the request is sent once more. F65
 func TestReadOnlyKeys(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		e := newExchange(t, name)
@@ -243,7 +244,7 @@ func TestReadOnlyKeys(t *testing.T) {
 	})
 }
 
-// The mock's log shows that there were credentials, and none of them. F95
+// The mock's log shows that requests had credentials, but not the credentials. F95
 func TestLogIsRedacted(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		e := newExchange(t, name)
@@ -265,7 +266,7 @@ func TestLogIsRedacted(t *testing.T) {
 	})
 }
 
-// New says no to what it does not know.
+// New fails for unknown exchanges and for kinds of keys that an exchange lacks.
 func TestNew(t *testing.T) {
 	if e, err := exchange.New("mtgox"); err == nil || e != nil {
 		t.Errorf("%v, %v", e, err)
