@@ -18,7 +18,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// start starts an API with its admin API that reports mistakes to the caller only.
+// start starts an API with the admin API. Calls with errors do not fail the test.
 func start(t testing.TB, opts ...mockapi.Option) *mockapi.API {
 	t.Helper()
 	api, err := mockapi.Start(append(opts, mockapi.WithAdmin(""))...)
@@ -36,7 +36,7 @@ func admin(t testing.TB, api *mockapi.API) *mockapi.Admin {
 	return c
 }
 
-// The calls in the program's manual, word for word, in their order.
+// The calls in the package comment of cmd/mockapi work, in their order.
 func TestManualOfTheProgram(t *testing.T) {
 	api := start(t)
 	manual, err := os.ReadFile("cmd/mockapi/main.go")
@@ -99,8 +99,8 @@ func TestManualOfTheProgram(t *testing.T) {
 
 func compact(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, " ", ""), "\n", "") }
 
-// curl makes the request that a line such as "curl -s $URL/x -H 'A: b' -d '{}'"
-// asks for, and returns its path.
+// curl returns the request of a line such as "curl -s $URL/x -H 'A: b' -d '{}'", and
+// its path.
 func curl(t testing.TB, line string, vars map[string]string) (*http.Request, string) {
 	t.Helper()
 	var url, data string
@@ -129,13 +129,13 @@ func curl(t testing.TB, line string, vars map[string]string) (*http.Request, str
 	method := http.MethodGet
 	if data != "" {
 		method = http.MethodPost
-		headers = append(headers, "Content-Type", "application/x-www-form-urlencoded") // as curl does
+		headers = append(headers, "Content-Type", "application/x-www-form-urlencoded") // curl's default
 	}
 	r := request(t, method, url, source.Key{}, strings.NewReader(data), headers...)
 	return r, r.URL.Path
 }
 
-// F95: only calls that are about keys show secrets; the log does not.
+// F95: only calls that return keys show secrets; the log does not.
 func TestAdminShowsSecretsOnlyWithKeys(t *testing.T) {
 	api := start(t)
 	var key map[string]any
@@ -168,7 +168,7 @@ func TestAdminRefusesMistakes(t *testing.T) {
 		{"issue", `[`, 400},
 		{"refusal", `{"preset":"x"}`, 400},
 		{"refusal", `{"status":100}`, 400},
-		{"refusal", `{"status":204}`, 400}, // with the preset's body
+		{"refusal", `{"status":204}`, 400}, // the preset has a body
 		{"refusal", `{"preset":"none","status":304,"body":"x"}`, 400},
 		{"answer", `{"status":204,"endless":true}`, 400},
 		{"answer", `{"status":600}`, 400},
@@ -191,7 +191,7 @@ func TestAdminRefusesMistakes(t *testing.T) {
 	}
 }
 
-// The Go client does over HTTP what the API does in process.
+// Admin's methods do over HTTP what API's methods do.
 func TestAdminClient(t *testing.T) {
 	api := start(t, mockapi.WithReplicas(2))
 	c, ctx := admin(t, api), within(t)
@@ -250,8 +250,7 @@ func TestAdminClient(t *testing.T) {
 	}
 }
 
-// What moves the source and the server apart, and what looks at both, can be
-// called from another process too.
+// Admin can make the key document and the server differ, and read the state of both.
 func TestAdminClientMovesSourceAndServerApart(t *testing.T) {
 	api := start(t)
 	c, ctx := admin(t, api), within(t)
@@ -264,7 +263,7 @@ func TestAdminClientMovesSourceAndServerApart(t *testing.T) {
 	must(c.SetReplicas(ctx, 3))
 	v1, err := c.Issue(ctx, mockapi.Spec{Extra: map[string]string{"passphrase": "p"}, After: time.Hour, Unlisted: true})
 	must(err)
-	must(c.Expire(ctx, v1.Version, 0)) // before it began
+	must(c.Expire(ctx, v1.Version, 0)) // expires before it becomes valid
 	must(c.List(ctx, v1.Version))
 	v2, err := c.Issue(ctx, mockapi.Spec{})
 	must(err)
@@ -325,8 +324,8 @@ func TestAdminClientMovesSourceAndServerApart(t *testing.T) {
 	}
 }
 
-// A page of a stranger's, whose name means 127.0.0.1 by now, gets no secret: its
-// browser names the stranger's host.
+// A web page whose host name resolves to 127.0.0.1 (DNS rebinding) gets no secret:
+// the browser sends the page's host name as Host.
 //
 // F95
 func TestSecretsAreForLoopbackHostsOnly(t *testing.T) {

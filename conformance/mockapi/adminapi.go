@@ -9,10 +9,10 @@ import (
 	"strconv"
 )
 
-// maxAdminBody is the longest body that the admin API takes: 1 MiB.
+// maxAdminBody is the maximum length of a body that the admin API reads: 1 MiB.
 const maxAdminBody = 1 << 20
 
-// statusError is an answer of the admin API that is not a success.
+// statusError is an error with the HTTP status that the admin API answers.
 type statusError struct {
 	status int
 	err    error
@@ -22,7 +22,7 @@ func (e statusError) Error() string { return e.err.Error() }
 
 func badRequest(err error) error { return statusError{http.StatusBadRequest, err} }
 
-// adminHandler serves the admin API; the comment of cmd/mockapi lists the calls.
+// adminHandler serves the admin API; `go doc ./cmd/mockapi` describes its calls.
 func (a *API) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	get := func(path string, f func(*http.Request) (any, error)) {
@@ -75,7 +75,8 @@ func (a *API) adminHandler() http.Handler {
 	return mux
 }
 
-// Addresses is what the program prints as its first line, in JSON.
+// Addresses are the addresses of a running server. cmd/mockapi prints them as one
+// line of JSON.
 type Addresses struct {
 	URL      string `json:"url"`
 	KeysURL  string `json:"keys_url"`
@@ -83,7 +84,7 @@ type Addresses struct {
 	CA       string `json:"ca_pem,omitempty"`
 }
 
-// Addresses returns where the server listens, for another process.
+// Addresses returns the server's addresses, for use by another process.
 func (a *API) Addresses() Addresses {
 	return Addresses{URL: a.URL(), KeysURL: a.KeysURL(), AdminURL: a.AdminURL(), CA: string(a.CA())}
 }
@@ -94,7 +95,7 @@ func (a *API) adminReplicas(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if in.Count < 1 || in.Count > 1000 {
-		return nil, badRequest(errors.New("count is none of 1 to 1000"))
+		return nil, badRequest(errors.New("count must be between 1 and 1000"))
 	}
 	a.SetReplicas(in.Count)
 	return struct{}{}, nil
@@ -134,15 +135,15 @@ func (a *API) adminKeys(*http.Request) (any, error) {
 	return map[string]any{"keys": states}, nil
 }
 
-// adminRequests answers with the log, or the part that the parameters after (a
-// Seq) and version ask for.
+// adminRequests answers with the attempts in the log. The query parameter after
+// selects those with a greater Seq, the parameter version those with that version.
 func (a *API) adminRequests(r *http.Request) (any, error) {
 	query := r.URL.Query()
 	var after uint64
 	if query.Has("after") {
 		var err error
 		if after, err = strconv.ParseUint(query.Get("after"), 10, 64); err != nil {
-			return nil, badRequest(errors.New("after is no number"))
+			return nil, badRequest(errors.New("the query parameter after must be a number"))
 		}
 	}
 	list := []Attempt{}
@@ -154,13 +155,14 @@ func (a *API) adminRequests(r *http.Request) (any, error) {
 	return map[string]any{"requests": list}, nil
 }
 
-// Counts are attempts with one version.
+// Counts are the numbers of accepted and refused attempts with one version.
 type Counts struct {
 	Accepted uint64 `json:"accepted"`
 	Refused  uint64 `json:"refused"`
 }
 
-// counts returns the figures of every version, and under "" those without a known key.
+// counts returns the counts of each version, and under "" those of attempts
+// without a known key.
 func (a *API) counts() map[string]Counts {
 	all := make(map[string]Counts)
 	for _, s := range a.Keys() {
@@ -171,7 +173,8 @@ func (a *API) counts() map[string]Counts {
 	return all
 }
 
-// decode reads a JSON body strictly; no body is as good as {}.
+// decode reads a JSON body into into. Unknown fields are an error; an empty body
+// counts as {}.
 func decode(r *http.Request, into any) error {
 	dec := json.NewDecoder(io.LimitReader(r.Body, maxAdminBody))
 	dec.DisallowUnknownFields()
@@ -180,13 +183,13 @@ func decode(r *http.Request, into any) error {
 		return nil
 	}
 	var typ *json.UnmarshalTypeError
-	if errors.As(err, &typ) { // whose text may quote the value
+	if errors.As(err, &typ) { // its text may quote the value, which may be a secret
 		err = fmt.Errorf("field %q has the wrong type", typ.Field)
 	}
-	return badRequest(fmt.Errorf("not the JSON that is due: %w", err))
+	return badRequest(fmt.Errorf("the body is not valid JSON for this call: %w", err))
 }
 
-// reply answers with what f returns, in JSON; errors as {"error": "..."}.
+// reply answers with the result of f in JSON, or with {"error": "..."}.
 func reply(w http.ResponseWriter, f func(*http.Request) (any, error), r *http.Request) {
 	status := http.StatusOK
 	out, err := f(r)

@@ -9,43 +9,45 @@ import (
 	"time"
 )
 
-// An Answer is the shape of what an accepted request is answered with: slow,
-// dripping and endless answers. The zero Answer is the JSON echo.
+// An Answer describes the responses to accepted requests. The zero Answer is the
+// JSON echo.
 type Answer struct {
 	// Status is the HTTP status; 0 means 200. With 204, 205 and 304 no body is sent.
 	Status int
-	// Header is added to the answer's.
+	// Header is added to the response header.
 	Header http.Header
-	// Body is the answer's body; empty means the echo.
+	// Body is the response body; empty means the echo.
 	Body string
 
-	// Delay is how long the answer waits before its header.
+	// Delay is the time before the header is sent.
 	Delay time.Duration
-	// Drip is the pause before each byte of the body; 0 sends it in one piece.
+	// Drip is the pause before each byte of the body; 0 sends the body in one piece.
 	Drip time.Duration
-	// Endless repeats the body until the client or the server goes away.
+	// Endless repeats the body until the client disconnects or the server closes.
 	Endless bool
 }
 
-// SetAnswer changes the answers to accepted requests from now on. The requests are
-// applied before. A handler of [WithHandler] makes its answers itself: of these, Delay
-// is waited for before the handler runs, Drip comes before each byte that it writes
-// but for those on a hijacked connection, and the other fields are not heeded. Reset
-// sets the zero Answer.
+// SetAnswer sets the responses to accepted requests from now on. [API.Reset]
+// sets the zero Answer. An order is applied before its response is sent, even if
+// that never ends.
+//
+// With [WithHandler] only Delay and Drip apply: the server waits for Delay before
+// it calls the handler, and for Drip before each byte that the handler writes.
+// Drip does not apply to hijacked connections.
 func (a *API) SetAnswer(answer Answer) { a.answer.Store(&answer) }
 
-// bodiless reports whether answers with the status have no body (RFC 9110,
+// bodiless reports whether responses with the status have no body (RFC 9110
 // sections 15.3.5, 15.3.6 and 15.4.5).
 func bodiless(status int) bool {
 	return status == http.StatusNoContent || status == http.StatusResetContent || status == http.StatusNotModified
 }
 
-// send answers. When the client or the server goes away first it cuts the
-// connection, by a panic with http.ErrAbortHandler.
+// send sends the response. If the client disconnects or the server closes before
+// the end, it panics with http.ErrAbortHandler, which cuts the connection.
 func (s Answer) send(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	if !pause(ctx, s.Delay) {
-		panic(http.ErrAbortHandler) // nobody to answer, and no 200 for nothing
+		panic(http.ErrAbortHandler) // returning would make net/http send 200
 	}
 	for name, values := range s.Header {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
@@ -56,7 +58,7 @@ func (s Answer) send(w http.ResponseWriter, r *http.Request) {
 	}
 	body := []byte(s.Body)
 	if s.Endless {
-		// Long pieces where nothing drips, so that an unbounded drain shows.
+		// Send long pieces, so that a client that drains without bound reads a lot.
 		body = bytes.Repeat([]byte(cmp.Or(s.Body, "no key ")), 1+4096/len(cmp.Or(s.Body, "no key ")))
 	}
 	var out io.Writer = w
@@ -65,12 +67,12 @@ func (s Answer) send(w http.ResponseWriter, r *http.Request) {
 	}
 	for first := true; first || s.Endless; first = false {
 		if _, err := out.Write(body); err != nil || ctx.Err() != nil {
-			panic(http.ErrAbortHandler) // not to look like the body's end
+			panic(http.ErrAbortHandler) // returning would look like the end of the body
 		}
 	}
 }
 
-// dripWriter sends its bytes one by one, each after a pause, until ctx ends.
+// dripWriter sends each byte after a pause, until ctx ends.
 type dripWriter struct {
 	w     http.ResponseWriter
 	ctx   context.Context

@@ -12,8 +12,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Statuses that have no body get none, be the shape a refusal's or an accepted
-// answer's; the connection is not cut, and HEAD ends where the header does.
+// Responses with a status that has no body, and responses to HEAD, are sent without
+// a body, for refusals and for accepted requests. The connection is not cut.
 func TestAnswersWithoutABody(t *testing.T) {
 	for name, opts := range map[string][]mockapi.Option{"http1": nil, "http2": {mockapi.WithHTTP2()}} {
 		t.Run(name, func(t *testing.T) {
@@ -42,8 +42,8 @@ func TestAnswersWithoutABody(t *testing.T) {
 	}
 }
 
-// Accepted requests are answered late, byte by byte, or for ever, as refusals
-// are, and applied before.
+// Responses to accepted requests can be late, sent byte by byte, or endless, like
+// refusals. The order is applied before the response.
 func TestEachShapeOfAnswer(t *testing.T) {
 	for name, opts := range map[string][]mockapi.Option{"http1": nil, "http2": {mockapi.WithHTTP2()}} {
 		t.Run(name, func(t *testing.T) {

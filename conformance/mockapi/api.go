@@ -9,11 +9,11 @@ import (
 	"sync/atomic"
 )
 
-// API is a running mock API. Its methods are safe for concurrent use. The zero
-// API is of no use: see [New] and [Start].
+// API is a running mock API. Its methods are safe for concurrent use. [New] and
+// [Start] make one; the zero API is not usable.
 type API struct {
 	cfg  config
-	ctx  context.Context // ends with Close: nothing waits longer
+	ctx  context.Context // cancelled by Close
 	stop context.CancelFunc
 	tb   TB // nil without a test
 
@@ -38,7 +38,8 @@ type API struct {
 	closeErr  error
 }
 
-// TB is what New takes of testing.TB, so that programs do not link package testing.
+// TB is the part of testing.TB that [New] uses. With it, programs that import
+// mockapi do not link package testing.
 type TB interface {
 	Helper()
 	Cleanup(func())
@@ -46,8 +47,9 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// New starts a mock API that ends with the test. Calls that name an unknown
-// version, and handlers that panic, also fail the test.
+// New starts a mock API and closes it when the test ends. The test fails if the
+// API cannot start, if a method is called with an unknown version, or if a
+// handler panics.
 func New(t TB, opts ...Option) *API {
 	t.Helper()
 	a, err := start(t, opts)
@@ -58,8 +60,8 @@ func New(t TB, opts ...Option) *API {
 	return a
 }
 
-// Start starts a mock API. The caller closes it. An error is about an address
-// that cannot be had, or is not on loopback.
+// Start starts a mock API, which the caller must close. It fails if an address
+// is in use or not on loopback.
 func Start(opts ...Option) (*API, error) { return start(nil, opts) }
 
 func start(tb TB, opts []Option) (*API, error) {
@@ -72,14 +74,13 @@ func start(tb TB, opts []Option) (*API, error) {
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	a.resetState()
 	if err := a.listen(); err != nil {
-		// F104: a failed start leaves nothing behind.
+		// F104: close the listeners that did open.
 		return nil, errors.Join(fmt.Errorf("mockapi: %w", err), a.Close())
 	}
 	return a, nil
 }
 
-// resetState sets everything that requests and admin calls change to what it
-// is at the start.
+// resetState sets all state that requests and methods change to its initial value.
 func (a *API) resetState() {
 	a.life.reset(a.cfg.replicas)
 	a.log.reset(a.cfg.logLimit)
@@ -92,12 +93,12 @@ func (a *API) resetState() {
 	a.holds.releaseAll()
 }
 
-// Reset makes the server forget all keys, attempts, orders, holds, intercepts,
-// and the refusal and answer set since the start; the next key is v1 again. The number of
-// replicas goes back too.
+// Reset returns the server to its state after the start. It removes all keys,
+// attempts, orders, holds and intercepts, and restores the refusal, the answer
+// and the number of replicas. The next key is v1 again.
 func (a *API) Reset() { a.resetState() }
 
-// URL returns the API's base URL, without a slash at the end.
+// URL returns the base URL of the API, without a trailing slash.
 func (a *API) URL() string { return a.urls.api }
 
 // KeysURL returns the URL of the key document.
@@ -107,17 +108,20 @@ func (a *API) KeysURL() string { return a.urls.keys }
 // without [WithAdmin].
 func (a *API) AdminURL() string { return a.urls.admin }
 
-// Client returns an HTTP client that trusts the server and attaches no key. All
-// calls return the same one. It has no timeout: requests bring a context. It closes its idle connections with the API.
+// Client returns an HTTP client that trusts the server's certificate and attaches
+// no key. All calls return the same client. It has no timeout; give requests a
+// context. Close of the API closes its idle connections.
 func (a *API) Client() *http.Client { return a.client }
 
-// Connections returns how many connections the API has accepted since the
-// start: more than a client's concurrency means that it does not reuse them (F32).
+// Connections returns how many connections the API has accepted since the start.
+// If it exceeds the number of concurrent requests, the client does not reuse
+// connections (F32).
 func (a *API) Connections() uint64 { return a.servers[0].opened.Load() }
 
-// Close ends the server: held and slow answers are cut, connections closed, hijacked ones too. It
-// returns when handlers have ended, or after 5 seconds. Further calls do nothing
-// and return the same error.
+// Close stops the server. It cuts off held and slow responses and closes all
+// connections, hijacked ones too. It blocks until the handlers have returned, or
+// for 5 seconds; then it returns an error. Further calls do nothing and return
+// the same error.
 func (a *API) Close() error {
 	a.closeOnce.Do(func() {
 		a.stop()

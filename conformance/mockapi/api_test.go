@@ -14,7 +14,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// F105: Close may be called twice, and at once by many.
+// F105: Close may be called repeatedly and concurrently.
 func TestCloseTwiceAndAtOnce(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithAdmin(""))
 	key := api.Issue(mockapi.Spec{})
@@ -39,8 +39,8 @@ func TestCloseTwiceAndAtOnce(t *testing.T) {
 	}
 }
 
-// F104: servers that come and go leave no descriptor behind, nor does a failed
-// start; goroutines are looked for by TestMain.
+// F104: no descriptor remains after Close, nor after a failed start. TestMain checks
+// for goroutines.
 func TestLeavesNoDescriptors(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -63,7 +63,7 @@ func TestLeavesNoDescriptors(t *testing.T) {
 			t.Fatalf("took a port in use: %s", api.AdminURL())
 		}
 	}
-	once() // what the runtime opens once for all
+	once() // opens what the runtime keeps open for good
 	before := descriptors(t)
 	for range 5 {
 		once()
@@ -100,7 +100,7 @@ func TestRefusesAddressesOffLoopback(t *testing.T) {
 	}
 }
 
-// F85: over TLS only who has the CA gets through, by HTTP/1.1 or HTTP/2.
+// F85: only a client that trusts the CA can connect over TLS, with HTTP/1.1 or HTTP/2.
 func TestTLS(t *testing.T) {
 	for _, test := range []struct {
 		opt   mockapi.Option
@@ -132,11 +132,11 @@ func TestTLS(t *testing.T) {
 	}
 	api := mockapi.New(t)
 	if api.TLSConfig() != nil || api.CA() != nil || !strings.HasPrefix(api.URL(), "http://127.0.0.1:") {
-		t.Error("TLS without asking")
+		t.Error("CA or TLSConfig is set without WithTLS")
 	}
 }
 
-// F32: connections are counted, so that a client that wastes them shows.
+// F32: Connections shows a client that does not reuse connections.
 func TestCountsConnections(t *testing.T) {
 	api := mockapi.New(t)
 	key := api.Issue(mockapi.Spec{})
@@ -162,7 +162,7 @@ func TestResetForgetsAll(t *testing.T) {
 	api.Intercept(func(http.ResponseWriter, *http.Request, mockapi.Attempt) bool { return false })
 	api.Hold("v1")
 	api.Reset()
-	status(t, api, v1, 401) // unknown, refused as at the start
+	status(t, api, v1, 401) // unknown after Reset, and refused by default
 	if log := api.Requests(); len(log) != 1 || log[0].Seq != 1 || log[0].Version != "" || len(api.Orders()) != 0 || len(api.Keys()) != 0 {
 		t.Errorf("log %+v", log)
 	}
@@ -173,10 +173,10 @@ func TestResetForgetsAll(t *testing.T) {
 	if again.Version != "v1" || again.Secret.Equal(v1.Secret) {
 		t.Errorf("issued %s", again.Version)
 	}
-	status(t, api, again, 200) // not held
+	status(t, api, again, 200) // Reset has removed the hold
 }
 
-// F97: a panic in a test's own hook fails the test and nothing else.
+// F97: a panic in an InterceptFunc fails the test, and the server goes on.
 func TestPanicInAnInterceptFailsTheTest(t *testing.T) {
 	tb := &recordingTB{TB: t}
 	api := mockapi.New(tb)

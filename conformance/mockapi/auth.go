@@ -12,29 +12,33 @@ import (
 // An Authenticator reads the credentials of a request. Implementations are safe
 // for concurrent use.
 //
-// It names the version of which the request carries the credentials, whether
-// or not that version is accepted: expiry, revocation and replicas are the
-// server's affair. It names none where there are no credentials, or none that fit:
-// the server then refuses. A refusal of its own, for a bad signature, a stale
-// timestamp or a reused nonce, goes before the server's; it may name the version with it.
+// Authenticate returns the version whose credentials the request carries. It does
+// not check whether the version is accepted: expiry, revocation and replicas are
+// up to the server. If the request has no credentials, or credentials of no
+// issued key, version is empty, and the server refuses the request. If the
+// request is refused for another reason, such as a bad signature, an old
+// timestamp or a reused nonce, Authenticate returns that refusal, with the
+// version if it is known; the server sends it.
 //
-// A signing scheme finds the key by its id, and verifies. body reads the
-// request's body whole, 16 MiB at most; the handler still gets it all. Not
-// calling it leaves a refused request's body unread.
+// For a signed request, Authenticate finds the key by its ID and verifies the
+// signature. body returns the whole body, at most 16 MiB; a longer body is an
+// error. The handler can read the body again. If Authenticate does not call body,
+// the body of a refused request stays unread.
 type Authenticator interface {
 	Authenticate(r *http.Request, body func() ([]byte, error), keys Keys) (version string, refusal *Refusal)
-	// Credentials names the headers and query parameters that the log redacts.
+	// Credentials returns the names of the headers and query parameters that the
+	// log redacts.
 	Credentials() (headers, params []string)
 }
 
-// A Refuser is an Authenticator that also shapes the server's refusals, as an
-// exchange does that has its own codes for an unknown and an expired key. nil
-// leaves it to the server.
+// A Refuser is an Authenticator with refusals of its own for each [Reason], such
+// as an exchange with different codes for unknown and expired keys. If Refuse
+// returns nil, the server sends the refusal of [WithRefusal] or [API.SetRefusal].
 type Refuser interface {
 	Refuse(r *http.Request, reason Reason) *Refusal
 }
 
-// Bearer takes the secret as Authorization: Bearer (RFC 6750, section 2.1).
+// Bearer accepts the secret as Authorization: Bearer (RFC 6750 section 2.1).
 func Bearer() Authenticator {
 	return presented{headers: []string{"Authorization"}, secret: func(r *http.Request) string {
 		scheme, token, _ := strings.Cut(only(r.Header.Values("Authorization")), " ")
@@ -45,17 +49,18 @@ func Bearer() Authenticator {
 	}}
 }
 
-// Header takes the secret as the value of the named header, such as X-Api-Key.
+// Header accepts the secret as the value of the named header, such as X-Api-Key.
 func Header(name string) Authenticator {
 	return presented{headers: []string{name}, secret: func(r *http.Request) string {
 		return only(r.Header.Values(name))
 	}}
 }
 
-// Headers takes a key whose parts come in headers of their own. fields maps each
-// header's name to the field of the key: "id", "secret", or the name of an entry of
-// Extra, as transport.Headers has them; one of them is "id" or "secret". Parts of
-// different versions are no key (F26). fields is copied.
+// Headers accepts a key whose fields come in several headers. fields maps the
+// name of each header to a field of the key: "id", "secret", or the name of an
+// entry of Extra, as in transport.Headers. At least one field must be "id" or
+// "secret". A request with fields of different versions is refused (F26). Headers
+// copies fields.
 func Headers(fields map[string]string) Authenticator { return inHeaders(maps.Clone(fields)) }
 
 type inHeaders map[string]string
@@ -78,7 +83,7 @@ func (h inHeaders) Authenticate(r *http.Request, _ func() ([]byte, error), keys 
 	return "", nil
 }
 
-// fit reports whether each header of r has its part of key.
+// fit reports whether each header of r has its field of key.
 func (h inHeaders) fit(r *http.Request, key source.Key) bool {
 	for name, field := range h {
 		want := key.Extra[field]
@@ -99,14 +104,15 @@ func (h inHeaders) Credentials() (headers, params []string) {
 	return slices.Collect(maps.Keys(h)), nil
 }
 
-// Query takes the secret as the value of the named query parameter.
+// Query accepts the secret as the value of the named query parameter.
 func Query(name string) Authenticator {
 	return presented{params: []string{name}, secret: func(r *http.Request) string {
 		return only(r.URL.Query()[name])
 	}}
 }
 
-// only returns the one value. F48: a credential that stands twice is a client's fault, not a choice.
+// only returns the single value, or "" if there is none or several. F48: a request
+// with two credentials is a fault of the client, so it is refused.
 func only(values []string) string {
 	if len(values) != 1 {
 		return ""
@@ -129,8 +135,8 @@ func (p presented) Authenticate(r *http.Request, _ func() ([]byte, error), keys 
 
 func (p presented) Credentials() (headers, params []string) { return p.headers, p.params }
 
-// Basic takes the id as user name and the secret as password (RFC 7617). An id
-// with the secret of another version is no key (F26).
+// Basic accepts the ID as user name and the secret as password (RFC 7617). An ID
+// with the secret of another version is refused (F26).
 func Basic() Authenticator { return basic{} }
 
 type basic struct{}

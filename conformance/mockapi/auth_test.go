@@ -32,7 +32,7 @@ func TestEachWayToPresentAKey(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			api := mockapi.New(t, mockapi.WithAuth(test.auth))
-			// A given secret has no sentinel: the log must know the place it stands in.
+			// This secret has no sentinel, so the log must redact it by its place.
 			key := api.Issue(mockapi.Spec{ID: "me", Secret: "hush-hush"})
 			try := func(id, secret string) int {
 				r := request(t, http.MethodGet, api.URL()+"/x", source.Key{}, nil)
@@ -69,7 +69,7 @@ func headerText(h http.Header) string {
 	return b.String()
 }
 
-// F26: a pair torn between two versions is no key.
+// F26: an ID and secret of different versions are refused.
 func TestBasicRefusesATornPair(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithAuth(mockapi.Basic()))
 	v1, v2 := api.Issue(mockapi.Spec{}), api.Issue(mockapi.Spec{})
@@ -83,7 +83,8 @@ func TestBasicRefusesATornPair(t *testing.T) {
 	}
 }
 
-// F26: nor are parts in several headers, be the id among them or not.
+// F26: fields of different versions in several headers are refused, with or without
+// an ID among them.
 func TestHeadersRefuseATornKey(t *testing.T) {
 	for _, fields := range []map[string]string{
 		{"X-Key": "secret", "X-App": "app"}, {"X-Id": "id", "X-App": "app"}, {"X-Id": "id", "X-Key": "secret", "X-App": "app"},
@@ -93,7 +94,7 @@ func TestHeadersRefuseATornKey(t *testing.T) {
 			return api.Issue(mockapi.Spec{ID: "id" + n, Secret: "rksentinel_key" + n, Extra: map[string]string{"app": "rksentinel_app" + n}})
 		}
 		v1, v2 := issue("1"), issue("2")
-		v3 := api.Issue(mockapi.Spec{}) // has no such part
+		v3 := api.Issue(mockapi.Spec{}) // has no such field
 		for name, c := range map[string]struct {
 			rest, app source.Key
 			want      int
@@ -112,7 +113,7 @@ func TestHeadersRefuseATornKey(t *testing.T) {
 	}
 }
 
-// F48: a credential that stands twice is refused, and the log shows that it did.
+// F48: a request with two credentials is refused, and the log shows both values.
 func TestRefusesTheCredentialTwice(t *testing.T) {
 	api := mockapi.New(t)
 	key := api.Issue(mockapi.Spec{})
@@ -122,7 +123,7 @@ func TestRefusesTheCredentialTwice(t *testing.T) {
 	}
 }
 
-// signed is a signing exchange in small: HMAC-SHA256 of the body, by key id.
+// signed is an Authenticator with a key ID and the HMAC-SHA256 of the body.
 type signed struct{}
 
 func (signed) Authenticate(r *http.Request, body func() ([]byte, error), keys mockapi.Keys) (string, *mockapi.Refusal) {
@@ -151,12 +152,12 @@ func (signed) Refuse(_ *http.Request, reason mockapi.Reason) *mockapi.Refusal {
 	return nil
 }
 
-// F49, F66: a signing scheme verifies with the key found by id, the handler
-// still gets the body whole, and refusals have the exchange's own shape.
+// F49, F66: an Authenticator for signatures finds the key by its ID, the handler
+// still gets the whole body, and refusals are the Authenticator's own.
 func TestSigningSchemePlugsIn(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithAuth(signed{}))
 	key := api.Issue(mockapi.Spec{})
-	// Longer than one read of it.
+	// Longer than a single Read returns.
 	body := `{"client_order_id":"c-1","note":"` + strings.Repeat("z", 50<<10) + `"}`
 	try := func(id, signedBody string) answer {
 		mac := hmac.New(sha256.New, []byte(key.Secret.Expose()))
@@ -206,7 +207,8 @@ func sum(s string) string {
 	return hex.EncodeToString(h[:])
 }
 
-// A secret that is issued again is the version that is accepted, else the newest.
+// If several versions have the same secret, a request with it carries the accepted
+// version, else the newest.
 func TestSameSecretAgainIsTheAcceptedVersion(t *testing.T) {
 	api := mockapi.New(t)
 	v1 := api.Issue(mockapi.Spec{Secret: "same"})

@@ -1,7 +1,6 @@
-// Package mockapi is a mock API with a whole key life: a real HTTP server on
-// loopback that issues, rotates, expires and revokes keys, refuses requests the
-// ways real APIs do, and remembers every attempt with the key version that it
-// carried.
+// Package mockapi is a mock API for tests of key rotation. It is a real HTTP
+// server on loopback. It issues, rotates, expires and revokes keys, refuses
+// requests as real APIs do, and logs each attempt with its key version.
 //
 //	api := mockapi.New(t)                    // closed when the test ends
 //	v1 := api.Issue(mockapi.Spec{})          // a random key, accepted at once
@@ -11,57 +10,62 @@
 //	api.Revoke(v1.Version)                   // or not
 //	accepted, refused := api.Count(v2.Version)
 //
-// Programs that are no Go test use [Start] and Close; programs in other
-// languages run cmd/mockapi and drive it over the admin API.
+// A program that is not a Go test uses [Start] and [API.Close]. Programs in
+// other languages run cmd/mockapi and control it over the admin API.
 //
 // # Key life
 //
-// Versions are named v1, v2, ... in the order of [API.Issue]. A server has one or
-// more replicas ([WithReplicas]) behind one address; requests go to them in turn,
-// or to the one that the header Mock-Replica names. Each replica accepts a version from
-// a moment of its own ([WithPropagation], [Spec.Replicas], [API.Activate]) until
-// the version expires, is revoked, or is taken from it ([API.Deactivate]).
+// [API.Issue] names the versions v1, v2 and so on. A server has one or more
+// replicas ([WithReplicas]) behind one address. Requests go to the replicas in
+// turn, or to the replica given in the header Mock-Replica. Replicas may begin to
+// accept a version at different times ([WithPropagation], [Spec.Replicas],
+// [API.Activate]). A replica accepts a version until it expires, is revoked, or
+// is deactivated on that replica ([API.Deactivate]).
 //
-// # Presenting and refusing
+// # Authentication and refusals
 //
-// [WithAuth] says how a key is presented; the default is [Bearer]. An
-// [Authenticator] names the version of which a request carries the credentials;
-// whether that version is good here and now is for the server to say. A
-// refusal has the shape of [WithRefusal] or [API.SetRefusal]: by default
-// [Unauthorized], answered before the request's body is read, as gateways do.
-// [API.Hold] keeps answers back, [API.Intercept] lets a test do anything else.
+// [WithAuth] sets how requests present a key; the default is [Bearer]. The
+// [Authenticator] finds the version whose credentials a request carries. The
+// server then decides whether the replica accepts that version now. [WithRefusal]
+// and [API.SetRefusal] set the response to refused requests; the default is
+// [Unauthorized], which is sent before the request's body is read, as gateways
+// do. [API.Hold] delays responses. [API.Intercept] lets a test send any other
+// response.
 //
 // # Requests and orders
 //
-// Every path answers 200 with a small JSON echo to an accepted request.
-// [API.SetAnswer] makes the answers slow, dripping or endless. POST
-// /orders also applies an order, once for each accepted request and without any
-// look at its client order id, so that what a client sends twice shows twice in
-// [API.Orders]. All answers to judged requests carry Mock-Version and
-// Mock-Replica, so that a client's own report can be held against the server's.
+// An accepted request to any path gets 200 with a small JSON echo.
+// [API.SetAnswer] makes responses slow or endless, or sends them byte by byte.
+// POST /orders also applies an order. The server ignores the client order ID, so
+// a request that a client sends twice appears twice in [API.Orders]. All
+// responses have the headers Mock-Version and Mock-Replica, so that a test can
+// compare the client's report with the server's.
 //
-// [WithHandler] puts a handler of the test's own in place of the echo, for SDKs that
-// stream: server-sent events reach the client as they are flushed, a WebSocket
-// upgrade may hijack the connection, trailers arrive. Keys, refusals, holds,
-// intercepts and the log go before it. A key that is revoked later ends neither a
-// stream nor a hijacked connection: that is the handler's to do.
+// [WithHandler] replaces the echo with a handler of the test, for example for
+// SDKs that stream: the handler may flush server-sent events, hijack the
+// connection for a WebSocket, and send trailers. The server still checks keys,
+// sends refusals, applies holds and intercepts, and logs, before it calls the
+// handler. When a key is revoked later, the handler itself must end its streams
+// and hijacked connections.
 //
-// [API.Requests] is the log. It is written before the answer is: whoever has
-// the answer finds the attempt there.
+// [API.Requests] returns the log. An attempt is logged before its response is
+// sent, so a test that has the response finds the attempt in the log.
 //
 // # The key document
 //
-// [API.KeysURL], on a listener of its own, serves the key document for
-// source/remote: ETag and If-None-Match, and long poll (Prefer: wait=N, RFC 7240).
-// It lists what the server was told to accept, unless the two are moved apart:
-// [Spec.Inactive] and Activate for "source first", [Spec.Unlisted] and
-// [API.List] for "server first", [API.Deactivate] for a server that drops a key
-// which the document still lists.
+// A listener of its own serves the key document at [API.KeysURL], for package
+// source/remote. It supports If-None-Match and long polls (Prefer: wait=N, RFC
+// 7240 section 4.3). The document lists the versions that the server accepts. A
+// test can make the two differ:
+//
+//   - The source has a new key first: [Spec.Inactive], then [API.Activate].
+//   - The server accepts a new key first: [Spec.Unlisted], then [API.List].
+//   - The server drops a key that the document still lists: [API.Deactivate].
 //
 // # Time
 //
-// The server goes by the wall clock. In a testing/synctest bubble, with
-// [WithMemory], hours of overlap pass in no time:
+// The server uses the wall clock. In a testing/synctest bubble with [WithMemory],
+// hours of overlap pass without real waiting:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		api := mockapi.New(t, mockapi.WithMemory())
@@ -71,10 +75,10 @@
 //
 // # Secrets
 //
-// Generated secrets begin with [Sentinel], so that a search through logs and
-// output finds a leak. The log redacts credential headers, query parameters and
-// every value with a sentinel in it, unless [WithCredentialsLogged] is given.
-// The admin API and the key document hold secrets: that is what they are for.
-// The server listens on loopback only, and gives these two to requests for a
-// loopback host only.
+// Generated secrets begin with [Sentinel], so that a search of logs and output
+// finds leaks. The log redacts credential headers, credential query parameters
+// and all values that contain a sentinel, unless [WithCredentialsLogged] is
+// given. The admin API and the key document contain secrets by design. The server
+// listens on loopback only, and answers requests for these two only if their
+// Host is loopback.
 package mockapi

@@ -10,8 +10,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// A key is rotated with an overlap, and the old version revoked before its end.
-// Tests use New instead of Start and Close.
+// A key is rotated with an overlap, and the old version is revoked before the
+// overlap ends. A test would use New instead of Start and Close.
 func Example() {
 	api, err := mockapi.Start()
 	if err != nil {

@@ -6,23 +6,24 @@ import (
 	"strconv"
 )
 
-// The headers of the mock's own. ReplicaHeader in a request picks the replica;
-// both in an answer say who judged the request and which version it carried.
+// The headers of the mock API. In a request, ReplicaHeader selects the replica.
+// In a response, ReplicaHeader is the replica that received the request, and
+// VersionHeader the version whose credentials the request carried, or empty.
 const (
 	VersionHeader = "Mock-Version"
 	ReplicaHeader = "Mock-Replica"
 )
 
-// serveAPI judges a request, logs it, and answers.
+// serveAPI authenticates a request, logs it, and answers it.
 func (a *API) serveAPI(w http.ResponseWriter, r *http.Request) {
 	body := newRecorder(a, r)
-	// F38: a copy, since net/http looks at its own request's body to tell
-	// whether a 100 Continue is still due.
+	// F38: change a copy only. net/http looks at the Body of its own request to
+	// tell whether it still has to send 100 Continue.
 	r = r.WithContext(r.Context())
 	r.Body = body
 	replica, ok := a.pickReplica(r)
 	if !ok {
-		http.Error(w, "mockapi: no such replica", http.StatusBadRequest)
+		http.Error(w, "mockapi: the header Mock-Replica names no replica of this server", http.StatusBadRequest)
 		return
 	}
 	keys := view{life: &a.life, replica: replica, at: now()}
@@ -33,10 +34,10 @@ func (a *API) serveAPI(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(ReplicaHeader, strconv.Itoa(replica))
 	rw := &responseWriter{ResponseWriter: w, api: a, attempt: body.attempt, ctx: r.Context()}
 	w = rw.writer(r)
-	defer body.note() // what was read of a body that nobody read to its end
+	defer body.note() // logs the length of a body that is not read to its end
 
 	if !a.holds.pass(r.Context(), attempt.Version) {
-		panic(http.ErrAbortHandler) // nobody to answer, and no 200 for nothing
+		panic(http.ErrAbortHandler) // returning would make net/http send 200
 	}
 	switch f := a.intercept.Load(); {
 	case f != nil && (*f)(w, r, attempt):
@@ -47,10 +48,11 @@ func (a *API) serveAPI(w http.ResponseWriter, r *http.Request) {
 	default:
 		a.refuse(w, r, body, a.shape(r, refusal, reason))
 	}
-	rw.note(http.StatusOK) // which net/http sends now if nothing was written
+	rw.note(http.StatusOK) // net/http sends 200 if nothing was written
 }
 
-// pickReplica returns the replica for r: the one it names, else the next.
+// pickReplica returns the replica given in ReplicaHeader, else the next in turn.
+// It returns false if there is no such replica.
 func (a *API) pickReplica(r *http.Request) (int, bool) {
 	a.life.mu.RLock()
 	n := a.life.replicas
@@ -78,7 +80,7 @@ func (a *API) record(r *http.Request, body *recorder, keys view, version string,
 	return attempt
 }
 
-// shape returns the refusal to send: the Authenticator's own, or the server's.
+// shape returns the refusal to send: that of the Authenticator, or the server's.
 func (a *API) shape(r *http.Request, own *Refusal, reason Reason) Refusal {
 	if own == nil {
 		if f, ok := a.cfg.auth.(Refuser); ok {
@@ -102,11 +104,11 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, body *recorder, ref
 	a.Refuse(w, r, refusal)
 }
 
-// hand lets the handler answer, as late and as slowly as the answers are to be.
+// hand calls the handler of WithHandler, with the Delay and Drip of SetAnswer.
 func (a *API) hand(rw *responseWriter, w http.ResponseWriter, r *http.Request) {
 	answer := a.answer.Load()
 	if !pause(r.Context(), answer.Delay) {
-		panic(http.ErrAbortHandler) // nobody to answer, and no 200 for nothing
+		panic(http.ErrAbortHandler) // returning would make net/http send 200
 	}
 	if r.Method != http.MethodHead {
 		rw.drip = answer.Drip
@@ -114,10 +116,11 @@ func (a *API) hand(rw *responseWriter, w http.ResponseWriter, r *http.Request) {
 	a.cfg.handler.ServeHTTP(w, r)
 }
 
-// accept applies the request and answers, with what it was unless told otherwise.
+// accept applies the request and answers it with the body of SetAnswer, or else
+// with the echo.
 func (a *API) accept(w http.ResponseWriter, r *http.Request, body *recorder, attempt Attempt) {
 	if err := a.apply(r, body); err != nil {
-		http.Error(w, "mockapi: the body broke off", http.StatusBadRequest)
+		http.Error(w, "mockapi: the request body could not be read to its end", http.StatusBadRequest)
 		return
 	}
 	answer := *a.answer.Load()
@@ -132,7 +135,7 @@ func (a *API) accept(w http.ResponseWriter, r *http.Request, body *recorder, att
 	answer.send(w, r)
 }
 
-// echo is the answer to an accepted request.
+// echo is the default response to an accepted request.
 type echo struct {
 	Method    string `json:"method"`
 	Path      string `json:"path"`

@@ -6,14 +6,15 @@ import (
 	"sync"
 )
 
-// An InterceptFunc sees a request after it was judged and before it is
-// answered. It reports whether it answered; otherwise the server does. It runs on
-// the request's goroutine, several at once, and may wait, as long as it heeds
-// the request's context; hijack; or panic with http.ErrAbortHandler to cut the
-// connection.
+// An InterceptFunc is called after a request is authenticated and logged, and
+// before it is answered. It returns true if it has answered the request; if it
+// returns false, the server answers. It runs on the request's goroutine and may
+// be called concurrently. It may block until the request's context ends, hijack
+// the connection, or panic with http.ErrAbortHandler to cut the connection.
 type InterceptFunc func(w http.ResponseWriter, r *http.Request, attempt Attempt) (answered bool)
 
-// Intercept sets the one InterceptFunc from now on; nil takes it away.
+// Intercept sets the InterceptFunc for requests from now on, in place of an
+// earlier one. nil removes it.
 func (a *API) Intercept(f InterceptFunc) {
 	if f == nil {
 		a.intercept.Store(nil)
@@ -22,8 +23,9 @@ func (a *API) Intercept(f InterceptFunc) {
 	a.intercept.Store(&f)
 }
 
-// InterceptKeys sets a function that sees requests for the key document first,
-// before its token is checked, and reports whether it answered; nil takes it away.
+// InterceptKeys sets a function that is called for each request for the key
+// document, before its token is checked. It returns true if it has answered the
+// request. nil removes it.
 func (a *API) InterceptKeys(f func(http.ResponseWriter, *http.Request) (answered bool)) {
 	if f == nil {
 		a.interceptKeys.Store(nil)
@@ -32,8 +34,9 @@ func (a *API) InterceptKeys(f func(http.ResponseWriter, *http.Request) (answered
 	a.interceptKeys.Store(&f)
 }
 
-// A Hold keeps back the answers to requests with one version, which are judged
-// when they come and answered when the hold is released: a late refusal (F59).
+// A Hold delays the responses to requests with one version. The server decides on
+// a request when it arrives, and answers it when the hold is released. A test can
+// so make a late refusal (F59). Its methods are safe for concurrent use.
 type Hold struct {
 	version string
 	holds   *holds
@@ -50,9 +53,10 @@ type holds struct {
 	by map[string]*Hold
 }
 
-// Hold begins to hold the answers to requests with the version; "" means requests
-// without a known key. A new hold on the same version takes the place of the
-// earlier one, which still has to be released. Close and Reset release all.
+// Hold begins to delay the responses to requests with the version; "" means
+// requests without a known key. A second hold on the same version applies to
+// later requests in place of the first, which must still be released. Close and
+// Reset release the latest hold on each version.
 func (a *API) Hold(version string) *Hold {
 	h := &Hold{version: version, holds: &a.holds, more: make(chan struct{}), free: make(chan struct{})}
 	a.holds.mu.Lock()
@@ -64,7 +68,8 @@ func (a *API) Hold(version string) *Hold {
 	return h
 }
 
-// Wait blocks until n requests have been held, counting those released since, or ctx ends.
+// Wait blocks until the hold has delayed n requests, released ones included, or
+// ctx ends; then it returns the context's error.
 func (h *Hold) Wait(ctx context.Context, n int) error {
 	for {
 		h.mu.Lock()
@@ -81,7 +86,8 @@ func (h *Hold) Wait(ctx context.Context, n int) error {
 	}
 }
 
-// Release lets all answers go, and holds no more. It may be called again.
+// Release ends the hold: all its responses are sent, and later ones are not
+// delayed. Further calls do nothing.
 func (h *Hold) Release() {
 	h.once.Do(func() {
 		h.holds.mu.Lock()
@@ -93,8 +99,8 @@ func (h *Hold) Release() {
 	})
 }
 
-// pass waits while version is held. It reports false when the client or the
-// server went away.
+// pass waits while there is a hold on version. It returns false if the client
+// disconnects or the server closes first.
 func (hs *holds) pass(ctx context.Context, version string) bool {
 	hs.mu.Lock()
 	h := hs.by[version]

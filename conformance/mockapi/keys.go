@@ -18,19 +18,19 @@ import (
 )
 
 const (
-	// maxWait is the longest that a long poll is granted.
+	// maxWait is the longest time that a long poll waits.
 	maxWait = time.Minute
-	// maxRevoked is how many revoked versions the document names, the latest,
-	// so that a long test does not outgrow source.MaxSize.
+	// maxRevoked is how many revoked versions the document lists, newest first,
+	// so that the document stays below source.MaxSize in a long test.
 	maxRevoked = 16
 )
 
-// document is the key document as it was last shown.
+// document is the last key document that was read.
 type document struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed at the next change
 	nonce   string
-	n       int // counts documents that differ
+	n       int // counts changes of data
 	data    []byte
 
 	reads, unchanged atomic.Uint64
@@ -60,11 +60,11 @@ func (a *API) readDocument() (data []byte, etag string, changed <-chan struct{},
 		d.n++
 		d.data = data
 	}
-	// F98: counted, and not made from the content, which holds secrets.
+	// F98: the ETag is a counter, not a hash of the content, which has secrets.
 	return data, fmt.Sprintf("%q", d.nonce+"-"+strconv.Itoa(d.n)), d.changed, err
 }
 
-// document renders the versions that are listed, newest first.
+// document renders the listed versions, newest first.
 func (l *life) document(at time.Time) ([]byte, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -99,13 +99,13 @@ func (l *life) document(at time.Time) ([]byte, error) {
 	return json.MarshalIndent(doc, "", "  ")
 }
 
-// KeyReads returns how often the key document was answered, and how often of
-// those with 304 Not Modified. What InterceptKeys answers does not count.
+// KeyReads returns how often the key document was served, and how many of these
+// responses were 304 Not Modified. Responses of InterceptKeys do not count.
 func (a *API) KeyReads() (reads, unchanged uint64) {
 	return a.doc.reads.Load(), a.doc.unchanged.Load()
 }
 
-// serveKeys answers for the key document.
+// serveKeys serves the key document.
 func (a *API) serveKeys(w http.ResponseWriter, r *http.Request) {
 	if f := a.interceptKeys.Load(); f != nil && (*f)(w, r) {
 		return
@@ -136,7 +136,7 @@ func (a *API) serveKeys(w http.ResponseWriter, r *http.Request) {
 			case <-timer.C:
 				waiting = false
 			case <-r.Context().Done():
-				panic(http.ErrAbortHandler) // nobody to answer, and no 200 for nothing
+				panic(http.ErrAbortHandler) // returning would make net/http send 200
 			}
 		}
 	}
@@ -156,10 +156,10 @@ func (a *API) serveKeys(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(data) // of a HEAD, net/http sends no body
+	_, _ = w.Write(data) // net/http sends no body in answer to HEAD
 }
 
-// matches reports whether the If-None-Match field names etag (RFC 9110, section 13.1.2).
+// matches reports whether the If-None-Match field matches etag (RFC 9110 section 13.1.2).
 func matches(field, etag string) bool {
 	for part := range strings.SplitSeq(field, ",") {
 		part = strings.TrimPrefix(strings.TrimSpace(part), "W/")
@@ -170,8 +170,8 @@ func matches(field, etag string) bool {
 	return false
 }
 
-// preferredWait returns the wait=N of the Prefer fields (RFC 7240, section 4.3),
-// at most maxWait; 0 where there is none.
+// preferredWait returns the wait=N of the Prefer fields (RFC 7240 section 4.3),
+// at most maxWait, or 0 if there is none.
 func preferredWait(r *http.Request) time.Duration {
 	for preference := range strings.SplitSeq(strings.Join(r.Header.Values("Prefer"), ","), ",") {
 		preference, _, _ = strings.Cut(preference, ";")

@@ -11,13 +11,14 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// readKeys reads the key document; headers come in pairs.
+// readKeys reads the key document. headers are pairs of name and value.
 func readKeys(t testing.TB, api *mockapi.API, headers ...string) answer {
 	t.Helper()
 	return send(t, api.Client(), request(t, http.MethodGet, api.KeysURL(), source.Key{}, nil, headers...))
 }
 
-// listed returns what the key document lists: "v2 v1 -v0" with v0 revoked.
+// listed returns the versions in the key document, such as "v2 v1 -v0" if v0 is
+// revoked.
 func listed(t testing.TB, api *mockapi.API) string {
 	t.Helper()
 	a := readKeys(t, api)
@@ -63,7 +64,8 @@ func TestKeyDocumentFollowsTheServer(t *testing.T) {
 	want("v3 -v2")
 }
 
-// F61, F92: the document and the server may be moved apart, both ways.
+// F61, F92: the key document can list a version that the server refuses, and omit one
+// that it accepts.
 func TestKeyDocumentApartFromTheServer(t *testing.T) {
 	api := mockapi.New(t)
 	v1 := api.Issue(mockapi.Spec{})
@@ -93,7 +95,8 @@ func TestKeyDocumentApartFromTheServer(t *testing.T) {
 	status(t, api, v1, 401)
 }
 
-// F80: same document, same ETag, 304; another document, another ETag.
+// F80: an unchanged key document has the same ETag and gets 304; a changed one has
+// another ETag.
 func TestKeyDocumentRevalidates(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithKeysMaxAge(90*time.Second))
 	api.Issue(mockapi.Spec{})
@@ -121,7 +124,8 @@ func TestKeyDocumentRevalidates(t *testing.T) {
 	}
 }
 
-// RFC 7240: a long poll answers at the change, or with 304 at its end.
+// A long poll (RFC 7240) is answered when the document changes, or with 304 when the
+// time is over.
 func TestKeyDocumentLongPoll(t *testing.T) {
 	api := mockapi.New(t)
 	api.Issue(mockapi.Spec{})
@@ -133,7 +137,7 @@ func TestKeyDocumentLongPoll(t *testing.T) {
 	go func() {
 		done <- readKeys(t, api, "If-None-Match", etag, "Prefer", `respond-async, Wait="30"; x=y`)
 	}()
-	// Changes that the document does not show do not answer it.
+	// Changes that do not show in the document do not end the long poll.
 	_ = api.Deactivate("v1")
 	_ = api.Activate("v1")
 	api.Issue(mockapi.Spec{Unlisted: true})
@@ -158,7 +162,7 @@ func TestCloseEndsALongPoll(t *testing.T) {
 	api.Issue(mockapi.Spec{})
 	etag := readKeys(t, api).Header.Get("ETag")
 	reached := make(chan struct{})
-	once := sync.OnceFunc(func() { close(reached) }) // net/http may send a GET again on another connection
+	once := sync.OnceFunc(func() { close(reached) }) // net/http may repeat a GET on another connection
 	api.InterceptKeys(func(http.ResponseWriter, *http.Request) bool { once(); return false })
 	done := make(chan error, 1)
 	go func() {
@@ -177,7 +181,8 @@ func TestCloseEndsALongPoll(t *testing.T) {
 	}
 }
 
-// F82, F88: the document has a token of its own, and a test may answer for it.
+// F82, F88: the key document can need a token, and InterceptKeys can answer in place
+// of the server.
 func TestKeyDocumentProtectedAndIntercepted(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithKeysToken("the-token"))
 	key := api.Issue(mockapi.Spec{})
@@ -208,7 +213,7 @@ func TestKeyDocumentProtectedAndIntercepted(t *testing.T) {
 	}
 }
 
-// A long life does not outgrow what a source reads.
+// After many rotations the key document is still below source.MaxSize.
 func TestKeyDocumentStaysSmall(t *testing.T) {
 	api := mockapi.New(t)
 	for range 300 {

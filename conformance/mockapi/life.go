@@ -14,44 +14,51 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Sentinel begins every generated secret: what is found of it in output is a leak.
+// Sentinel is the prefix of every generated secret. Output that contains it leaks
+// a secret.
 const Sentinel = "rksentinel_"
 
-// ErrUnknownVersion: no such version was issued.
+// ErrUnknownVersion means that no version of the given name was issued.
 var ErrUnknownVersion = errors.New("unknown version")
 
 // Spec describes a new key. The zero Spec is a random key that all replicas
-// accept at once (but for [WithPropagation]) and that the key document lists.
+// accept at once, or after the delay of [WithPropagation], and that the key
+// document lists.
 type Spec struct {
-	// ID, Secret and Extra are the key's parts. Where all are empty they are generated.
+	// ID, Secret and Extra are the fields of the key. If all three are empty, they
+	// are generated; see [WithGenerator].
 	ID     string
 	Secret string
 	Extra  map[string]string
-	// Scopes and Metadata are carried in the key document.
+	// Scopes and Metadata appear in the key document; the server ignores them.
 	Scopes   []string
 	Metadata map[string]string
 
-	// After is how long from now the key's life begins; the document says so in not_before.
+	// After is the time from now until the key becomes valid. The key document has
+	// it as not_before.
 	After time.Duration
-	// ValidFor is how long after that it ends; 0 means no end.
+	// ValidFor is the time from then until the key expires; 0 means never.
 	ValidFor time.Duration
-	// Replicas, where not nil, names the replicas that learn of the key by
-	// themselves, and how long after its life begins. It goes before WithPropagation.
+	// Replicas, if not nil, lists the replicas that accept the key without
+	// [API.Activate], with the delay after the key becomes valid. It overrides
+	// [WithPropagation].
 	Replicas map[int]time.Duration
-	// Inactive: no replica accepts the key until [API.Activate], though the
-	// document lists it as if: the source moves first.
+	// Inactive means that no replica accepts the key until [API.Activate], while
+	// the key document lists it as usable: the source has the key first.
 	Inactive bool
-	// Pending is Inactive, and the document lists it as pending, without its secret, until Activate.
+	// Pending is like Inactive, but the key document lists the key as pending and
+	// without its secret until [API.Activate].
 	Pending bool
-	// Unlisted: the document does not list it until [API.List]: the server moves first.
+	// Unlisted means that the key document does not list the key until
+	// [API.List]: the server accepts the key first.
 	Unlisted bool
 }
 
-// version is one key with its life.
+// version is one key and its state.
 type version struct {
 	n       int
-	key     source.Key  // ExpiresAt is the end of its life, on all replicas
-	from    []time.Time // by replica: since when it is accepted; zero means not
+	key     source.Key  // ExpiresAt applies to all replicas
+	from    []time.Time // by replica: when the replica begins to accept it; zero means never
 	revoked bool
 	listed  bool
 	pending bool
@@ -65,9 +72,9 @@ type life struct {
 	versions []*version // in the order of issue
 	byName   map[string]*version
 	byID     map[string][]*version
-	// bySecret is keyed by a hash so that finding a key takes no comparison of secrets (F100).
+	// bySecret has hashes as map keys, so that a lookup compares no secrets (F100).
 	bySecret map[[sha256.Size]byte][]*version
-	// strangers counts attempts with no known key.
+	// strangers counts attempts without a known key.
 	strangers atomic.Uint64
 }
 
@@ -82,7 +89,7 @@ func (l *life) reset(replicas int) {
 	l.strangers.Store(0)
 }
 
-// Issue makes a new key version and returns it, secret and all.
+// Issue makes a new version and returns its key with the secret.
 func (a *API) Issue(spec Spec) source.Key {
 	a.life.mu.Lock()
 	key := a.issueLocked(spec, now())
@@ -91,11 +98,12 @@ func (a *API) Issue(spec Spec) source.Key {
 	return key
 }
 
-// Rotate issues a new version, as Issue(Spec{}) does, and lets all that are in
-// use now expire after overlap; 0 means at once. No request sees one without the other.
+// Rotate issues a new version like Issue(Spec{}), and sets all versions that a
+// replica accepts now to expire after overlap; 0 means at once. Both changes take
+// effect together.
 func (a *API) Rotate(overlap time.Duration) source.Key { return a.RotateTo(Spec{}, overlap) }
 
-// RotateTo is Rotate with a new version as spec describes.
+// RotateTo is like Rotate but issues the version that spec describes.
 func (a *API) RotateTo(spec Spec, overlap time.Duration) source.Key {
 	a.life.mu.Lock()
 	at := now()
@@ -159,35 +167,41 @@ func (a *API) issueLocked(spec Spec, at time.Time) source.Key {
 	return v.key.Clone()
 }
 
-// Activate makes the replicas named, or all where none is, accept the version
-// from now on, unless it is expired or revoked.
+// Activate makes the given replicas, or all if none is given, accept the version
+// from now on. An expired or revoked version stays refused. The error wraps
+// [ErrUnknownVersion], or says that there is no such replica.
 func (a *API) Activate(version string, replicas ...int) error {
 	return a.change(version, func(v *versionChange) { v.pending = false; v.setFrom(replicas, v.now) })
 }
 
-// Deactivate makes the replicas named, or all where none is, refuse the version
-// from now on. The key document does not change.
+// Deactivate makes the given replicas, or all if none is given, refuse the
+// version from now on. The key document does not change. Errors are those of
+// [API.Activate].
 func (a *API) Deactivate(version string, replicas ...int) error {
 	return a.change(version, func(v *versionChange) { v.setFrom(replicas, time.Time{}) })
 }
 
-// Expire ends the version's life after d from now; 0 means at once.
+// Expire makes the version expire after d; 0 means at once. An unknown version is
+// an error that wraps [ErrUnknownVersion].
 func (a *API) Expire(version string, d time.Duration) error {
 	return a.change(version, func(v *versionChange) { v.key.ExpiresAt = v.now.Add(d) })
 }
 
-// Revoke makes all replicas refuse the version at once and for good; the key
-// document lists it as revoked.
+// Revoke makes all replicas refuse the version at once and for good. The key
+// document lists it as revoked. An unknown version is an error that wraps
+// [ErrUnknownVersion].
 func (a *API) Revoke(version string) error {
 	return a.change(version, func(v *versionChange) { v.revoked = true })
 }
 
-// List puts the version into the key document.
+// List adds the version to the key document. An unknown version is an error that
+// wraps [ErrUnknownVersion].
 func (a *API) List(version string) error {
 	return a.change(version, func(v *versionChange) { v.listed = true })
 }
 
-// Unlist takes the version out of the key document; replicas go on as they did.
+// Unlist removes the version from the key document. The replicas do not change.
+// An unknown version is an error that wraps [ErrUnknownVersion].
 func (a *API) Unlist(version string) error {
 	return a.change(version, func(v *versionChange) { v.listed = false })
 }
@@ -201,7 +215,7 @@ type versionChange struct {
 func (v *versionChange) setFrom(replicas []int, from time.Time) {
 	for _, i := range replicas {
 		if i < 0 || i >= len(v.from) {
-			v.err = fmt.Errorf("mockapi: no replica %d of %d", i, len(v.from))
+			v.err = fmt.Errorf("mockapi: there is no replica %d of %d, counted from 0", i, len(v.from))
 			return
 		}
 	}
@@ -209,8 +223,8 @@ func (v *versionChange) setFrom(replicas []int, from time.Time) {
 		if len(replicas) > 0 && !slices.Contains(replicas, i) {
 			continue
 		}
-		// One that accepts it already goes on: a request that is being judged was
-		// timed a moment ago, and must not find that its key has only just begun.
+		// Do not move the begin to a later time: a request that arrived just before
+		// has an earlier time, and would find its key not valid yet.
 		if begun := v.from[i]; from.IsZero() || begun.IsZero() || from.Before(begun) {
 			v.from[i] = from
 		}
@@ -231,8 +245,8 @@ func (a *API) change(name string, f func(*versionChange)) error {
 	return a.fail(c.err)
 }
 
-// SetReplicas changes the number of replicas, at least 1. Replicas that are
-// added know what replica 0 knows.
+// SetReplicas changes the number of replicas to n, or to 1 if n is less. New
+// replicas accept the same versions as replica 0.
 func (a *API) SetReplicas(n int) {
 	a.life.mu.Lock()
 	defer a.life.mu.Unlock()
@@ -246,5 +260,6 @@ func (a *API) SetReplicas(n int) {
 	}
 }
 
-// now is the wall clock alone: what a key document can say.
+// now returns the wall clock time without the monotonic clock, as it appears in a
+// key document.
 func now() time.Time { return time.Now().Round(0).UTC() }

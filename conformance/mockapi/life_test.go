@@ -49,7 +49,7 @@ func TestRotateLeavesThePreviousForTheOverlap(t *testing.T) {
 	v2 := api.Rotate(time.Hour)
 	status(t, api, v1, 200)
 	status(t, api, v2, 200)
-	v3 := api.Rotate(0) // ends v1 and v2 at once
+	v3 := api.Rotate(0) // v1 and v2 expire at once
 	status(t, api, v1, 401)
 	status(t, api, v2, 401)
 	status(t, api, v3, 200)
@@ -70,7 +70,7 @@ func TestRotateShortensButNeverLengthensALife(t *testing.T) {
 	if states := api.Keys(); len(states) != 2 || len(states[1].Replicas) != 0 {
 		t.Errorf("an expired version is back: %+v", states[1])
 	}
-	later := api.Issue(mockapi.Spec{After: time.Hour}) // not in use yet: not the one that is replaced
+	later := api.Issue(mockapi.Spec{After: time.Hour}) // not valid yet, so Rotate does not expire it
 	api.Rotate(0)
 	if state := api.Keys()[1]; state.Key.Version != later.Version || !state.Key.ExpiresAt.IsZero() {
 		t.Errorf("a version that waits was ended: %+v", state)
@@ -97,7 +97,7 @@ func TestEachWayToEndAndBeginALife(t *testing.T) {
 	_ = api.Deactivate(late.Version)
 	_ = api.Expire(inactive.Version, 0)
 	_ = api.Revoke(pending.Version)
-	_ = api.Activate(pending.Version) // revoked is for good
+	_ = api.Activate(pending.Version) // does not undo Revoke
 	want := []mockapi.Reason{mockapi.ReasonInactive, mockapi.ReasonExpired, mockapi.ReasonRevoked}
 	for i, key := range []source.Key{late, inactive, pending} {
 		status(t, api, key, 401)
@@ -108,7 +108,7 @@ func TestEachWayToEndAndBeginALife(t *testing.T) {
 	}
 }
 
-// F60: each replica learns of a key at its own time.
+// F60: each replica begins to accept a key at its own time.
 func TestReplicasLearnAtTheirOwnTime(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithReplicas(3))
 	key := api.Issue(mockapi.Spec{Replicas: map[int]time.Duration{0: 0, 2: time.Hour}})
@@ -127,11 +127,11 @@ func TestReplicasLearnAtTheirOwnTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(401, 200, 401)
-	api.SetReplicas(4) // the fourth knows what the first knows
+	api.SetReplicas(4) // the fourth accepts what the first accepts
 	want(401, 200, 401, 401)
 	api.SetReplicas(2)
 	want(401, 200, 400)
-	api.SetReplicas(4) // and what a replica knew that was taken away is gone
+	api.SetReplicas(4) // the state of removed replicas is lost
 	if err := api.Activate("v1", 0); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestPropagationDelaysReplicas(t *testing.T) {
 	key := api.Issue(mockapi.Spec{})
 	status(t, api, key, 200, mockapi.ReplicaHeader, "0")
 	status(t, api, key, 401, mockapi.ReplicaHeader, "1")
-	key = api.Issue(mockapi.Spec{Replicas: map[int]time.Duration{1: 0}}) // the spec goes before
+	key = api.Issue(mockapi.Spec{Replicas: map[int]time.Duration{1: 0}}) // Spec.Replicas overrides WithPropagation
 	status(t, api, key, 401, mockapi.ReplicaHeader, "0")
 	status(t, api, key, 200, mockapi.ReplicaHeader, "1")
 }
@@ -187,7 +187,7 @@ func TestUnknownVersionsAreErrorsAndFailTheTest(t *testing.T) {
 	}
 }
 
-// F50: a rotation under load shows no request a moment without a valid key.
+// F50: during rotations under load, each request finds its key valid.
 func TestRotatesUnderLoad(t *testing.T) {
 	api := mockapi.New(t)
 	var mu sync.RWMutex
@@ -230,7 +230,7 @@ func TestRotatesUnderLoad(t *testing.T) {
 	}
 }
 
-// recordingTB notes errors instead of failing.
+// recordingTB records errors and does not fail.
 type recordingTB struct {
 	testing.TB
 	mu   sync.Mutex
@@ -249,7 +249,7 @@ func (r *recordingTB) errors() []string {
 	return r.said
 }
 
-// Activating a version again disturbs no request that carries it.
+// Activating an active version again fails no request with it.
 func TestActivateAgain(t *testing.T) {
 	api := mockapi.New(t)
 	key := api.Issue(mockapi.Spec{})

@@ -8,56 +8,59 @@ import (
 	"time"
 )
 
-// An Attempt is one request that reached the server, judged.
+// An Attempt is the log entry of one request that reached the server.
 type Attempt struct {
-	// Seq counts attempts from 1, in the order in which they were judged.
+	// Seq numbers the attempts from 1, in the order in which they were logged.
 	Seq uint64 `json:"seq"`
-	// Time is when it was judged.
+	// Time is when the server authenticated the request.
 	Time   time.Time `json:"time"`
 	Method string    `json:"method"`
 	Host   string    `json:"host"`
 	Path   string    `json:"path"`
-	// Query is the raw query, with values of credential parameters redacted.
+	// Query is the raw query, with the values of credential parameters replaced
+	// by "[redacted]".
 	Query string `json:"query,omitempty"`
 	Proto string `json:"proto"`
 
-	// Version is that of the key it carried; empty where that is none, or unknown.
+	// Version is the version whose credentials the request carried; empty if the
+	// request had none, or those of no issued key.
 	Version string `json:"version"`
 	Replica int    `json:"replica"`
-	// Accepted: the key was good. An intercept may have answered otherwise: see Status.
+	// Accepted says that the key was accepted. An [InterceptFunc] may still have
+	// answered otherwise; see Status.
 	Accepted bool `json:"accepted"`
-	// Reason is why it was refused.
+	// Reason is why the key was refused; empty if it was accepted.
 	Reason Reason `json:"reason,omitempty"`
-	// Status is that of the answer; 0 while there is none. It is noted before the
-	// header is sent, so that of a streamed answer it is known from the first flush
-	// on, and does not tell whether the stream came to its end. Of a hijacked
-	// connection it is the status in the first line that the handler writes, such as
-	// 101; 0 if that is no HTTP/1 status line. What follows is not logged.
+	// Status is the status of the response; 0 until the response begins. It is
+	// logged before the header is sent. So it is known from the first flush of a
+	// streamed response on, and does not say whether the stream was complete. For
+	// a hijacked connection it is the status in the first line that the handler
+	// writes, such as 101, or 0 if that is no HTTP/1 status line.
 	Status int `json:"status"`
 
-	// ContentLength is -1 where the client did not say.
+	// ContentLength is -1 if the client sent no length.
 	ContentLength    int64    `json:"content_length"`
 	TransferEncoding []string `json:"transfer_encoding,omitempty"`
-	// Header has the values of credentials replaced by "[redacted]", one for one.
+	// Header has each credential value replaced by "[redacted]".
 	Header http.Header `json:"header"`
-	// Trailer is what came after the body, once it was read.
+	// Trailer is set when the body has been read to its end.
 	Trailer http.Header `json:"trailer,omitempty"`
-	// BodyBytes counts what was read of the body, and BodySum is that part's
-	// SHA-256 in hex; empty where nothing was read. Refused requests are not
-	// read by default: see Refusal.ReadBody.
+	// BodyBytes is how many bytes of the body were read. BodySum is their SHA-256
+	// in hex, empty if nothing was read. By default the server does not read the
+	// body of a refused request; see [Refusal] for its field ReadBody.
 	BodyBytes int64  `json:"body_bytes"`
 	BodySum   string `json:"body_sum,omitempty"`
-	// BodyComplete: the body was read to its end.
+	// BodyComplete says that the body was read to its end.
 	BodyComplete bool `json:"body_complete"`
 }
 
-// requestLog keeps the latest attempts. Entries change until their answer is
-// out, under mu.
+// requestLog keeps the latest attempts. mu guards the entries too, which change
+// until the request is finished.
 type requestLog struct {
 	mu      sync.Mutex
 	limit   int
 	seq     uint64
-	entries []*Attempt // a ring once it is full
+	entries []*Attempt // a circular buffer once it has limit entries
 	next    int
 }
 
@@ -67,7 +70,7 @@ func (l *requestLog) reset(limit int) {
 	l.limit, l.seq, l.entries, l.next = limit, 0, nil, 0
 }
 
-// add gives a its number and keeps it.
+// add sets a.Seq and keeps a.
 func (l *requestLog) add(a *Attempt) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,32 +86,33 @@ func (l *requestLog) add(a *Attempt) {
 	}
 }
 
-// update changes an entry.
+// update calls f, which changes an entry, under the lock.
 func (l *requestLog) update(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f()
 }
 
-// Requests returns the attempts logged, oldest first.
+// Requests returns copies of the logged attempts, oldest first; see
+// [WithLogLimit] for how many.
 func (a *API) Requests() []Attempt {
 	l := &a.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	list := make([]Attempt, 0, len(l.entries))
 	for _, e := range slices.Concat(l.entries[l.next:], l.entries[:l.next]) {
-		list = append(list, *e) // headers are not changed once they are logged
+		list = append(list, *e) // sharing the header is safe: it does not change after logging
 	}
 	return list
 }
 
 const redacted = "[redacted]"
 
-// credentialHeaders are redacted whatever the Authenticator says: a client
-// under test may use any of them by mistake.
+// credentialHeaders are redacted with every Authenticator, because a client under
+// test may use any of them by mistake.
 var credentialHeaders = []string{"Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key", "Api-Key", "Api_key"}
 
-// logged returns the request's header, path and query as they may be logged.
+// logged returns the request's header, path and query without credentials.
 func (a *API) logged(r *http.Request) (header http.Header, path, query string) {
 	header, path, query = r.Header.Clone(), r.URL.Path, r.URL.RawQuery
 	if a.cfg.rawLog {
@@ -135,7 +139,7 @@ func (a *API) logged(r *http.Request) (header http.Header, path, query string) {
 	return header, hide(path, false), query
 }
 
-// hide returns v, unless it is a secret or has a generated one in it.
+// hide returns v, or "[redacted]" if secret is set or v contains a sentinel.
 func hide(v string, secret bool) string {
 	if secret || strings.Contains(v, Sentinel) {
 		return redacted

@@ -13,7 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// F36: the log shows how a body was framed, and its sum.
+// F36: the log has a body's Content-Length or Transfer-Encoding, and its hash.
 func TestLogShowsFramingOfBodies(t *testing.T) {
 	api := mockapi.New(t)
 	key := api.Issue(mockapi.Spec{})
@@ -43,7 +43,7 @@ func TestLogShowsFramingOfBodies(t *testing.T) {
 	}
 }
 
-// F37: trailers that come after the body are in the log.
+// F37: the log has trailers.
 func TestLogShowsTrailers(t *testing.T) {
 	api := mockapi.New(t)
 	key := api.Issue(mockapi.Spec{})
@@ -55,8 +55,8 @@ func TestLogShowsTrailers(t *testing.T) {
 	}
 }
 
-// F67: each accepted POST /orders is applied once, refused ones are not, and
-// one that is sent twice shows twice.
+// F67: each accepted POST /orders is applied once and refused ones are not. An order
+// that is sent twice is applied twice.
 func TestOrdersAreAppliedOncePerAcceptedRequest(t *testing.T) {
 	api := mockapi.New(t)
 	key := api.Issue(mockapi.Spec{})
@@ -86,7 +86,7 @@ func TestOrdersAreAppliedOncePerAcceptedRequest(t *testing.T) {
 	}
 }
 
-// A body that breaks off applies nothing.
+// An order whose body cannot be read to its end is not applied.
 func TestBrokenBodyIsNoOrder(t *testing.T) {
 	api := mockapi.New(t)
 	key := api.Issue(mockapi.Spec{})
@@ -118,7 +118,7 @@ type readFunc func([]byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
-// F95: wherever a client puts a key by mistake, the log does not show it.
+// F95: the log does not show a key, wherever a client puts it by mistake.
 func TestLogHoldsNoSecret(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithRefusal(mockapi.Refusal{ReadBody: true}))
 	key := api.Issue(mockapi.Spec{})
@@ -172,7 +172,7 @@ func TestLogKeepsTheLatest(t *testing.T) {
 	}
 }
 
-// F74: what the answer says of a request is what the log says of it.
+// F74: the response's headers and echo agree with the log.
 func TestAnswersAgreeWithTheLog(t *testing.T) {
 	for _, opts := range [][]mockapi.Option{nil, {mockapi.WithTLS()}, {mockapi.WithHTTP2()}} {
 		api := mockapi.New(t, append(opts, mockapi.WithReplicas(3))...)
@@ -206,7 +206,7 @@ func TestAnswersAgreeWithTheLog(t *testing.T) {
 	}
 }
 
-// F33: a long body goes through without being kept.
+// F33: a long body is not kept in memory.
 func TestLongBodyIsNotKept(t *testing.T) {
 	api := mockapi.New(t)
 	key := api.Issue(mockapi.Spec{})

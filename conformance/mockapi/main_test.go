@@ -20,7 +20,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// TestMain is also the program, when a test starts this binary again. F104
+// TestMain runs Program instead of the tests if a test has started this binary. F104
 func TestMain(m *testing.M) {
 	if os.Getenv("MOCKAPI_PROGRAM") != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -35,13 +35,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// answer is what came back, its body read.
+// answer is a response with its body.
 type answer struct {
 	Status  int
 	Header  http.Header
 	Proto   string
 	Body    string
-	Version string // of the JSON echo
+	Version string // from the JSON echo
 	Replica string
 }
 
@@ -68,7 +68,8 @@ func send(t testing.TB, c *http.Client, r *http.Request) answer {
 	return a
 }
 
-// request makes a request with the key as a Bearer token; headers come in pairs.
+// request makes a request with the key as a Bearer token. headers are pairs of name
+// and value.
 func request(t testing.TB, method, url string, key source.Key, body io.Reader, headers ...string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, body)
@@ -89,7 +90,7 @@ func get(t testing.TB, api *mockapi.API, key source.Key, headers ...string) answ
 	return send(t, api.Client(), request(t, http.MethodGet, api.URL()+"/x", key, nil, headers...))
 }
 
-// status fails the test unless a request with the key is answered so.
+// status fails the test unless a request with the key gets the status want.
 func status(t testing.TB, api *mockapi.API, key source.Key, want int, headers ...string) {
 	t.Helper()
 	if got := get(t, api, key, headers...); got.Status != want {
@@ -97,7 +98,7 @@ func status(t testing.TB, api *mockapi.API, key source.Key, want int, headers ..
 	}
 }
 
-// post sends JSON and decodes the answer into out.
+// post sends JSON, decodes the response into out, and returns the status.
 func post(t testing.TB, url, body string, out any) int {
 	t.Helper()
 	r := request(t, http.MethodPost, url, source.Key{}, bytes.NewBufferString(body))
@@ -110,7 +111,7 @@ func post(t testing.TB, url, body string, out any) int {
 	return a.Status
 }
 
-// within is the deadline of every wait in these tests; none of them measures time.
+// within returns a context that ends a test that hangs; no test measures time.
 func within(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

@@ -8,14 +8,15 @@ import (
 	"sync"
 )
 
-// WithMemory serves over connections in memory instead of loopback ones, so
-// that a test can run client and server in one testing/synctest bubble: a
-// goroutine that waits for a network keeps a bubble's clock from advancing.
-// Addresses have made-up ports; [API.Client] and [API.Dial] reach them, no other process does.
+// WithMemory serves over in-memory connections instead of loopback. Client and
+// server can then run in one testing/synctest bubble, whose clock does not advance
+// while a goroutine waits for the network. The addresses have made-up ports, which
+// only [API.Client] and [API.Dial] reach. Default: loopback.
 func WithMemory() Option { return func(c *config) { c.memory = true } }
 
-// Dial connects to one of the server's addresses, for transports of a test's
-// own: http.Transport{DialContext: api.Dial}. Without [WithMemory] it dials as net.Dialer does.
+// Dial connects to one of the server's addresses. A test uses it in a transport of
+// its own: http.Transport{DialContext: api.Dial}. Without [WithMemory] it dials
+// like net.Dialer.
 func (a *API) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if !a.cfg.memory {
 		return (&net.Dialer{}).DialContext(ctx, network, address)
@@ -25,7 +26,7 @@ func (a *API) Dial(ctx context.Context, network, address string) (net.Conn, erro
 			return ln.dial(ctx)
 		}
 	}
-	return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("mockapi: nobody listens on %s in memory", address)}
+	return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("mockapi: no in-memory listener at %s", address)}
 }
 
 // open returns a listener for the address.
@@ -41,7 +42,7 @@ func (a *API) open(address string) (net.Listener, error) {
 	return ln, nil
 }
 
-// pipeListener accepts what is dialled in memory.
+// pipeListener is a net.Listener of in-memory connections.
 type pipeListener struct {
 	port   int
 	conns  chan net.Conn

@@ -10,7 +10,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// F69: lives begin and end by the clock, to the instant, with nobody calling.
+// F69: keys become valid and expire exactly on time, without any call.
 func TestLivesFollowTheClock(t *testing.T) {
 	for name, opts := range map[string][]mockapi.Option{
 		"HTTP/1.1": {mockapi.WithMemory()}, "HTTP/2": {mockapi.WithMemory(), mockapi.WithHTTP2()},
@@ -39,7 +39,7 @@ func TestLivesFollowTheClock(t *testing.T) {
 	}
 }
 
-// RFC 7240: a long poll is granted a minute at most, and holds for as long as it says.
+// A long poll (RFC 7240) waits for a minute at most, and as long as its response says.
 func TestLongPollHoldsAsLongAsItSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := mockapi.New(t, mockapi.WithMemory())
@@ -55,7 +55,7 @@ func TestLongPollHoldsAsLongAsItSays(t *testing.T) {
 	})
 }
 
-// F32: delay and drip are what was asked for.
+// F32: Delay and Drip of a refusal take exactly as long as set.
 func TestSlowRefusalTakesItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := mockapi.New(t, mockapi.WithMemory(), mockapi.WithRefusal(mockapi.Refusal{
@@ -81,7 +81,7 @@ func TestSlowRefusalTakesItsTime(t *testing.T) {
 	})
 }
 
-// F106: Close waits 5 s for a handler that heeds nothing, and says so.
+// F106: Close waits 5 s for a handler that ignores its context, and returns an error.
 func TestCloseIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := mockapi.New(t, mockapi.WithMemory())

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Option sets how a mock API is started.
+// Option is an option of [New] and [Start]. A nil Option has no effect.
 type Option func(*config)
 
 type config struct {
@@ -33,8 +33,8 @@ func defaults() config {
 	}
 }
 
-// WithAddress sets where the API and the key document listen: loopback addresses
-// with a port. Default 127.0.0.1:0, a free port, for both; empty means the default.
+// WithAddress sets the addresses, host:port on loopback, of the API and of the key
+// document. Default, also for an empty string: 127.0.0.1:0, a free port.
 func WithAddress(api, keys string) Option {
 	return func(c *config) {
 		if api != "" {
@@ -46,8 +46,8 @@ func WithAddress(api, keys string) Option {
 	}
 }
 
-// WithAdmin also serves the admin API, in plain HTTP on a listener of its own at
-// address; empty means 127.0.0.1:0. Default: no admin API.
+// WithAdmin also serves the admin API, over plain HTTP at address, which must be
+// on loopback; an empty address means 127.0.0.1:0. Default: no admin API.
 func WithAdmin(address string) Option {
 	return func(c *config) {
 		c.adminAddress = address
@@ -57,52 +57,54 @@ func WithAdmin(address string) Option {
 	}
 }
 
-// WithTLS serves the API and the key document over TLS, HTTP/1.1 only, with a
+// WithTLS serves the API and the key document with HTTP/1.1 over TLS, with a
 // certificate of a test CA that [API.Client] trusts. Default: plain HTTP/1.1.
 func WithTLS() Option { return func(c *config) { c.tls = true } }
 
-// WithHTTP2 is WithTLS with HTTP/2 offered beside HTTP/1.1.
+// WithHTTP2 is like [WithTLS] but offers HTTP/2 in addition to HTTP/1.1.
 func WithHTTP2() Option { return func(c *config) { c.tls, c.http2 = true, true } }
 
-// WithReplicas sets how many replicas share the address. Default 1, which is
-// also the least.
+// WithReplicas sets how many replicas share the address. Default and minimum: 1.
 func WithReplicas(n int) Option { return func(c *config) { c.replicas = max(n, 1) } }
 
-// WithPropagation sets how long after a version begins its life each replica,
-// counted from 0, learns of it. It does not delay expiry and revocation. Default: at once.
+// WithPropagation sets the delay after which each replica, counted from 0, accepts
+// a version that has become valid. It does not delay expiry and revocation.
+// Default: no delay.
 func WithPropagation(delay func(replica int) time.Duration) Option {
 	return func(c *config) { c.propagation = delay }
 }
 
-// WithAuth sets how requests present a key. Default [Bearer].
+// WithAuth sets how requests present a key. Default: [Bearer].
 func WithAuth(auth Authenticator) Option { return func(c *config) { c.auth = auth } }
 
-// WithGenerator sets what new keys are made of where the [Spec] of Issue leaves
-// ID, Secret and Extra empty: generate gets n = 1 for v1, and so on; only these
-// three fields of its answer are used. Default: an id "key-n", and [Sentinel]
-// followed by 26 random characters.
+// WithGenerator sets a function that makes the ID, Secret and Extra of a new key if
+// they are all empty in its [Spec]. generate is called with n = 1 for v1, and so
+// on; the other fields of its result are ignored. Default: the ID "key-n", and a
+// secret of [Sentinel] and 26 random characters.
 func WithGenerator(generate func(n int) Spec) Option {
 	return func(c *config) { c.generate = generate }
 }
 
-// WithRefusal sets the shape of refusals. Default [Unauthorized].
+// WithRefusal sets the response to refused requests. Default: [Unauthorized].
 func WithRefusal(refusal Refusal) Option { return func(c *config) { c.refusal = refusal } }
 
-// WithHandler answers accepted requests in place of the JSON echo and /orders.
-// The body it reads is logged as ever. Its ResponseWriter is an http.Flusher, in
-// HTTP/1.1 an http.Hijacker and in HTTP/2 an http.Pusher, and http.ResponseController
-// finds the rest; trailers that it sets are sent. See [API.SetAnswer] for slow
-// answers. Default: the echo.
+// WithHandler sets a handler that answers accepted requests in place of the JSON
+// echo and of /orders. The server logs the body as the handler reads it. The
+// handler's ResponseWriter is an http.Flusher, with HTTP/1.1 also an http.Hijacker
+// and with HTTP/2 an http.Pusher. It works with http.ResponseController and sends
+// trailers. [API.SetAnswer] can slow the handler's responses. Default: the echo.
 func WithHandler(h http.Handler) Option { return func(c *config) { c.handler = h } }
 
-// WithLogLimit sets how many attempts [API.Requests] keeps, the latest; 0 keeps
-// none. Counters go on. Default 100,000.
+// WithLogLimit sets how many attempts [API.Requests] returns at most: the latest
+// n, none with 0. [API.Count] counts all attempts nevertheless. Default: 100,000.
 func WithLogLimit(n int) Option { return func(c *config) { c.logLimit = max(n, 0) } }
 
-// WithCredentialsLogged keeps the credentials in the log, for tests that ask what was sent.
+// WithCredentialsLogged does not redact credentials in the log, for tests that
+// check what was sent. Default: credentials are redacted.
 func WithCredentialsLogged() Option { return func(c *config) { c.rawLog = true } }
 
-// WithKeysToken protects the key document by a Bearer token of its own. Default: open.
+// WithKeysToken makes requests for the key document need the Bearer token. Default:
+// no token is needed.
 func WithKeysToken(token string) Option { return func(c *config) { c.keysToken = token } }
 
 // WithKeysMaxAge sends Cache-Control: private, max-age=d with the key document,

@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// maxOrderBody is how much of an order's body is kept: 64 KiB. Its sum and
-// length are always of the whole.
+// maxOrderBody is how many bytes of an order's body are kept: 64 KiB.
 const maxOrderBody = 64 << 10
 
 // An Order is one POST /orders that was applied.
@@ -19,10 +18,11 @@ type Order struct {
 	// Attempt is the Seq of the attempt that placed it.
 	Attempt uint64 `json:"attempt"`
 	Version string `json:"version"`
-	// ClientID is the header Idempotency-Key, or else the string
-	// client_order_id of a JSON body; empty where there is neither.
+	// ClientID is the header Idempotency-Key, or else the string client_order_id
+	// of a JSON body; empty if there is neither.
 	ClientID string `json:"client_id,omitempty"`
-	// Length and Sum (SHA-256 in hex) are of the whole body, Body is its first 64 KiB.
+	// Length and Sum, a SHA-256 in hex, are those of the whole body. Body is its
+	// first 64 KiB.
 	Length int64  `json:"length"`
 	Sum    string `json:"sum"`
 	Body   []byte `json:"body,omitempty"`
@@ -39,7 +39,7 @@ func (b *book) reset() {
 	b.orders = nil
 }
 
-// Orders returns the orders applied, oldest first.
+// Orders returns the applied orders, oldest first.
 func (a *API) Orders() []Order {
 	a.book.mu.Lock()
 	defer a.book.mu.Unlock()
@@ -48,8 +48,8 @@ func (a *API) Orders() []Order {
 
 func isOrder(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Path == "/orders" }
 
-// apply reads the request's body, and places an order if that is what it asks
-// for. A body that breaks off applies nothing.
+// apply reads the request's body to its end and, for POST /orders, adds the order.
+// If the body cannot be read to its end, no order is added.
 func (a *API) apply(r *http.Request, body *recorder) error {
 	var head bytes.Buffer
 	if isOrder(r) {

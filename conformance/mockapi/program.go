@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// Program runs the mock API as cmd/mockapi does: args are its flags, without the
-// program's name. It writes the addresses to stdout as one line of JSON (see
-// [Addresses]), and returns when ctx ends or, with -exit-with-stdin, when stdin does. Programs that
-// start it as a process of their own can run themselves, and so need no second binary.
+// Program runs cmd/mockapi; args are its flags without the program name. It writes
+// the addresses to stdout as one line of JSON (see [Addresses]). It blocks until
+// ctx ends or, with -exit-with-stdin, until stdin ends. A test program can start
+// itself as a second process that calls Program, and so needs no second binary.
 func Program(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("mockapi", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -21,12 +21,12 @@ func Program(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	keys := flags.String("keys", anyPort, "`address` of the key document, on loopback")
 	admin := flags.String("admin", anyPort, "`address` of the admin API, on loopback")
 	auth := flags.String("auth", "bearer", "how a key is presented: bearer, basic, header:`NAME` or query:NAME")
-	replicas := flags.Int("replicas", 1, "number of replicas")
-	limit := flags.Int("log-limit", 100_000, "attempts that the log keeps")
-	withTLS := flags.Bool("tls", false, "serve the API and the key document over TLS, HTTP/1.1")
-	http2 := flags.Bool("http2", false, "serve them over TLS, HTTP/2 and HTTP/1.1")
-	issue := flags.Bool("issue", false, "issue the first key, v1, at the start")
-	withStdin := flags.Bool("exit-with-stdin", false, "end when stdin does, so that no orphan stays")
+	replicas := flags.Int("replicas", 1, "`number` of replicas")
+	limit := flags.Int("log-limit", 100_000, "`number` of attempts that the log keeps")
+	withTLS := flags.Bool("tls", false, "serve the API and the key document with HTTP/1.1 over TLS")
+	http2 := flags.Bool("http2", false, "serve the API and the key document with HTTP/2 and HTTP/1.1 over TLS")
+	issue := flags.Bool("issue", false, "issue a first key, v1, at the start")
+	withStdin := flags.Bool("exit-with-stdin", false, "exit when stdin ends, so that the process ends with its parent")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -76,7 +76,7 @@ func Program(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	return a.Close()
 }
 
-// authNamed returns the Authenticator that the flag -auth names.
+// authNamed returns the Authenticator for a value of the flag -auth.
 func authNamed(s string) (Authenticator, error) {
 	kind, name, _ := strings.Cut(s, ":")
 	switch {
@@ -89,5 +89,5 @@ func authNamed(s string) (Authenticator, error) {
 	case kind == "query" && name != "":
 		return Query(name), nil
 	}
-	return nil, fmt.Errorf("mockapi: -auth %q is none of bearer, basic, header:NAME, query:NAME", s)
+	return nil, fmt.Errorf("mockapi: invalid flag -auth %q: want bearer, basic, header:NAME or query:NAME", s)
 }

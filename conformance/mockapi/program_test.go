@@ -16,7 +16,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 )
 
-// process is the program running in a process of its own.
+// process is a running process of the program.
 type process struct {
 	*exec.Cmd
 	stdin io.WriteCloser
@@ -53,8 +53,8 @@ func startProgram(t *testing.T, args ...string) *process {
 	return p
 }
 
-// F104: the program serves, and ends with a signal or with its standard input,
-// so that no orphan stays.
+// F104: the program ends on a signal, and when its standard input ends, so that it
+// ends with its parent.
 func TestProgramServesAndEnds(t *testing.T) {
 	for name, end := range map[string]func(*process) error{
 		"interrupt": func(p *process) error { return p.Process.Signal(os.Interrupt) },

@@ -11,32 +11,32 @@ import (
 	"sync"
 )
 
-// maxAuthBody is the longest body that an Authenticator gets: 16 MiB.
+// maxAuthBody is the maximum length of a body for an Authenticator: 16 MiB.
 const maxAuthBody = 16 << 20
 
-// recorder is a request's body on its way to whoever reads it; it notes in the
-// log what was read.
+// recorder is a request body that logs what is read of it.
 type recorder struct {
 	api     *API
-	r       *http.Request // the server's own: its trailers are filled in
+	r       *http.Request // net/http's own request, which gets the trailer
 	body    io.ReadCloser
-	attempt *Attempt      // nil until the request is judged
-	ahead   []byte        // read for the Authenticator, not yet by the handler
-	keep    *bytes.Buffer // gets the first maxOrderBody bytes
+	attempt *Attempt      // nil until the request is logged
+	ahead   []byte        // read for the Authenticator, but not yet by the handler
+	keep    *bytes.Buffer // if not nil, gets the first maxOrderBody bytes
 
-	// A handler may return while a goroutine of its own still reads: that of a
-	// stream in both directions, for one.
+	// mu guards the fields below: a handler may return while a goroutine of its
+	// own still reads the body, for example in a bidirectional stream.
 	mu   sync.Mutex
 	sum  hash.Hash
 	n    int64
-	done bool // the body was read to its end
+	done bool // read to the end
 }
 
 func newRecorder(a *API, r *http.Request) *recorder {
 	return &recorder{api: a, r: r, body: r.Body, sum: sha256.New()}
 }
 
-// whole reads the body for the Authenticator; the handler will read it again.
+// whole returns the whole body for the Authenticator. Read returns it again to the
+// handler.
 func (b *recorder) whole() ([]byte, error) {
 	if b.n > 0 || b.done {
 		return bytes.Clone(b.ahead), nil
@@ -44,12 +44,12 @@ func (b *recorder) whole() ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(raw{b}, maxAuthBody+1))
 	b.ahead = data
 	if err == nil && len(data) > maxAuthBody {
-		err = errors.New("mockapi: the body is too long to authenticate")
+		err = errors.New("mockapi: the request body is longer than 16 MiB, too long to authenticate")
 	}
 	return bytes.Clone(data), err
 }
 
-// raw reads the body itself, and notes it.
+// raw reads the underlying body and counts and hashes its bytes.
 type raw struct{ *recorder }
 
 func (s raw) Read(p []byte) (int, error) {
@@ -88,7 +88,7 @@ func (b *recorder) readAll() error {
 
 func (b *recorder) hex() string { return hex.EncodeToString(b.sum.Sum(nil)) }
 
-// note writes into the log what is known of the body.
+// note updates the body's fields and the trailer in the log.
 func (b *recorder) note() {
 	if b.attempt == nil {
 		return

@@ -6,35 +6,35 @@ import (
 	"time"
 )
 
-// A Refusal is the shape of an answer that refuses.
+// A Refusal describes the response to a refused request.
 type Refusal struct {
 	// Status is the HTTP status; 0 means 401. Some exchanges refuse with 200.
 	// With 204, 205 and 304 no body is sent.
 	Status int
-	// Header is added to the answer's.
+	// Header is added to the response header.
 	Header http.Header
-	// Body is the answer's body; empty means none.
+	// Body is the response body; empty means no body.
 	Body string
 
-	// Delay is how long the answer waits before its header.
+	// Delay is the time before the header is sent.
 	Delay time.Duration
-	// Drip is the pause before each byte of the body; 0 sends it in one piece.
+	// Drip is the pause before each byte of the body; 0 sends the body in one piece.
 	Drip time.Duration
-	// Endless repeats the body, or a filler where it is empty, until the client
-	// or the server goes away.
+	// Endless repeats the body, or a filler if it is empty, until the client
+	// disconnects or the server closes.
 	Endless bool
 
-	// ReadBody reads the request's body to its end first. By default the
-	// refusal comes before the body is read, as gateways do, and the log then
-	// knows nothing of the body.
+	// ReadBody reads the request's body to its end before the refusal. By default
+	// the server refuses before it reads the body, as gateways do, and then the
+	// log has nothing of the body.
 	ReadBody bool
-	// Applied applies the request as if its key were accepted, and refuses then:
-	// what a status other than 401 may mean (F67).
+	// Applied applies the request as if its key were accepted, and then refuses
+	// it. A real API may do so with a status other than 401 (F67).
 	Applied bool
 }
 
-// Unauthorized is a plain 401 with the challenge that RFC 9110, section 15.5.2
-// asks for and a small JSON body. It is the default.
+// Unauthorized returns the default refusal: 401 with a WWW-Authenticate challenge
+// (RFC 9110 section 15.5.2) and a small JSON body.
 func Unauthorized() Refusal {
 	return Refusal{
 		Status: http.StatusUnauthorized,
@@ -43,8 +43,8 @@ func Unauthorized() Refusal {
 	}
 }
 
-// InvalidToken is a 401 as RFC 6750, section 3.1 has it for an expired, revoked
-// or otherwise invalid token.
+// InvalidToken returns a 401 with the error invalid_token, which stands for an
+// expired, revoked or otherwise invalid token (RFC 6750 section 3.1).
 func InvalidToken() Refusal {
 	r := Unauthorized()
 	r.Header.Set("Www-Authenticate", `Bearer realm="mockapi", error="invalid_token"`)
@@ -52,8 +52,9 @@ func InvalidToken() Refusal {
 	return r
 }
 
-// InsufficientScope is a 403 as RFC 6750, section 3.1 has it: the key is good,
-// but not for this. No other version helps (F65).
+// InsufficientScope returns a 403 with the error insufficient_scope (RFC 6750
+// section 3.1): the key is valid but lacks a permission. Another version of the
+// key would not help (F65).
 func InsufficientScope() Refusal {
 	r := Unauthorized()
 	r.Status = http.StatusForbidden
@@ -62,20 +63,21 @@ func InsufficientScope() Refusal {
 	return r
 }
 
-// Forbidden is a 403 that says nothing more.
+// Forbidden returns a 403 without a body.
 func Forbidden() Refusal { return Refusal{Status: http.StatusForbidden} }
 
-// SetRefusal changes the shape of refusals from now on.
+// SetRefusal sets the response to refused requests from now on.
 func (a *API) SetRefusal(refusal Refusal) { a.refusal.Store(&refusal) }
 
-// Refuse answers with the refusal, for an [InterceptFunc]. When the client or
-// the server goes away first it cuts the connection, by a panic with http.ErrAbortHandler. ReadBody and Applied are heeded by
-// the server's own refusals only.
+// Refuse answers r with refusal; an [InterceptFunc] can call it. It ignores
+// ReadBody and Applied. If the client disconnects or the server closes before the
+// response is complete, it panics with http.ErrAbortHandler, which cuts the
+// connection.
 func (a *API) Refuse(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 	refusal.answer().send(w, r)
 }
 
-// answer is what is sent.
+// answer returns the response as an Answer.
 func (r Refusal) answer() Answer {
 	return Answer{
 		Status: cmp.Or(r.Status, http.StatusUnauthorized), Header: r.Header, Body: r.Body,

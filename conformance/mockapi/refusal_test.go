@@ -13,7 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// F65, F66: refusals come in the shape that was asked for.
+// F65, F66: refusals are as set by WithRefusal and SetRefusal.
 func TestEachShapeOfRefusal(t *testing.T) {
 	for _, test := range []struct {
 		name      string
@@ -54,8 +54,8 @@ func TestEachShapeOfRefusal(t *testing.T) {
 	}
 }
 
-// F32: an endless body goes on for as long as somebody reads, in a flood or a
-// drip, and neither a client that leaves nor Close waits for its end.
+// F32: an endless refusal goes on while the client reads, with and without Drip. It
+// ends when the client disconnects and when the API closes.
 func TestEndlessRefusals(t *testing.T) {
 	for _, drip := range []time.Duration{0, time.Millisecond} {
 		for _, opts := range [][]mockapi.Option{nil, {mockapi.WithHTTP2()}} {
@@ -89,7 +89,7 @@ func TestEndlessRefusals(t *testing.T) {
 	}
 }
 
-// F32: a late header, too.
+// F32: Close ends a refusal that waits for its Delay.
 func TestCloseCutsADelayedRefusal(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithRefusal(mockapi.Refusal{Delay: time.Hour}))
 	reached := make(chan struct{})
@@ -111,8 +111,8 @@ func TestCloseCutsADelayedRefusal(t *testing.T) {
 	}
 }
 
-// F35, F38: a refusal does not wait for the body, and does not ask for it,
-// unless it is to be read first.
+// F35, F38: without ReadBody, a refusal is sent before the body is read and without
+// 100 Continue.
 func TestRefusalLeavesTheBodyUnread(t *testing.T) {
 	api := mockapi.New(t)
 	api.Client().Transport.(*http.Transport).ExpectContinueTimeout = time.Hour
@@ -137,7 +137,7 @@ func TestRefusalLeavesTheBodyUnread(t *testing.T) {
 	}
 }
 
-// F67: a server may apply a request and refuse it all the same.
+// F67: with Applied, an order is applied and refused.
 func TestRefusalAfterApplying(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithRefusal(mockapi.Refusal{Status: 403, Applied: true}))
 	key := api.Issue(mockapi.Spec{Inactive: true})
@@ -147,8 +147,8 @@ func TestRefusalAfterApplying(t *testing.T) {
 	}
 }
 
-// F59: answers to one version are held, others pass, and what was judged before
-// stands when the hold is released.
+// F59: a Hold delays the responses to one version only. The server has decided on a
+// held request before the hold is released.
 func TestHoldKeepsALateRefusal(t *testing.T) {
 	api := mockapi.New(t)
 	v1 := api.Issue(mockapi.Spec{})
@@ -172,13 +172,13 @@ func TestHoldKeepsALateRefusal(t *testing.T) {
 			t.Errorf("status %d", a.Status)
 		}
 	}
-	status(t, api, v1, 401) // held no more
+	status(t, api, v1, 401) // the hold has ended
 	if log := api.Requests(); log[0].Version != "v1" || log[1].Version != "v1" || log[2].Version != "v2" || log[0].Status != 401 {
 		t.Errorf("log %+v", log)
 	}
 }
 
-// A hold that another took the place of releases its own answers only.
+// Releasing a hold that a later hold has replaced releases its own responses only.
 func TestHoldsTakeTurns(t *testing.T) {
 	api := mockapi.New(t)
 	v1 := api.Issue(mockapi.Spec{})
@@ -212,7 +212,7 @@ func TestHoldWaitHeedsItsContext(t *testing.T) {
 	}
 }
 
-// F41, F106: a held request ends with its client, and with Close.
+// F41, F106: a held request ends when its client disconnects and when the API closes.
 func TestHeldRequestEndsWithItsClientOrClose(t *testing.T) {
 	api := mockapi.New(t)
 	v1 := api.Issue(mockapi.Spec{})
@@ -243,7 +243,7 @@ func TestHeldRequestEndsWithItsClientOrClose(t *testing.T) {
 	}
 }
 
-// F53: an intercept answers in place of the server, with a redirect, say.
+// F53: an InterceptFunc can answer in place of the server, for example with a redirect.
 func TestInterceptAnswersOrNot(t *testing.T) {
 	api := mockapi.New(t)
 	key := api.Issue(mockapi.Spec{})
@@ -285,7 +285,7 @@ func TestInterceptAnswersOrNot(t *testing.T) {
 	}
 }
 
-// F39: an upgrade through an intercept gets the connection itself.
+// F39: an InterceptFunc can hijack the connection for an upgrade.
 func TestInterceptMayHijack(t *testing.T) {
 	api := mockapi.New(t)
 	key := api.Issue(mockapi.Spec{})
@@ -317,7 +317,7 @@ func TestInterceptMayHijack(t *testing.T) {
 	}
 }
 
-// The log knows how much was read of a body that the handler left unread.
+// The log has the number of bytes that the handler read of a body.
 func TestLogShowsWhatTheHandlerRead(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.ReadFull(r.Body, make([]byte, 4))

@@ -11,8 +11,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/remote"
 )
 
-// The key document is what source/remote reads: over plain HTTP and TLS, with a
-// token, and with a long poll that tells of a rotation at once. F80
+// Package source/remote reads the key document over plain HTTP and TLS, with a token,
+// and is notified of a rotation at once by a long poll. F80
 func TestRemoteSourceReadsTheKeyDocument(t *testing.T) {
 	for name, opts := range map[string][]mockapi.Option{
 		"plain": nil, "TLS": {mockapi.WithTLS()}, "HTTP/2": {mockapi.WithHTTP2()},
@@ -45,7 +45,7 @@ func TestRemoteSourceReadsTheKeyDocument(t *testing.T) {
 			told := make(chan struct{}, 16)
 			ended := make(chan error, 1)
 			go func() { ended <- src.Notify(ctx, func() { told <- struct{}{} }) }()
-			<-told // armed
+			<-told // the long poll is set up
 			v2 := api.Rotate(time.Hour)
 			select {
 			case <-told:

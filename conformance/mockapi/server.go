@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// closeTimeout bounds how long Close waits for handlers.
+// closeTimeout is how long Close waits for handlers.
 const closeTimeout = 5 * time.Second
 
-// server is one listener and what serves it.
+// server is an http.Server with one listener.
 type server struct {
 	http   *http.Server
 	conns  sync.WaitGroup // open connections, running handlers of HTTP/1.1, and the accept loop
 	opened atomic.Uint64  // connections so far
 }
 
-// listen opens the API's listeners, in an order that Close undoes at any point.
+// listen opens the listeners. If it fails, Close closes those that are open.
 func (a *API) listen() error {
 	if a.cfg.tls {
 		ca, err := newTestCA()
@@ -35,7 +35,7 @@ func (a *API) listen() error {
 	}
 	a.client = &http.Client{Transport: &http.Transport{
 		DialContext: a.Dial, TLSClientConfig: a.TLSConfig(), ForceAttemptHTTP2: a.cfg.http2,
-		MaxIdleConnsPerHost: 128, // load tests keep their connections
+		MaxIdleConnsPerHost: 128, // so that load tests reuse their connections
 	}}
 	base, err := a.serve(a.cfg.address, http.HandlerFunc(a.serveAPI), a.trust)
 	if err != nil {
@@ -55,7 +55,7 @@ func (a *API) listen() error {
 	return nil
 }
 
-// serve starts one server, over TLS if there is a ca, and returns its base URL.
+// serve starts one server, with TLS if ca is not nil, and returns its base URL.
 func (a *API) serve(address string, h http.Handler, ca *testCA) (string, error) {
 	ln, err := a.open(address)
 	if err != nil {
@@ -69,7 +69,8 @@ func (a *API) serve(address string, h http.Handler, ca *testCA) (string, error) 
 		Handler:     s.counted(a.guard(h)),
 		Protocols:   protocols,
 		BaseContext: func(net.Listener) context.Context { return a.ctx },
-		// Handshakes that a test lets fail are no news; panics are told by guard.
+		// Discard reports of failed TLS handshakes, which tests cause on purpose;
+		// guard reports panics.
 		ErrorLog:          log.New(io.Discard, "", 0),
 		ReadHeaderTimeout: 30 * time.Second,
 		ConnState: func(_ net.Conn, state http.ConnState) {
@@ -98,7 +99,7 @@ func (a *API) serve(address string, h http.Handler, ca *testCA) (string, error) 
 	return scheme + ln.Addr().String(), nil
 }
 
-// close ends the server and waits for its handlers.
+// close closes the server and waits for its handlers.
 func (s *server) close() error {
 	err := s.http.Close()
 	done := make(chan struct{})
@@ -113,21 +114,22 @@ func (s *server) close() error {
 	}
 }
 
-// counted makes Close wait for handlers of HTTP/1.1: one that has hijacked its
-// connection goes on when net/http has no longer an open connection to show for it.
+// counted makes Close wait for the handlers of HTTP/1.1 requests. A handler that
+// has hijacked its connection still runs after net/http has reported the
+// connection as hijacked.
 func (s *server) counted(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor == 1 {
-			s.conns.Add(1) // the connection is open still: the count is not 0
+			s.conns.Add(1) // allowed during Wait: the open connection keeps the counter above 0
 			defer s.conns.Done()
 		}
 		h.ServeHTTP(w, r)
 	})
 }
 
-// guard reports panics of handlers, which net/http would only log, and cuts the
-// connection as net/http does. A handler that panics with http.ErrAbortHandler
-// means to cut it.
+// guard fails the test if a handler panics; net/http would only log the panic. It
+// then cuts the connection, as net/http does. A panic with http.ErrAbortHandler
+// cuts the connection only.
 func (a *API) guard(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -144,7 +146,7 @@ func (a *API) guard(h http.Handler) http.Handler {
 	})
 }
 
-// fail tells the test, where there is one, and returns err.
+// fail fails the test, if there is one and err is not nil, and returns err.
 func (a *API) fail(err error) error {
 	if err != nil && a.tb != nil {
 		a.tb.Helper()
@@ -153,12 +155,12 @@ func (a *API) fail(err error) error {
 	return err
 }
 
-// checkLoopback refuses addresses that others could reach: the admin API and
-// the key document give secrets away.
+// checkLoopback returns an error if other machines could reach the address: the
+// admin API and the key document contain secrets.
 func checkLoopback(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("address %q: want host:port", address)
+		return fmt.Errorf("address %q is not of the form host:port", address)
 	}
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
 		return fmt.Errorf("address %q is not a loopback address such as 127.0.0.1:0", address)
@@ -166,9 +168,9 @@ func checkLoopback(address string) error {
 	return nil
 }
 
-// forLoopback refuses requests for other hosts than loopback's: a name that a
-// stranger's page has made to mean 127.0.0.1 is one, and the page could read the
-// answer (DNS rebinding).
+// forLoopback refuses requests whose Host is not loopback. It prevents DNS
+// rebinding: a web page whose host name resolves to 127.0.0.1 could otherwise
+// read the response.
 func forLoopback(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
@@ -178,15 +180,15 @@ func forLoopback(h http.Handler) http.Handler {
 		if ip := net.ParseIP(strings.Trim(host, "[]")); !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusForbidden)
-			_, _ = io.WriteString(w, `{"error":"the host is not loopback's"}`+"\n")
+			_, _ = io.WriteString(w, `{"error":"the Host of the request is not loopback"}`+"\n")
 			return
 		}
 		h.ServeHTTP(w, r)
 	})
 }
 
-// pause waits for d, or less: it reports false when ctx ended first, with which
-// the client or the server went away.
+// pause waits for d. It returns false if ctx ends first, because the client has
+// disconnected or the server is closing.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil

@@ -11,28 +11,29 @@ import (
 // Reason says why a request was refused.
 type Reason string
 
-// The reasons.
 const (
-	// ReasonUnknown: the request carried no key, more than one, or one that was never issued.
+	// ReasonUnknown means that the request carried no key, more than one, or one
+	// that was never issued.
 	ReasonUnknown Reason = "unknown"
-	// ReasonInactive: the replica does not accept the version, or not yet.
+	// ReasonInactive means that the replica does not accept the version, or does
+	// not accept it yet.
 	ReasonInactive Reason = "inactive"
-	// ReasonExpired: the version's life is over.
+	// ReasonExpired means that the version has expired.
 	ReasonExpired Reason = "expired"
-	// ReasonRevoked: the version was revoked.
+	// ReasonRevoked means that the version was revoked.
 	ReasonRevoked Reason = "revoked"
-	// ReasonAuth: the [Authenticator] refused, for a reason of its own.
+	// ReasonAuth means that the [Authenticator] returned a refusal.
 	ReasonAuth Reason = "auth"
 )
 
-// standing returns why the replica refuses v at the given time; empty if it accepts it.
+// standing returns why the replica refuses v at the given time, or "" if it accepts v.
 func (v *version) standing(replica int, at time.Time) Reason {
 	switch {
 	case v.revoked:
 		return ReasonRevoked
 	case !v.key.ExpiresAt.IsZero() && !at.Before(v.key.ExpiresAt):
 		return ReasonExpired
-	case replica >= len(v.from): // SetReplicas took it away meanwhile
+	case replica >= len(v.from): // SetReplicas has removed the replica since
 		return ReasonInactive
 	case v.from[replica].IsZero() || at.Before(v.from[replica]):
 		return ReasonInactive
@@ -40,14 +41,15 @@ func (v *version) standing(replica int, at time.Time) Reason {
 	return ""
 }
 
-// Keys finds issued keys, for an [Authenticator]. Of several keys the one that
-// the request's replica accepts comes first, then the newest.
+// Keys finds issued keys for an [Authenticator]. The results begin with the keys
+// that the request's replica accepts; within these and within the others, the
+// newest comes first.
 type Keys interface {
 	ByID(id string) []source.Key
 	BySecret(secret string) []source.Key
 }
 
-// view is Keys as one replica sees them at one moment.
+// view implements Keys for one replica at one time.
 type view struct {
 	life    *life
 	replica int
@@ -90,8 +92,8 @@ func (w view) order(found []*version) []source.Key {
 
 func (w view) accepts(v *version) bool { return v.standing(w.replica, w.at) == "" }
 
-// judge counts an attempt with the version named, which may be unknown, and
-// returns why it is refused. An Authenticator's refusal goes before the key's standing.
+// judge counts an attempt with the version name, and returns why it is refused, or
+// "" if it is accepted. If the Authenticator refused (byAuth), that is the reason.
 func (w view) judge(name string, byAuth bool) Reason {
 	w.life.mu.RLock()
 	defer w.life.mu.RUnlock()
@@ -115,8 +117,9 @@ func (w view) judge(name string, byAuth bool) Reason {
 	return reason
 }
 
-// Count returns how many attempts with the version were accepted and refused;
-// for version "" how many carried no known key. It costs little.
+// Count returns how many attempts with the version were accepted and refused. For
+// version "", refused counts the attempts without a known key. For an unknown
+// version both are 0.
 func (a *API) Count(version string) (accepted, refused uint64) {
 	a.life.mu.RLock()
 	defer a.life.mu.RUnlock()
@@ -129,12 +132,13 @@ func (a *API) Count(version string) (accepted, refused uint64) {
 	return 0, 0
 }
 
-// KeyState is one version as the server sees it.
+// KeyState is the state of one version.
 type KeyState struct {
 	Key source.Key
-	// Replicas are those that accept it now.
+	// Replicas are the replicas that accept the version now.
 	Replicas []int
-	// Revoked, Listed, Pending: see Revoke, List and Spec.Pending.
+	// Revoked, Listed and Pending are set as in [API.Revoke], [API.List] and
+	// [Spec].
 	Revoked, Listed, Pending bool
 	// Accepted and Refused count attempts.
 	Accepted, Refused uint64

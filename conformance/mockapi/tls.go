@@ -28,7 +28,7 @@ func newTestCA() (*testCA, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Wide enough for synctest bubbles, whose clock begins in the year 2000.
+	// Valid in synctest bubbles too, whose clock starts in the year 2000.
 	from := time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
 	until := time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
 	root := &x509.Certificate{
@@ -66,8 +66,8 @@ func (c *testCA) clientConfig() *tls.Config {
 	return &tls.Config{RootCAs: pool}
 }
 
-// TLSConfig returns a new client configuration that trusts the server's test CA;
-// nil without [WithTLS] or [WithHTTP2].
+// TLSConfig returns a new TLS configuration for clients that trusts the server's
+// test CA. It is nil without [WithTLS] or [WithHTTP2].
 func (a *API) TLSConfig() *tls.Config {
 	if a.trust == nil {
 		return nil
@@ -75,8 +75,8 @@ func (a *API) TLSConfig() *tls.Config {
 	return a.trust.clientConfig()
 }
 
-// CA returns the test CA's certificate in PEM form, for clients that read it
-// from a file; nil without [WithTLS] or [WithHTTP2].
+// CA returns the test CA's certificate in PEM, for clients that read it from a
+// file. It is nil without [WithTLS] or [WithHTTP2].
 func (a *API) CA() []byte {
 	if a.trust == nil {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// What the admin API and its client say to each other, in JSON. Durations are
-// text such as "1h30m" (time.ParseDuration).
+// The JSON types of the admin API. Durations are strings such as "1h30m", as in
+// time.ParseDuration.
 
 type duration time.Duration
 
@@ -41,7 +41,7 @@ type wireSpec struct {
 	Pending  bool              `json:"pending,omitempty"`
 	Unlisted bool              `json:"unlisted,omitempty"`
 
-	Overlap duration `json:"overlap,omitempty"` // of a rotation
+	Overlap duration `json:"overlap,omitempty"` // of the call rotate only
 }
 
 func (w wireSpec) spec() Spec {
@@ -76,7 +76,8 @@ func toWire(s Spec, overlap time.Duration) wireSpec {
 	return w
 }
 
-// wireChange names a version, and what some calls need beside it.
+// wireChange is the body of the calls that change one version. Replicas is for
+// activate and deactivate, After for expire.
 type wireChange struct {
 	Version  string   `json:"version"`
 	Replicas []int    `json:"replicas,omitempty"`
@@ -89,7 +90,7 @@ type wireReplicas struct {
 	Count int `json:"count"`
 }
 
-// wireAnswer is an Answer, and what a Refusal has in common with it.
+// wireAnswer is an Answer, or the fields that a Refusal shares with it.
 type wireAnswer struct {
 	Status  int         `json:"status,omitempty"`
 	Header  http.Header `json:"header,omitempty"`
@@ -99,11 +100,11 @@ type wireAnswer struct {
 	Endless bool        `json:"endless,omitempty"`
 }
 
-// answer returns base with what w changes in it.
+// answer returns base with the fields that w sets.
 func (w wireAnswer) answer(base Answer) (Answer, error) {
 	if w.Status != 0 {
 		if w.Status < 200 || w.Status > 599 {
-			return Answer{}, fmt.Errorf("status %d is none of 200 to 599", w.Status)
+			return Answer{}, fmt.Errorf("status %d is not between 200 and 599", w.Status)
 		}
 		base.Status = w.Status
 	}
@@ -118,7 +119,7 @@ func (w wireAnswer) answer(base Answer) (Answer, error) {
 	}
 	base.Delay, base.Drip, base.Endless = time.Duration(w.Delay), time.Duration(w.Drip), w.Endless
 	if bodiless(base.Status) && (base.Body != "" || base.Endless) {
-		return Answer{}, fmt.Errorf("an answer with status %d has no body", base.Status)
+		return Answer{}, fmt.Errorf("a response with status %d cannot have a body", base.Status)
 	}
 	return base, nil
 }
@@ -132,7 +133,7 @@ func (a Answer) wire() wireAnswer {
 
 type wireRefusal struct {
 	// Preset is unauthorized (the default), invalid_token, insufficient_scope,
-	// forbidden, or none; the other fields change it.
+	// forbidden or none. The other fields override those of the preset.
 	Preset string `json:"preset,omitempty"`
 	wireAnswer
 	ReadBody bool `json:"read_body,omitempty"`
@@ -147,7 +148,7 @@ var presets = map[string]func() Refusal{
 func (w wireRefusal) refusal() (Refusal, error) {
 	preset, ok := presets[w.Preset]
 	if !ok {
-		return Refusal{}, fmt.Errorf("unknown preset %q", w.Preset)
+		return Refusal{}, fmt.Errorf("unknown preset %q: want unauthorized, invalid_token, insufficient_scope, forbidden or none", w.Preset)
 	}
 	r := preset()
 	a, err := w.answer(r.answer())
@@ -188,7 +189,7 @@ func (w wireState) state() KeyState {
 	}
 }
 
-// wireKey is a key as the key document has it, secrets and all.
+// wireKey is a key with its secrets, as in the key document.
 type wireKey struct {
 	Version   string            `json:"version"`
 	ID        string            `json:"id,omitempty"`

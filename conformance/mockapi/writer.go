@@ -12,23 +12,22 @@ import (
 	"time"
 )
 
-// responseWriter is what handlers answer with. It notes the answer's status in the
-// log before the answer is sent. Beside Write it has what net/http's own writers
-// have: Flush here, and Hijack or Push with the protocol, so that a handler finds
-// by a type assertion what its connection can do (F121).
+// responseWriter is the handlers' http.ResponseWriter. It logs the status before
+// the response is sent. Like net/http's own, it has Flush and, depending on the
+// protocol, Hijack or Push, so that type assertions in a handler work (F121).
 type responseWriter struct {
 	http.ResponseWriter
 	api     *API
 	attempt *Attempt
 	ctx     context.Context
-	drip    time.Duration // the pause before each byte; 0: none
-	known   bool          // the status is in the log; under the log's lock
+	drip    time.Duration // pause before each byte of the body
+	known   bool          // the status is logged; guarded by the lock of the log
 
 	hijacked atomic.Bool
 }
 
-// writer returns the ResponseWriter for the request's protocol: a connection can be
-// hijacked in HTTP/1.1 only, and pushed to in HTTP/2 only.
+// writer returns the ResponseWriter for the request's protocol: HTTP/1.1 allows
+// Hijack, and HTTP/2 allows Push.
 func (w *responseWriter) writer(r *http.Request) http.ResponseWriter {
 	if r.ProtoMajor == 1 {
 		return hijackWriter{w}
@@ -37,20 +36,20 @@ func (w *responseWriter) writer(r *http.Request) http.ResponseWriter {
 }
 
 func (w *responseWriter) WriteHeader(status int) {
-	if status >= 200 || status == http.StatusSwitchingProtocols { // other 1xx are no answer
+	if status >= 200 || status == http.StatusSwitchingProtocols { // other 1xx are not final
 		w.note(status)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// note logs the status of the answer that net/http sends next.
+// note logs the status, unless the connection is hijacked.
 func (w *responseWriter) note(status int) {
 	if !w.hijacked.Load() {
 		w.log(status)
 	}
 }
 
-// log writes the answer's status into the log, the first time that there is one.
+// log logs the status, if none is logged yet.
 func (w *responseWriter) log(status int) {
 	w.api.log.update(func() {
 		if !w.known {
@@ -67,24 +66,25 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Flush is for handlers that ask for an http.Flusher.
+// Flush implements http.Flusher.
 func (w *responseWriter) Flush() { _ = w.FlushError() }
 
-// FlushError is for http.ResponseController. The first flush sends the header.
+// FlushError is called by http.ResponseController. The first flush sends the
+// header, so it logs the status.
 func (w *responseWriter) FlushError() error {
 	w.note(http.StatusOK)
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Unwrap is for http.ResponseController: deadlines and full duplex.
+// Unwrap lets http.ResponseController set deadlines and full duplex.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// hijackWriter is the writer of HTTP/1.1.
+// hijackWriter is the responseWriter for HTTP/1.1.
 type hijackWriter struct{ *responseWriter }
 
-// Hijack hands the connection to the handler. Close of the mock closes it, as it
-// closes all others, and waits for the handler. The log's status is the one of the
-// first status line that the handler writes.
+// Hijack gives the connection to the handler. Close of the API closes the
+// connection and waits for the handler. The logged status is that of the first
+// status line that the handler writes.
 func (w hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err != nil {
@@ -93,15 +93,15 @@ func (w hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	w.hijacked.Store(true)
 	c := &hijackedConn{Conn: conn, w: w.responseWriter}
 	c.unwatch = context.AfterFunc(w.api.ctx, func() { _ = conn.Close() })
-	rw.Writer.Reset(c) // it holds nothing yet, and wrote to conn
+	rw.Writer.Reset(c) // the empty buffer wrote to conn so far
 	return c, rw, nil
 }
 
-// pushWriter is the writer of HTTP/2.
+// pushWriter is the responseWriter for HTTP/2.
 type pushWriter struct{ *responseWriter }
 
-// Push starts a server push. What is pushed is a request like any other, without a
-// key unless opts has one.
+// Push starts a server push. The server handles the pushed request like any other:
+// it has no key unless opts has one.
 func (w pushWriter) Push(target string, opts *http.PushOptions) error {
 	if p, ok := w.ResponseWriter.(http.Pusher); ok {
 		return p.Push(target, opts)
@@ -109,19 +109,20 @@ func (w pushWriter) Push(target string, opts *http.PushOptions) error {
 	return http.ErrNotSupported
 }
 
-// hijackedConn is a connection that a handler has taken. It reads the status out of
-// the answer's first line, before that is sent.
+// hijackedConn is a hijacked connection. It logs the status in the first line that
+// the handler writes, before that line is sent.
 type hijackedConn struct {
 	net.Conn
 	w       *responseWriter
 	unwatch func() bool
 
 	mu   sync.Mutex
-	line []byte // the answer's first bytes, until the status is known
-	done bool
+	line []byte // the first bytes that the handler writes, at most statusLine
+	done bool   // line is complete
 }
 
-// statusLine is how much of an answer tells its status: "HTTP/1.1 101".
+// statusLine is the length of the beginning of a response with its status, such as
+// "HTTP/1.1 101".
 const statusLine = 12
 
 func (c *hijackedConn) Write(p []byte) (int, error) {
@@ -136,7 +137,7 @@ func (c *hijackedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// note logs the status, if what was written begins as an HTTP/1 answer does.
+// note logs the status, if line is the beginning of an HTTP/1 response.
 func (c *hijackedConn) note() {
 	proto, code, _ := strings.Cut(string(c.line), " ")
 	if status, err := strconv.Atoi(code); err == nil && strings.HasPrefix(proto, "HTTP/1.") {

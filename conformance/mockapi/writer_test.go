@@ -18,7 +18,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// handled starts a mock with the handler for each protocol.
+// handled runs test for each protocol, with an API that has the handler.
 func handled(t *testing.T, h http.HandlerFunc, test func(t *testing.T, api *mockapi.API, key source.Key)) {
 	t.Helper()
 	for name, opts := range map[string][]mockapi.Option{"http1": nil, "http1 with TLS": {mockapi.WithTLS()}, "http2": {mockapi.WithHTTP2()}} {
@@ -29,8 +29,8 @@ func handled(t *testing.T, h http.HandlerFunc, test func(t *testing.T, api *mock
 	}
 }
 
-// Server-sent events reach the client as the handler flushes them, by whichever of
-// the two ways it does. F121
+// Server-sent events reach the client when the handler flushes them, through
+// http.Flusher or http.ResponseController. F121
 func TestEventsArriveAsTheyAreFlushed(t *testing.T) {
 	next := make(chan struct{})
 	flushes := map[string]func(http.ResponseWriter) error{
@@ -57,7 +57,7 @@ func TestEventsArriveAsTheyAreFlushed(t *testing.T) {
 	}, func(t *testing.T, api *mockapi.API, key source.Key) {
 		for by := range flushes {
 			r := request(t, http.MethodGet, api.URL()+"/?by="+by, key, nil).WithContext(within(t))
-			resp, err := api.Client().Do(r) // ends with the first flush
+			resp, err := api.Client().Do(r) // returns at the first flush
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,19 +71,19 @@ func TestEventsArriveAsTheyAreFlushed(t *testing.T) {
 				if line, err := lines.ReadString('\n'); err != nil || line != fmt.Sprintf("data: %d\n", i) {
 					t.Fatalf("%s: %q, %v", by, line, err)
 				}
-				next <- struct{}{} // only now does the handler go on
+				next <- struct{}{} // lets the handler send the next event
 			}
 			if rest, err := io.ReadAll(lines); err != nil || len(rest) > 0 {
 				t.Errorf("%s: after the last event: %q, %v", by, rest, err)
 			}
 			resp.Body.Close()
-			status(t, api, source.Key{}, 401) // without a key the handler is not asked
+			status(t, api, source.Key{}, 401) // without a key the handler is not called
 		}
 	})
 }
 
-// A handler takes its connection over, in each of the ways that WebSocket servers
-// do; the log has the status that it writes. F121
+// A handler can hijack its connection in each way that WebSocket servers use. The
+// log has the status that the handler writes. F121
 func TestConnectionsMayBeHijacked(t *testing.T) {
 	const head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n"
 	ways := map[string]func(http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error){
@@ -123,7 +123,7 @@ func TestConnectionsMayBeHijacked(t *testing.T) {
 			return
 		}
 		defer conn.Close()
-		_, _ = io.Copy(conn, rw) // which may hold what came before Hijack
+		_, _ = io.Copy(conn, rw) // rw may have buffered bytes from before Hijack
 	}
 	for name, opts := range map[string][]mockapi.Option{"plain": nil, "TLS": {mockapi.WithTLS()}} {
 		t.Run(name, func(t *testing.T) {
@@ -164,7 +164,7 @@ func TestConnectionsMayBeHijacked(t *testing.T) {
 				if err := api.Revoke(key.Version); err != nil {
 					t.Fatal(err)
 				}
-				say(conn, "still here") // the key was good when it began
+				say(conn, "still here") // the connection outlives its key
 				conn.Close()
 				refused := upgrade(by, key)
 				refused.Body.Close()
@@ -174,7 +174,7 @@ func TestConnectionsMayBeHijacked(t *testing.T) {
 				key = api.Issue(mockapi.Spec{})
 			}
 			resp := upgrade("Hijacker", key)
-			if err := api.Close(); err != nil { // it waits for the handler
+			if err := api.Close(); err != nil { // waits for the handler
 				t.Error(err)
 			}
 			if _, err := resp.Body.Read(make([]byte, 1)); err == nil {
@@ -185,8 +185,8 @@ func TestConnectionsMayBeHijacked(t *testing.T) {
 	}
 }
 
-// The status in the log is the one that the handler writes on its connection,
-// none where what it writes is no HTTP/1 answer or where it writes nothing. F121
+// The logged status is the one that the handler writes to the hijacked connection; 0
+// if it writes nothing, or no HTTP/1 response. F121
 func TestStatusOfHijackedAnswers(t *testing.T) {
 	for text, want := range map[string]int{
 		"HTTP/1.1 101 Switching Protocols\r\n\r\n": 101, "HTTP/1.0 503 Busy\r\n\r\n": 503, "HTTP/1.1 2": 0, "": 0,
@@ -224,7 +224,7 @@ func TestStatusOfHijackedAnswers(t *testing.T) {
 	}
 }
 
-// In HTTP/2 there is no connection to hijack, and a handler finds out. F121
+// With HTTP/2 the ResponseWriter is no http.Hijacker. F121
 func TestNoHijackingInHTTP2(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithHTTP2(), mockapi.WithHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if _, ok := w.(http.Hijacker); ok {
@@ -233,7 +233,7 @@ func TestNoHijackingInHTTP2(t *testing.T) {
 		if _, _, err := http.NewResponseController(w).Hijack(); !errors.Is(err, http.ErrNotSupported) {
 			t.Errorf("Hijack: %v", err)
 		}
-		// net/http's client takes no pushes.
+		// net/http's client does not allow server push.
 		if err := w.(http.Pusher).Push("/style.css", nil); !errors.Is(err, http.ErrNotSupported) {
 			t.Errorf("Push: %v", err)
 		}
@@ -244,7 +244,7 @@ func TestNoHijackingInHTTP2(t *testing.T) {
 	}
 }
 
-// http.ResponseController sets deadlines, and lets a handler answer while it reads. F121
+// http.ResponseController can set deadlines and full duplex. F121
 func TestResponseControllerReachesTheConnection(t *testing.T) {
 	handled(t, func(w http.ResponseWriter, r *http.Request) {
 		c := http.NewResponseController(w)
@@ -308,8 +308,8 @@ func TestResponseControllerReachesTheConnection(t *testing.T) {
 	})
 }
 
-// Trailers arrive, those that were announced and those that were not, from a
-// handler and with a refusal, as gRPC has them. F121
+// Announced and unannounced trailers reach the client, from a handler and with a
+// refusal, as gRPC uses them. F121
 func TestTrailersOfAnswers(t *testing.T) {
 	handled(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Trailer", "Grpc-Status")
@@ -335,7 +335,7 @@ func TestTrailersOfAnswers(t *testing.T) {
 	})
 }
 
-// Slow and dripping answers are so with a handler, too; a HEAD does not drip. F121
+// Delay and Drip apply to a handler's responses too; Drip does not apply to HEAD. F121
 func TestHandlersAnswerSlowly(t *testing.T) {
 	for name, opts := range map[string][]mockapi.Option{"http1": nil, "http2": {mockapi.WithHTTP2()}} {
 		t.Run(name, func(t *testing.T) {
@@ -352,7 +352,7 @@ func TestHandlersAnswerSlowly(t *testing.T) {
 						t.Errorf("%s: %q after %v, status %d", method, a.Body, took, a.Status)
 					}
 				}
-				// A client that goes away ends the handler's write.
+				// A client that disconnects ends the handler's Write.
 				r := request(t, http.MethodGet, api.URL(), key, nil)
 				resp, err := api.Client().Do(r)
 				if err != nil {

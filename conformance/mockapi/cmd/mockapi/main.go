@@ -1,18 +1,19 @@
-// Mockapi runs a mock API with a whole key life, for tests in any language.
+// Mockapi runs a mock API that issues, rotates and revokes keys, for tests in any
+// language. Start it with
 //
 //	go run ./conformance/mockapi/cmd/mockapi -issue
 //
-// prints one line of JSON with the addresses it took, on loopback,
+// It prints its addresses as one line of JSON:
 //
 //	{"url":"http://127.0.0.1:...","keys_url":"http://.../keys","admin_url":"http://.../admin/"}
 //
-// and runs until SIGINT or SIGTERM or, with -exit-with-stdin, until its standard
-// input ends. With -tls or -http2 the line also has the test CA, under ca_pem.
-// It refuses addresses off loopback. -help lists all flags.
+// With -tls or -http2 the line also has the test CA's certificate, as ca_pem. The
+// program runs until SIGINT or SIGTERM or, with -exit-with-stdin, until its
+// standard input ends. It listens on loopback only. -help lists all flags.
 //
 // # Use
 //
-// With URL, KEYS and ADMIN set to those addresses, ADMIN without the slash at its end:
+// Set URL, KEYS and ADMIN to the three addresses, ADMIN without its trailing slash:
 //
 //	curl -s $ADMIN/issue -d '{}'
 //	curl -s $URL/anything -H "Authorization: Bearer $SECRET"
@@ -38,13 +39,18 @@
 //	curl -s $ADMIN/counts
 //	curl -s $ADMIN/reset -d '{}'
 //
-// issue and rotate take and return the fields of a key in the key document. They
-// also take after, valid_for and, by replica, replicas ({"0":"0s","2":"10s"}),
-// which are durations; inactive, pending and unlisted; rotate takes overlap. A
-// refusal also takes drip, endless, read_body and applied; an answer, which is what
-// accepted requests get, status, header, body, delay, drip and endless. What they
-// mean stands with Spec, Refusal and Answer in package mockapi. Mistakes are answered with
-// 400 or, for a version that was never issued, 404, and {"error":"..."}.
+// The calls take these fields:
+//
+//   - issue and rotate: the fields of a key in the key document, which they also
+//     return; the durations after and valid_for; replicas, which maps replicas to
+//     durations ({"0":"0s","2":"10s"}); inactive, pending and unlisted. rotate also
+//     takes the duration overlap.
+//   - refusal: preset, status, header, body, delay, drip, endless, read_body and
+//     applied.
+//   - answer: status, header, body, delay, drip and endless.
+//
+// The types Spec, Refusal and Answer in package mockapi document the fields. An
+// invalid call gets 400, and an unknown version 404, each with {"error":"..."}.
 package main
 
 import (
