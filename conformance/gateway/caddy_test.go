@@ -23,8 +23,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Caddy, its configuration replaced over its admin API, is held to what the
-// mock is held to.
+// Caddy passes the same suite as the mock API. Its keys change when its admin API
+// gets a new configuration.
 func TestCaddyAPI(t *testing.T) {
 	bin, address, admin, dir := find(t, "caddy", "caddy"), freeAddress(t), freeAddress(t), t.TempDir()
 	c := &caddy{address: address, admin: admin, log: filepath.Join(dir, "log")}
@@ -49,8 +49,8 @@ func TestCaddyAPI(t *testing.T) {
 	t.Cleanup(keeping.CloseIdleConnections)
 	conformance.TestAPI(t, "http://"+address, conformance.APIAdmin{
 		Accept: func(ctx context.Context, keys ...source.Key) error {
-			// Caddy closes the idle connections of the configuration before, and may
-			// close one as a request comes that it still notes in its log.
+			// Caddy closes the idle connections of the old configuration. It may close
+			// a connection after it has logged a request on it and before it answers.
 			defer keeping.CloseIdleConnections()
 			return c.accept(ctx, keys...)
 		},
@@ -63,19 +63,20 @@ func TestCaddyAPI(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, e := range orders {
 		if seen[e.id()] {
-			t.Errorf("the order %s was carried out twice", e.id())
+			t.Errorf("Caddy's log has the order %s twice", e.id())
 		}
 		seen[e.id()] = true
 	}
 	if len(orders) == 0 {
-		t.Error("no order is in the log")
+		t.Error("Caddy's log has no order")
 	}
 }
 
-// dialAgain sends again what no server has read. Caddy opens a socket of its own
-// for each configuration, and with the old one the system resets the connections
-// that wait there to be accepted: no matter of keys. Such a connection is new, and
-// a POST has none but a new one, where net/http sends nothing again by itself.
+// dialAgain repeats a request if a new connection is reset. Caddy opens a new
+// listening socket for each configuration. When it closes the old socket, the
+// system resets the connections that wait to be accepted there, which has nothing
+// to do with keys. No server has read such a request. A POST always gets a new
+// connection, so that net/http never repeats it by itself.
 type dialAgain struct{ keeping, fresh *http.Transport }
 
 func (d dialAgain) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -101,13 +102,13 @@ func (d dialAgain) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// F67: what a server has read, and may have carried out, is not sent again.
+// F67: dialAgain does not repeat a request that a server has read.
 func TestDialAgainSendsNoOrderTwice(t *testing.T) {
 	var orders atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		orders.Add(1)
-		panic(http.ErrAbortHandler) // the answer is lost
+		panic(http.ErrAbortHandler) // lose the response
 	}))
 	defer srv.Close()
 	keeping, fresh := &http.Transport{}, &http.Transport{DisableKeepAlives: true}
@@ -115,10 +116,10 @@ func TestDialAgainSendsNoOrderTwice(t *testing.T) {
 	client := &http.Client{Transport: dialAgain{keeping, fresh}}
 	if resp, err := client.Post(srv.URL, "text/plain", strings.NewReader("order")); err == nil {
 		_ = resp.Body.Close()
-		t.Errorf("status %d though the answer was lost", resp.StatusCode)
+		t.Errorf("status %d although the response was lost", resp.StatusCode)
 	}
 	if n := orders.Load(); n != 1 {
-		t.Errorf("the order is carried out %d times", n)
+		t.Errorf("the order arrived %d times, want once", n)
 	}
 }
 
@@ -126,9 +127,8 @@ type caddy struct{ address, admin, log string }
 
 type object = map[string]any
 
-// config is Caddy's configuration with these keys. A map makes a version of the
-// credential, and a route of its own refuses where there is none: that the
-// negative holds is what the suite shows.
+// config returns Caddy's configuration with these keys. A map handler maps the
+// credential to a version. The next route refuses requests without a version.
 func (c *caddy) config(keys ...source.Key) object {
 	mappings := []object{}
 	for _, key := range keys {
@@ -184,11 +184,11 @@ func (c *caddy) accept(ctx context.Context, keys ...source.Key) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("caddy answers %s", resp.Status)
+		return fmt.Errorf("caddy's admin API answered %s to a new configuration", resp.Status)
 	}
-	// Caddy answers once the new sockets are open and may close the old ones after
-	// that: what still came in there was judged by the keys of before, or reset.
-	return await(ctx, "the end of caddy's old sockets", func() bool {
+	// Caddy answers when the new sockets are open, and may close the old ones later.
+	// A request that arrives at an old socket is checked with the old keys, or reset.
+	return await(ctx, "caddy has closed its old sockets", func() bool {
 		return listeners(c.address, c.admin) == 2
 	})
 }
@@ -210,7 +210,7 @@ func (c *caddy) logged(ctx context.Context, id string) ([]string, error) {
 	return nil, ctx.Err()
 }
 
-// An entry is what Caddy's log says of a request.
+// An entry is a line of Caddy's log.
 type entry struct {
 	Request struct {
 		Method  string      `json:"method"`
@@ -222,7 +222,7 @@ type entry struct {
 func (e entry) id() string      { return e.Request.Headers.Get("X-Request-Id") }
 func (e entry) version() string { return e.Answer.Get("Key-Version") }
 
-// noted returns the log's entries that are wanted.
+// noted returns the entries of the log for which wanted is true.
 func (c *caddy) noted(wanted func(entry) bool) ([]entry, error) {
 	f, err := os.Open(c.log)
 	if err != nil {

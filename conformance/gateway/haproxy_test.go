@@ -18,7 +18,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// The map holds digests, so that neither its file nor the admin socket sees a key.
+// The map has hashes, so that no key is in its file or on the admin socket.
 const haproxyConfig = `
 global
 	stats socket %[1]s/admin.sock mode 600 level admin
@@ -38,8 +38,8 @@ frontend gateway
 	http-request return status 200 content-type text/plain lf-string "%%[var(txn.version)]"
 `
 
-// HAProxy, its map changed over the admin socket with no reload, is held to what
-// the mock is held to.
+// HAProxy passes the same suite as the mock API. Its keys are in a map that changes
+// over the admin socket, without a reload.
 func TestHAProxyAPI(t *testing.T) {
 	bin, address, dir := find(t, "haproxy", "haproxy"), freeAddress(t), t.TempDir()
 	h := &haproxy{dir: dir, mapFile: filepath.Join(dir, "keys.map")}
@@ -58,14 +58,14 @@ func TestHAProxyAPI(t *testing.T) {
 	cmd := exec.Command(bin, "-db", "-f", path)
 	cmd.Stdout = log
 	start(t, cmd, address)
-	eventually(t, "haproxy's admin socket", func() bool { _, err := h.command("show version"); return err == nil })
+	eventually(t, "haproxy answers on its admin socket", func() bool { _, err := h.command("show version"); return err == nil })
 	conformance.TestAPI(t, "http://"+address, conformance.APIAdmin{Accept: h.accept, Logged: h.logged})
 }
 
 type haproxy struct{ dir, mapFile string }
 
-// accept replaces the map at one stroke. The file comes first: what is changed
-// at run time alone is lost with the next reload, and a revoked key back.
+// accept replaces the map in one transaction. It writes the file first: after a
+// reload, HAProxy would read a revoked key from an old file.
 func (h *haproxy) accept(_ context.Context, keys ...source.Key) error {
 	var entries strings.Builder
 	for _, key := range keys {
@@ -80,7 +80,7 @@ func (h *haproxy) accept(_ context.Context, keys ...source.Key) error {
 	}
 	_, version, ok := strings.Cut(answer, "New version created: ")
 	if !ok {
-		return errors.New("haproxy prepares no map")
+		return errors.New(`haproxy did not answer "prepare map" with a new version`)
 	}
 	var commands []string
 	for line := range strings.Lines(entries.String()) {
@@ -90,13 +90,13 @@ func (h *haproxy) accept(_ context.Context, keys ...source.Key) error {
 		if answer, err := h.command(c); err != nil {
 			return err
 		} else if answer != "" {
-			return errors.New("haproxy refuses a change of its map")
+			return errors.New("haproxy refused to change its map")
 		}
 	}
 	return nil
 }
 
-// command sends one command, which is all that a connection takes.
+// command sends one command on a new connection and returns the response.
 func (h *haproxy) command(line string) (string, error) {
 	conn, err := net.Dial("unix", filepath.Join(h.dir, "admin.sock"))
 	if err != nil {
@@ -120,7 +120,7 @@ func (h *haproxy) logged(ctx context.Context, id string) ([]string, error) {
 		for scan := bufio.NewScanner(f); scan.Scan(); {
 			if fields := strings.Fields(scan.Text()); len(fields) == 3 && fields[0] == id {
 				version := strings.Trim(fields[1], "<>")
-				if version == "-" { // how haproxy writes what is not there
+				if version == "-" { // haproxy logs - for a variable that is not set
 					version = ""
 				}
 				list = append(list, version)

@@ -1,5 +1,4 @@
-// Package gateway proves the promise on a gateway that is none of ours: nginx,
-// as an API gateway with its keys in a map that a reload replaces.
+// Package gateway tests rotations with real API gateways: nginx, HAProxy and Caddy.
 package gateway_test
 
 import (

@@ -18,7 +18,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// startNginx starts nginx with these keys; it ends with the test.
+// startNginx starts nginx with these keys, and stops it when the test ends.
 func startNginx(t testing.TB, keys ...source.Key) *nginx.Server {
 	t.Helper()
 	n, err := nginx.Start(t.TempDir(), "", keys...)
@@ -32,13 +32,13 @@ func startNginx(t testing.TB, keys ...source.Key) *nginx.Server {
 	return n
 }
 
-// nginx is held to what the mock is held to.
+// nginx passes the same suite as the mock API.
 func TestNginxAPI(t *testing.T) {
 	n := startNginx(t)
 	conformance.TestAPI(t, n.URL, conformance.APIAdmin{
 		Accept: func(_ context.Context, keys ...source.Key) error { return n.Reload(keys...) },
 		Logged: func(ctx context.Context, id string) ([]string, error) {
-			for ctx.Err() == nil { // nginx logs once the answer is out
+			for ctx.Err() == nil { // nginx logs a request after the response is sent
 				log, err := n.Log()
 				if err != nil {
 					return nil, err
@@ -51,13 +51,13 @@ func TestNginxAPI(t *testing.T) {
 					return list, nil
 				}
 			}
-			return nil, fmt.Errorf("no line in nginx's log: %w", ctx.Err())
+			return nil, fmt.Errorf("nginx's log has no line for the request: %w", ctx.Err())
 		},
 	})
 }
 
-// A connection on which no request came yet, such as net/http keeps, does not hold
-// a reload up for longer than nginx waits for its workers.
+// A connection without a request, as net/http may keep one, delays a reload for no
+// longer than worker_shutdown_timeout.
 func TestNginxReloadDespiteUnusedConnection(t *testing.T) {
 	n := startNginx(t, conformance.NewKey(1))
 	conn, err := net.Dial("tcp", strings.TrimPrefix(n.URL, "http://"))
@@ -70,15 +70,15 @@ func TestNginxReloadDespiteUnusedConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp.Body.Close() // a worker that has answered this has the other connection, too
+	resp.Body.Close() // by now nginx has accepted the other connection too
 	if err := n.Reload(conformance.NewKey(2)); err != nil {
 		t.Error(err)
 	}
 }
 
-// nginx logs a request after it was answered; where it closes the connection and the
-// request is longer than its buffer, after the client has closed it too. The line is
-// there all the same when nginx has quit, or the worker has gone.
+// nginx logs a request after the response. If nginx closes the connection and the
+// request is longer than its buffer, nginx logs it only when the client has closed
+// the connection too. Even then the log is complete after Quit and after Reload.
 //
 // F74
 func TestNginxLogsBeforeItEnds(t *testing.T) {
@@ -92,7 +92,7 @@ func TestNginxLogsBeforeItEnds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer conn.Close() // and not before: nginx waits for it
+			defer conn.Close() // not earlier: the test is about this open connection
 			req, err := http.NewRequest(http.MethodPost, n.URL, strings.NewReader(strings.Repeat("x", 2000)))
 			if err != nil {
 				t.Fatal(err)
@@ -118,7 +118,7 @@ func TestNginxLogsBeforeItEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 			if want := []nginx.Line{{Version: "v1", Status: http.StatusOK}}; !slices.Equal(log["order"], want) {
-				t.Errorf("the log has %+v, want %+v", log["order"], want)
+				t.Errorf("nginx's log has %+v, want %+v", log["order"], want)
 			}
 		})
 	}

@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// limit is how long a test waits for what must come.
+// limit is how long a test waits for a condition.
 const limit = 20 * time.Second
 
-// find returns the path of a server's program. Without it the test is skipped,
-// or fails where everything is required, as make test does after installing it.
+// find returns the path of a server's program. If it is not installed, the test is
+// skipped, or fails with ROLLINGKEYS_REQUIRE=1, which make test sets.
 func find(t testing.TB, name, debian string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {
@@ -30,13 +30,13 @@ func find(t testing.TB, name, debian string) string {
 		}
 	}
 	if os.Getenv("ROLLINGKEYS_REQUIRE") == "1" {
-		t.Fatalf("%s is not installed, and ROLLINGKEYS_REQUIRE=1 wants it (Debian: %s)", name, debian)
+		t.Fatalf("%s is not installed, but ROLLINGKEYS_REQUIRE=1 requires it (Debian package: %s)", name, debian)
 	}
-	t.Skipf("%s is not installed (Debian: %s)", name, debian)
+	t.Skipf("%s is not installed (Debian package: %s)", name, debian)
 	return ""
 }
 
-// freeAddress returns an address on loopback that nobody listens on.
+// freeAddress returns an unused address on loopback.
 func freeAddress(t testing.TB) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -47,7 +47,8 @@ func freeAddress(t testing.TB) string {
 	return ln.Addr().String()
 }
 
-// start starts a server and returns when it listens on address. It ends with the test.
+// start starts a server and returns when it listens on address. The server is stopped
+// when the test ends.
 func start(t testing.TB, cmd *exec.Cmd, address string) {
 	t.Helper()
 	if cmd.Stdout == nil {
@@ -60,7 +61,7 @@ func start(t testing.TB, cmd *exec.Cmd, address string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stop(cmd) })
-	eventually(t, cmd.Path+" listening", func() bool {
+	eventually(t, cmd.Path+" listens", func() bool {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			_ = conn.Close()
@@ -79,8 +80,8 @@ func stop(cmd *exec.Cmd) {
 	_ = cmd.Wait()
 }
 
-// listeners counts the sockets that listen on the ports of these addresses, as
-// Linux lists them. With SO_REUSEPORT there may be several for each.
+// listeners counts the sockets that listen on the ports of these addresses, from
+// Linux's /proc/net/tcp. With SO_REUSEPORT a port may have several.
 func listeners(addresses ...string) int {
 	data, err := os.ReadFile("/proc/net/tcp")
 	if err != nil {
@@ -111,7 +112,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// await waits until ok is true, for the limit at most.
+// await waits until ok returns true, for at most limit.
 func await(ctx context.Context, what string, ok func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -121,7 +122,7 @@ func await(ctx context.Context, what string, ok func() bool) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("never came: %s", what)
+			return fmt.Errorf("waited in vain for: %s", what)
 		}
 	}
 	return nil

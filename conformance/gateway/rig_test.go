@@ -20,7 +20,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// A rig is nginx, a mounted key, and clients that send requests all the time.
+// A rig is nginx, a mounted key, and clients that send requests without a pause.
 type rig struct {
 	t      *testing.T
 	nginx  *nginx.Server
@@ -30,24 +30,24 @@ type rig struct {
 	http   *http.Client // keeps connections, for GETs and POSTs with an Idempotency-Key
 	plain  *http.Client // keeps none, for POSTs without
 
-	names map[string]string // our versions by the ring's
+	names map[string]string // the test's version names, by the ring's
 
 	stop func()
 	done sync.WaitGroup
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	reports []report
 	failed  []string
-	last    [clients]string // the version that served each client last
-	moved   int             // requests answered by another version than they left with
-	// plainMoved counts the POSTs among them that had no Idempotency-Key.
+	last    [clients]string // the version of each client's last response
+	moved   int             // requests answered with another version than first sent
+	// plainMoved counts the POSTs without an Idempotency-Key in moved.
 	plainMoved int
 }
 
-// A report is what the transport says of a request.
+// A report is the transport's report of a request.
 type report struct {
 	id, version string
-	plain       bool // not to be sent again but after a refusal
+	plain       bool // may be sent again only after a refusal
 }
 
 func newRig(t *testing.T, overlap time.Duration, listed bool) *rig {
@@ -64,8 +64,8 @@ func newRig(t *testing.T, overlap time.Duration, listed bool) *rig {
 	if listed {
 		opts = append(opts, file.WithDecoder(source.Document))
 	}
-	// nginx refuses the old key from the start of a reload, which takes 3 s where a
-	// connection holds an old worker; only after it the file has the new key.
+	// nginx refuses the old key from the start of a reload, which takes 3 s if an old
+	// worker has an open connection. The file gets the new key after the reload.
 	live, err := ring.Keep(t.Context(), file.New(volume.Path("key"), opts...), ring.WithOverlap(overlap), ring.WithLogger(nil),
 		ring.WithRefusalWait(limit/2))
 	if err != nil {
@@ -89,7 +89,7 @@ func newRig(t *testing.T, overlap time.Duration, listed bool) *rig {
 	return r
 }
 
-// learn notes how the ring calls the version in use, which of a plain file is a time.
+// learn records the ring's name of the version in use; for a plain file it is a time.
 func (r *rig) learn() {
 	r.t.Helper()
 	key, err := r.ring.InUse()
@@ -111,7 +111,7 @@ func (r *rig) keys(versions ...string) []source.Key {
 	return keys
 }
 
-// files is what is mounted with these versions, newest first.
+// files returns the files to mount for these versions, newest first.
 func (r *rig) files(versions ...string) map[string]string {
 	if !r.listed {
 		return map[string]string{"key": secret(versions[0]) + "\n"}
@@ -137,8 +137,7 @@ func (r *rig) reload(versions ...string) {
 	}
 }
 
-// send sends one request after the other until ctx ends. Each is whole: what is
-// out when ctx ends is waited for.
+// send sends one request after the other until ctx ends, and waits for the last.
 func (r *rig) send(ctx context.Context, client int) {
 	pace := time.NewTicker(20 * time.Millisecond)
 	defer pace.Stop()
@@ -159,8 +158,8 @@ func (r *rig) send(ctx context.Context, client int) {
 	}
 }
 
-// request sends a GET or, each in its turn, a POST with or without an
-// Idempotency-Key, and returns the version that served it, by nginx's word.
+// request sends a GET, or a POST with or without an Idempotency-Key, in turn. It
+// returns the version that nginx's response has.
 func (r *rig) request(id string, n int) (version string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -176,8 +175,8 @@ func (r *rig) request(id string, n int) (version string, err error) {
 	}
 	req.Header.Set("X-Request-Id", id)
 	switch {
-	// A reload closes idle connections. net/http sends a POST that met a closed one
-	// again if it has this header; any other meets none on a connection of its own.
+	// A reload closes idle connections. net/http repeats a POST on a closed connection
+	// only if it has this header. Other POSTs get a new connection each.
 	case post && n%2 == 0:
 		req.Header.Set("Idempotency-Key", id)
 	case post:
@@ -210,18 +209,18 @@ func (r *rig) request(id string, n int) (version string, err error) {
 // refused waits until the version is current and the server has refused it.
 func (r *rig) refused(version string) {
 	r.t.Helper()
-	eventually(r.t, "a refusal of "+version, func() bool {
+	eventually(r.t, "the server refuses "+version, func() bool {
 		current := r.ring.Status().Current
-		name, known := r.names[current.Version] // what is not known yet is the newest
+		name, known := r.names[current.Version] // a version not in names yet is the newest
 		return current.Refused > 0 && (name == version || !known)
 	})
 }
 
-// served waits until each client has been served by the version, so that no
-// request is out any more that left before it came.
+// served waits until the last response of each client was with the version. Then no
+// request is in flight that was sent before the version was current.
 func (r *rig) served(version string) {
 	r.t.Helper()
-	eventually(r.t, "requests of every client served by "+version, func() bool {
+	eventually(r.t, "every client has a response with "+version, func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return !slices.ContainsFunc(r.last[:], func(v string) bool { return v != version })
@@ -229,7 +228,7 @@ func (r *rig) served(version string) {
 	r.learn()
 }
 
-// judge ends the traffic and compares what was reported with nginx's log.
+// judge ends the traffic and compares the reports with nginx's log.
 func (r *rig) judge() {
 	r.t.Helper()
 	r.stop()
@@ -244,10 +243,10 @@ func (r *rig) judge() {
 	}
 	for i, f := range r.failed {
 		if strings.Contains(f, sentinel) {
-			r.t.Fatal("an error holds a secret")
+			r.t.Fatal("an error contains a secret")
 		}
 		if i < 10 {
-			r.t.Error("failed: ", f)
+			r.t.Error("a request failed: ", f)
 		}
 	}
 	refused, wrong, resent := 0, 0, 0
@@ -266,24 +265,24 @@ func (r *rig) judge() {
 		switch {
 		case accepted == 1 && others == 0:
 		case accepted >= 1 && !p.plain:
-			// net/http itself sends a request again that may be repeated, if a reload
-			// closed its connection before the answer: nginx had logged it by then.
+			// net/http itself repeats an idempotent request if a reload closes the
+			// connection before the response. nginx may have logged the first one.
 			resent++
 		default:
 			if wrong++; wrong <= 10 {
-				r.t.Errorf("%+v is logged as %+v", p, log[p.id])
+				r.t.Errorf("the transport reported %+v, but nginx logged %+v", p, log[p.id])
 			}
 		}
 	}
 	if resent > 10 {
-		r.t.Errorf("%d requests were sent again without a refusal", resent)
+		r.t.Errorf("%d requests were sent again without a refusal, want at most 10", resent)
 	}
 	if len(r.failed) > 0 || wrong > 0 || len(r.reports) == 0 {
 		r.t.Errorf("%d requests failed, %d of %d reported another version than nginx logged", len(r.failed), wrong, len(r.reports))
 	}
 	if r.plainMoved == 0 && r.moved > 100 {
-		r.t.Error("no POST without an Idempotency-Key was refused")
+		r.t.Error("no POST without an Idempotency-Key was refused: the test has not tried them")
 	}
-	r.t.Logf("%d requests, %d refusals absorbed, %d answered by another version than they left with, %d of these plain POSTs, %d failed",
+	r.t.Logf("%d requests, %d refusals, %d answered with another version than first sent, of these %d POSTs without an Idempotency-Key, %d failed",
 		len(r.reports), refused, r.moved, r.plainMoved, len(r.failed))
 }

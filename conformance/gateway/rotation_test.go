@@ -13,16 +13,16 @@ const (
 	sentinel  = "rksentinel_"
 )
 
-// Under load from 64 goroutines, with the key switched as in a mounted Secret
-// and the gateway reloaded, no request fails, and what the transport reports of
-// each is what nginx logged.
+// 64 goroutines send requests while the key changes as in a mounted Secret and nginx
+// is reloaded. No request fails, and the transport reports the version that nginx
+// logged.
 //
 // F01, F59, F60, F61, F67, F74, F95
 func TestRotationsBehindNginx(t *testing.T) {
 	for _, kind := range []struct {
 		name    string
 		overlap time.Duration
-		listed  bool // the file is a key document with the old key in it too
+		listed  bool // the file is a key document that lists the old key too
 		rotate  func(r *rig, old, new string)
 	}{
 		{"file first, the ring keeps the old key", time.Hour, false, fileFirst},
@@ -42,8 +42,8 @@ func TestRotationsBehindNginx(t *testing.T) {
 	}
 }
 
-// fileFirst: the gateway refuses the new key until it is told, so requests fall
-// back; then it drops the old one at once, so they fall forward.
+// fileFirst changes the file first. The gateway refuses the new key until a reload, so
+// requests fall back. The second reload drops the old key, so they fall forward.
 func fileFirst(r *rig, old, new string) {
 	r.write(new, old)
 	r.refused(new)
@@ -51,16 +51,16 @@ func fileFirst(r *rig, old, new string) {
 	r.reload(new)
 }
 
-// serverFirst: the gateway refuses the old key before the file has the new one,
-// so requests wait for it.
+// serverFirst makes the gateway refuse the old key before the file has the new one.
+// Requests wait for it.
 func serverFirst(r *rig, old, new string) {
 	r.reload(new)
 	r.refused(old)
 	r.write(new, old)
 }
 
-// bothLive: the gateway learns of the new key, then the file has it, then the
-// gateway drops the old one.
+// bothLive adds the new key to the gateway, then changes the file, then drops the old
+// key from the gateway.
 func bothLive(r *rig, old, new string) {
 	r.reload(old, new)
 	r.write(new, old)
@@ -70,7 +70,7 @@ func bothLive(r *rig, old, new string) {
 
 func version(n int) string { return fmt.Sprint("v", n) }
 
-// salt keeps the secrets out of the source, and apart between runs.
+// salt makes the secrets of each run different.
 var salt = rand.Text()
 
 func secret(version string) string { return sentinel + version + "." + salt }
