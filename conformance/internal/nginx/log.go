@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// A Line is what nginx noted of one attempt: the key's version, empty where it
-// was none of the map's, and the status of the answer.
+// A Line is a line of nginx's log: the version of the accepted key, empty for a
+// refusal, and the status of the response.
 type Line struct {
 	Version string
 	Status  int
 }
 
-// Log returns nginx's log by the request's X-Request-Id. A line is written after its
-// answer was sent, and where nginx closes the connection, after the client has closed
-// it: the log is whole after [Server.Quit]. There is none of a server that has an
-// upstream.
+// Log returns the lines of nginx's log by the requests' X-Request-Id. nginx writes a
+// line after it has sent the response and, if it closes the connection, after the
+// client has closed it too. The log is complete after [Server.Quit]. A server with an
+// upstream has no log; Log then returns an error.
 func (n *Server) Log() (map[string][]Line, error) {
 	data, err := os.ReadFile(filepath.Join(n.dir, "access.log"))
 	if err != nil {
@@ -27,15 +27,15 @@ func (n *Server) Log() (map[string][]Line, error) {
 	log := make(map[string][]Line)
 	for text := range strings.Lines(string(data)) {
 		if !strings.HasSuffix(text, "\n") {
-			break // nginx is writing it
+			break // nginx is still writing this line
 		}
 		fields := strings.Fields(text)
 		if len(fields) != 3 {
-			return nil, fmt.Errorf("a line of %d fields in nginx's log", len(fields))
+			return nil, fmt.Errorf("nginx's log has a line of %d fields, want 3", len(fields))
 		}
 		status, err := strconv.Atoi(fields[2])
 		if err != nil {
-			return nil, fmt.Errorf("a status that is none in nginx's log: %w", err)
+			return nil, fmt.Errorf("nginx's log has an invalid status: %w", err)
 		}
 		log[fields[0]] = append(log[fields[0]], Line{strings.Trim(fields[1], `"`), status})
 	}

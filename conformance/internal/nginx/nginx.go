@@ -1,13 +1,13 @@
-// Package nginx runs nginx as an API gateway, for tests: it lets requests
-// through whose key is in its map, "Authorization: Bearer SECRET", and refuses
-// all others with 401. A reload replaces the map.
+// Package nginx runs nginx as an API gateway for tests. The gateway accepts requests
+// with a key of its map, as "Authorization: Bearer SECRET", and refuses all others
+// with 401. A reload replaces the map.
 //
 //	n, err := nginx.Start(t.TempDir(), "", key)
 //	defer n.Stop()
 //	err = n.Reload(next, key)
 //
-// Nothing here needs a testing.T, since steps of a soak run outside the test's
-// own goroutine. A Server is not safe for concurrent use.
+// The package does not use testing.T, because the soak test calls it outside the
+// test's goroutine. A Server is not safe for concurrent use.
 package nginx
 
 import (
@@ -27,24 +27,24 @@ import (
 )
 
 // ErrMissing means that nginx is not installed.
-var ErrMissing = errors.New("nginx is not installed (Debian: nginx-light)")
+var ErrMissing = errors.New("nginx is not installed (Debian package: nginx-light)")
 
-// limit is how long nginx may take over what it is told.
+// limit is how long to wait for nginx to start, reload or quit.
 const limit = 20 * time.Second
 
-// A Server is one nginx, with two workers.
+// A Server is an nginx with two workers.
 type Server struct {
-	// URL is where it listens, without a slash at its end.
+	// URL is its base URL, without a trailing slash.
 	URL string
 
 	bin, dir, address string
 	cmd               *exec.Cmd
 }
 
-// Requests that are out when a worker is replaced are answered. A connection on which
-// there was none yet, such as net/http may have in store, would keep its worker for a
-// minute. The first %s is the folder, the second the address, the third what becomes
-// of a request.
+// config is nginx's configuration. Its arguments are the directory, the address, and
+// the directives for accepted requests. A worker that is replaced answers its
+// requests in flight. worker_shutdown_timeout is for connections without a request,
+// as net/http may keep them: they would keep the worker running for a minute.
 const config = `
 daemon off;
 worker_processes 2;
@@ -76,10 +76,11 @@ http {
 }
 `
 
-// Start starts nginx in the empty folder dir with these keys. What is let through
-// goes to the server at upstream, HOST:PORT, with the version in the header
-// Key-Version; where upstream is empty, nginx answers 200 with the version, and
-// keeps a [Server.Log]. Stop it.
+// Start starts nginx with these keys in the empty directory dir, and returns when
+// nginx listens. It sends accepted requests to the server at upstream, HOST:PORT,
+// with the version in the header Key-Version. If upstream is empty, nginx itself
+// answers 200 with the version, and writes a log; see [Server.Log]. The caller must
+// call [Server.Stop]. The error is [ErrMissing] if nginx is not installed.
 func Start(dir, upstream string, keys ...source.Key) (*Server, error) {
 	bin, err := find()
 	if err != nil {
@@ -90,7 +91,7 @@ func Start(dir, upstream string, keys ...source.Key) (*Server, error) {
 		return nil, err
 	}
 	address := ln.Addr().String()
-	if err := ln.Close(); err != nil { // nginx takes it over
+	if err := ln.Close(); err != nil { // free the port for nginx
 		return nil, err
 	}
 	n := &Server{URL: "http://" + address, bin: bin, dir: dir, address: address}
@@ -98,7 +99,7 @@ func Start(dir, upstream string, keys ...source.Key) (*Server, error) {
 	log := "access_log " + dir + "/access.log keys;"
 	if upstream != "" {
 		through = "proxy_set_header Key-Version $key_version; proxy_pass http://" + upstream + ";"
-		log = "access_log off;" // which would grow
+		log = "access_log off;" // it would grow in a long soak
 	}
 	text := fmt.Sprintf(config, dir, address, through+" "+log)
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(text), 0o600); err != nil {
@@ -118,7 +119,7 @@ func find() (string, error) {
 	return debian, nil
 }
 
-// Start starts it again after Kill.
+// Start starts nginx again after [Server.Kill].
 func (n *Server) Start(keys ...source.Key) error {
 	if err := n.writeMap(keys); err != nil {
 		return err
@@ -128,15 +129,15 @@ func (n *Server) Start(keys ...source.Key) error {
 	if err := n.cmd.Start(); err != nil {
 		return err
 	}
-	if err := await("nginx listening", func() bool { return n.listens() && len(n.workers()) == 2 }); err != nil {
+	if err := await("nginx listens with two workers", func() bool { return n.listens() && len(n.workers()) == 2 }); err != nil {
 		n.Stop()
 		return err
 	}
 	return nil
 }
 
-// writeMap writes the map file. Strings in a map ignore letter case; anchored
-// regular expressions do not.
+// writeMap writes the map file. It uses anchored regular expressions, because nginx
+// ignores letter case in the plain strings of a map.
 func (n *Server) writeMap(keys []source.Key) error {
 	var b strings.Builder
 	for _, key := range keys {
@@ -149,8 +150,8 @@ func (n *Server) writeMap(keys []source.Key) error {
 	return os.Rename(path+".new", path)
 }
 
-// Reload replaces the keys and returns when the workers with the old ones have
-// gone. Requests that they were answering have been answered and logged.
+// Reload replaces the keys. It returns when the old workers have ended; they have
+// answered and logged their requests in flight.
 func (n *Server) Reload(keys ...source.Key) error {
 	if err := n.writeMap(keys); err != nil {
 		return err
@@ -159,23 +160,23 @@ func (n *Server) Reload(keys ...source.Key) error {
 	if err := n.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		return err
 	}
-	return await("nginx's new workers alone", func() bool {
+	return await("nginx has replaced its workers", func() bool {
 		now := n.workers()
 		return len(now) == 2 && !slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(old, pid) })
 	})
 }
 
-// Kill ends nginx and its workers with SIGKILL, whatever they are doing: requests
-// that are out get no answer, or half of one.
+// Kill ends nginx and its workers with SIGKILL. Requests in flight get no response, or
+// an incomplete one.
 func (n *Server) Kill() error {
 	n.kill()
 	_ = n.cmd.Wait()
-	return await("nginx gone", func() bool { return !n.listens() })
+	return await("nginx no longer listens", func() bool { return !n.listens() })
 }
 
 func (n *Server) kill() {
 	workers := n.workers()
-	_ = n.cmd.Process.Kill() // first, or it would start others
+	_ = n.cmd.Process.Kill() // first: the master process restarts killed workers
 	for _, pid := range workers {
 		if worker, err := os.FindProcess(pid); err == nil {
 			_ = worker.Kill()
@@ -183,9 +184,8 @@ func (n *Server) kill() {
 	}
 }
 
-// Quit ends nginx when the requests that are out have been answered and each answer
-// is in its log. Of a connection that the client has not closed, nginx may write the
-// log when the client has closed it, 3 s later at most.
+// Quit ends nginx and returns when it has answered and logged the requests in flight.
+// If a client does not close its connection, this may take 3 s.
 func (n *Server) Quit() error {
 	if err := n.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
 		return err
@@ -193,13 +193,13 @@ func (n *Server) Quit() error {
 	timer := time.AfterFunc(limit, n.kill)
 	err := n.cmd.Wait()
 	if !timer.Stop() {
-		return errors.New("nginx did not quit")
+		return fmt.Errorf("nginx did not quit within %v", limit)
 	}
 	return err
 }
 
-// Stop ends nginx; requests that are out are cut, and answers that it has not
-// logged yet are missing in its log.
+// Stop ends nginx at once. It cuts off requests in flight, and the log may lack the
+// last responses.
 func (n *Server) Stop() {
 	if n.cmd == nil || n.cmd.ProcessState != nil {
 		return
@@ -218,7 +218,7 @@ func (n *Server) listens() bool {
 	return err == nil
 }
 
-// workers lists nginx's child processes, none where it has died.
+// workers returns the process IDs of nginx's workers, none if nginx has ended.
 func (n *Server) workers() []int {
 	pid := n.cmd.Process.Pid
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
@@ -240,7 +240,7 @@ func await(what string, ok func() bool) error {
 	defer tick.Stop()
 	for end := time.Now().Add(limit); !ok(); <-tick.C {
 		if time.Now().After(end) {
-			return fmt.Errorf("never came: %s", what)
+			return fmt.Errorf("waited %v in vain for: %s", limit, what)
 		}
 	}
 	return nil
