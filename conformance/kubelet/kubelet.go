@@ -1,7 +1,8 @@
-// Package kubelet mounts keys the way the kubelet mounts a Secret, for tests and
-// examples: the files lie in a directory of their own for each version, "..data"
-// links to it, and all of a new version come by one rename of that link
-// (Kubernetes, pkg/volume/util/atomic_writer.go).
+// Package kubelet writes keys to a directory the way the kubelet mounts a Secret, for
+// tests and examples. The files of each version are in a subdirectory of their own.
+// The symbolic link "..data" points to the current one. A new version replaces all
+// files at once by renaming the link (pkg/volume/util/atomic_writer.go in
+// kubernetes/kubernetes).
 //
 //	v, err := kubelet.Mount(dir, kubelet.Files(key))
 //	err = v.Swap(kubelet.Files(next))
@@ -18,22 +19,22 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// A Volume is a mounted directory. It is not safe for concurrent use: there is
-// one kubelet.
+// A Volume is a mounted directory. It is not safe for concurrent use; programs may
+// read the files at any time.
 type Volume struct {
 	dir   string
 	swaps int
 }
 
-// Mount fills the empty directory dir with files, content by name. The files have
-// mode 0600.
+// Mount writes files, which maps names to contents, to the empty directory dir. The
+// files have mode 0600.
 func Mount(dir string, files map[string]string) (*Volume, error) {
 	v := &Volume{dir: dir}
 	return v, v.Swap(files)
 }
 
-// Files are the files that source/file.Dir reads a key from: "api-key",
-// "api-secret" and, if the key has one, "passphrase".
+// Files returns the files of key as file.Dir of package source/file reads them:
+// "api-key", "api-secret" and, if the key has one, "passphrase".
 func Files(key source.Key) map[string]string {
 	files := map[string]string{"api-key": key.ID, "api-secret": key.Secret.Expose()}
 	if p, ok := key.Extra["passphrase"]; ok {
@@ -42,13 +43,13 @@ func Files(key source.Key) map[string]string {
 	return files
 }
 
-// Dir returns the directory.
+// Dir returns the mounted directory.
 func (v *Volume) Dir() string { return v.dir }
 
-// Path returns the path of the named file, as a program sees it.
+// Path returns the path of the named file in the mounted directory.
 func (v *Volume) Path(file string) string { return filepath.Join(v.dir, file) }
 
-// Swap replaces all files at once and removes the old ones.
+// Swap replaces all files at once by files, and removes the old ones.
 func (v *Volume) Swap(files map[string]string) error {
 	v.swaps++
 	name := fmt.Sprintf("..%s.%09d", time.Now().Format("2006_01_02_15_04_05"), v.swaps)

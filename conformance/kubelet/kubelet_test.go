@@ -8,8 +8,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/kubelet"
 )
 
-// F01, F26: a reader that resolves "..data" once finds files of one version, and
-// nothing of the one before is left.
+// F01, F26: a program that resolves "..data" once finds files of one version only.
+// Swap removes the files of the version before.
 func TestSwap(t *testing.T) {
 	dir := t.TempDir()
 	v, err := kubelet.Mount(dir, map[string]string{"a": "1", "b": "1"})
@@ -37,6 +37,6 @@ func TestSwap(t *testing.T) {
 		t.Errorf("the first version is still there: %v", err)
 	}
 	if err := v.Swap(map[string]string{"no/such": "x"}); err == nil {
-		t.Error("a file in a directory that is not there was written")
+		t.Error("Swap wrote a file into a directory that does not exist")
 	}
 }
