@@ -1,6 +1,5 @@
-// Package fleet keeps ten thousand rings on one clock over one store, and counts
-// what the store has to bear: at the start, as a rule, at a rotation and after
-// an outage (F77).
+// Package fleet measures the load that 10,000 rings put on one store: at the start, in
+// normal operation, during a rotation, and during and after an outage (F77).
 package fleet_test
 
 import (
@@ -26,22 +25,22 @@ const (
 	window = 30 * time.Second
 )
 
-// The figure to keep within is that of an ideal fleet, which reads evenly at
-// random: each of n rings falls into a second with the chance of a second in poll,
-// so that the readings in a second have the mean n/poll and the deviation of a
-// binomial. A peak is the highest second of a window.
+// most returns the limits for n rings. They come from an ideal fleet, in which each
+// ring reads at a random time within each polling interval. The number of readings in
+// a second then has a binomial distribution with mean n/poll. The peak of a window is
+// the number in its busiest second.
 //
-//   - Their mean over a phase stays within 3.57 deviations: 1,107/s for 10,000
-//     rings, which is the mean peak of an hour of the ideal fleet.
-//   - Each single one stays within 5.5 deviations, 1,165/s, which the ideal fleet
-//     itself passes once in some fifteen thousand hours.
+//   - mean limits the mean of the peaks of a phase to 3.57 standard deviations above
+//     the mean: 1,107/s for 10,000 rings. It is the mean hourly peak of an ideal fleet.
+//   - peak limits each peak to 5.5 standard deviations: 1,165/s. An ideal fleet exceeds
+//     it once in about 15,000 hours.
 func most(n int) (mean, peak float64) {
 	even := float64(n) / poll.Seconds()
 	deviation := math.Sqrt(even * (1 - 1/poll.Seconds()))
 	return even + 3.57*deviation, even + 5.5*deviation
 }
 
-// A store counts readings by the second.
+// A store is a source that counts its readings in each second.
 type store struct {
 	mu      sync.Mutex
 	begin   time.Time
@@ -72,7 +71,7 @@ func (s *store) set(version string, down bool) {
 	s.key, s.down = source.Key{Version: version, Secret: source.NewSecret("rksentinel_" + version)}, down
 }
 
-// count begins to count anew and returns what there was until now.
+// count returns the readings in each second since the last call, and resets them.
 func (s *store) count() (seconds []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,14 +87,14 @@ func total(seconds []int) (sum, peak int) {
 	return sum, peak
 }
 
-// A fleet is rings over one store.
+// A fleet is many rings over one store.
 type fleet struct {
 	t     *testing.T
 	store store
 	rings []*ring.Ring
 }
 
-// start starts n rings at the same moment.
+// start starts n rings at the same time.
 func start(t *testing.T, n int) *fleet {
 	f := &fleet{t: t, rings: make([]*ring.Ring, n)}
 	f.store.set("v1", false)
@@ -122,7 +121,7 @@ func (f *fleet) close() {
 	wg.Wait()
 }
 
-// peak holds the peaks of three windows to the figure.
+// peak measures three windows and compares their peaks with the limits.
 func (f *fleet) peak(phase string) {
 	f.t.Helper()
 	sum, windows := 0, []int{}
@@ -137,19 +136,19 @@ func (f *fleet) peak(phase string) {
 	mostMean, mostPeak := most(len(f.rings))
 	f.t.Logf("%-28s peak %6.0f/s, at most %.0f; windows %v, at most %.0f each", phase, mean, mostMean, windows, mostPeak)
 	if highest := slices.Max(windows); mean > mostMean || float64(highest) > mostPeak {
-		f.t.Errorf("%s: a peak of %d/s, %.0f/s in the mean", phase, highest, mean)
+		f.t.Errorf("%s: highest peak %d/s, want at most %.0f; mean peak %.0f/s, want at most %.0f", phase, highest, mostPeak, mean, mostMean)
 	}
 	if mean < mostMean/2 {
-		f.t.Errorf("%s: a peak of %.0f/s: nobody polls", phase, mean)
+		f.t.Errorf("%s: mean peak %.0f/s: the rings do not poll", phase, mean)
 	}
 }
 
-// everywhere checks that every ring has the version.
+// everywhere checks that the version is current in every ring.
 func (f *fleet) everywhere(version string) {
 	f.t.Helper()
 	for _, keys := range f.rings {
 		if v := keys.Version(); v != version {
-			f.t.Fatalf("a ring has %s, want %s", v, version)
+			f.t.Fatalf("a ring has current version %s, want %s", v, version)
 		}
 	}
 }
@@ -160,29 +159,28 @@ func TestLoadOnTheStore(t *testing.T) {
 		f := start(t, rings)
 		defer f.close()
 
-		// A process that starts has no key: one reading each, and no more.
 		if sum, _ := total(f.store.count()); sum != rings {
-			t.Errorf("%d readings to start %d rings", sum, rings)
+			t.Errorf("%d readings to start %d rings, want one for each", sum, rings)
 		}
-		f.peak("after a start as one")
-		f.peak("as a rule")
+		f.peak("after a start together")
+		f.peak("in normal operation")
 
 		f.store.set("v2", false)
-		f.peak("at a rotation")
+		f.peak("during a rotation")
 		f.everywhere("v2")
 
 		f.store.set("v2", true)
 		f.peak("at the start of an outage")
-		f.peak("in an outage")
+		f.peak("during an outage")
 
 		f.store.set("v3", false)
-		f.peak("recovery after an outage")
+		f.peak("after an outage")
 		f.everywhere("v3")
 	})
 }
 
-// Each ring's requests are refused before the store has the new key: a ring
-// reads the store for all of them together.
+// The server refuses the requests of all rings before the store has the new key. Each
+// ring reads the store once for all its requests together.
 //
 // F58, F61, F62, F77
 func TestLoadWhenTheServerMovesFirst(t *testing.T) {
@@ -204,7 +202,7 @@ func TestLoadWhenTheServerMovesFirst(t *testing.T) {
 						return
 					}
 					if !a.Next(t.Context(), false) || a.Version() != "v2" {
-						t.Error("refused, and no other key")
+						t.Error("the ring found no new key after a refusal")
 						return
 					}
 					a.Accepted()
@@ -214,9 +212,9 @@ func TestLoadWhenTheServerMovesFirst(t *testing.T) {
 		wg.Wait()
 		sum, peak := total(f.store.count())
 		t.Logf("%d rings with %d refused requests each: %d readings in %v, peak %d/s", len(f.rings), requests, sum, late, peak)
-		// At 0, 0.1, 0.3, 0.7, 1.45, 2.2 and 2.95 s, and polling beside it.
+		// A ring reads at 0, 0.1, 0.3, 0.7, 1.45, 2.2 and 2.95 s, and polls in addition.
 		if each := float64(sum) / float64(len(f.rings)); each > 8 {
-			t.Errorf("%.1f readings a ring", each)
+			t.Errorf("%.1f readings per ring, want at most 8", each)
 		}
 	})
 }

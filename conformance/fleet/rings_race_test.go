@@ -2,5 +2,5 @@
 
 package fleet_test
 
-// The race detector takes about 8,000 goroutines, and its time.
+// The race detector is slow and supports about 8,000 goroutines.
 const rings = 1_000
