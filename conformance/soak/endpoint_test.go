@@ -11,9 +11,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/remote"
 )
 
-// endpoint is a track whose keys come from the mock's key document, by long
-// poll, over TLS and HTTP/2, as its requests go. Nothing is cut here, and nothing
-// retried.
+// endpoint is a track whose keys come from the mock's key document by long poll. Keys
+// and requests use HTTP/2 over TLS. No connection is cut, and the client has no
+// WithRetry.
 type endpoint struct {
 	*mock
 }
@@ -56,7 +56,7 @@ func (e *endpoint) sourceFirst() {
 	e.must(e.api.Revoke(old.Version))
 }
 
-// serverFirst: the old key is refused at once, and the document lists nothing else.
+// serverFirst makes the server refuse the old key while the document lists no other.
 func (e *endpoint) serverFirst() {
 	old, key := e.current, e.issue(mockapi.Spec{Unlisted: true})
 	e.must(e.api.Deactivate(old.Version))
@@ -74,7 +74,7 @@ func (e *endpoint) lateReplicas() {
 	e.must(e.api.Revoke(old.Version))
 }
 
-// rollback: the document no longer lists the new key.
+// rollback removes the new key from the document again.
 func (e *endpoint) rollback() {
 	old, key := e.current, e.issue(mockapi.Spec{})
 	e.next(key)
@@ -83,7 +83,7 @@ func (e *endpoint) rollback() {
 	e.must(e.api.Revoke(key.Version))
 }
 
-// revoked: the server refuses the current key before the document says so.
+// revoked revokes the current key; the document lists the previous one.
 func (e *endpoint) revoked() {
 	old, key := e.current, e.issue(mockapi.Spec{})
 	e.next(key)
@@ -91,25 +91,26 @@ func (e *endpoint) revoked() {
 	e.next(old)
 }
 
-// byClock: the new key's life begins before the old one's ends.
+// byClock rotates by not_before and expires_at: the new key becomes valid before the
+// old one expires.
 func (e *endpoint) byClock() {
 	old, key := e.current, e.issue(mockapi.Spec{After: 300 * time.Millisecond})
 	e.must(e.api.Expire(old.Version, time.Second))
 	e.next(key)
-	e.await("the end of "+old.Version, func() bool {
+	e.await(old.Version+" has expired", func() bool {
 		return !slices.ContainsFunc(e.api.Keys(), func(k mockapi.KeyState) bool {
 			return k.Key.Version == old.Version && len(k.Replicas) > 0
 		})
 	})
 }
 
-// spoil makes the endpoint answer one of the things that are no key document.
+// spoil makes the endpoint fail in one of several ways, or answer slowly.
 func (e *endpoint) spoil() {
 	how := e.rng.IntN(7)
 	e.api.InterceptKeys(func(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("Content-Type", "application/json")
 		switch how {
-		case 0: // down
+		case 0: // connection cut
 			panic(http.ErrAbortHandler)
 		case 1:
 			w.WriteHeader(http.StatusInternalServerError)
@@ -151,8 +152,8 @@ func (e *endpoint) badThenNext() {
 	e.must(e.api.Revoke(old.Version))
 }
 
-// restarted: the client begins anew in the midst of an overlap while the endpoint
-// brings nothing of use, and has its keys from the cache.
+// restarted restarts the client during an overlap while the endpoint fails. The client
+// gets its keys from the cache.
 func (e *endpoint) restarted() {
 	old, key := e.current, e.issue(mockapi.Spec{Inactive: true})
 	e.refused(key.Version)

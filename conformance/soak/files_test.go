@@ -12,8 +12,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/file"
 )
 
-// files is a track whose key lies in a plain file. The ring alone knows the
-// key before. Nothing is cut here, and nothing retried.
+// files is a track whose key is in a plain file. Only the ring keeps the previous key.
+// No connection is cut, and the client has no WithRetry.
 type files struct {
 	*mock
 	path string
@@ -39,7 +39,7 @@ func newFiles(t *testing.T, from uint64, printed *sweep) *track {
 	return f.track
 }
 
-// write replaces the file's content, by renaming or in place.
+// write replaces the file by renaming, or rewrites it in place, at random.
 func (f *files) write(key source.Key) {
 	path := f.path
 	if f.rng.IntN(2) == 0 {
@@ -68,7 +68,7 @@ func (f *files) fileFirst() {
 	f.must(f.api.Revoke(old.Version))
 }
 
-// serverFirst: the old key is refused at once, so that requests wait for the file.
+// serverFirst makes the server refuse the old key first. Requests wait for the file.
 func (f *files) serverFirst() {
 	old, key := f.current, f.issue(mockapi.Spec{})
 	f.must(f.api.Revoke(old.Version))
@@ -95,7 +95,7 @@ func (f *files) rollback() {
 	f.must(f.api.Revoke(key.Version))
 }
 
-// revoked: the server revokes the current key, and the ring has the one before.
+// revoked revokes the current key; the ring falls back to the previous one.
 func (f *files) revoked() {
 	old, key := f.current, f.issue(mockapi.Spec{})
 	f.write(key)
@@ -108,8 +108,8 @@ func (f *files) revoked() {
 	f.must(f.api.Revoke(old.Version))
 }
 
-// restarted: the client begins anew in the midst of an overlap. The file has the
-// new key alone, which the server does not take yet: the old one is in the cache.
+// restarted restarts the client during an overlap. The file has only the new key,
+// which the server does not accept yet. The client gets the old one from the cache.
 func (f *files) restarted() {
 	old, key := f.current, f.issue(mockapi.Spec{Inactive: true})
 	f.write(key)
@@ -122,7 +122,7 @@ func (f *files) restarted() {
 	f.must(f.api.Revoke(old.Version))
 }
 
-// halfWritten: the writer pauses in mid-key, with the file open.
+// halfWritten pauses in the middle of writing a key, with the file open.
 func (f *files) halfWritten() {
 	old, key := f.current, f.issue(mockapi.Spec{})
 	text := key.Secret.Expose() + "\n"
@@ -139,7 +139,7 @@ func (f *files) halfWritten() {
 	f.must(f.api.Revoke(old.Version))
 }
 
-// spoil makes the file one of the things that are no key.
+// spoil removes the file or makes it invalid in one of several ways.
 func (f *files) spoil() {
 	f.must(os.RemoveAll(f.path))
 	switch f.rng.IntN(6) {
@@ -150,7 +150,7 @@ func (f *files) spoil() {
 		f.must(os.WriteFile(f.path, []byte("<html><title>Sign in</title></html>"), 0o600))
 	case 3:
 		f.must(os.WriteFile(f.path, []byte(f.current.Secret.Expose()+"\r\nX-Evil: 1"), 0o600))
-	case 4: // F17: what is there is no file; modes would not stop root
+	case 4: // F17: unreadable; a file mode would not stop root
 		f.must(os.Mkdir(f.path, 0o700))
 	case 5: // F23
 		f.must(os.Symlink(f.path, f.path))

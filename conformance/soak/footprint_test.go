@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// A footprint is what the process holds on to.
+// A footprint is the resource use of the process.
 type footprint struct {
 	goroutines, descriptors int
 	heap                    int64
 }
 
-// settled returns the footprint once connections that are closed have gone.
+// settled returns the footprint after closed connections have ended.
 func settled(tracks []*track) footprint {
 	for _, k := range tracks {
 		k.client.CloseIdleConnections()
@@ -21,7 +21,7 @@ func settled(tracks []*track) footprint {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	last, same := footprint{}, 0
-	for range 250 { // 5 s: a server's end of a connection follows the client's
+	for range 250 { // at most 5 s: a server closes its end of a connection after the client
 		now := footprint{goroutines: runtime.NumGoroutine(), descriptors: descriptors()}
 		if now == last {
 			if same++; same == 25 {
@@ -32,7 +32,7 @@ func settled(tracks []*track) footprint {
 		}
 		<-tick.C
 	}
-	runtime.GC() // twice, for what sync.Pool keeps through one
+	runtime.GC() // twice, because a sync.Pool keeps objects through one collection
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -40,7 +40,7 @@ func settled(tracks []*track) footprint {
 	return last
 }
 
-// descriptors returns how many descriptors are open, -1 where nobody says.
+// descriptors returns the number of open descriptors, or -1 without /proc/self/fd.
 func descriptors() int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -50,14 +50,14 @@ func descriptors() int {
 }
 
 const (
-	// A long poll is a connection at each end, which at either moment may be
-	// there or just about to be: two descriptors, and five goroutines of
-	// net/http's. An event may be under way to the log.
+	// A long poll may be open at one measurement and not at the other: that is two
+	// descriptors and five goroutines of net/http. The ring may be delivering an
+	// event.
 	slackGoroutines, slackDescriptors = 8, 4
-	// What a run of any length may add: buffers and maps that have grown to their
-	// size. A leak of 20 bytes a request shows within 10 minutes.
+	// slackHeap allows for buffers and maps that grow to their final size. A leak of
+	// 20 bytes per request exceeds it within 10 minutes.
 	slackHeap = 2 << 20
-	// The mock API forgets no key that it issued, nor does the track.
+	// slackHeapRotation allows for the keys that the mock API and the track keep.
 	slackHeapRotation = 4 << 10
 )
 
@@ -66,12 +66,12 @@ func (f footprint) compare(t *testing.T, before footprint, rotations int) {
 	t.Logf("after the warm-up %d goroutines, %d descriptors, %d KiB; at the end %d, %d, %d KiB",
 		before.goroutines, before.descriptors, before.heap>>10, f.goroutines, f.descriptors, f.heap>>10)
 	if f.goroutines > before.goroutines+slackGoroutines {
-		t.Errorf("%d more goroutines", f.goroutines-before.goroutines)
+		t.Errorf("%d more goroutines than after the warm-up, want at most %d more", f.goroutines-before.goroutines, slackGoroutines)
 	}
 	if f.descriptors > before.descriptors+slackDescriptors {
-		t.Errorf("%d more descriptors", f.descriptors-before.descriptors)
+		t.Errorf("%d more descriptors than after the warm-up, want at most %d more", f.descriptors-before.descriptors, slackDescriptors)
 	}
 	if grown := f.heap - before.heap; grown > slackHeap+int64(rotations)*slackHeapRotation {
-		t.Errorf("%d KiB more heap after %d rotations", grown>>10, rotations)
+		t.Errorf("%d KiB more heap than after the warm-up, after %d rotations", grown>>10, rotations)
 	}
 }

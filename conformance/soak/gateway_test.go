@@ -18,25 +18,25 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/file"
 )
 
-// gateway is a track behind nginx, whose keys are in a map that a reload
-// replaces. The source is a key document, mounted as the kubelet mounts a Secret.
+// gateway is a track with nginx in front of the server. nginx has the keys in a map
+// that a reload replaces. The source is a key document in a mounted Secret.
 type gateway struct {
 	*track
 	nginx   *nginx.Server
 	volume  *kubelet.Volume
 	current source.Key
 	behind  string       // the address of the server behind nginx
-	broken  atomic.Int32 // what the server behind nginx does to requests: 0, cut or unavailable
-	open    atomic.Int64 // connections to it
+	broken  atomic.Int32 // 0, cut or unavailable
+	open    atomic.Int64 // open connections to the server behind nginx
 }
 
-// What the server behind nginx does to requests.
+// The faults of the server behind nginx, which affect half of the requests.
 const (
-	cut         = 1
-	unavailable = 2
+	cut         = 1 // close the connection without a response
+	unavailable = 2 // answer 503
 )
 
-// newGateway returns nil where there is no nginx, and there may be none.
+// newGateway returns nil if nginx is not installed and not required.
 func newGateway(t *testing.T, from uint64, printed *sweep) *track {
 	t.Helper()
 	g := &gateway{track: newTrack(t, "gateway", from, printed)}
@@ -45,7 +45,7 @@ func newGateway(t *testing.T, from uint64, printed *sweep) *track {
 	var err error
 	g.nginx, err = nginx.Start(t.TempDir(), g.behind, g.current)
 	if errors.Is(err, nginx.ErrMissing) && os.Getenv("ROLLINGKEYS_REQUIRE") != "1" {
-		t.Logf("%v: no gateway in this soak", err)
+		t.Logf("%v: this soak runs without the gateway", err)
 		return nil
 	}
 	if err != nil {
@@ -73,7 +73,7 @@ func newGateway(t *testing.T, from uint64, printed *sweep) *track {
 	return g.track
 }
 
-// listen starts the server behind nginx: what reaches it has been let through.
+// listen starts the server behind nginx, which gets the accepted requests.
 func (g *gateway) listen() {
 	g.t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -103,7 +103,7 @@ func (g *gateway) answer(w http.ResponseWriter, r *http.Request) {
 	case !broken:
 		g.ledger.apply(w, r)
 	case how == cut:
-		panic(http.ErrAbortHandler) // nginx makes a 502 of it
+		panic(http.ErrAbortHandler) // nginx answers 502
 	default:
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
@@ -146,7 +146,7 @@ func (g *gateway) sourceFirst() {
 	g.reload(key)
 }
 
-// serverFirst: the gateway refuses the old key before the file has the new one.
+// serverFirst makes the gateway refuse the old key before the file has the new one.
 func (g *gateway) serverFirst() {
 	old, key := g.current, g.issue()
 	g.reload(key)
@@ -165,7 +165,7 @@ func (g *gateway) rollback() {
 	g.reload(old)
 }
 
-// revoked: the gateway refuses the current key, and the document lists the one before.
+// revoked makes the gateway refuse the current key; the document lists the previous one.
 func (g *gateway) revoked() {
 	old, key := g.current, g.issue()
 	g.reload(old, key)
@@ -176,7 +176,7 @@ func (g *gateway) revoked() {
 	g.mount(g.document(old))
 }
 
-// badThenNew: the mount holds no document for a while.
+// badThenNew mounts half a document for a while, and then a new key.
 func (g *gateway) badThenNew() {
 	old, key := g.current, g.issue()
 	whole := g.document(key, old)
@@ -189,9 +189,9 @@ func (g *gateway) badThenNew() {
 	g.reload(key)
 }
 
-// drain waits for the end of all that nginx had passed on before it was killed.
-// A connection may still wait to be accepted; they are accepted in order, so that
-// one of ours comes after it.
+// drain waits until the server has handled all requests from the killed nginx. Some
+// connections may still wait to be accepted. They are accepted in order, so drain's
+// own connection comes after them.
 func (g *gateway) drain() {
 	last, err := net.Dial("tcp", g.behind)
 	g.must(err)
@@ -200,11 +200,11 @@ func (g *gateway) drain() {
 	_, err = io.Copy(io.Discard, last)
 	g.must(errors.Join(err, last.Close()))
 	g.ledger.show("drain")
-	g.await("the end of what nginx had passed on", func() bool { return g.open.Load() == 0 })
+	g.await("the connections of the killed nginx are closed", func() bool { return g.open.Load() == 0 })
 }
 
-// killed: nginx is killed with requests in it, and comes back with the new key
-// beside the old.
+// killed kills nginx while it handles requests, and restarts it with the old and the
+// new key.
 func (g *gateway) killed() {
 	old, key := g.current, g.issue()
 	g.must(g.nginx.Kill())

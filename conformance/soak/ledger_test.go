@@ -7,23 +7,23 @@ import (
 	"sync"
 )
 
-// A ledger is the server's record of the requests that are out, by their id. A
-// request is struck off when its client has the answer, so that the record of a
-// long soak stays small, and what the server does after that shows.
+// A ledger is the server's record of requests in flight, by request ID. A request is
+// removed when its client has the response. So the ledger stays small in a long soak,
+// and an attempt after the response shows as a new entry.
 type ledger struct {
 	mu      sync.Mutex
 	entries map[string]*entry
 }
 
 type entry struct {
-	versions []string // of its attempts; "-v1" for one refused, "!" before one that was cut or answered 503
+	versions []string // versions of its attempts: "v1" accepted, "-v1" refused, "!v1" cut or answered 503
 	accepted string   // the version of the last attempt, if it was accepted
-	applied  int      // orders
-	broken   int      // attempts cut, or answered 503
-	lost     bool     // an attempt may have been applied, and its answer lost on the way
+	applied  int      // how often the order was applied
+	broken   int      // attempts that were cut or answered 503
+	lost     bool     // an attempt may have been applied and its response lost
 }
 
-// most is how often the transport sends a request at the very most.
+// most is the maximum number of attempts of the transport for one request.
 const most = 4
 
 func newLedger() *ledger { return &ledger{entries: make(map[string]*entry)} }
@@ -37,8 +37,8 @@ func (l *ledger) entry(id string) *entry {
 	return e
 }
 
-// attempt notes an attempt, and reports whether it may be broken, which happens
-// twice at most to one request.
+// attempt records an attempt. It returns whether the server may cut it or answer 503,
+// which it may if breaking is set, but at most twice for one request.
 func (l *ledger) attempt(id, version string, accepted, breaking bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,7 +56,7 @@ func (l *ledger) attempt(id, version string, accepted, breaking bool) bool {
 	return breaking
 }
 
-// apply answers an accepted request: an order with its id.
+// apply handles an accepted request. It applies an order and answers with its ID.
 func (l *ledger) apply(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		return
@@ -64,19 +64,19 @@ func (l *ledger) apply(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get("Idempotency-Key")
 	body, err := io.ReadAll(r.Body)
 	if err != nil || string(body) != order(id) {
-		http.Error(w, "not the body that was sent", http.StatusBadRequest)
+		http.Error(w, "the body differs from the one that the client sent", http.StatusBadRequest)
 		return
 	}
 	l.mu.Lock()
-	if e := l.entry(id); e.applied == 0 || !e.lost { // what an Idempotency-Key is for
+	if e := l.entry(id); e.applied == 0 || !e.lost { // the Idempotency-Key prevents a second application
 		e.applied++
 	}
 	l.mu.Unlock()
 	_, _ = io.WriteString(w, id)
 }
 
-// lost notes that no request that is out has been answered, nor will be: the
-// client sees a lost connection, and does not know what became of it.
+// lost records that the responses to all requests in flight are lost. Their clients do
+// not know whether they were applied.
 func (l *ledger) lost() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,8 +86,8 @@ func (l *ledger) lost() {
 	}
 }
 
-// settle compares what the transport reported with the record, and strikes the
-// request off. attempts is 0 where the record has accepted attempts only.
+// settle compares the transport's report with the ledger, and removes the request.
+// attempts is 0 if the ledger does not have the refused attempts.
 func (l *ledger) settle(id, version string, attempts int, post bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -99,24 +99,24 @@ func (l *ledger) settle(id, version string, attempts int, post bool) error {
 	}
 	switch {
 	case version == "" || e.accepted != version:
-		return fmt.Errorf("reported version %q, the server's record is %v", version, e.versions)
+		return fmt.Errorf("the transport reported version %q, the server recorded the attempts %v", version, e.versions)
 	case e.applied != applied:
-		return fmt.Errorf("%d orders applied, want %d; the server's record is %v", e.applied, applied, e.versions)
+		return fmt.Errorf("the order was applied %d times, want %d; the server recorded the attempts %v", e.applied, applied, e.versions)
 	case attempts > 0 && e.broken == 0 && len(e.versions) != attempts:
-		return fmt.Errorf("%d attempts reported, the server's record is %v", attempts, e.versions)
+		return fmt.Errorf("the transport reported %d attempts, the server recorded %v", attempts, e.versions)
 	case len(e.versions) > most*(1+e.broken):
-		return fmt.Errorf("%d attempts: %v", len(e.versions), e.versions)
+		return fmt.Errorf("the server recorded %d attempts for one request, too many: %v", len(e.versions), e.versions)
 	}
 	return nil
 }
 
-// show strikes a request off that failed and returns its record.
+// show removes a failed request and returns its entry as text.
 func (l *ledger) show(id string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entry(id)
 	delete(l.entries, id)
-	return fmt.Sprintf("%v, applied %d", e.versions, e.applied)
+	return fmt.Sprintf("attempts %v, applied %d times", e.versions, e.applied)
 }
 
 func (l *ledger) rest() int {

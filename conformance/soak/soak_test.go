@@ -22,7 +22,7 @@ func TestSoak(t *testing.T) {
 	if from == 0 {
 		from = rand.Uint64N(1e9) + 1
 	}
-	t.Logf("the same again: -args -duration=%v -seed=%d", long, from)
+	t.Logf("to repeat this run: -args -duration=%v -seed=%d", long, from)
 
 	printed := &sweep{t: t}
 	tracks := []*track{newFiles(t, from, printed), newEndpoint(t, from, printed)}

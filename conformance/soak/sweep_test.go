@@ -10,8 +10,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 )
 
-// A sweep searches what the library prints for secrets, all of which begin with
-// the sentinel (F95).
+// A sweep searches the output of the library for secrets, which all begin with the
+// sentinel (F95).
 type sweep struct {
 	t     *testing.T
 	mu    sync.Mutex
@@ -28,13 +28,14 @@ func (s *sweep) look(text string) {
 	}
 }
 
-// Write is for a logger's handler.
+// Write searches the output of a log handler.
 func (s *sweep) Write(p []byte) (int, error) {
 	s.look(string(p))
 	return len(p), nil
 }
 
-// judge ends the clients, looks at what they are, and says what was found.
+// judge closes the clients, searches their printed state too, and fails the test if
+// any text contained a secret.
 func (s *sweep) judge(tracks []*track) {
 	s.t.Helper()
 	for _, k := range tracks {
@@ -44,13 +45,13 @@ func (s *sweep) judge(tracks []*track) {
 			s.t.Error(err)
 		}
 		s.look(string(data))
-		_ = k.client.Close() // what is printed by reflection must hold still
+		_ = k.client.Close() // before fmt reads the fields, without locks
 		s.look(fmt.Sprintf("%+v %#v %+v %#v", status, status, k.client.Ring(), k.client.Transport()))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.leaks > 0 || s.texts < 10 {
-		s.t.Errorf("%d of %d texts hold a secret", s.leaks, s.texts)
+		s.t.Errorf("%d of %d texts contain a secret; want none, of at least 10 texts", s.leaks, s.texts)
 	}
-	s.t.Logf("%d log lines, events, errors and states searched for secrets", s.texts)
+	s.t.Logf("searched %d log lines, events, errors and statuses for secrets", s.texts)
 }

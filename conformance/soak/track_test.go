@@ -22,27 +22,27 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// A track is one source, one server, and clients that send requests all the
-// time while the track takes one step after the other.
+// A track is one source, one server, and clients that send requests without a pause
+// while the track takes one step after the other.
 type track struct {
 	t        *testing.T
 	name     string
-	rng      *rand.Rand // of the steps
+	rng      *rand.Rand // only for the steps, so that a seed repeats them
 	printed  *sweep
-	begin    func() error // makes client and end
+	begin    func() error // sets client and end
 	end      func()
-	process  sync.RWMutex // held to send a request, and to restart
+	process  sync.RWMutex // read-locked during a request, locked during a restart
 	client   *client.Client
 	url      string
-	attempts bool // the ledger has refused attempts too
+	attempts bool // the ledger has the refused attempts too
 	ledger   *ledger
 	steps    map[string]func()
-	deck     []string // steps still to be taken before they are shuffled again
+	deck     []string // the remaining steps of this round
 
-	mu      sync.Mutex        // guards what follows
-	secrets map[string]string // the server's versions by secret
-	labels  map[string]string // the server's versions by the ring's
-	last    [clients]string   // the version that served each client last
+	mu      sync.Mutex        // guards the fields below
+	secrets map[string]string // the server's version names, by secret
+	labels  map[string]string // the server's version names, by the ring's
+	last    [clients]string   // the version of each client's last response
 	failed  []string
 	taken   map[string]int
 	figures figures
@@ -58,8 +58,8 @@ func newTrack(t *testing.T, name string, from uint64, printed *sweep) *track {
 	}
 }
 
-// start starts the client on what src makes, with a cache; the server has a key
-// that the source lists.
+// start starts the client with the source that src makes, and a cache. The source must
+// already have a key that the server accepts.
 func (k *track) start(base *http.Transport, src func() source.Source, opts ...client.Option) {
 	k.t.Helper()
 	base.MaxIdleConnsPerHost = clients
@@ -93,8 +93,8 @@ func (k *track) start(base *http.Transport, src func() source.Source, opts ...cl
 	k.t.Cleanup(func() { k.end(); base.CloseIdleConnections() })
 }
 
-// restart ends the client, once what is out has been answered, and begins anew,
-// as a process does that is replaced: with the source, the cache, and no memory.
+// restart waits for requests in flight, closes the client, and makes a new one, like a
+// process that restarts: only the source and the cache remain.
 func (k *track) restart() {
 	k.process.Lock()
 	defer k.process.Unlock()
@@ -105,7 +105,7 @@ func (k *track) restart() {
 	clear(k.last[:])
 }
 
-// newSecret returns a secret, and notes that it is the server's next version's.
+// newSecret returns a secret, and records it for the server's next version.
 func (k *track) newSecret() string {
 	secret := mockapi.Sentinel + crand.Text()
 	k.mu.Lock()
@@ -114,27 +114,27 @@ func (k *track) newSecret() string {
 	return secret
 }
 
-// version returns what the server calls the key with this secret.
+// version returns the server's version name of the key with this secret.
 func (k *track) version(secret source.Secret) string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.secrets[secret.Expose()]
 }
 
-// prepare is the Bearer scheme. It notes how the ring calls a version, which of
-// a plain file is a time.
+// prepare is the Bearer scheme. It also records the ring's name of each version; for a
+// plain file it is a time.
 func (k *track) prepare(key source.Key) (transport.Signer, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	version, ok := k.secrets[key.Secret.Expose()]
 	if !ok {
-		k.failed = append(k.failed, "a key that the server never issued came out of the source: "+key.Version)
+		k.failed = append(k.failed, "the source returned a key that the server never issued: "+key.Version)
 	}
 	k.labels[key.Version] = version
 	return transport.Bearer().Prepare(key)
 }
 
-// run keeps traffic up and takes steps until the time is over, each step whole.
+// run sends requests and takes steps until end. A step that has begun is finished.
 func (k *track) run(end time.Time) {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -144,7 +144,8 @@ func (k *track) run(end time.Time) {
 	defer wg.Wait()
 	defer close(stop)
 	defer func() {
-		// Fatalf is for the test's own goroutine: a step that fails panics with stuck.
+		// A failed step panics with stuck, since only the test's goroutine may call
+		// Fatalf.
 		if p := recover(); p != nil {
 			if _, ok := p.(stuck); !ok {
 				panic(p)
@@ -167,16 +168,16 @@ func (k *track) run(end time.Time) {
 	}
 }
 
-// stuck is the panic of a step that waits in vain.
+// stuck is the panic value of a failed step.
 type stuck string
 
-// await waits for what must come.
+// await waits until ok returns true, and panics with stuck after limit.
 func (k *track) await(what string, ok func() bool) {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(limit); !ok(); <-tick.C {
 		if time.Now().After(end) {
-			panic(stuck("never came: " + what))
+			panic(stuck("waited in vain for: " + what))
 		}
 	}
 }
@@ -187,15 +188,15 @@ func (k *track) must(err error) {
 	}
 }
 
-// pause lets traffic go on for a while, at most d.
+// pause waits for a random time of up to d while requests go on.
 func (k *track) pause(d time.Duration) {
 	<-time.After(time.Duration(k.rng.Int64N(int64(d))))
 }
 
-// served waits until each client has been served by the version, so that no
-// request is out any more that left before it came.
+// served waits until the last response of each client was with the version. Then no
+// request is in flight that was sent before the version was current.
 func (k *track) served(version string) {
-	k.await("requests of every client served by "+version, func() bool {
+	k.await("every client has a response with "+version, func() bool {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		return !slices.ContainsFunc(k.last[:], func(v string) bool { return v != version })
@@ -204,7 +205,7 @@ func (k *track) served(version string) {
 
 // refused waits until the server has refused the version.
 func (k *track) refused(version string) {
-	k.await("a refusal of "+version, func() bool {
+	k.await("the server refuses "+version, func() bool {
 		return slices.ContainsFunc(k.client.Status().Versions, func(v ring.VersionStatus) bool {
 			k.mu.Lock()
 			defer k.mu.Unlock()
@@ -215,33 +216,33 @@ func (k *track) refused(version string) {
 
 // readable waits until the source is read without an error again.
 func (k *track) readable() {
-	k.await("a good reading", func() bool { s := k.client.Status(); return s.LastError == "" && s.Healthy })
+	k.await("the source is read without an error", func() bool { s := k.client.Status(); return s.LastError == "" && s.Healthy })
 }
 
-// judge reports what the track did and returns how many steps it took.
+// judge reports the failures of the track and returns how many steps it took.
 func (k *track) judge() (steps int) {
 	k.t.Helper()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i, f := range k.failed {
 		if i == 20 {
-			k.t.Errorf("%s: and %d more", k.name, len(k.failed)-i)
+			k.t.Errorf("%s: and %d more failures", k.name, len(k.failed)-i)
 			break
 		}
 		k.printed.look(f)
 		k.t.Errorf("%s: %s", k.name, f)
 	}
 	if n := k.ledger.rest(); n > 0 {
-		k.t.Errorf("%s: the server has %d requests that nobody waited for", k.name, n)
+		k.t.Errorf("%s: the server got attempts of %d requests that had already ended", k.name, n)
 	}
 	for _, n := range k.taken {
 		steps += n
 	}
 	f := k.figures
 	if f.moved == 0 || f.orders == 0 {
-		k.t.Errorf("%s: %d requests were answered by another version, %d orders: nothing was tried", k.name, f.moved, f.orders)
+		k.t.Errorf("%s: %d requests were answered with another version than first sent, and %d orders sent: the soak needs both", k.name, f.moved, f.orders)
 	}
-	k.t.Logf("%s: %d requests, %d orders, %d failed, %d answered by another version than they left with, %d steps: %v",
+	k.t.Logf("%s: %d requests, %d orders, %d failed, %d answered with another version than first sent, %d steps: %v",
 		k.name, f.requests, f.orders, len(k.failed), f.moved, steps, k.taken)
 	return steps
 }

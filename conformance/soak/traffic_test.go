@@ -14,15 +14,14 @@ import (
 
 const (
 	clients = 6
-	// Each client sends one request each beat, or as soon as the last one is answered.
+	// beat is the interval of each client's requests; a late response delays the next.
 	beat = 25 * time.Millisecond
 )
 
-// order is the body of the order with this id.
+// order returns the body of the order with this ID.
 func order(id string) string { return id + strings.Repeat(".", 1000) }
 
-// send sends one request after the other until stop. Each is whole: what is out
-// then is waited for.
+// send sends one request after the other until stop, and waits for the last.
 func (k *track) send(stop <-chan struct{}, client int) {
 	pace := time.NewTicker(beat)
 	defer pace.Stop()
@@ -41,7 +40,7 @@ func (k *track) send(stop <-chan struct{}, client int) {
 		k.mu.Lock()
 		k.last[client] = served
 		if err != nil {
-			k.failed = append(k.failed, fmt.Sprintf("%s: %v; server: %s", id, err, k.ledger.show(id)))
+			k.failed = append(k.failed, fmt.Sprintf("%s: %v; the server recorded %s", id, err, k.ledger.show(id)))
 		}
 		k.mu.Unlock()
 		k.process.RUnlock()
@@ -79,7 +78,7 @@ func (k *track) request(id string, post bool) (version string, err error) {
 		return "", fmt.Errorf("%s with version %s after %d attempts", resp.Status, seen.Version(), seen.Attempts())
 	}
 	if post && !bytes.Equal(answer, []byte(id)) {
-		return "", fmt.Errorf("the server applied another order")
+		return "", fmt.Errorf("the response is for another order")
 	}
 	k.mu.Lock()
 	label := k.labels[seen.Version()]
