@@ -1,11 +1,11 @@
-// Package peers runs the transport suite over other projects' RoundTrippers and
-// over this project's, and writes the results as a table:
+// Package peers compares this project's transport with RoundTrippers of other
+// projects. It runs the transport suite of package conformance over each and writes
+// the results as a table into README.md:
 //
 //	go test -update
 //
-// A module of its own keeps their modules out of everybody else's. Each peer is
-// set up as well as its interface allows: it is asked for nothing that a user
-// could not do, and gets the newest key whenever it asks for one. That a peer
-// fails a case does not make it wrong: most of them never promised to rotate a
-// key, only to send one.
+// The package is a module of its own, so that no other module depends on the peers.
+// Each peer is set up as well as a user could, and gets the newest key whenever it
+// asks for one. A failed case does not mean that a peer is wrong: most peers promise
+// to send a key, not to rotate it.
 package peers

@@ -24,15 +24,17 @@ import (
 
 // A Peer is one RoundTripper under comparison.
 type Peer struct {
-	// Name heads its column, Module is where it comes from: if empty, here.
+	// Name is the head of its column. Module is its module path; empty for this
+	// project.
 	Name, Module string
-	// New makes one, as conformance.TransportHarness has it.
+	// New makes the RoundTripper; see [conformance.TransportHarness].
 	New func(testing.TB, *conformance.Keys, http.RoundTripper) (http.RoundTripper, func())
-	// Skip names the cases that would test our own set-up and not the peer.
+	// Skip maps the cases that would test this package's adapter instead of the peer
+	// to the reasons.
 	Skip map[string]string
 }
 
-// Peers lists this project's transport and the others.
+// Peers returns this project's transport, followed by the peers.
 func Peers() []Peer {
 	return []Peer{
 		{Name: "rollingkeys", New: rolling},
@@ -48,7 +50,7 @@ func Peers() []Peer {
 	}
 }
 
-const noRoundTripper = "a pipeline is no RoundTripper: this would test what makes it look like one"
+const noRoundTripper = "a pipeline is no RoundTripper: the case would test the adapter that makes it one"
 
 func rolling(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http.RoundTripper, func()) {
 	live, err := ring.Keep(t.Context(), keys, ring.WithLogger(nil))
@@ -63,7 +65,7 @@ func rolling(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http
 	}
 }
 
-// asked is for RoundTrippers that ask for the key at each request.
+// asked returns New for a RoundTripper that asks for the key at each request.
 func asked(make func(*conformance.Keys, http.RoundTripper) http.RoundTripper) func(testing.TB, *conformance.Keys, http.RoundTripper) (http.RoundTripper, func()) {
 	return func(_ testing.TB, keys *conformance.Keys, base http.RoundTripper) (http.RoundTripper, func()) {
 		return make(keys, base), nil
@@ -85,7 +87,7 @@ func kubernetes(keys *conformance.Keys, base http.RoundTripper) http.RoundTrippe
 	return ktransport.TokenSourceWrapTransport(tokens{keys})(base)
 }
 
-// reader is prometheus/common's idea of a secret that changes.
+// reader is a config.SecretReader of prometheus/common.
 type reader struct{ keys *conformance.Keys }
 
 func (r reader) Fetch(context.Context) (string, error) { return r.keys.Current().Secret.Expose(), nil }
@@ -96,11 +98,12 @@ func prometheus(keys *conformance.Keys, base http.RoundTripper) http.RoundTrippe
 	return config.NewAuthorizationCredentialsRoundTripper("Bearer", reader{keys}, base)
 }
 
-// provider is cloud auth's idea of a token source.
+// provider is an auth.TokenProvider of cloud.google.com/go/auth.
 type provider struct{ keys *conformance.Keys }
 
 func (p provider) Token(context.Context) (*auth.Token, error) {
-	// Without an expiry it would be kept for ever; with this one it is asked for each time.
+	// Without an expiry, the token would be cached for good. An expired one is asked
+	// for at each request.
 	return &auth.Token{Value: p.keys.Current().Secret.Expose(), Type: "Bearer", Expiry: time.Now()}, nil
 }
 
@@ -117,15 +120,15 @@ func google(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http.
 	return client.Transport, nil
 }
 
-// pipeline makes a RoundTripper of azcore's pipeline, which has a credential
-// whose key can be replaced.
+// pipeline adapts azcore's pipeline to a RoundTripper. Its credential has a key that
+// can be replaced.
 type pipeline struct {
 	keys *conformance.Keys
 	cred *azcore.KeyCredential
 	pl   runtime.Pipeline
 }
 
-// sender is the pipeline's end.
+// sender adapts a RoundTripper to the policy.Transporter that sends the requests.
 type sender struct{ http.RoundTripper }
 
 func (s sender) Do(req *http.Request) (*http.Response, error) { return s.RoundTrip(req) }
@@ -140,7 +143,7 @@ func azure(keys *conformance.Keys, base http.RoundTripper) http.RoundTripper {
 
 func (p *pipeline) RoundTrip(req *http.Request) (*http.Response, error) {
 	p.cred.Update(p.keys.Current().Secret.Expose())
-	// The pipeline is no RoundTripper and may change what it is given.
+	// Copy the request: the pipeline may change it, which a RoundTripper must not.
 	out := *req
 	if out.Header = req.Header.Clone(); out.Header == nil {
 		out.Header = make(http.Header)
@@ -151,15 +154,15 @@ func (p *pipeline) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	runtime.SkipBodyDownload(again)
 	resp, err := p.pl.Do(again)
-	if err != nil && resp != nil { // both, if the context has ended; no pipeline promised otherwise
+	if err != nil && resp != nil { // a pipeline may return both, if the context has ended
 		_ = resp.Body.Close()
 		return nil, err
 	}
 	return resp, err
 }
 
-// A retry library sends a refused request once more, after a pause in which the
-// source may follow the server.
+// The retry libraries repeat a refused request once, after a pause in which the source
+// may get the new key.
 const (
 	once  = 1
 	pause = 50 * time.Millisecond
@@ -178,7 +181,7 @@ func retryable(keys *conformance.Keys, base http.RoundTripper) http.RoundTripper
 	return &retryablehttp.RoundTripper{Client: client}
 }
 
-// stay leaves redirects to the client outside.
+// stay leaves redirects to the caller's client.
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func failsafe(keys *conformance.Keys, base http.RoundTripper) http.RoundTripper {

@@ -8,14 +8,15 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance"
 )
 
-// The markers between which a file has the table.
+// The table is between these markers in a file.
 const (
 	begin = "<!-- peers: begin, written by go test -update in conformance/peers -->"
 	end   = "<!-- peers: end -->"
 )
 
-// Table writes results, by the peer's name, as a Markdown table: a row for each
-// case, a column for each peer. versions are those of the peers' modules.
+// Table returns a Markdown table with a row for each case and a column for each peer
+// of list. results maps the names of the peers to their results, versions the paths
+// of their modules to the versions.
 func Table(list []Peer, versions map[string]string, results map[string][]conformance.Result) string {
 	var b strings.Builder
 	b.WriteString("| case |")
@@ -60,7 +61,8 @@ func version(p Peer, versions map[string]string) string {
 	return "this"
 }
 
-// Versions reads the versions of modules out of a go.mod file.
+// Versions returns the versions of the modules that the text of a go.mod file
+// requires, by module path.
 func Versions(mod []byte) map[string]string {
 	list := make(map[string]string)
 	for line := range strings.Lines(string(mod)) {
@@ -71,8 +73,9 @@ func Versions(mod []byte) map[string]string {
 	return list
 }
 
-// Cell says how the case went: over both protocols, one of them, or neither; "-"
-// where it does not apply.
+// Cell returns the table's cell for the named case: "yes" if it passed over all
+// protocols, "no" if over none, "HTTP/2 only" or similar if over one, and "-" if it
+// was skipped.
 func Cell(name string, results []conformance.Result) string {
 	var passed []string
 	all := 0
@@ -97,8 +100,8 @@ func Cell(name string, results []conformance.Result) string {
 	return strings.Join(passed, ", ") + " only"
 }
 
-// Written returns what the table in text says of the case, in the n-th peer's
-// column, empty if it says nothing.
+// Written returns the cell of the table in text for the named case and the peer with
+// index n in [Peers], or "" if there is none.
 func Written(text []byte, name string, n int) string {
 	for line := range strings.Lines(string(text)) {
 		if cells := strings.Split(line, "|"); strings.HasPrefix(line, "| **"+name+"** ") && n+2 < len(cells) {
@@ -108,7 +111,8 @@ func Written(text []byte, name string, n int) string {
 	return ""
 }
 
-// Replace returns text with the table between its markers, and whether it has them.
+// Replace returns text with table between the markers. It returns text itself and
+// false if text has no markers.
 func Replace(text []byte, table string) ([]byte, bool) {
 	before, rest, ok := bytes.Cut(text, []byte(begin+"\n"))
 	if !ok {

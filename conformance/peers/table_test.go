@@ -18,17 +18,16 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/peers"
 )
 
-var update = flag.Bool("update", false, "write the table into README.md here and, where it has the markers, at the root")
+var update = flag.Bool("update", false, "write the table into README.md of this directory and, if it has the markers, of the root")
 
-// TestPeers runs the suite over every peer. This project passes every case,
-// peers are free to fail, and the tables that are committed say what the run
-// gives, in every cell.
+// TestPeers runs the suite over every peer. This project must pass every case; peers
+// may fail. The committed tables must agree with the results in every cell.
 func TestPeers(t *testing.T) {
 	list := peers.Peers()
 	results := run(t, list)
 	if *update {
 		for _, cell := range settle(t, list, results, run(t, list)) {
-			t.Errorf("%s: nothing is written", cell)
+			t.Errorf("%s: the table was not written", cell)
 		}
 	} else {
 		again(t, list, results)
@@ -39,12 +38,12 @@ func TestPeers(t *testing.T) {
 			case r.Outcome == conformance.Passed:
 			case r.Outcome == conformance.Skipped && len(p.Skip) > 0:
 			case p.Name == list[0].Name:
-				t.Errorf("%s does not pass %s over %s: %s", p.Name, r.Name, r.Protocol, r.Detail)
+				t.Errorf("%s fails %s over %s: %s", p.Name, r.Name, r.Protocol, r.Detail)
 			default:
 				t.Logf("%s: %s over %s: %s", p.Name, r.Name, r.Protocol, r.Detail)
 			}
 			if strings.Contains(r.Detail, conformance.Sentinel) {
-				t.Errorf("%s: the detail of %s holds a secret", p.Name, r.Name)
+				t.Errorf("%s: the detail of %s contains a secret", p.Name, r.Name)
 			}
 		}
 	}
@@ -63,10 +62,10 @@ func TestPeers(t *testing.T) {
 		fresh, ok := peers.Replace(text, table)
 		switch {
 		case !ok && path == "README.md":
-			t.Fatalf("%s has no place for the table", path)
+			t.Fatalf("%s lacks the markers for the table", path)
 		case !ok || bytes.Equal(fresh, text):
 		case !*update:
-			t.Errorf("the table in %s is not what the suite says: run go test -update\n%s", path, table)
+			t.Errorf("the table in %s differs from the results: run go test -update\n%s", path, table)
 		case t.Failed():
 		default:
 			if err := os.WriteFile(path, fresh, 0o644); err != nil {
@@ -81,7 +80,7 @@ func run(t *testing.T, list []peers.Peer) map[string][]conformance.Result {
 	results := make(map[string][]conformance.Result)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	turn := make(chan struct{}, 3) // at a time: most of a run is waiting
+	turn := make(chan struct{}, 3) // three peers at a time: most of a run is waiting
 	for _, p := range list {
 		wg.Go(func() {
 			turn <- struct{}{}
@@ -100,15 +99,16 @@ func run(t *testing.T, list []peers.Peer) map[string][]conformance.Result {
 	return results
 }
 
-// short is the limit for peers: what is known to fail need not be waited for.
+// short is the time limit of cases for peers. Many of them fail, so that a longer
+// limit would only take time.
 const short = 5 * time.Second
 
-// rerun runs one case of a peer's anew, and puts what it gives into results.
+// rerun runs one case of a peer again and replaces its results.
 func rerun(t *testing.T, p peers.Peer, c conformance.Case, results []conformance.Result) {
 	h := conformance.TransportHarness{New: p.New, Skip: make(map[string]string), Limit: short}
 	for _, other := range conformance.TransportCases() {
 		if other.Name != c.Name {
-			h.Skip[other.Name] = "not what is run anew"
+			h.Skip[other.Name] = "only one case is run again"
 		}
 	}
 	for i, r := range conformance.TransportResults(t, h) {
@@ -118,9 +118,9 @@ func rerun(t *testing.T, p peers.Peer, c conformance.Case, results []conformance
 	}
 }
 
-// settle compares two runs. A case that went otherwise in the second is run three
-// times more, which must agree, and what they say goes into results. It returns the
-// cells that have no one answer.
+// settle compares the results of two runs. It runs a case three times more if they
+// differ, and puts the last results into results. It returns a message for each case
+// whose three runs differ.
 func settle(t *testing.T, list []peers.Peer, results, second map[string][]conformance.Result) (unsettled []string) {
 	for _, p := range list {
 		for _, c := range conformance.TransportCases() {
@@ -133,25 +133,25 @@ func settle(t *testing.T, list []peers.Peer, results, second map[string][]confor
 				cells = append(cells, peers.Cell(c.Name, results[p.Name]))
 			}
 			if len(slices.Compact(slices.Clone(cells))) > 1 {
-				unsettled = append(unsettled, fmt.Sprintf("%s: %s is %q in turn", p.Name, c.Name, cells))
+				unsettled = append(unsettled, fmt.Sprintf("%s: %s has different results in three runs, %q", p.Name, c.Name, cells))
 			}
 		}
 	}
 	return unsettled
 }
 
-// What is written is what several runs agree on.
+// settle keeps results on which several runs agree, and reports the others.
 func TestSettle(t *testing.T) {
 	const name = "NilHeader"
 	skip := make(map[string]string)
 	for _, c := range conformance.TransportCases() {
 		if c.Name != name {
-			skip[c.Name] = "not what this is about"
+			skip[c.Name] = "the test needs one case only"
 		}
 	}
 	ok := peers.Peers()[0].New
 	for _, c := range []struct {
-		passes    []bool // over both protocols, in turn
+		passes    []bool // the outcome of each run, over both protocols
 		cell      string
 		unsettled int
 	}{
@@ -177,10 +177,9 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// again runs the cases of peers anew that went otherwise than the table says,
-// three times at most: some peers do not do the same twice, since a retry's pause
-// or a body that is still being sent decides. What never goes as the table says
-// stays as it went.
+// again runs cases of peers again, at most three times, until their results agree with
+// the table. The results of some peers vary: they depend on the pause before a retry,
+// or on whether a body is still being sent. If no run agrees, the last results stay.
 func again(t *testing.T, list []peers.Peer, results map[string][]conformance.Result) {
 	t.Helper()
 	text, err := os.ReadFile("README.md")
@@ -191,7 +190,7 @@ func again(t *testing.T, list []peers.Peer, results map[string][]conformance.Res
 		for _, c := range conformance.TransportCases() {
 			want := peers.Written(text, c.Name, n+1)
 			for try := 0; try < 3 && want != peers.Cell(c.Name, results[p.Name]); try++ {
-				t.Logf("%s: %s is %q, the table says %q", p.Name, c.Name, peers.Cell(c.Name, results[p.Name]), want)
+				t.Logf("%s: the result of %s is %q, the table has %q", p.Name, c.Name, peers.Cell(c.Name, results[p.Name]), want)
 				rerun(t, p, c, results[p.Name])
 			}
 		}

@@ -10,8 +10,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// F94: YAML as prometheus/common and others write it shows no secret, and reads
-// none back. The core has no YAML to test with; this module has.
+// F94: marshaling to YAML, as prometheus/common does, shows no secret, and a Secret
+// cannot be unmarshaled from YAML. The test is here because the core requires no YAML
+// package.
 func TestYAMLRedactsOrRefuses(t *testing.T) {
 	key := conformance.NewKey(1)
 	key.Extra = map[string]source.Secret{"passphrase": conformance.NewKey(2).Secret}
@@ -29,6 +30,6 @@ func TestYAMLRedactsOrRefuses(t *testing.T) {
 	}
 	var back source.Secret
 	if err := yaml.Unmarshal([]byte(`"[redacted]"`), &back); err == nil {
-		t.Error("a Secret was read back")
+		t.Error("a Secret was unmarshaled from YAML")
 	}
 }
