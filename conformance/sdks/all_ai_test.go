@@ -25,12 +25,12 @@ import (
 
 func init() { sdks = append(sdks, openAI, anthropicSDK, cohereSDK, genAI) }
 
-// sender is the HTTP client of an SDK that has the key by a middleware.
+// sender returns the HTTP client for an SDK that gets the key through Middleware.
 func sender(base *http.Transport, c *client.Client) *http.Client {
 	return &http.Client{Transport: base, CheckRedirect: c.Transport().CheckRedirect}
 }
 
-// openAI reads its answers as streams.
+// openAI reads its responses as streams.
 var openAI = sdk{
 	name: "openai-go", module: "github.com/openai/openai-go/v3",
 	profile: provider.OpenAI(), // page: key
@@ -161,7 +161,7 @@ var genAI = sdk{
 	},
 }
 
-// googleRefusal is what Google says of an API key that is none.
+// googleRefusal is Google's response to an invalid API key.
 var googleRefusal = &mockapi.Refusal{
 	Status: http.StatusBadRequest, Header: http.Header{"Content-Type": {"application/json"}},
 	Body: `{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}]}}`,

@@ -13,7 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// parts finds a key whose parts come in headers of their own.
+// parts is an Authenticator for keys whose fields come in several headers.
 type parts map[string]func(source.Key) string
 
 func idOf(key source.Key) string     { return key.ID }
@@ -44,10 +44,10 @@ func (p parts) Credentials() (headers, params []string) {
 	return slices.Collect(maps.Keys(p)), nil
 }
 
-// broken is an SDK whose client could not be made.
+// broken returns calls that fail with err, for an SDK whose client cannot be made.
 func broken(err error) calls { return calls{read: func(context.Context) error { return err }} }
 
-// prefixed finds the secret behind a text in a header.
+// prefixed is an Authenticator for a secret after a prefix in a header.
 type prefixed struct{ header, prefix string }
 
 func (p prefixed) Authenticate(r *http.Request, _ func() ([]byte, error), keys mockapi.Keys) (string, *mockapi.Refusal) {

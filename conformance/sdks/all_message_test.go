@@ -50,7 +50,7 @@ var discordGo = sdk{
 			},
 		}
 	},
-	note: "The gateway, a WebSocket, logs in by a message with Session.Token: set it anew when the key switches.",
+	note: "The gateway, a WebSocket, logs in with Session.Token: set it again when the key switches.",
 }
 
 var twilioGo = sdk{
@@ -79,10 +79,10 @@ var twilioGo = sdk{
 			},
 		}
 	},
-	note: "Keys are pairs of an API key's SID and secret: the account's own token is one for the account and has its SID in every path.",
+	note: "Use the SID and secret of an API key, not the account's auth token: an account has only one, and its SID is in every path.",
 }
 
-// slackAuth refuses with status 200, and tells a revoked token from an unknown one.
+// slackAuth refuses with status 200, with different errors for revoked and unknown tokens.
 type slackAuth struct{ mockapi.Authenticator }
 
 func (slackAuth) Refuse(_ *http.Request, reason mockapi.Reason) *mockapi.Refusal {
@@ -115,10 +115,10 @@ var slackGo = sdk{
 			},
 		}
 	},
-	note: "Socket Mode has a token of its own: give it another http.Client.",
+	note: "Socket Mode uses another token: give it another http.Client.",
 }
 
-// appKey is the entry of a key's Extra that Datadog takes besides the secret.
+// appKey is the entry of a key's Extra with Datadog's application key.
 const appKey = "application-key"
 
 var datadogAPI = sdk{
@@ -158,7 +158,7 @@ var datadogAPI = sdk{
 			},
 		}
 	},
-	note: "Datadog says 403 of a dead key and of a missing right alike: leave an overlap, or calls fail until the source follows.",
+	note: "Datadog answers 403 to a revoked key and to a missing permission alike: rotate with an overlap, or calls fail until the source has the new key.",
 }
 
 var sendGrid = sdk{
@@ -182,7 +182,7 @@ var sendGrid = sdk{
 			},
 		}
 	},
-	note: "The same client as `sendgrid.DefaultClient` serves `NewSendClient`, for the whole process.",
+	note: "For `NewSendClient`, set `sendgrid.DefaultClient` to the same client; it is global to the process.",
 }
 
 var pagerDuty = sdk{

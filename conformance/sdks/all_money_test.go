@@ -67,7 +67,7 @@ var goBinance = sdk{
 			},
 		}
 	},
-	note: "Binance says -2015 of a dead key and of a missing right alike: leave an overlap, or calls fail until the source follows.",
+	note: "Binance answers -2015 to a revoked key and to a missing permission alike: rotate with an overlap, or calls fail until the source has the new key.",
 }
 
 var alpacaGo = sdk{

@@ -30,9 +30,9 @@ func init() {
 	sdks = append(sdks, vaultAPI, consulAPI, nomadAPI, openSearch, meiliSearch, influxDB, prometheusAPI)
 }
 
-// says is a classifier of APIs that refuse a key with a 403, and a text by which it
-// can be told from a key that lacks a right. The key is looked at before anything is
-// done, so that a write may be sent again.
+// says returns a classifier for APIs that refuse a key with 403 and a text that a key
+// without permission does not get. These APIs check the key before they apply
+// anything, so that a write may be sent again.
 func says(text string) transport.Classifier {
 	return func(a *transport.Answer) transport.Verdict {
 		if a.Status == http.StatusForbidden && bytes.Contains(a.Body(), []byte(text)) {
@@ -42,12 +42,12 @@ func says(text string) transport.Classifier {
 	}
 }
 
-// forbidden is a refusal with a 403.
+// forbidden returns a refusal with 403.
 func forbidden(contentType, body string) *mockapi.Refusal {
 	return &mockapi.Refusal{Status: http.StatusForbidden, Header: http.Header{"Content-Type": {contentType}}, Body: body}
 }
 
-// classified is a Generic with a classifier.
+// classified returns p with the classifier c.
 func classified(p provider.Profile, c transport.Classifier) provider.Profile {
 	p.Classifier = c
 	return p
@@ -80,7 +80,7 @@ var vaultAPI = sdk{
 			},
 		}
 	},
-	note: "A 403 that says `permission denied` alone is a right that the token lacks, or a token of a server before 1.13: it goes to the caller.",
+	note: "A 403 with `permission denied` alone is returned to the caller: the token lacks a permission, or is invalid at a server before 1.13.",
 }
 
 var consulAPI = sdk{
@@ -158,7 +158,7 @@ var openSearch = sdk{
 	use: func(_ *http.Transport, c *client.Client) calls {
 		cl, err := opensearchapi.NewClient(opensearchapi.Config{Client: opensearch.Config{
 			Addresses: []string{"https://search.example.com:9200"}, Username: dummy, Password: dummy,
-			HealthCheckMaxRetries: -1,                 // they would be counted as calls
+			HealthCheckMaxRetries: -1,                 // health checks would count as calls
 			Transport:             c.Client.Transport, // page: line
 		}})
 		if err != nil {
@@ -176,7 +176,7 @@ var openSearch = sdk{
 			close: cl.Close,
 		}
 	},
-	note: "Its health checks, which are left out here, go through the client too.",
+	note: "Its health checks go through the client too; the test turns them off.",
 }
 
 var meiliSearch = sdk{

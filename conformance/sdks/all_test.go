@@ -2,5 +2,5 @@
 
 package sdks
 
-// complete says that every SDK is in the build.
+// complete says whether the build has every SDK.
 const complete = true

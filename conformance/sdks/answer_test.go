@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// reply answers with a body in JSON.
+// reply answers with 200 and a JSON body.
 func reply(body string) http.HandlerFunc { return replyWith(http.StatusOK, body) }
 
 func replyWith(status int, body string) http.HandlerFunc {
@@ -20,7 +20,7 @@ func replyWith(status int, body string) http.HandlerFunc {
 	}
 }
 
-// byMethod answers reads and writes each with a body of their own.
+// byMethod answers GETs with read and other methods with write.
 func byMethod(read, write string) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		if req.Method == http.MethodGet {
@@ -31,7 +31,7 @@ func byMethod(read, write string) http.HandlerFunc {
 	}
 }
 
-// success makes an error of a status, for SDKs that leave that to their users.
+// success returns an error unless status is 2xx, for SDKs that do not check it.
 func success(status int) error {
 	if status/100 != 2 {
 		return fmt.Errorf("status %d", status)
@@ -39,7 +39,7 @@ func success(status int) error {
 	return nil
 }
 
-// get is what a user writes who has no SDK.
+// get sends a GET without an SDK.
 func get(ctx context.Context, c *http.Client, url, token string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -1,12 +1,12 @@
-// Package sdks puts real SDKs over this project's client, each by the one line
-// that a user writes, rotates the key under them, and writes what came of it:
-// README.md here, "Under an SDK".
+// Package sdks tests real SDKs over this project's client. Each SDK gets the client
+// with the one line that a user would write. The tests rotate the key while the SDK
+// sends requests, and write the results into README.md, "Under an SDK".
 //
 //	go test                          # the SDKs that build in seconds
-//	go test -tags all                # all of them
+//	go test -tags all                # all SDKs
 //	go test -tags all -run . -update # writes the page (make sdks)
 //
-// A module of its own keeps their modules out of everybody else's. It is one
-// module, with the heavy SDKs behind the build tag "all": the go command downloads
-// and compiles what the files of a build import, and nothing else of its go.mod.
+// The package is a module of its own, so that no other module depends on the SDKs. The
+// heavy SDKs have the build tag "all": without it, the go command neither downloads nor
+// compiles them.
 package sdks

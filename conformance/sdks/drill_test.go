@@ -22,36 +22,36 @@ const (
 	rotations  = 4
 	each       = 45       // calls of a goroutine
 	refusals   = 5        // calls while every key is refused
-	textSize   = 8 << 10  // of a write
-	largeSize  = 96 << 10 // more than is on the way at once
+	textSize   = 8 << 10  // bytes of a write
+	largeSize  = 96 << 10 // bytes of a large write: more than the buffers on its way hold
 	patience   = 30 * time.Second
 )
 
-// A result is what a drill found.
+// A result is the result of a drill.
 type result struct {
 	calls, failed int
-	// attempts a call: while the key is good, the first call of a rotation in which
-	// the file is first, and the most while every key is refused; own is the last of
-	// the SDK over a plain client.
+	// Numbers of attempts per call. steady: without a rotation. switched: of the first
+	// call after the file has changed first. refused: the maximum while every key is
+	// refused. own: of the SDK itself when a key is refused.
 	steady, switched, refused, own int
 	faults                         []string
 }
 
-// A drill is a rig in use.
+// A drill is one test of an SDK over a rig.
 type drill struct {
 	*rig
 	ctx     context.Context
 	result  result
 	current source.Key
 
-	extra int          // requests that the SDK makes once
+	extra int          // requests that the SDK sends only once
 	n     atomic.Int64 // calls so far
 	stage atomic.Pointer[string]
-	mu    sync.Mutex // result, under load
+	mu    sync.Mutex // guards result and marks
 	marks map[string]bool
 }
 
-// run takes an SDK through the drill.
+// run runs the drill with an SDK.
 func run(t *testing.T, s sdk, http2 bool) result {
 	r, key := newRig(t, s, http2)
 	d := &drill{rig: r, ctx: t.Context(), current: key, marks: make(map[string]bool)}
@@ -60,7 +60,7 @@ func run(t *testing.T, s sdk, http2 bool) result {
 			d.fault("%v", err)
 			break
 		}
-		if i == 0 && d.result.failed > 0 { // the rest would be waiting
+		if i == 0 && d.result.failed > 0 { // the other parts would only wait in vain
 			break
 		}
 	}
@@ -70,18 +70,18 @@ func run(t *testing.T, s sdk, http2 bool) result {
 	return d.result
 }
 
-// fault notes what went wrong, without a secret.
+// fault records a fault, without secrets.
 func (d *drill) fault(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if strings.Contains(text, mockapi.Sentinel) || shows(text) {
-		text = "an error with a secret in it"
+		text = "an error contains a secret"
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.result.faults = append(d.result.faults, text)
 }
 
-// call makes the next call, a read and a write in turn.
+// call makes the next call: reads and writes in turn.
 func (d *drill) call() error { return d.callSized(textSize) }
 
 func (d *drill) callSized(size int) (err error) {
@@ -105,7 +105,7 @@ func (d *drill) callSized(size int) (err error) {
 	return err
 }
 
-// counted makes a call that has to go well.
+// counted makes a call that must succeed.
 func (d *drill) counted(part string, call func() error) {
 	err := call()
 	d.mu.Lock()
@@ -119,17 +119,17 @@ func (d *drill) counted(part string, call func() error) {
 	}
 }
 
-// sent returns how many attempts f makes.
+// sent returns how many attempts reach the server during f.
 func (d *drill) sent(f func()) int {
 	before := d.attempts.Load()
 	f()
 	return int(d.attempts.Load() - before)
 }
 
-// steady finds how many requests a call is while nothing happens.
+// steady finds the number of requests per call without a rotation.
 func (d *drill) steady() error {
-	const part = "at rest"
-	for range 2 { // some SDKs ask more the first time
+	const part = "without a rotation"
+	for range 2 { // some SDKs send further requests at first
 		d.counted(part, d.call)
 	}
 	first := int(d.attempts.Load())
@@ -141,13 +141,12 @@ func (d *drill) steady() error {
 	d.result.steady = n / some
 	d.extra = first - 2*d.result.steady
 	if n%some != 0 || n == 0 {
-		return fmt.Errorf("%s: %d attempts for %d calls", part, n, some)
+		return fmt.Errorf("%s: %d attempts for %d calls, want the same number for each call", part, n, some)
 	}
 	return nil
 }
 
-// fileFirst lists a key that the server does not take yet, and moves the server
-// later.
+// fileFirst adds a key to the file first; the server accepts it later.
 func (d *drill) fileFirst() error {
 	const part = "file first"
 	next := d.api.Issue(mockapi.Spec{Inactive: true})
@@ -167,7 +166,7 @@ func (d *drill) fileFirst() error {
 	return nil
 }
 
-// move has the file list next, and the client read it.
+// move adds next to the file and makes the client read it.
 func (d *drill) move(next source.Key) error {
 	if err := d.list(next, d.current); err != nil {
 		return err
@@ -175,14 +174,14 @@ func (d *drill) move(next source.Key) error {
 	return d.c.Refresh(d.ctx)
 }
 
-// replace has the server take next, and the key before no more.
+// replace makes the server accept next and revoke the current key.
 func (d *drill) replace(next source.Key) error {
 	before := d.current
 	d.current = next
 	return errors.Join(d.api.Activate(next.Version), d.api.Revoke(before.Version))
 }
 
-// serverFirst has the server drop the key that the file still lists.
+// serverFirst makes the server revoke the current key before the file has the next.
 func (d *drill) serverFirst() error {
 	const part = "server first"
 	next := d.api.Issue(mockapi.Spec{})
@@ -201,7 +200,7 @@ func (d *drill) serverFirst() error {
 	for range some {
 		d.counted(part, d.call)
 	}
-	return d.wait(moved, "the file to follow")
+	return d.wait(moved, "the file to get the new key")
 }
 
 func (d *drill) wait(c <-chan struct{}, what string) error {
@@ -215,8 +214,8 @@ func (d *drill) wait(c <-chan struct{}, what string) error {
 	}
 }
 
-// load calls from several goroutines while the key rotates, the file first and the
-// server first in turn.
+// load makes calls from several goroutines during rotations in which the file and the
+// server change first in turn.
 func (d *drill) load() error {
 	const all = goroutines * each
 	var done atomic.Int64
@@ -237,19 +236,20 @@ func (d *drill) load() error {
 	}
 	err := d.rotate(func(i int) <-chan struct{} { return reached[all*i/(2*rotations+1)] })
 	wg.Wait()
-	// In a rotation each call that is out may be sent three times more, and a probe
-	// goes out now and then.
+	// In a rotation, each call in flight may take three more attempts, some of them
+	// probes.
 	sent, most := int(d.attempts.Load()-before), d.result.steady*(all+rotations*goroutines*3)
 	if sent > most {
-		d.fault("under load: %d attempts for %d calls", sent, all)
+		d.fault("under load: %d attempts for %d calls, want at most %d", sent, all, most)
 	}
 	return err
 }
 
-// at says which part of the load is under way, for what fails in it.
+// at sets the stage of the load, which the faults of calls name.
 func (d *drill) at(stage string) { d.stage.Store(&stage) }
 
-// rotate rotates the key; step i of a rotation's two waits for at(i), from 1.
+// rotate rotates the key several times. Each rotation has two steps; step i, counted
+// from 1 over all rotations, waits for at(i).
 func (d *drill) rotate(at func(i int) <-chan struct{}) error {
 	for i := range rotations {
 		if err := d.wait(at(2*i+1), "calls"); err != nil {
@@ -277,15 +277,15 @@ func (d *drill) rotate(at func(i int) <-chan struct{}) error {
 			if err := d.replace(next); err != nil {
 				return err
 			}
-		} else if err := d.wait(moved, "the file to follow"); err != nil {
+		} else if err := d.wait(moved, "the file to get the new key"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// whole sends large bodies while the server refuses the first of them, and looks
-// whether everything that was written was applied once, and whole.
+// whole sends large bodies of which the server refuses the first, and checks that each
+// write of the drill so far was applied once and whole.
 func (d *drill) whole() error {
 	const part = "large bodies"
 	if d.write != nil {
@@ -308,21 +308,20 @@ func (d *drill) whole() error {
 	d.rig.mu.Lock()
 	defer d.rig.mu.Unlock()
 	if d.torn > 0 {
-		d.fault("%d bodies torn", d.torn)
+		d.fault("%d bodies arrived torn", d.torn)
 	}
 	for mark := range d.marks {
 		if n := d.applied[mark]; n != 1 {
-			d.fault("%s: applied %d times", mark, n)
+			d.fault("write %s: applied %d times, want once", mark, n)
 		}
 	}
 	if got, want := int(d.accepted.Load()), d.result.steady*d.result.calls+d.extra; d.result.failed == 0 && got != want && d.sdk.background == "" {
-		d.fault("%d requests accepted for %d calls", got, want)
+		d.fault("the server accepted %d requests, want %d", got, want)
 	}
 	return nil
 }
 
-// allRefused has the server refuse every key. The calls have to fail, with what the
-// API said.
+// allRefused makes the server refuse every key. Calls must fail with the API's refusal.
 func (d *drill) allRefused() error {
 	const part = "all refused"
 	if err := d.api.Revoke(d.current.Version); err != nil {
@@ -338,7 +337,7 @@ func (d *drill) allRefused() error {
 			if err := d.call(); err == nil {
 				d.fault("%s: a call succeeded", part)
 			} else if text := err.Error(); !strings.Contains(text, want) && !(d.sdk.profile.Lockout && strings.Contains(text, "every key is refused")) {
-				d.fault("%s: not the refusal: %v", part, err)
+				d.fault("%s: error %v, want the API's refusal", part, err)
 			}
 		})
 		d.result.refused = max(d.result.refused, n)
@@ -347,13 +346,13 @@ func (d *drill) allRefused() error {
 		d.fault("%s: a request was accepted", part)
 	}
 	if n := d.dummies.Load(); n > 0 {
-		d.fault("the SDK's own key came to the server %d times", n)
+		d.fault("the SDK's own key reached the server %d times", n)
 	}
 	return nil
 }
 
-// own finds how often the SDK itself sends a call whose key is refused: with a key
-// that never was good, and alone, this project's client adds nothing.
+// own finds how many attempts the SDK itself makes for a call whose key is refused. If
+// the only key was never accepted, this project's client makes a single attempt.
 func (d *drill) own(t *testing.T) error {
 	bad := source.Key{Version: "bad", ID: "bad", Secret: source.NewSecret(mockapi.Sentinel + "bad"), Extra: make(map[string]source.Secret)}
 	for name := range d.current.Extra {
@@ -370,16 +369,16 @@ func (d *drill) own(t *testing.T) error {
 	for range 2 {
 		n := d.sent(func() {
 			if d.call() == nil {
-				d.fault("a key that never was good: a call succeeded")
+				d.fault("a call succeeded with a key that was never valid")
 			}
 		})
-		if n > 0 { // none in a lockout, after the first
+		if n > 0 { // with WithLockout, only the first call is sent
 			d.result.own = n
 		}
 	}
-	// The rule is two, and a third while the keys change under the request.
+	// A request takes at most two attempts, and a third while the keys change.
 	if most := 3 * d.result.own; d.result.refused > most {
-		d.fault("all refused: %d attempts for a call, of which the SDK alone makes %d", d.result.refused, d.result.own)
+		d.fault("all refused: %d attempts for a call, want at most %d: three for each of the SDK's %d", d.result.refused, most, d.result.own)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// These build in seconds and are in every run of the tests.
+// The SDKs in this file build in seconds and are part of every test run.
 func init() {
 	sdks = append(sdks, goOpenAI, restySDK, connectGo, coderWebSocket, gorillaWebSocket, gitHubV4, bybitSDK)
 }
@@ -57,7 +57,7 @@ var goOpenAI = sdk{
 	},
 }
 
-// openAIRefusal is what OpenAI says of a key that is none.
+// openAIRefusal is OpenAI's response to an invalid key.
 var openAIRefusal = &mockapi.Refusal{Header: http.Header{"Content-Type": {"application/json"}},
 	Body: `{"error":{"message":"Incorrect API key provided.","type":"invalid_request_error","code":"invalid_api_key"}}`}
 
@@ -111,10 +111,10 @@ var connectGo = sdk{
 			write: say,
 		}
 	},
-	note: "A stream that is refused when it is open needs the interceptor of transport/connectauth.",
+	note: "For streams that the server refuses after they are open, use the interceptor of transport/connectauth.",
 }
 
-// socket is a WebSocket server that says what it is told.
+// socket is a WebSocket server that echoes messages.
 func socket(w http.ResponseWriter, req *http.Request) {
 	conn, err := coder.Accept(w, req, nil)
 	if err != nil {
@@ -151,7 +151,7 @@ var coderWebSocket = sdk{
 			return conn.Close(coder.StatusNormalClosure, "")
 		}}
 	},
-	note: "A session that is open keeps the key that it was opened with.",
+	note: "An open session keeps the key with which it was opened.",
 }
 
 var gorillaWebSocket = sdk{
@@ -176,10 +176,10 @@ var gorillaWebSocket = sdk{
 			return nil
 		}}
 	},
-	note: "It takes no http.Client; the function around `DialContext` is ten lines in light_test.go. A session that is open keeps the key that it was opened with.",
+	note: "It accepts no http.Client; the function around `DialContext` is ten lines in light_test.go. An open session keeps the key with which it was opened.",
 }
 
-// dial is for a dialer that takes headers, and no http.Client.
+// dial dials with a dialer that accepts headers but no http.Client.
 func dial(ctx context.Context, c *client.Client, dialer *gorilla.Dialer, url string) (conn *gorilla.Conn, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -249,7 +249,7 @@ var bybitSDK = sdk{
 	},
 }
 
-// exchangeNamed has the mock verify signatures and refuse as the exchange does.
+// exchangeNamed returns the options of a mock API that simulates the exchange.
 func exchangeNamed(name string) func(testing.TB) []mockapi.Option {
 	return func(t testing.TB) []mockapi.Option {
 		e, err := exchange.New(name)

@@ -11,16 +11,15 @@ import (
 	"testing"
 )
 
-// The markers between which the page has the table.
+// The table is between these markers in README.md.
 const (
 	begin = "<!-- sdks: begin, written by go test -tags all -update in conformance/sdks -->\n"
 	end   = "<!-- sdks: end -->"
 )
 
-// head is the head of the table.
-const head = "| SDK | key | line | failed of calls | attempts a call | what does not work |\n|---|---|---|---|---|---|\n"
+const head = "| SDK | key | line | failed calls | attempts per call | remarks |\n|---|---|---|---|---|---|\n"
 
-// row returns an SDK's row.
+// row returns the row of an SDK; all are its results over each protocol.
 func row(t *testing.T, s sdk, all []result) string {
 	var sum result
 	for _, r := range all {
@@ -39,7 +38,7 @@ func row(t *testing.T, s sdk, all []result) string {
 		key, line, sum.failed, sum.calls, sum.steady, sum.switched, sum.own, note)
 }
 
-// version reads a module's version out of go.mod.
+// version returns a module's version in go.mod.
 func version(t *testing.T, module string) string {
 	t.Helper()
 	mod, err := os.ReadFile("go.mod")
@@ -61,8 +60,8 @@ var (
 	alias  = regexp.MustCompile(`\b[a-z]+option\.`)
 )
 
-// lines returns what the page shows of an SDK's set-up: the lines of its code that
-// are marked "page: key" and "page: line".
+// lines returns the lines of the SDK's code that are marked "page: key" and
+// "page: line".
 func lines(t *testing.T, name string) (key, line string) {
 	t.Helper()
 	files, err := filepath.Glob("*_test.go")
@@ -93,7 +92,7 @@ func lines(t *testing.T, name string) (key, line string) {
 		}
 	}
 	if key == "" || line == "" {
-		t.Fatalf("%s: no line is marked for the page", name)
+		t.Fatalf(`%s: its code has no lines marked "page: key" and "page: line"`, name)
 	}
 	if strings.HasSuffix(line, "{") {
 		line += " ... }"
@@ -101,8 +100,8 @@ func lines(t *testing.T, name string) (key, line string) {
 	return key, line
 }
 
-// page holds the rows against the table in README.md; with -update and every SDK
-// in the build it writes them there.
+// page compares the rows with the table in README.md. With -update, it writes them
+// there, for which the build must have every SDK.
 func page(t *testing.T, rows []string) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
@@ -111,11 +110,11 @@ func page(t *testing.T, rows []string) {
 	before, rest, ok := bytes.Cut(text, []byte(begin))
 	table, after, ok2 := bytes.Cut(rest, []byte(end))
 	if !ok || !ok2 {
-		t.Fatal("README.md has no place for the table")
+		t.Fatal("README.md lacks the markers for the table")
 	}
 	if *update {
 		if !complete {
-			t.Fatal("-update wants every SDK: -tags all")
+			t.Fatal("-update needs every SDK: add -tags all")
 		}
 		if !t.Failed() {
 			fresh := slices.Concat(before, []byte(begin+head+strings.Join(rows, "")+end), after)
@@ -128,10 +127,10 @@ func page(t *testing.T, rows []string) {
 	have := strings.SplitAfter(string(table), "\n")
 	for _, r := range rows {
 		if !slices.Contains(have, r) {
-			t.Errorf("README.md does not have this row: run make sdks\n%s", r)
+			t.Errorf("README.md lacks this row: run make sdks\n%s", r)
 		}
 	}
 	if n := strings.Count(head, "\n") + len(rows); complete && strings.Count(string(table), "\n") != n {
-		t.Errorf("README.md has other rows than these %d SDKs: run make sdks", len(rows))
+		t.Errorf("README.md has rows of other SDKs than these %d: run make sdks", len(rows))
 	}
 }

@@ -26,33 +26,33 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// A rig is one SDK over a client of this project's, against a mock of its API.
+// A rig is one SDK over this project's client, with a mock of its API.
 type rig struct {
 	sdk  sdk
 	api  *mockapi.API
 	base *http.Transport
-	path string // of the file with the key
+	path string // the key file
 	c    *client.Client
 	calls
 
 	attempts, accepted atomic.Int64
-	dummies            atomic.Int64 // requests with the SDK's own key in them
+	dummies            atomic.Int64 // places in requests with the SDK's own key
 
 	mu      sync.Mutex
-	applied map[string]int // by mark: how often
-	torn    int            // texts that were applied without the whole
+	applied map[string]int // how often the text with each mark was applied
+	torn    int            // texts that arrived incomplete
 	follow  *follow
 }
 
-// follow has the source move a moment after the server: just when it was read in
-// vain after a refusal.
+// follow makes the file get a key after the server has refused a request and the
+// client has read the file once in vain.
 type follow struct {
 	key     source.Key
 	refused bool
 	moved   chan struct{}
 }
 
-// newRig starts a server that takes key, and a client that has it.
+// newRig starts a server that accepts key, and a client that uses it.
 func newRig(t *testing.T, s sdk, http2 bool) (r *rig, key source.Key) {
 	r = &rig{sdk: s, path: filepath.Join(t.TempDir(), "api-key"), applied: make(map[string]int)}
 	protocol := mockapi.WithTLS()
@@ -93,15 +93,15 @@ func newRig(t *testing.T, s sdk, http2 bool) (r *rig, key source.Key) {
 	return r, key
 }
 
-// closing ends the SDK with the test.
+// closing closes the SDK when the test ends.
 func (r *rig) closing(t *testing.T) {
 	if end := r.calls.close; end != nil {
 		t.Cleanup(func() { _ = end() })
 	}
 }
 
-// newBase returns a transport that goes to the mock whatever the host is: the SDK
-// has its API's own URL, and the client its own origins.
+// newBase returns a transport that connects to the mock for every host: the SDK uses
+// the real URL of its API, and the client the origins of its profile.
 func newBase(t testing.TB, api *mockapi.API, http2 bool) *http.Transport {
 	u, err := url.Parse(api.URL())
 	if err != nil {
@@ -119,7 +119,7 @@ func newBase(t testing.TB, api *mockapi.API, http2 bool) *http.Transport {
 	return base
 }
 
-// observed is the file, and tells the rig of each reading.
+// observed is the file source; it calls wasRead after each reading.
 type observed struct {
 	*file.Source
 	wasRead func()
@@ -131,8 +131,8 @@ func (o *observed) Read(ctx context.Context) (source.Set, error) {
 	return set, err
 }
 
-// list puts the keys, newest first, into the file, by a rename. A file that is no
-// document has the newest alone.
+// list replaces the file by one with the keys, newest first. A file that is no key
+// document gets the newest only.
 func (r *rig) list(keys ...source.Key) error {
 	data := []byte(keys[0].Secret.Expose() + "\n")
 	if r.sdk.pair {
@@ -147,7 +147,8 @@ func (r *rig) list(keys ...source.Key) error {
 	return os.Rename(r.path+".new", r.path)
 }
 
-// following has the file list key a moment after the next refusal, which is told.
+// following sets the file to get key after the next refusal; see follow. moved is
+// closed when the file has it.
 func (r *rig) following(key source.Key) (moved <-chan struct{}) {
 	f := &follow{key: key, moved: make(chan struct{})}
 	r.mu.Lock()
@@ -169,7 +170,7 @@ func (r *rig) wasRead() {
 	}
 }
 
-// arrived looks at every request, before it is answered.
+// arrived counts every request before it is answered, and looks for the SDK's own key.
 func (r *rig) arrived(_ http.ResponseWriter, req *http.Request, attempt mockapi.Attempt) bool {
 	called := r.sdk.background == "" || !strings.HasPrefix(req.URL.Path, r.sdk.background)
 	if called {
@@ -201,14 +202,14 @@ func (r *rig) arrived(_ http.ResponseWriter, req *http.Request, attempt mockapi.
 func (r *rig) answer(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
-		http.Error(w, "the body broke off", http.StatusBadRequest)
+		http.Error(w, "the request body could not be read to its end", http.StatusBadRequest)
 		return
 	}
 	if shows(string(body)) {
 		r.dummies.Add(1)
 	}
 	if err := r.apply(req.Header.Get("Content-Encoding"), body); err != nil {
-		http.Error(w, "the body is not what its header says", http.StatusBadRequest)
+		http.Error(w, "the request body does not match its Content-Encoding", http.StatusBadRequest)
 		return
 	}
 	if r.sdk.answer != nil {
@@ -220,8 +221,8 @@ func (r *rig) answer(w http.ResponseWriter, req *http.Request) {
 	_, _ = io.WriteString(w, "{}")
 }
 
-// text is what the n-th write sends: a mark by which the server knows it, and its
-// own length.
+// text returns the text of the n-th write. It has a mark that identifies the write,
+// and its length.
 func (r *rig) text(n, size int) (mark, text string) {
 	if r.sdk.small {
 		size = 3
@@ -254,7 +255,7 @@ func (r *rig) apply(encoding string, body []byte) error {
 	return nil
 }
 
-// shows reports whether the SDK's own key is in the text, as it is or in base64.
+// shows reports whether the text contains the SDK's own key, plain or in base64.
 func shows(text string) bool {
 	for _, form := range forms {
 		if strings.Contains(text, form) {
@@ -264,8 +265,9 @@ func shows(text string) bool {
 	return false
 }
 
-// forms are the SDKs' own keys, and the parts of their base64 that do not depend on
-// what stands beside them: three, by what stands before.
+// forms are the SDKs' own keys and their base64 forms. The base64 of a text depends on
+// its offset modulo 3, so each key has three forms, without the characters that depend
+// on the text beside it.
 var forms = func() (list []string) {
 	for _, key := range []string{dummy, plain} {
 		list = append(list, key)

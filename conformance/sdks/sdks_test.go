@@ -22,11 +22,11 @@ import (
 var update = flag.Bool("update", false, "write the table into README.md")
 
 func TestMain(m *testing.M) {
-	// A request that an SDK sends past the client it was given goes nowhere.
+	// Fail the requests that an SDK does not send through the given client.
 	http.DefaultTransport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
-		return nil, errors.New("sdks: a request that went past the client")
+		return nil, errors.New("sdks: the SDK bypassed the given client and used http.DefaultTransport")
 	}
-	// Most of a drill is waiting.
+	// Run many drills at a time: they mostly wait.
 	flag.Parse()
 	if err := flag.Set("test.parallel", "24"); err != nil {
 		panic(err)
@@ -34,8 +34,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// F113, F115: under every SDK, with one line, no call fails over rotations, no body
-// is torn, nothing is applied twice, and the SDK's own key does not leave.
+// F113, F115: with every SDK over the client, no call fails during rotations, no body
+// is torn, no write is applied twice, and the SDK's own key does not reach the server.
 func TestSDKs(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -67,7 +67,7 @@ func TestSDKs(t *testing.T) {
 	page(t, rows)
 }
 
-// The drill notices what it is there to notice.
+// The drill reports each fault that it looks for.
 func TestDrillFails(t *testing.T) {
 	t.Parallel()
 	const url = "https://api.example.com/things"
@@ -84,17 +84,17 @@ func TestDrillFails(t *testing.T) {
 		says string
 		use  func(base *http.Transport, c *client.Client) calls
 	}{
-		"an SDK past the client": {"at rest: status 401", func(base *http.Transport, _ *client.Client) calls {
+		"an SDK that bypasses the client": {"without a rotation: status 401", func(base *http.Transport, _ *client.Client) calls {
 			return calls{read: func(ctx context.Context) error { return get(ctx, &http.Client{Transport: base}, url, dummy) }}
 		}},
-		"a key in the query": {"own key came", func(_ *http.Transport, c *client.Client) calls {
+		"a key in the query": {"own key reached", func(_ *http.Transport, c *client.Client) calls {
 			return calls{read: func(ctx context.Context) error { return get(ctx, c.Client, url+"?key="+dummy, "") }}
 		}},
-		"a key in base64": {"own key came", func(_ *http.Transport, c *client.Client) calls {
+		"a key in base64": {"own key reached", func(_ *http.Transport, c *client.Client) calls {
 			text := base64.StdEncoding.EncodeToString([]byte("user:" + dummy))
 			return calls{write: func(ctx context.Context, _ string) error { return post(ctx, c.Client, text) }}
 		}},
-		"a torn body": {"bodies torn", func(_ *http.Transport, c *client.Client) calls {
+		"a torn body": {"arrived torn", func(_ *http.Transport, c *client.Client) calls {
 			return calls{write: func(ctx context.Context, text string) error { return post(ctx, c.Client, text[:len(text)-9]) }}
 		}},
 		"an empty body": {"applied 0 times", func(_ *http.Transport, c *client.Client) calls {
@@ -116,7 +116,7 @@ func TestDrillFails(t *testing.T) {
 			t.Parallel()
 			r := run(t, sdk{profile: profile, use: c.use}, true)
 			if !slices.ContainsFunc(r.faults, func(fault string) bool { return strings.Contains(fault, c.says) }) {
-				t.Errorf("no fault of %d says %q", len(r.faults), c.says)
+				t.Errorf("none of the %d faults contains %q", len(r.faults), c.says)
 			}
 		})
 	}
