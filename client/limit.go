@@ -11,13 +11,13 @@ import (
 
 const (
 	defaultLimit = time.Minute
-	slowLimit    = 10 * time.Minute // of a provider.Profile that is Slow
+	slowLimit    = 10 * time.Minute // with a provider.Profile that is Slow
 )
 
-// limit bounds how long a request waits: for the header of its answer, with all
-// attempts, from when its body was last read, and then for each next piece of the body. A stream goes on for as long as
-// something comes (F117). A request whose context has a deadline waits for as long as
-// that: its caller has decided.
+// limit is the default time limit of requests whose context has no deadline. It bounds
+// the wait for the response header, over all attempts, from the last read of the
+// request body, and then the wait for each piece of the response body. So a stream
+// goes on as long as data arrives (F117).
 type limit struct {
 	next http.RoundTripper
 	wait time.Duration
@@ -29,7 +29,7 @@ func (l *limit) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	w := &watch{ctx: ctx, cancel: cancel, wait: l.wait}
-	w.timer = w.after("answer")
+	w.timer = w.after("response header")
 	resp, err := l.next.RoundTrip(w.over(req))
 	w.timer.Stop()
 	if err != nil {
@@ -43,18 +43,18 @@ func (l *limit) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	if up, ok := resp.Body.(io.ReadWriteCloser); ok && resp.StatusCode == http.StatusSwitchingProtocols {
-		resp.Body = &upgraded{up, cancel} // nobody knows what to wait for
+		resp.Body = &upgraded{up, cancel} // silence is normal on an upgraded connection
 		return resp, nil
 	}
 	resp.Body = &limitedBody{resp.Body, w}
 	return resp, nil
 }
 
-// over returns req under the watch. While a large body is being sent there is progress:
-// the limit begins anew with each piece.
+// over returns req with the watch's context. Each read of a large request body starts
+// the time limit again.
 func (w *watch) over(req *http.Request) *http.Request {
 	out := req.WithContext(w.ctx)
-	const soon = 1 << 20 // so little is sent soon, or not at all
+	const soon = 1 << 20 // a body of up to 1 MiB is sent well within the limit
 	if req.Body == nil || req.Body == http.NoBody || 0 < req.ContentLength && req.ContentLength <= soon {
 		return out
 	}
@@ -71,7 +71,7 @@ func (w *watch) over(req *http.Request) *http.Request {
 	return out
 }
 
-// sending is a body on its way out.
+// sending is a request body whose reads restart the timer.
 type sending struct {
 	io.ReadCloser
 	*watch
@@ -79,13 +79,13 @@ type sending struct {
 
 func (s *sending) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p)
-	if n > 0 && s.timer.Stop() { // or the time is over
+	if n > 0 && s.timer.Stop() { // Stop is false if the time is over
 		s.timer.Reset(s.wait)
 	}
 	return n, err
 }
 
-// CloseIdleConnections closes the idle connections of what is below.
+// CloseIdleConnections closes the idle connections of the next RoundTripper.
 func (l *limit) CloseIdleConnections() { closeIdle(l.next) }
 
 func closeIdle(rt http.RoundTripper) {
@@ -94,21 +94,20 @@ func closeIdle(rt http.RoundTripper) {
 	}
 }
 
-// watch ends a request that has waited for too long.
+// watch cancels a request that waits for longer than wait.
 type watch struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	wait   time.Duration
-	timer  *time.Timer // of the answer
+	timer  *time.Timer // for the response header
 }
 
-// after ends the request when the time is over, unless the timer is stopped. The error
-// says what did not come.
+// after starts a timer that cancels the request; the error says what did not come.
 func (w *watch) after(what string) *time.Timer {
 	return time.AfterFunc(w.wait, func() { w.cancel(&limitError{what, w.wait}) })
 }
 
-// explain returns the limit's own error where the limit ended the request, else err.
+// explain returns the limitError if the watch canceled the request, else err.
 func (w *watch) explain(err error) error {
 	var over *limitError
 	if errors.As(context.Cause(w.ctx), &over) {
@@ -117,15 +116,15 @@ func (w *watch) explain(err error) error {
 	return err
 }
 
-// limitError: no answer, or no more of one, came in time. It is an error of a time-out
-// to whoever asks, as those of http.Client's are.
+// limitError is the error of a request that the watch canceled. Like the timeout errors
+// of http.Client, it is a net.Error and wraps context.DeadlineExceeded.
 type limitError struct {
 	what string
 	wait time.Duration
 }
 
 func (e *limitError) Error() string {
-	return fmt.Sprintf("client: no %s within %v: a deadline on the request's context, or WithTimeout, allows for more", e.what, e.wait)
+	return fmt.Sprintf("client: no %s within %v: to wait longer, set a deadline on the request's context or use WithTimeout", e.what, e.wait)
 }
 
 func (*limitError) Timeout() bool { return true }
@@ -135,14 +134,14 @@ func (*limitError) Temporary() bool { return true }
 
 func (*limitError) Is(target error) bool { return target == context.DeadlineExceeded }
 
-// limitedBody is a body that is waited for piece by piece.
+// limitedBody is a response body with a time limit for each Read.
 type limitedBody struct {
 	body io.ReadCloser
 	*watch
 }
 
 func (b *limitedBody) Read(p []byte) (int, error) {
-	timer := b.after("more of the answer")
+	timer := b.after("further data of the response body")
 	n, err := b.body.Read(p)
 	timer.Stop()
 	switch {

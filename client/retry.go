@@ -21,29 +21,30 @@ const (
 	minRetryWait = 200 * time.Millisecond
 	maxRetryWait = 5 * time.Second
 
-	drainBytes = 64 << 10 // what is read of a failure that nobody wants, to keep its connection
+	drainBytes = 64 << 10 // read at most this much of a discarded body, to reuse its connection
 	drainTime  = 100 * time.Millisecond
 )
 
-// retry sends requests that may be repeated through go-retryablehttp, the
-// others straight on.
+// retry sends idempotent requests through go-retryablehttp, and other requests
+// directly.
 type retry struct {
 	next   http.RoundTripper
-	client *http.Client // next, and nothing more
+	client *http.Client // sends through next and follows no redirects
 	n      int
-	effect func(*http.Request) bool // there is one, whatever the method; nil: as the method says
+	effect func(*http.Request) bool // NotIdempotent of the scheme's Traits; may be nil
 }
 
 func newRetry(next http.RoundTripper, n int, scheme transport.Scheme) *retry {
 	return &retry{next: next, n: n, effect: scheme.Traits().NotIdempotent, client: &http.Client{
-		// go-retryablehttp closes idle connections when it gives up; they are not its own.
+		// Hide CloseIdleConnections: go-retryablehttp calls it when it gives up, and the
+		// connections are not its own.
 		Transport:     struct{ http.RoundTripper }{next},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// retrying returns the client for one request: it counts the tries, so that the
-// last failure goes back as it came.
+// retrying returns a client for one request. It counts the tries, so that the last
+// response is not drained but returned to the caller.
 func (r *retry) retrying() *retryablehttp.Client {
 	left := r.n
 	return &retryablehttp.Client{
@@ -56,7 +57,7 @@ func (r *retry) retrying() *retryablehttp.Client {
 				return false, err
 			}
 			if again && resp != nil {
-				discard(resp) // go-retryablehttp would drain it without a limit in time
+				discard(resp) // go-retryablehttp would drain it without a time limit
 			}
 			return again, err
 		},
@@ -71,10 +72,10 @@ func (r *retry) retrying() *retryablehttp.Client {
 	}
 }
 
-// passing reports whether the failure may be over at the next try. A refusal of
-// the key is none: the key transport has done all that can be done about it. Nor
-// is one that the server wants left alone for longer than we wait: who comes
-// earlier all the same is banned for it.
+// passing reports whether to retry after this response or error. A refusal of the key
+// is no reason: the transport has already made all useful attempts. Nor is a failure
+// whose Retry-After is longer than maxRetryWait: servers ban clients that come back
+// earlier.
 func passing(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
@@ -90,8 +91,8 @@ func passing(ctx context.Context, resp *http.Response, err error) (bool, error) 
 	return false, nil
 }
 
-// retryAfter is how long the server asks to be left alone (RFC 9110 section
-// 10.2.3); zero if it does not say.
+// retryAfter returns the duration in the Retry-After header (RFC 9110 section 10.2.3),
+// or zero if there is none.
 func retryAfter(h http.Header) time.Duration {
 	text := h.Get("Retry-After")
 	seconds, err := strconv.ParseUint(text, 10, 64)
@@ -104,25 +105,25 @@ func retryAfter(h http.Header) time.Duration {
 	return 0
 }
 
-// discard reads a little of the body, so that the connection can be used again,
-// closes it, and leaves none; a long or slow body costs its connection instead (F32).
+// discard reads and closes resp.Body, and sets it to http.NoBody. After drainBytes or
+// drainTime it stops reading; then the connection cannot be reused (F32).
 func discard(resp *http.Response) {
 	body := resp.Body
 	resp.Body = http.NoBody
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		defer func() { _ = recover() }() // of a broken body, which nobody wants (F97)
+		defer func() { _ = recover() }() // a Read that panics (F97)
 		_, _ = io.CopyN(io.Discard, body, drainBytes)
 	}()
 	select {
 	case <-ended:
 	case <-time.After(drainTime):
 	}
-	_ = body.Close() // which need not end a Read
+	_ = body.Close() // a Read may still hang in its goroutine
 }
 
-// ours reports whether err is this library's own word, which repeating will not change.
+// ours reports whether err is an error of this library, which a retry would not change.
 func ours(err error) bool {
 	for _, target := range []error{
 		source.ErrNoKey, source.ErrUnusable, ring.ErrStale, ring.ErrRefused, ring.ErrClosed,
@@ -135,13 +136,13 @@ func ours(err error) bool {
 	return false
 }
 
-// RoundTrip sends req, several times if need be.
+// RoundTrip sends req, and repeats it after temporary failures if it is repeatable.
 func (r *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !r.repeatable(req) {
 		return r.next.RoundTrip(req)
 	}
-	// retryablehttp changes the request that it is given and reads bodies into
-	// memory: it gets a copy, and a way to fresh bodies.
+	// retryablehttp changes its request and reads bodies into memory. So give it a copy,
+	// and a function that returns fresh bodies.
 	again := &retryablehttp.Request{Request: new(http.Request)}
 	*again.Request = *req
 	if req.Body != nil && req.Body != http.NoBody {
@@ -155,7 +156,7 @@ func (r *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		var wrapped *url.Error
 		if errors.As(err, &wrapped) {
-			err = wrapped.Err // http.Client, outside, says the method and the URL
+			err = wrapped.Err // the caller's http.Client adds the method and URL again
 		}
 		if resp != nil {
 			_ = resp.Body.Close()
@@ -166,12 +167,12 @@ func (r *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// CloseIdleConnections closes the idle connections of what is below.
+// CloseIdleConnections closes the idle connections of the next RoundTripper.
 func (r *retry) CloseIdleConnections() { closeIdle(r.next) }
 
-// repeatable reports whether doing the request twice is doing it once (RFC 9110
-// section 9.2.2), and its body can be had twice. A scheme that panics when it is
-// asked leaves the rest to the transport (F97).
+// repeatable reports whether req is idempotent (RFC 9110 section 9.2.2) and has no body
+// or a GetBody. If the scheme panics, it returns false; the transport then reports the
+// panic as an error (F97).
 func (r *retry) repeatable(req *http.Request) (yes bool) {
 	defer func() {
 		if recover() != nil {

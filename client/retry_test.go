@@ -17,8 +17,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// failing runs f in a bubble with a client that tries a request again twice, of
-// an API that answers with fail all but every third.
+// failing runs f in a bubble with a client that has WithRetry(2), and an API that
+// answers every third request and calls fail for the others.
 func failing(t *testing.T, fail http.HandlerFunc, f func(t *testing.T, c *client.Client, api *mockapi.API)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -37,8 +37,8 @@ func unavailable(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
-// Passing failures are sent again only if that does no harm, a bounded number of
-// times; bodies arrive whole, each try is observed, and what goes back is whole.
+// WithRetry repeats only idempotent requests, at most n times. Bodies arrive whole, and
+// transport.Observe counts each try.
 //
 // F52, F67, F74
 func TestRetry(t *testing.T) {
@@ -76,7 +76,7 @@ func TestRetry(t *testing.T) {
 					t.Errorf("%d tries, status %d", n, resp.StatusCode)
 				}
 				if n := seen.Attempts(); n != tc.tries {
-					t.Errorf("%d attempts were observed, and %d sent", n, tc.tries)
+					t.Errorf("Observe counted %d attempts, want %d", n, tc.tries)
 				}
 				for _, a := range api.Requests() {
 					if tc.tries > 1 && tc.body != nil && (a.BodyBytes != int64(len("whole")) || !a.BodyComplete) {
@@ -88,8 +88,7 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// A failure whose body does not end holds up the next try for 100 ms, and no
-// longer.
+// A failure whose body does not end delays the next try by 100 ms at most.
 //
 // F32
 func TestRetryDrainsWithinBounds(t *testing.T) {
@@ -111,7 +110,7 @@ func TestRetryDrainsWithinBounds(t *testing.T) {
 	})
 }
 
-// Nor does one whose reading not even Close ends, or panics.
+// The same holds if Close does not end a Read of the body, or if Read panics.
 //
 // F32, F97
 func TestRetryDrainsWhatCannotBeRead(t *testing.T) {
@@ -139,7 +138,7 @@ func TestRetryDrainsWhatCannotBeRead(t *testing.T) {
 				if d := time.Since(start); d > time.Second { // 100 ms, and a pause of 200 to 300
 					t.Errorf("it took %v", d)
 				}
-				time.Sleep(time.Hour) // for the Read to end
+				time.Sleep(time.Hour) // until Read returns
 			})
 		})
 	}
@@ -153,7 +152,7 @@ type baseFunc func(*http.Request) (*http.Response, error)
 
 func (f baseFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// The last failure goes back as it came, and the connections are left alone.
+// The response of the last try is returned whole, and connections are reused.
 //
 // F44
 func TestRetryGivesUpInGoodOrder(t *testing.T) {
@@ -189,8 +188,8 @@ func TestRetryGivesUpInGoodOrder(t *testing.T) {
 	})
 }
 
-// A server is not asked again sooner than it says, nor at the moment that it
-// says, like everybody else; where it asks for more than 5 s, the answer goes back.
+// A retry comes no sooner than Retry-After says, and with jitter after that. If it says
+// more than 5 s, the response is returned.
 //
 // F77
 func TestRetryAfter(t *testing.T) {
@@ -238,7 +237,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// Clients that fail together do not come back together.
+// Clients that fail at the same time retry at different times.
 //
 // F77
 func TestRetriesAreSpread(t *testing.T) {
@@ -251,11 +250,11 @@ func TestRetriesAreSpread(t *testing.T) {
 		})
 	}
 	if len(seen) < 5 {
-		t.Errorf("%d different pauses of 10 clients", len(seen))
+		t.Errorf("10 clients have only %d different pauses", len(seen))
 	}
 }
 
-// A refusal is no passing failure: it is not repeated over and over.
+// WithRetry does not repeat a request whose key is refused.
 func TestRetryLeavesRefusalsAlone(t *testing.T) {
 	api := mockapi.New(t)
 	api.Issue(mockapi.Spec{})
