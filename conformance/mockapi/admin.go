@@ -16,24 +16,25 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// An Admin drives a mock API in another process over its admin API. It is safe
-// for concurrent use. Its methods block until the server answered or their
-// context ends; they do what those of [API] with the same name do.
+// An Admin controls a mock API in another process over its admin API. Its methods do
+// the same as those of [API] with the same name. They block until the server answers or
+// the context ends. An unknown version is an error that wraps [ErrUnknownVersion]. An
+// Admin is safe for concurrent use.
 type Admin struct {
 	base string
 	http *http.Client
 }
 
-// NewAdmin returns a client for the admin API at url, as the program prints it
-// under admin_url.
+// NewAdmin returns a client for the admin API at url, which cmd/mockapi prints as
+// admin_url. Close it after use.
 func NewAdmin(url string) *Admin {
 	return &Admin{base: strings.TrimSuffix(url, "/") + "/", http: &http.Client{
-		// No proxy: the server is on loopback, and is told secrets.
+		// No proxy: the server is on loopback, and requests and responses have secrets.
 		Transport: &http.Transport{IdleConnTimeout: 30 * time.Second},
 	}}
 }
 
-// Close closes idle connections.
+// Close closes the idle connections to the admin API.
 func (c *Admin) Close() { c.http.CloseIdleConnections() }
 
 // Issue makes a new key version.
@@ -41,12 +42,12 @@ func (c *Admin) Issue(ctx context.Context, spec Spec) (source.Key, error) {
 	return c.key(ctx, "issue", toWire(spec, 0))
 }
 
-// Rotate issues a random new version and lets those in use expire after overlap.
+// Rotate issues a random new version, and sets those in use to expire after overlap.
 func (c *Admin) Rotate(ctx context.Context, overlap time.Duration) (source.Key, error) {
 	return c.RotateTo(ctx, Spec{}, overlap)
 }
 
-// RotateTo is Rotate with a new version as spec describes.
+// RotateTo is like Rotate but issues the version that spec describes.
 func (c *Admin) RotateTo(ctx context.Context, spec Spec, overlap time.Duration) (source.Key, error) {
 	return c.key(ctx, "rotate", toWire(spec, overlap))
 }
@@ -59,63 +60,64 @@ func (c *Admin) key(ctx context.Context, path string, spec wireSpec) (source.Key
 	return key.key(), nil
 }
 
-// Activate makes replicas, or all, accept the version.
+// Activate makes the given replicas, or all if none is given, accept the version.
 func (c *Admin) Activate(ctx context.Context, version string, replicas ...int) error {
 	return c.do(ctx, http.MethodPost, "activate", wireChange{Version: version, Replicas: replicas}, nil)
 }
 
-// Deactivate makes replicas, or all, refuse the version.
+// Deactivate makes the given replicas, or all if none is given, refuse the version.
 func (c *Admin) Deactivate(ctx context.Context, version string, replicas ...int) error {
 	return c.do(ctx, http.MethodPost, "deactivate", wireChange{Version: version, Replicas: replicas}, nil)
 }
 
-// Expire ends the version's life after d.
+// Expire makes the version expire after d.
 func (c *Admin) Expire(ctx context.Context, version string, d time.Duration) error {
 	return c.do(ctx, http.MethodPost, "expire", wireChange{Version: version, After: duration(d)}, nil)
 }
 
-// Revoke ends it at once, for good, and says so in the key document.
+// Revoke makes all replicas refuse the version for good; the key document lists it as
+// revoked.
 func (c *Admin) Revoke(ctx context.Context, version string) error {
 	return c.do(ctx, http.MethodPost, "revoke", wireChange{Version: version}, nil)
 }
 
-// List names the version in the key document.
+// List adds the version to the key document.
 func (c *Admin) List(ctx context.Context, version string) error {
 	return c.do(ctx, http.MethodPost, "list", wireChange{Version: version}, nil)
 }
 
-// Unlist leaves it out.
+// Unlist removes the version from the key document.
 func (c *Admin) Unlist(ctx context.Context, version string) error {
 	return c.do(ctx, http.MethodPost, "unlist", wireChange{Version: version}, nil)
 }
 
-// Hold begins to hold the answers to requests with the version; "" means
-// requests without a known key.
+// Hold begins to delay the responses to requests with the version; "" means requests
+// without a known key.
 func (c *Admin) Hold(ctx context.Context, version string) error {
 	return c.do(ctx, http.MethodPost, "hold", wireChange{Version: version}, nil)
 }
 
-// Release lets them go, and holds no more.
+// Release ends the hold on the version and sends its responses.
 func (c *Admin) Release(ctx context.Context, version string) error {
 	return c.do(ctx, http.MethodPost, "release", wireChange{Version: version}, nil)
 }
 
-// SetReplicas changes the number of replicas, 1 to 1000.
+// SetReplicas sets the number of replicas, between 1 and 1000.
 func (c *Admin) SetReplicas(ctx context.Context, n int) error {
 	return c.do(ctx, http.MethodPost, "replicas", wireReplicas{n}, nil)
 }
 
-// Reset makes the server forget everything.
+// Reset returns the server to its state after the start.
 func (c *Admin) Reset(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "reset", nil, nil)
 }
 
-// SetRefusal changes the shape of refusals.
+// SetRefusal sets the response to refused requests.
 func (c *Admin) SetRefusal(ctx context.Context, refusal Refusal) error {
 	return c.do(ctx, http.MethodPost, "refusal", refusal.wire(), nil)
 }
 
-// SetAnswer changes the answers to accepted requests.
+// SetAnswer sets the responses to accepted requests.
 func (c *Admin) SetAnswer(ctx context.Context, answer Answer) error {
 	return c.do(ctx, http.MethodPost, "answer", answer.wire(), nil)
 }
@@ -133,7 +135,7 @@ func (c *Admin) Keys(ctx context.Context) ([]KeyState, error) {
 	return states, err
 }
 
-// Orders returns the orders applied.
+// Orders returns the applied orders, oldest first.
 func (c *Admin) Orders(ctx context.Context) ([]Order, error) {
 	var out struct {
 		Orders []Order `json:"orders"`
@@ -142,7 +144,7 @@ func (c *Admin) Orders(ctx context.Context) ([]Order, error) {
 	return out.Orders, err
 }
 
-// Requests returns the attempts in the log whose Seq is greater than after.
+// Requests returns the logged attempts whose Seq is greater than after, oldest first.
 func (c *Admin) Requests(ctx context.Context, after uint64) ([]Attempt, error) {
 	var out struct {
 		Requests []Attempt `json:"requests"`
@@ -151,7 +153,8 @@ func (c *Admin) Requests(ctx context.Context, after uint64) ([]Attempt, error) {
 	return out.Requests, err
 }
 
-// Counts returns the attempts by version; "" stands for those without a known key.
+// Counts returns the numbers of attempts by version; "" means attempts without a known
+// key.
 func (c *Admin) Counts(ctx context.Context) (map[string]Counts, error) {
 	var out map[string]Counts
 	err := c.do(ctx, http.MethodGet, "counts", nil, &out)
@@ -186,8 +189,8 @@ func (c *Admin) do(ctx context.Context, method, path string, in, out any) error 
 		return fmt.Errorf("mockapi: %s: %w", path, err)
 	case resp.StatusCode != http.StatusOK:
 		var told struct{ Error string }
-		_ = json.Unmarshal(data, &told) // there is none where the address is no admin API's
-		err := fmt.Errorf("the server answers %s: %s", resp.Status, told.Error)
+		_ = json.Unmarshal(data, &told) // empty if url is not that of an admin API
+		err := fmt.Errorf("the admin API answered %s: %s", resp.Status, told.Error)
 		if resp.StatusCode == http.StatusNotFound && told.Error != "" {
 			err = ErrUnknownVersion
 		}
@@ -196,7 +199,7 @@ func (c *Admin) do(ctx context.Context, method, path string, in, out any) error 
 		return nil
 	}
 	if err := json.Unmarshal(data, out); err != nil {
-		return fmt.Errorf("mockapi: %s: the answer is not what is due", path) // it may hold a secret
+		return fmt.Errorf("mockapi: %s: the response is not valid JSON of an admin API", path) // without err, which may quote a secret
 	}
 	return nil
 }
