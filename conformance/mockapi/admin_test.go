@@ -61,7 +61,7 @@ func TestManualOfTheProgram(t *testing.T) {
 		calls++
 	}
 	if calls != 23 {
-		t.Errorf("%d calls in the manual", calls)
+		t.Errorf("the package comment has %d calls", calls)
 	}
 	for path, parts := range map[string][]string{
 		"/admin/keys":       {`"version":"v3","id":"k-9","secret":"given"`, `"revoked":true`, `"replicas":[0,1,2]`},
@@ -93,7 +93,7 @@ func TestManualOfTheProgram(t *testing.T) {
 		}
 	}
 	if len(api.Keys()) != 0 {
-		t.Error("reset did not reset")
+		t.Error("the server still has keys after reset")
 	}
 }
 
@@ -302,7 +302,7 @@ func TestAdminClientMovesSourceAndServerApart(t *testing.T) {
 	}
 	select {
 	case <-done:
-		t.Error("the answer was not held")
+		t.Error("the response was not delayed by the hold")
 	default:
 	}
 	must(c.Release(ctx, v2.Version))

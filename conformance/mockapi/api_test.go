@@ -34,7 +34,7 @@ func TestCloseTwiceAndAtOnce(t *testing.T) {
 	for _, url := range []string{api.URL(), api.KeysURL(), api.AdminURL()} {
 		if resp, err := http.Get(url); err == nil {
 			resp.Body.Close()
-			t.Errorf("%s still answers", url)
+			t.Errorf("%s still answers after Close", url)
 		}
 	}
 }
@@ -60,7 +60,7 @@ func TestLeavesNoDescriptors(t *testing.T) {
 			}
 		}
 		if api, err := mockapi.Start(mockapi.WithAdmin(taken.Addr().String())); err == nil {
-			t.Fatalf("took a port in use: %s", api.AdminURL())
+			t.Fatalf("Start returned no error although the admin port is in use: %s", api.AdminURL())
 		}
 	}
 	once() // opens what the runtime keeps open for good
@@ -116,7 +116,7 @@ func TestTLS(t *testing.T) {
 		}
 		pool := x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(api.CA()) {
-			t.Fatal("no CA")
+			t.Fatal("CA returned no certificate")
 		}
 		for want, config := range map[bool]*tls.Config{true: {RootCAs: pool}, false: nil} {
 			client := &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
@@ -144,7 +144,7 @@ func TestCountsConnections(t *testing.T) {
 		status(t, api, key, 200)
 	}
 	if n := api.Connections(); n != 1 {
-		t.Errorf("%d connections for requests in turn", n)
+		t.Errorf("%d connections for requests in sequence", n)
 	}
 	api.Client().CloseIdleConnections()
 	status(t, api, key, 200)
@@ -167,11 +167,11 @@ func TestResetForgetsAll(t *testing.T) {
 		t.Errorf("log %+v", log)
 	}
 	if _, strangers := api.Count(""); strangers != 1 {
-		t.Errorf("%d strangers", strangers)
+		t.Errorf("%d attempts without a known key", strangers)
 	}
 	again := api.Issue(mockapi.Spec{})
 	if again.Version != "v1" || again.Secret.Equal(v1.Secret) {
-		t.Errorf("issued %s", again.Version)
+		t.Errorf("Issue after Reset returned version %s", again.Version)
 	}
 	status(t, api, again, 200) // Reset has removed the hold
 }
@@ -191,7 +191,7 @@ func TestPanicInAnInterceptFailsTheTest(t *testing.T) {
 	api.Intercept(nil)
 	status(t, api, key, 200)
 	if said := tb.errors(); len(said) != 1 || !strings.Contains(said[0], "oops") {
-		t.Errorf("the test was told %q", said)
+		t.Errorf("the test got the errors %q", said)
 	}
 }
 
@@ -202,7 +202,7 @@ func TestNewFailsTheTestOnABadAddress(t *testing.T) {
 		mockapi.New(tb, mockapi.WithAddress("192.0.2.1:0", ""))
 	}()
 	if !tb.fatal {
-		t.Error("the test goes on")
+		t.Error("New did not call Fatalf")
 	}
 }
 

@@ -52,7 +52,7 @@ func TestEachWayToPresentAKey(t *testing.T) {
 				t.Errorf("counted %d and %d", accepted, refused)
 			}
 			if _, strangers := api.Count(""); strangers != 5 {
-				t.Errorf("%d strangers", strangers)
+				t.Errorf("%d attempts without a known key", strangers)
 			}
 			for _, a := range api.Requests() {
 				if text := a.Query + headerText(a.Header); strings.Contains(text, "hush") || strings.Contains(text, "aHVzaC") {

@@ -56,7 +56,7 @@ func TestKeyDocumentFollowsTheServer(t *testing.T) {
 	api.Rotate(time.Hour)
 	want("v2 v1")
 	if set, _ := source.Document([]byte(readKeys(t, api).Body)); set.Keys[1].ExpiresAt.IsZero() {
-		t.Error("v1 does not say when it expires")
+		t.Error("the key document has no expires_at for v1")
 	}
 	api.Rotate(0)
 	want("v3")
@@ -80,7 +80,7 @@ func TestKeyDocumentApartFromTheServer(t *testing.T) {
 	}
 	body := readKeys(t, api).Body
 	if !strings.Contains(body, `"status": "pending"`) {
-		t.Errorf("the pending version is not there")
+		t.Errorf("the key document lacks the pending version")
 	}
 	if set, _ := source.Document([]byte(body)); !set.Keys[0].NotBefore.Equal(later.NotBefore) {
 		t.Errorf("not before %v", set.Keys[0].NotBefore)
@@ -120,7 +120,7 @@ func TestKeyDocumentRevalidates(t *testing.T) {
 		t.Errorf("counted %d and %d", reads, unchanged)
 	}
 	if len(api.Requests()) != 0 {
-		t.Error("readings of the document are in the requests' log")
+		t.Error("the request log has readings of the key document")
 	}
 }
 

@@ -24,7 +24,7 @@ func TestIssuesNamedRandomKeys(t *testing.T) {
 	}
 	given := api.Issue(mockapi.Spec{ID: "me", Secret: "given", Extra: map[string]string{"passphrase": "p"}})
 	if given.ID != "me" || given.Secret.Expose() != "given" || given.Extra["passphrase"].Expose() != "p" {
-		t.Error("a given key was not taken as given")
+		t.Error("Issue changed the given ID or secret")
 	}
 	for _, key := range []source.Key{v1, v2, given} {
 		if a := get(t, api, key); a.Status != 200 || a.Version != key.Version {
@@ -68,12 +68,12 @@ func TestRotateShortensButNeverLengthensALife(t *testing.T) {
 	}
 	api.Rotate(time.Hour)
 	if states := api.Keys(); len(states) != 2 || len(states[1].Replicas) != 0 {
-		t.Errorf("an expired version is back: %+v", states[1])
+		t.Errorf("an expired version is accepted again: %+v", states[1])
 	}
 	later := api.Issue(mockapi.Spec{After: time.Hour}) // not valid yet, so Rotate does not expire it
 	api.Rotate(0)
 	if state := api.Keys()[1]; state.Key.Version != later.Version || !state.Key.ExpiresAt.IsZero() {
-		t.Errorf("a version that waits was ended: %+v", state)
+		t.Errorf("Rotate expired a version that is not valid yet: %+v", state)
 	}
 }
 
@@ -180,10 +180,10 @@ func TestUnknownVersionsAreErrorsAndFailTheTest(t *testing.T) {
 	}
 	api.Issue(mockapi.Spec{})
 	if err := api.Activate("v1", 1); err == nil {
-		t.Error("replica 1 of 1 was taken")
+		t.Error("Activate accepted replica 1 of 1")
 	}
 	if len(tb.errors()) != 4 {
-		t.Errorf("the test was told %q", tb.errors())
+		t.Errorf("the test got the errors %q", tb.errors())
 	}
 }
 

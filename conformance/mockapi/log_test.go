@@ -146,7 +146,7 @@ func TestLogShowsCredentialsWhenAsked(t *testing.T) {
 	key := api.Issue(mockapi.Spec{})
 	get(t, api, key)
 	if got := api.Requests()[0].Header.Get("Authorization"); got != "Bearer "+key.Secret.Expose() {
-		t.Error("not what was sent")
+		t.Error("the log differs from what was sent")
 	}
 }
 

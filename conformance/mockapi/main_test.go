@@ -122,6 +122,6 @@ func within(t testing.TB) context.Context {
 func noSecret(t testing.TB, what, text string) {
 	t.Helper()
 	if strings.Contains(text, mockapi.Sentinel) {
-		t.Errorf("%s holds a secret", what)
+		t.Errorf("%s contains a secret", what)
 	}
 }

@@ -117,11 +117,11 @@ func TestMemoryReachesItsOwnAddressesOnly(t *testing.T) {
 	}
 	if conn, err := api.Dial(t.Context(), "tcp", "127.0.0.1:9"); err == nil {
 		conn.Close()
-		t.Error("reached port 9")
+		t.Error("Dial reached port 9, where nothing listens")
 	}
 	_ = api.Close()
 	if conn, err := api.Dial(t.Context(), "tcp", "127.0.0.1:1"); err == nil {
 		conn.Close()
-		t.Error("reached a closed server")
+		t.Error("Dial reached a closed server")
 	}
 }

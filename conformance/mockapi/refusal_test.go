@@ -82,7 +82,7 @@ func TestEndlessRefusals(t *testing.T) {
 				t.Error(err)
 			}
 			if _, err := io.Copy(io.Discard, resp.Body); err == nil {
-				t.Error("Close looked like the body's end")
+				t.Error("after Close the client read the end of the body, want an error")
 			}
 			resp.Body.Close()
 		}
