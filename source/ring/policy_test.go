@@ -94,6 +94,7 @@ func TestPolicyRows(t *testing.T) {
 		{"lockout: one probe each pause", "v2,v1", "a=v2 a>v1 a>- b=- 19900ms c=- 100ms d=v2 e=- d>- 20s f=- 20s g=v1 g>- 39s h=- 1s i=v2 i+ use=v2"},
 		{"lockout: an order probes as well", "v1", "a=v1 a>- 20s b:v1 c:- b! 39s d=- 1s e:v1 e+ f:v1"},
 		{"lockout: each key in its turn, though probes tell nothing", "v3,v2,v1", "a=v3 a>v2 a>- b=v1 b>v3 b>- 20s c=v3 c? 20s d=v2 d? 20s e=v1 e? 20s f=v3"},
+		{"lockout: a probe that tells nothing pauses every key", "v2,v1", "a=v2 a>v1 a>- 20s b=v2 b? 19s c=- 1s d=v1"},
 		{"lockout: the good key is asked about once more", "v2,v1", "a=v2 a+ b=v2 b>v1 b>- c=v2 c>- d=-"},
 		{"lockout: and no other", "v2,v1", "a=v2 a>v1 a>- b=-"},
 		{"lockout: an odd address does not send the held key again and again", "v2,v1",
