@@ -35,7 +35,7 @@ func TestTransportSuiteFindsFaults(t *testing.T) {
 		"refusal left open":   "Reuse: connections for",
 		"drains to the end":   "EndlessRefusal: did not return",
 		"another request":     "SameRequest: attempts differ",
-		"half a body":         "WholeBody: the server received; NoGetBody: want the whole refusal",
+		"half a body":         "WholeBody: the server received; NoGetBody: want the whole",
 		"shares the reader":   "RewoundBody: ",
 		"clone":               "Trailer: received the trailer",
 		"wraps the answer":    "Upgrade: a body of type",
@@ -210,6 +210,7 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 	first := req.Body
 	if first != nil && first != http.NoBody {
 		first = &lost{ReadCloser: first}
+		defer func() { first.(*lost).finish() }()
 	}
 	resp, err := n.send(req, first, key)
 	if n.fault == "any error" && err != nil {
@@ -245,10 +246,13 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 			again.ContentLength = -1
 		default:
 			if req.GetBody == nil {
-				if body.(*lost).touched() {
+				untouched := body.(*lost).take()
+				if untouched == nil {
 					return resp, nil
 				}
-				break // no byte was read: send it with the next attempt
+				first = &lost{ReadCloser: untouched}
+				body = first
+				break
 			}
 			if sent, ok := body.(*lost); ok && n.fault != "shares the reader" {
 				sent.lose()
@@ -310,31 +314,70 @@ func (n *naive) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// lost is a body that can be taken away from an attempt.
+// lost is a body that can be taken away from an attempt. While nothing has been read of
+// it, Close only notes that the attempt needs it no more.
 type lost struct {
 	io.ReadCloser
-	mu   sync.Mutex
-	read bool
-	over bool
+	reading sync.Mutex // held while a Read is under way
+
+	mu     sync.Mutex
+	read   bool // a Read has begun
+	closed bool // by the attempt
+	over   bool // reads fail
+	given  bool // another attempt has the body
+	done   bool // no other attempt will
 }
 
 func (l *lost) Read(p []byte) (int, error) {
+	l.reading.Lock()
+	defer l.reading.Unlock()
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.read = true
-	if l.over {
+	over := l.over
+	l.mu.Unlock()
+	if over {
 		return 0, errors.New("the body now belongs to another attempt")
 	}
 	return l.ReadCloser.Read(p)
 }
 
-func (l *lost) touched() bool {
+func (l *lost) Close() error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.read
+	l.closed = true
+	waits := l.given || !l.read && !l.done
+	l.mu.Unlock()
+	if waits {
+		return nil
+	}
+	return l.ReadCloser.Close()
 }
 
+// take returns the body for another attempt, nil if something was read of it.
+func (l *lost) take() io.ReadCloser {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.read {
+		return nil
+	}
+	l.over, l.given = true, true
+	return l.ReadCloser
+}
+
+// finish closes the body if the attempt has, and no other attempt got it.
+func (l *lost) finish() {
+	l.mu.Lock()
+	l.done = true
+	closes := l.closed && !l.given
+	l.mu.Unlock()
+	if closes {
+		_ = l.ReadCloser.Close()
+	}
+}
+
+// lose makes reads fail. It waits for the one that is under way.
 func (l *lost) lose() {
+	l.reading.Lock()
+	defer l.reading.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.over = true

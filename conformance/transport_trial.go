@@ -207,19 +207,20 @@ func (b *base) instead(f func(*http.Request) (*http.Response, error)) {
 }
 
 // refuseFirst answers the next attempt with 401 when begin returns. Later attempts
-// reach the server. begin gets the attempt's body, and a channel that is closed
-// when the second attempt begins.
-func (b *base) refuseFirst(begin func(body io.Reader, again <-chan struct{})) {
+// reach the server. begin gets the attempt's body, and returns what runs before each
+// later attempt.
+func (b *base) refuseFirst(begin func(body io.Reader) (again func())) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	again := make(chan struct{})
 	b.early = func(req *http.Request) *http.Response {
-		begin(req.Body, again)
+		again := begin(req.Body)
+		b.mu.Lock()
+		b.again = again
+		b.mu.Unlock()
 		resp, _ := ok(req)
 		resp.StatusCode, resp.Status = http.StatusUnauthorized, "401 Unauthorized"
 		return resp
 	}
-	b.again = sync.OnceFunc(func() { close(again) })
 }
 
 // ok answers req with 200 and no body.
