@@ -109,9 +109,16 @@ func New(rawURL string, opts ...Option) (*Source, error) {
 // Its errors are of type *[source.Error] and match [source.ErrDenied] for 401
 // and 403, [source.ErrNoKey] for 404 and 410, [source.ErrInvalid] for an answer
 // that is not a key document, and [source.ErrUnavailable] for the rest.
-func (s *Source) Read(ctx context.Context) (source.Set, error) {
+func (s *Source) Read(ctx context.Context) (set source.Set, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
+	defer func() {
+		// F104: the ring may be gone, and Notify with it. A dial that was begun for a
+		// reading whose context has ended goes on until then.
+		if err != nil || ctx.Err() != nil {
+			s.transport.CloseIdleConnections()
+		}
+	}()
 	base := s.peek()
 	// F61: what Notify has just fetched may be old already, so ask, always.
 	got, err := s.get(ctx, base, 0)
@@ -121,8 +128,7 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	if !got.same(base) { // else Notify may have kept a newer one meanwhile
 		s.keep(got)
 	}
-	set, err := got.set()
-	if err != nil {
+	if set, err = got.set(); err != nil {
 		return source.Set{}, s.fail(err)
 	}
 	return set, nil
