@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/internal/header"
 	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
 
@@ -31,7 +31,7 @@ type places struct {
 }
 
 func placesOf(traits Traits, override bool) places {
-	p := places{anyCase: override, prefix: strings.TrimSpace(traits.Prefix), params: traits.Params, fields: traits.Fields, strip: traits.Strip}
+	p := places{anyCase: override, prefix: traits.Prefix, params: traits.Params, fields: traits.Fields, strip: traits.Strip}
 	for _, name := range traits.Headers {
 		canonical := http.CanonicalHeaderKey(name)
 		p.headers = append(p.headers, canonical)
@@ -95,7 +95,7 @@ func (p *places) hasHeader(h http.Header) bool {
 }
 
 func (p *places) isHeader(name string) bool {
-	return slices.ContainsFunc(p.headers, func(own string) bool { return equalFold(own, name) })
+	return slices.ContainsFunc(p.headers, func(own string) bool { return header.EqualFold(own, name) })
 }
 
 // has reports whether a query, or a form, has one of the names.
@@ -113,9 +113,9 @@ func has(form string, names []string) bool {
 
 // found is a credential of the caller's own.
 type found struct {
-	place string   // a header's name; "?" and that of a parameter; "=" and that of a field
-	value string   // as it is
-	parts []string // of which one may be a key's secret
+	place string // a header's name; "?" and that of a parameter; "=" and that of a field
+	value string // as it is
+	header.Credential
 }
 
 // where is the place in the words of an error.
@@ -127,11 +127,6 @@ func (f found) where() string {
 		return fmt.Sprintf("form field %q", f.place[1:])
 	}
 	return fmt.Sprintf("header %q", f.place)
-}
-
-// hasSecret reports whether the credential is key's secret.
-func (f found) hasSecret(key source.Key) bool {
-	return slices.ContainsFunc(f.parts, func(part string) bool { return source.NewSecret(part).Equal(key.Secret) })
 }
 
 // hasID reports whether the credential shows key's id, as signatures go with one. An
@@ -151,21 +146,21 @@ func (p *places) own(req *http.Request) (list []found) {
 			continue
 		}
 		for _, value := range values {
-			if parts := p.credential(value); len(parts) > 0 {
-				list = append(list, found{http.CanonicalHeaderKey(name), value, parts})
+			if own := header.ParseCredential(value, p.prefix); len(own) > 0 {
+				list = append(list, found{http.CanonicalHeaderKey(name), value, own})
 			}
 		}
 	}
 	if u := req.URL.User; u != nil && slices.Contains(p.headers, "Authorization") {
 		password, _ := u.Password()
 		if u.Username() != "" || password != "" {
-			list = append(list, found{"Authorization", "", []string{password}})
+			list = append(list, found{"Authorization", "", header.Credential{password}})
 		}
 	}
 	named := func(kind, form string, names []string) {
 		for name, value := range query.Values(form) {
 			if value != "" && slices.Contains(names, name) {
-				list = append(list, found{kind + name, value, []string{value}})
+				list = append(list, found{kind + name, value, header.Credential{value}})
 			}
 		}
 	}
@@ -176,41 +171,6 @@ func (p *places) own(req *http.Request) (list []found) {
 		named("=", form, p.fields)
 	}
 	return list
-}
-
-// credential returns what a header's value may have of a credential, nothing if it is none.
-func (p *places) credential(value string) []string {
-	value = strings.TrimSpace(value)
-	if value == "" || p.prefix != "" && equalFold(value, p.prefix) {
-		return nil
-	}
-	word, rest, _ := strings.Cut(value, " ")
-	rest = strings.TrimSpace(rest)
-	switch {
-	case rest == "" && slices.ContainsFunc(authSchemes, func(s string) bool { return equalFold(word, s) }):
-		return nil
-	case rest == "":
-		return []string{value, strings.TrimPrefix(value, p.prefix)}
-	case equalFold(word, "Basic"):
-		plain, err := base64.StdEncoding.DecodeString(rest)
-		if err != nil {
-			break
-		}
-		user, password, _ := strings.Cut(string(plain), ":")
-		if user == "" && password == "" {
-			return nil
-		}
-		return []string{value, rest, password}
-	}
-	return []string{value, rest, strings.TrimPrefix(value, p.prefix)}
-}
-
-// authSchemes are words that stand before a credential.
-var authSchemes = []string{"Bearer", "Basic", "Token", "ApiKey", "Key", "Bot"}
-
-// equalFold compares in ASCII, of which all the names are.
-func equalFold(a, b string) bool {
-	return len(a) == len(b) && strings.EqualFold(a, b)
 }
 
 // clear takes what stands in the places out of out, the transport's copy, so that
@@ -263,16 +223,4 @@ func (p *places) form(req *http.Request) (string, bool, error) {
 	return string(data), err == nil, err
 }
 
-func hasForm(req *http.Request) bool {
-	if !hasBody(req) {
-		return false
-	}
-	const form = "application/x-www-form-urlencoded"
-	for name, values := range req.Header {
-		if len(values) > 0 && equalFold(name, "Content-Type") {
-			t, _, _ := strings.Cut(values[0], ";")
-			return equalFold(strings.TrimSpace(t), form)
-		}
-	}
-	return false
-}
+func hasForm(req *http.Request) bool { return hasBody(req) && query.IsForm(req.Header) }

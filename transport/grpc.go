@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/rollingkeys/rollingkeys/transport/internal/header"
 )
 
 // GRPC is the classifier for clients that speak gRPC, gRPC-Web or Connect over
@@ -74,7 +76,7 @@ func (a *Answer) message(prefix []byte) []byte {
 // webStatus finds the status in the trailers that end a gRPC-Web answer.
 func webStatus(trailers []byte) string {
 	for line := range strings.Lines(string(trailers)) {
-		if name, value, _ := strings.Cut(line, ":"); equalFold(strings.TrimSpace(name), "grpc-status") {
+		if name, value, _ := strings.Cut(line, ":"); header.EqualFold(strings.TrimSpace(name), "grpc-status") {
 			return strings.TrimSpace(value)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/internal/header"
 )
 
 // Headers sends a key whose parts travel in headers of their own. fields maps each
@@ -53,14 +54,14 @@ func (s headersScheme) Prepare(key source.Key) (Signer, error) {
 	}
 	seen := make(http.Header, len(s))
 	for _, f := range s {
-		if !validToken(f.name) || f.field == "" || seen[f.name] != nil {
+		if !header.ValidName(f.name) || f.field == "" || seen[f.name] != nil {
 			return nil, fmt.Errorf("transport: %w: Headers was given %q twice, for no field, or as no header's name", source.ErrUnusable, f.given)
 		}
 		value := f.of(key)
 		if value == "" {
 			return nil, fmt.Errorf("transport: %w: it has no %q for %s", source.ErrUnusable, f.field, f.given)
 		}
-		if !validValue(value) { // F19
+		if !header.ValidValue(value) { // F19
 			return nil, fmt.Errorf("transport: %w: no header can carry its %q", source.ErrUnusable, f.field)
 		}
 		seen[f.name] = []string{value}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/internal/header"
 	"github.com/rollingkeys/rollingkeys/transport/internal/mac"
 )
 
@@ -98,8 +99,7 @@ func (s headerScheme) Prepare(key source.Key) (Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !validToken(s.name) || !validValue(value) || key.Secret.IsZero() {
-		// F19: net/http would refuse each request; HTTP/2 might not.
+	if !header.ValidName(s.name) || !header.ValidValue(value) || key.Secret.IsZero() {
 		return nil, fmt.Errorf("transport: %w: no header can carry it", source.ErrUnusable)
 	}
 	// One prepared slice is shared among all requests; its capacity is its length,
@@ -149,17 +149,4 @@ func HMAC(newHash func() hash.Hash, decode func(string) ([]byte, error),
 		sum := func(parts ...[]byte) []byte { return m.Append(nil, parts...) }
 		return SignerFunc(func(req *http.Request) error { return sign(req, key, sum) }), nil
 	})
-}
-
-// validToken reports whether s is an RFC 9110 token, as header names are.
-func validToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
-	})
-}
-
-// validValue reports whether s can be a header's value: visible ASCII and
-// single spaces inside.
-func validValue(s string) bool {
-	return s != "" && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }

@@ -165,7 +165,7 @@ func (t *Transport) pass(b *body, base http.RoundTripper, obs *Observation) (*ht
 func (t *Transport) callers(req *http.Request, own []found) ring.Attempt {
 	return t.ring.Caller(own[0].where()+", on the way to "+req.URL.Host,
 		func(key source.Key) bool {
-			return slices.ContainsFunc(own, func(f found) bool { return f.hasSecret(key) })
+			return slices.ContainsFunc(own, func(f found) bool { return f.IsOf(key) })
 		},
 		func(key source.Key) bool { return slices.ContainsFunc(own, func(f found) bool { return f.hasID(key) }) })
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
 
 // Binance signs requests to Binance's spot, margin and futures APIs. The secret
@@ -111,7 +112,7 @@ func binanceSignature(c *Call) error {
 		return nil
 	}
 	signed := binanceSigned(nil, c)
-	c.SetBody(signed[len(c.Request.URL.RawQuery):], "application/x-www-form-urlencoded")
+	c.SetBody(signed[len(c.Request.URL.RawQuery):], query.FormType)
 	return nil
 }
 

@@ -6,17 +6,16 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
-)
 
-const formType = "application/x-www-form-urlencoded"
+	"github.com/rollingkeys/rollingkeys/transport/internal/query"
+)
 
 // Form is [Call.Body] for an API that takes a form. A body of another type fails the
 // request; one that does not say what it is passes for a form.
 func (c *Call) Form() []byte {
 	body := c.Body()
 	if len(body) > 0 && !isForm(c.Request) {
-		c.Fail(errors.New("the body is not a form (" + formType + ")"))
+		c.Fail(errors.New("the body is not a form (" + query.FormType + ")"))
 	}
 	return body
 }
@@ -57,14 +56,13 @@ func (c *Call) AddField(name string, value Part) {
 			}
 			c.SetBody(append(room, body...), "")
 		}
-		setType(c.Request, formType)
+		setType(c.Request, query.FormType)
 	}
 }
 
 // isForm reports whether a request's body is a form, or does not say what it is.
 func isForm(req *http.Request) bool {
-	t := req.Header.Get("Content-Type")
-	return t == "" || len(t) >= len(formType) && strings.EqualFold(t[:len(formType)], formType)
+	return req.Header.Get("Content-Type") == "" || query.IsForm(req.Header)
 }
 
 // setType sets the body's type where the caller has not.

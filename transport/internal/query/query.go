@@ -3,10 +3,26 @@ package query
 
 import (
 	"iter"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 )
+
+// FormType is the media type of a form.
+const FormType = "application/x-www-form-urlencoded"
+
+// IsForm reports whether the header says that the body is a form. The header's names may
+// have any case.
+func IsForm(h http.Header) bool {
+	for name, values := range h {
+		if len(values) > 0 && strings.EqualFold(name, "Content-Type") {
+			kind, _, _ := strings.Cut(values[0], ";")
+			return strings.EqualFold(strings.TrimSpace(kind), FormType)
+		}
+	}
+	return false
+}
 
 // Without returns a query, or a form's body, without the named parameters. The
 // others stay as they are, byte for byte and in their order. A ";" separates

@@ -1,0 +1,23 @@
+// Package header says what a header's name and value can be, and which values are
+// credentials.
+package header
+
+import "strings"
+
+// ValidName reports whether s can be a header's name: a token (RFC 9110 section 5.6.2).
+func ValidName(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+	})
+}
+
+// ValidValue reports whether s can be a header's value: visible ASCII, and spaces inside
+// (F19). net/http would refuse each request that has another one; HTTP/2 might not.
+func ValidValue(s string) bool {
+	return s != "" && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// EqualFold compares in ASCII, of which all names are.
+func EqualFold(a, b string) bool {
+	return len(a) == len(b) && strings.EqualFold(a, b)
+}
