@@ -5,15 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/textproto"
-	"runtime"
-	"strings"
+	"slices"
 
 	"connectrpc.com/connect"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
+	"github.com/rollingkeys/rollingkeys/transport/internal/header"
 	"github.com/rollingkeys/rollingkeys/transport/internal/origin"
+	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
 // ErrNoTransport: the server refused a call without the key, which only
@@ -24,8 +25,7 @@ var ErrNoTransport = errors.New("the key was not sent: the client's http.Client 
 // on the calls of a handler it does nothing. It is safe for concurrent use, and may
 // serve several clients of one origin.
 type Auth struct {
-	ring    *ring.Ring
-	slot    int
+	keys    *rpc.Auth
 	opts    options
 	origins *origin.Set
 	err     error // what is wrong with the options
@@ -35,36 +35,20 @@ type Auth struct {
 // ring, no key that the header can carry, or an origin that is none, every call
 // says so.
 func New(keys *ring.Ring, opts ...Option) *Auth {
-	a := &Auth{ring: keys, opts: options{
-		header: "Authorization", prefix: "Bearer ", classify: Unauthenticated, messages: 4096, size: 256 << 10,
-	}}
+	o := options{Options: rpc.Options{Header: "Authorization", Prefix: "Bearer ", Messages: 4096, Size: 256 << 10},
+		classify: Unauthenticated}
 	for _, opt := range opts {
 		if opt != nil { // F125
-			opt(&a.opts)
+			opt(&o)
 		}
 	}
-	a.opts.header = textproto.CanonicalMIMEHeaderKey(a.opts.header)
+	o.Header = textproto.CanonicalMIMEHeaderKey(o.Header)
+	a := &Auth{keys: rpc.New(keys, protocol(o.classify), o.Options, header.ValidName(o.Header)), opts: o}
 	var err error
-	if a.origins, err = origin.New(a.opts.origins, a.opts.insecure); err != nil {
+	if a.origins, err = origin.New(o.origins, o.insecure); err != nil {
 		a.err = connect.NewError(connect.CodeInternal, fmt.Errorf("connectauth: %w", err))
 	}
-	var release func()
-	a.slot, release, _ = keys.Prepare(prepare(a.opts.header, a.opts.prefix)) // a key that cannot be used is the ring's to report
-	if release != nil {
-		runtime.AddCleanup(a, func(release func()) { release() }, release) // F116
-	}
 	return a
-}
-
-// prepare makes the header's value. A function holds it, where no verb reaches (F93).
-func prepare(header, prefix string) func(source.Key) (any, error) {
-	return func(key source.Key) (any, error) {
-		value := prefix + key.Secret.Expose()
-		if key.Secret.IsZero() || !validName(header) || !validValue(value) {
-			return nil, fmt.Errorf("connectauth: %w: no header can carry it", source.ErrUnusable)
-		}
-		return func() string { return value }, nil
-	}
 }
 
 // WrapUnary makes unary calls fall back. A call blocks as it does without, and after a
@@ -80,23 +64,23 @@ func (a *Auth) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 			return nil, err
 		}
 		if own != "" {
-			use := a.caller(own)
+			use := a.keys.Caller(own, a.where())
 			defer use.End()
 			return next(ctx, req)
 		}
-		c, err := a.begin(ctx, true)
+		c, err := a.keys.Begin(ctx, new(rpc.Carrier), true)
 		if err != nil {
 			return nil, err
 		}
-		defer c.end() // against panics below
-		header := req.Header().Clone()
+		defer c.End() // against panics below
+		theirs := req.Header().Clone()
 		for {
-			resp, err := next(withCarrier(ctx, c.carrier()), req)
-			if !c.again(err) {
-				return resp, c.final(err)
+			resp, err := next(a.withCarrier(ctx, c.Carrier()), req)
+			if !c.Again(err) {
+				return resp, final(c, err)
 			}
 			clear(req.Header()) // of what the protocol has made of it
-			maps.Copy(req.Header(), header.Clone())
+			maps.Copy(req.Header(), theirs.Clone())
 		}
 	}
 }
@@ -106,15 +90,20 @@ func (a *Auth) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.S
 	return next
 }
 
-// validName reports whether s is an RFC 9110 token, as header names are.
-func validName(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
-	})
+// admit looks at the headers that a call comes with, in any case. It returns a credential of the
+// caller's own with which the call is to pass.
+func (a *Auth) admit(h http.Header) (own string, err error) {
+	if a.err != nil {
+		return "", a.err
+	}
+	var values []string
+	for name, v := range h {
+		if header.EqualFold(name, a.opts.Header) {
+			values = slices.Concat(values, v)
+		}
+	}
+	return a.keys.Admit(values, a.where())
 }
 
-// validValue reports whether s can be a header's value: visible ASCII, and spaces
-// inside.
-func validValue(s string) bool {
-	return s != "" && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
-}
+// where is the header in the words of an error.
+func (a *Auth) where() string { return fmt.Sprintf("header %q", a.opts.Header) }

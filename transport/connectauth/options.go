@@ -4,33 +4,23 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
 // Option sets how [New] makes an Auth.
 type Option func(*options)
 
 type options struct {
-	header, prefix string
-	origins        []string
-	insecure       bool
-	classify       func(*connect.Error) transport.Verdict
-	messages, size int
-	own            ownMode
+	rpc.Options
+	origins  []string
+	insecure bool
+	classify func(*connect.Error) transport.Verdict
 }
-
-// ownMode says what becomes of a credential that the caller set.
-type ownMode uint8
-
-const (
-	ownRefused ownMode = iota
-	ownReplaced
-	ownPassed
-)
 
 // WithHeader sets the header that carries the key: its name, and what is before the
 // secret. Default "Authorization" and "Bearer ".
 func WithHeader(name, prefix string) Option {
-	return func(o *options) { o.header, o.prefix = name, prefix }
+	return func(o *options) { o.Header, o.Prefix = name, prefix }
 }
 
 // WithOrigin names the origins that may get the key: scheme, host and port, such
@@ -72,14 +62,14 @@ func Unauthenticated(e *connect.Error) transport.Verdict {
 // With 0 a stream is made again only if nothing was sent on it. The one message of
 // a call that streams in the server's direction only is kept whatever its size.
 func WithReplay(messages, bytes int) Option {
-	return func(o *options) { o.messages, o.size = messages, bytes }
+	return func(o *options) { o.Messages, o.Size = messages, bytes }
 }
 
 // WithOverride replaces a credential that a call comes with by the ring's key.
-func WithOverride() Option { return func(o *options) { o.own = ownReplaced } }
+func WithOverride() Option { return func(o *options) { o.Own = rpc.Replace } }
 
 // WithPassThrough makes a call that comes with a credential of its own as it is. Its
 // outcome says nothing of the ring's keys, but it counts as use: see
 // [ring.Ring.Caller]. The last of WithOverride and
 // WithPassThrough counts.
-func WithPassThrough() Option { return func(o *options) { o.own = ownPassed } }
+func WithPassThrough() Option { return func(o *options) { o.Own = rpc.Pass } }

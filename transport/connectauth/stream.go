@@ -2,14 +2,15 @@ package connectauth
 
 import (
 	"context"
-	"errors"
-	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
 // WrapStreamingClient makes streams fall back until their first message has come.
@@ -17,13 +18,19 @@ import (
 // ring waits for another key ([ring.WithRefusalWait]), within the context.
 func (a *Auth) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
 	return func(ctx context.Context, spec connect.Spec) connect.StreamingClientConn {
-		s := &stream{auth: a, ctx: ctx, spec: spec, keeping: true}
-		s.open = func(c *carrier) *attempt {
-			return &attempt{StreamingClientConn: next(withCarrier(ctx, c), spec), carrier: c}
-		}
+		s := &stream{auth: a, ctx: ctx, spec: spec, carrier: &rpc.Carrier{}}
+		s.messages.Hooks = rpc.Hooks[*attempt]{Single: spec.StreamType&connect.StreamTypeClient == 0, Copy: copied, Why: s.why,
+			Open: func(refused *attempt) (*attempt, error) {
+				_ = refused.CloseRequest() // whatever they say, it is over
+				_ = refused.CloseResponse()
+				a := s.open(next, s.call.Carrier())
+				maps.Copy(a.RequestHeader(), s.own.Clone())
+				return a, nil
+			}}
 		// The caller sets headers before it sends. The key comes then.
-		s.live = s.open(&carrier{auth: a})
-		s.first = s.live.StreamingClientConn
+		first := s.open(next, s.carrier)
+		s.messages.Begin(nil, first)
+		s.first = first.StreamingClientConn
 		s.fresh = s.first.RequestHeader().Clone()
 		return s
 	}
@@ -32,40 +39,33 @@ func (a *Auth) WrapStreamingClient(next connect.StreamingClientFunc) connect.Str
 // A stream is one streaming call: its attempts, one after the other, until the
 // first message has come. One goroutine may send while another receives.
 type stream struct {
-	auth  *Auth
-	ctx   context.Context
-	spec  connect.Spec
-	open  func(*carrier) *attempt
-	first connect.StreamingClientConn
-	fresh http.Header // of a request, before the caller has set any
+	auth     *Auth
+	ctx      context.Context
+	spec     connect.Spec
+	first    connect.StreamingClientConn
+	carrier  *rpc.Carrier // of first
+	fresh    http.Header  // of a request, before the caller has set any
+	messages rpc.Stream[*attempt]
 
-	sending   sync.Mutex // held by who sends
-	receiving sync.Mutex // held by who receives; taken after sending
-	settled   bool       // a message came; guarded by receiving
-
-	mu      sync.Mutex // guards the rest; taken last. Nothing is sent under it, nor received
-	call    *call      // nil: not begun, or the caller's own credential
+	mu      sync.Mutex // guards the rest
 	begun   bool
+	err     error       // there is no request, for this reason
+	call    *rpc.Call   // nil: not begun, or the caller's own credential
 	own     http.Header // what the caller has set
 	end     func()      // tells the ring that it is over; nil: not begun
 	release func() bool // the watching of ctx
-	live    *attempt
-	kept    []any // messages of the caller, as long as they may have to be sent
-	size    int   // of them, in bytes
-	keeping bool  // the stream can be made again
-	closed  bool  // by CloseRequest
-	err     error // there is no stream, for this reason
 }
 
-// An attempt is one stream below. What guards stream guards it.
+// An attempt is one stream below.
 type attempt struct {
 	connect.StreamingClientConn
-	carrier *carrier
-	sent    int           // of what is kept
-	closed  bool          // the end was sent
-	broken  bool          // it takes no more messages
-	ahead   proto.Message // received before the caller has asked; guarded by receiving
-	over    error         // the end, likewise
+	ahead proto.Message // received before the caller has asked; guarded by messages.Receiving
+	over  error         // the end, likewise
+}
+
+// open opens the stream of an attempt.
+func (s *stream) open(next connect.StreamingClientFunc, on *rpc.Carrier) *attempt {
+	return &attempt{StreamingClientConn: next(s.auth.withCarrier(s.ctx, on), s.spec)}
 }
 
 // begin begins the call, with what is sent first.
@@ -79,25 +79,21 @@ func (s *stream) begin() error {
 	header := s.first.RequestHeader()
 	own, err := s.auth.admit(header)
 	if err != nil {
-		s.keeping, s.err = false, err
+		s.err = err
 		return err
 	}
 	if own != "" {
-		s.keeping = false
-		use := s.auth.caller(own)
+		use := s.auth.keys.Caller(own, s.auth.where())
 		s.end = sync.OnceFunc(use.End)
 		s.release = context.AfterFunc(s.ctx, s.end)
 		return nil
 	}
 	client := s.spec.StreamType&connect.StreamTypeClient != 0
-	s.call, s.err = s.auth.begin(s.ctx, !client || s.auth.opts.messages > 0 && s.auth.opts.size > 0)
+	s.call, s.err = s.auth.keys.Begin(s.ctx, s.carrier, !client || s.auth.opts.Messages > 0 && s.auth.opts.Size > 0)
 	if s.err != nil {
-		s.keeping = false
 		return s.err
 	}
-	s.live.carrier.value = s.call.carries.value
-	s.call.carries = s.live.carrier
-	s.end = s.call.end
+	s.end = s.call.End
 	s.release = context.AfterFunc(s.ctx, s.end) // who leaves a stream ends its context
 	s.own = make(http.Header)
 	for name, values := range header {
@@ -105,6 +101,8 @@ func (s *stream) begin() error {
 			s.own[name] = slices.Clone(values)
 		}
 	}
+	first, _ := s.messages.Live()
+	s.messages.Begin(s.call, first)
 	return nil
 }
 
@@ -113,22 +111,22 @@ func (s *stream) Receive(m any) error {
 	if err := s.begin(); err != nil {
 		return err
 	}
-	s.receiving.Lock()
-	defer s.receiving.Unlock()
+	s.messages.Receiving.Lock()
+	defer s.messages.Receiving.Unlock()
 	for {
-		a := s.now()
+		a, _ := s.messages.Live()
 		err := a.receive(m)
-		if err == nil {
-			s.settle()
+		switch {
+		case err == nil:
+			s.messages.Settle()
 			return nil
-		}
-		if !s.refused(a, err, true) {
+		case s.call == nil:
 			s.release()
-			if s.call == nil {
-				s.end()
-				return err
-			}
-			return s.call.final(err)
+			s.end()
+			return err
+		case !s.messages.Refused(a, err, true):
+			s.release()
+			return final(s.call, err)
 		}
 	}
 }
@@ -150,73 +148,16 @@ func (a *attempt) receive(m any) error {
 	return err
 }
 
-func (s *stream) now() *attempt {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.live
-}
-
-// settle notes that a message came. The caller holds receiving.
-func (s *stream) settle() {
-	if s.settled {
-		return
-	}
-	s.settled = true
-	if s.call != nil {
-		s.call.passed(nil, 0)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.keeping = false
-	s.drop()
-}
-
-// refused tells the ring what err, with which a ended, says of the key, and
-// reports whether there is another attempt. replay says that it is to be sent what
-// is kept, beside the caller's receiving. The caller holds receiving.
-func (s *stream) refused(a *attempt, err error, replay bool) bool {
-	if s.call == nil {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.keeping || !s.call.again(err) {
-		s.keeping = false
-		if v := a.carrier.judge(err); refusal(v) {
-			s.call.refuse(v)
-		} else {
-			s.call.passed(err, v)
-		}
-		return false
-	}
-	_ = a.CloseRequest() // whatever they say, it is over
-	_ = a.CloseResponse()
-	s.live = s.open(s.call.carrier())
-	header := s.live.RequestHeader()
-	for name, values := range s.own {
-		header[name] = slices.Clone(values)
-	}
-	if replay {
-		// Whoever receives must not wait for it: a server may read on only when its
-		// answers are read.
-		go func() {
-			s.sending.Lock()
-			defer s.sending.Unlock()
-			_ = s.catchUp() // who receives will find out
-		}()
-	}
-	return true
-}
-
 // CloseResponse ends the stream.
 func (s *stream) CloseResponse() error {
 	s.mu.Lock()
-	a, failed, end := s.live, s.err != nil, s.end
-	s.keeping = false
+	failed, end := s.err != nil, s.end
 	s.mu.Unlock()
 	if failed {
 		return nil
 	}
+	s.messages.Stop()
+	a, _ := s.messages.Live()
 	err := a.CloseResponse()
 	if end != nil {
 		end()
@@ -258,8 +199,6 @@ func (s *stream) asked() *attempt {
 	if s.err != nil {
 		return nil
 	}
-	return s.live
+	a, _ := s.messages.Live()
+	return a
 }
-
-// eof reports whether err says that a stream takes no more messages.
-func eof(err error) bool { return errors.Is(err, io.EOF) }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"connectrpc.com/connect"
+
+	"github.com/rollingkeys/rollingkeys/transport/internal/header"
+	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
 // Transport returns an http.RoundTripper for the client's http.Client. It puts the
@@ -24,16 +26,17 @@ type roundTripper struct {
 	base http.RoundTripper
 }
 
-type carrierKey struct{}
+// carrierKey is what an Auth's carriers stand under in a context.
+type carrierKey struct{ *Auth }
 
 // withCarrier returns a context that takes c down to the transport.
-func withCarrier(ctx context.Context, c *carrier) context.Context {
-	return context.WithValue(ctx, carrierKey{}, c)
+func (a *Auth) withCarrier(ctx context.Context, c *rpc.Carrier) context.Context {
+	return context.WithValue(ctx, carrierKey{a}, c)
 }
 
 func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
-	c, _ := req.Context().Value(carrierKey{}).(*carrier)
-	if c == nil || c.auth != t.auth || c.value == nil {
+	c, _ := req.Context().Value(carrierKey{t.auth}).(*rpc.Carrier)
+	if c == nil || c.Value == nil {
 		return t.base.RoundTrip(req)
 	}
 	bound, err := t.auth.origins.Bound(req)
@@ -44,18 +47,18 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, connect.NewError(connect.CodeInternal, fmt.Errorf("connectauth: %w", err))
 	}
 	out := req
-	if !bound || c.left.Load() {
-		c.left.Store(true)
+	if !bound || c.Left.Load() {
+		c.Left.Store(true)
 	} else {
 		out = req.WithContext(req.Context()) // a copy: the caller's stays as it is
 		out.Header = make(http.Header, len(req.Header)+1)
 		for name, values := range req.Header {
-			if !strings.EqualFold(name, t.auth.opts.header) {
+			if !header.EqualFold(name, t.auth.opts.Header) {
 				out.Header[name] = values
 			}
 		}
-		out.Header[t.auth.opts.header] = []string{c.value()}
-		c.sent.Store(true)
+		out.Header[t.auth.opts.Header] = []string{c.Value()}
+		c.Sent.Store(true)
 	}
 	resp, err := t.base.RoundTrip(out)
 	if resp != nil {
@@ -66,7 +69,5 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // CloseIdleConnections closes base's, for http.Client.CloseIdleConnections.
 func (t *roundTripper) CloseIdleConnections() {
-	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
+	(&http.Client{Transport: t.base}).CloseIdleConnections()
 }

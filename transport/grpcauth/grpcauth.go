@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -12,10 +11,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
+	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
 // ErrTarget: the key is bound to another target; see [WithTarget].
@@ -24,8 +22,7 @@ var ErrTarget = errors.New("the key is bound to another target")
 // Auth puts the keys of a ring on calls. It is safe for concurrent use, and may
 // serve several ClientConns of one target.
 type Auth struct {
-	ring  *ring.Ring
-	slot  int
+	keys  *rpc.Auth
 	opts  options
 	bound atomic.Pointer[string] // the target of the first call, where none was named
 }
@@ -33,32 +30,15 @@ type Auth struct {
 // New returns an Auth that draws keys from ring. It never fails: where there is no
 // ring, or no key that the header can carry, every call says so.
 func New(keys *ring.Ring, opts ...Option) *Auth {
-	a := &Auth{ring: keys, opts: options{
-		header: "authorization", prefix: "Bearer ", classify: Unauthenticated, messages: 4096, size: 256 << 10,
-	}}
+	o := options{Options: rpc.Options{Header: "authorization", Prefix: "Bearer ", Messages: 4096, Size: 256 << 10},
+		classify: Unauthenticated}
 	for _, opt := range opts {
 		if opt != nil { // F125
-			opt(&a.opts)
+			opt(&o)
 		}
 	}
-	a.opts.header = strings.ToLower(a.opts.header)
-	var release func()
-	a.slot, release, _ = keys.Prepare(prepare(a.opts.header, a.opts.prefix)) // a key that cannot be used is the ring's to report
-	if release != nil {
-		runtime.AddCleanup(a, func(release func()) { release() }, release) // F116
-	}
-	return a
-}
-
-// prepare makes the header's value. A function holds it, where no verb reaches (F93).
-func prepare(header, prefix string) func(source.Key) (any, error) {
-	return func(key source.Key) (any, error) {
-		value := prefix + key.Secret.Expose()
-		if key.Secret.IsZero() || !validName(header) || !validValue(value) {
-			return nil, fmt.Errorf("grpcauth: %w: no metadata can carry it", source.ErrUnusable)
-		}
-		return func() string { return value }, nil
-	}
+	o.Header = strings.ToLower(o.Header)
+	return &Auth{keys: rpc.New(keys, protocol(o.classify), o.Options, validName(o.Header)), opts: o}
 }
 
 // DialOptions returns both interceptors as options for grpc.NewClient.
@@ -78,7 +58,7 @@ func (a *Auth) UnaryInterceptor(ctx context.Context, method string, req, reply a
 		return err
 	}
 	if own != "" {
-		use := a.caller(own, inMetadata)
+		use := a.keys.Caller(own, a.where("metadata"))
 		defer use.End()
 		return invoker(ctx, method, req, reply, cc, opts...)
 	}
@@ -89,10 +69,10 @@ func (a *Auth) UnaryInterceptor(ctx context.Context, method string, req, reply a
 	defer c.end() // against panics below
 	for {
 		err := invoker(ctx, method, req, reply, cc, c.options()...)
-		if c.again(err) {
+		if c.Again(err) {
 			continue
 		}
-		err = c.final(err)
+		err = c.Final(err)
 		c.finish(err)
 		return err
 	}
@@ -105,21 +85,19 @@ func (a *Auth) admit(ctx context.Context, cc *grpc.ClientConn) (_ context.Contex
 		return ctx, "", err
 	}
 	md, _ := metadata.FromOutgoingContext(ctx)
-	values := md[a.opts.header]
+	values := md[a.opts.Header]
 	if len(values) == 0 {
 		return ctx, "", nil
 	}
-	if i := slices.IndexFunc(values, a.credential); i >= 0 {
-		switch a.opts.own {
-		case ownRefused:
-			return ctx, "", a.ownCredential(inMetadata)
-		case ownPassed:
-			return ctx, values[i], nil
-		}
+	if own, err = a.keys.Admit(values, a.where("metadata")); own != "" || err != nil {
+		return ctx, own, err
 	}
-	md.Delete(a.opts.header) // a copy
+	md.Delete(a.opts.Header) // a copy
 	return metadata.NewOutgoingContext(ctx, md), "", nil
 }
+
+// where is the header in the words of an error.
+func (a *Auth) where(in string) string { return fmt.Sprintf("%q in %s", a.opts.Header, in) }
 
 // check binds the key to cc's target, or compares.
 func (a *Auth) check(cc *grpc.ClientConn) error {
@@ -138,28 +116,4 @@ func (a *Auth) check(cc *grpc.ClientConn) error {
 		}
 	}
 	return &callError{codes.Internal, fmt.Errorf("grpcauth: %w: %s; see WithTarget", ErrTarget, target)}
-}
-
-// callError is an error with a status, for what is wrong on this side.
-type callError struct {
-	code codes.Code
-	err  error
-}
-
-func (e *callError) Error() string              { return e.err.Error() }
-func (e *callError) Unwrap() error              { return e.err }
-func (e *callError) GRPCStatus() *status.Status { return status.New(e.code, e.Error()) }
-
-// validName reports whether gRPC takes name for metadata: digits, lower case,
-// "_", "-" and "." (the PROTOCOL-HTTP2 document, Custom-Metadata).
-func validName(name string) bool {
-	return name != "" && !strings.HasPrefix(name, "grpc-") && !strings.HasSuffix(name, "-bin") &&
-		!strings.ContainsFunc(name, func(r rune) bool {
-			return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
-		})
-}
-
-// validValue reports whether s can be a value: visible ASCII, and spaces inside.
-func validValue(s string) bool {
-	return s != "" && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }

@@ -5,34 +5,24 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
 // Option sets how [New] makes an Auth.
 type Option func(*options)
 
 type options struct {
-	header, prefix string
-	targets        []string
-	classify       func(*status.Status) transport.Verdict
-	messages, size int
-	insecure       bool
-	own            ownMode
+	rpc.Options
+	targets  []string
+	classify func(*status.Status) transport.Verdict
+	insecure bool
 }
-
-// ownMode says what becomes of a credential that the caller set.
-type ownMode uint8
-
-const (
-	ownRefused ownMode = iota
-	ownReplaced
-	ownPassed
-)
 
 // WithHeader sets the metadata that carries the key: the name, and what is before
 // the secret. Default "authorization" and "Bearer ". A name that ends in "-bin"
 // cannot carry it.
 func WithHeader(name, prefix string) Option {
-	return func(o *options) { o.header, o.prefix = name, prefix }
+	return func(o *options) { o.Header, o.Prefix = name, prefix }
 }
 
 // WithTarget names the targets that may get the key, as they were given to
@@ -72,7 +62,7 @@ func Unauthenticated(s *status.Status) transport.Verdict {
 // With 0 a stream is made again only if nothing was sent on it. The one message of
 // a call that streams in the server's direction only is kept whatever its size.
 func WithReplay(messages, bytes int) Option {
-	return func(o *options) { o.messages, o.size = messages, bytes }
+	return func(o *options) { o.Messages, o.Size = messages, bytes }
 }
 
 // WithInsecure lets the key go over connections that are not secure: plaintext on
@@ -80,10 +70,10 @@ func WithReplay(messages, bytes int) Option {
 func WithInsecure() Option { return func(o *options) { o.insecure = true } }
 
 // WithOverride replaces a credential that a call comes with by the ring's key.
-func WithOverride() Option { return func(o *options) { o.own = ownReplaced } }
+func WithOverride() Option { return func(o *options) { o.Own = rpc.Replace } }
 
 // WithPassThrough makes a call that comes with a credential of its own as it is. Its
 // outcome says nothing of the ring's keys, but it counts as use: see
 // [ring.Ring.Caller]. The last of WithOverride and
 // WithPassThrough counts.
-func WithPassThrough() Option { return func(o *options) { o.own = ownPassed } }
+func WithPassThrough() Option { return func(o *options) { o.Own = rpc.Pass } }
