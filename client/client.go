@@ -165,7 +165,7 @@ func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	c.ring, c.keys = keys.Ring(), keys
-	var rt http.RoundTripper = c.keys
+	var rt below = c.keys
 	if cfg.retries > 0 {
 		rt = newRetry(rt, cfg.retries, cfg.scheme)
 	}
@@ -175,6 +175,12 @@ func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error
 		c.Client = &http.Client{Transport: rt, Timeout: *cfg.timeout}
 	}
 	return c, nil
+}
+
+// below is the key transport, or what stands above it.
+type below interface {
+	http.RoundTripper
+	CloseIdleConnections()
 }
 
 // Parse returns a client that takes its keys from the source that s names, such

@@ -19,18 +19,18 @@ const (
 // request body, and then the wait for each piece of the response body. So a stream
 // goes on as long as data arrives (F117).
 type limit struct {
-	next http.RoundTripper
+	below
 	wait time.Duration
 }
 
 func (l *limit) RoundTrip(req *http.Request) (*http.Response, error) {
 	if _, ok := req.Context().Deadline(); ok {
-		return l.next.RoundTrip(req)
+		return l.below.RoundTrip(req)
 	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	w := &watch{ctx: ctx, cancel: cancel, wait: l.wait}
 	w.timer = w.after("response header")
-	resp, err := l.next.RoundTrip(w.over(req))
+	resp, err := l.below.RoundTrip(w.over(req))
 	w.timer.Stop()
 	if err != nil {
 		err = w.explain(err)
@@ -83,15 +83,6 @@ func (s *sending) Read(p []byte) (int, error) {
 		s.timer.Reset(s.wait)
 	}
 	return n, err
-}
-
-// CloseIdleConnections closes the idle connections of the next RoundTripper.
-func (l *limit) CloseIdleConnections() { closeIdle(l.next) }
-
-func closeIdle(rt http.RoundTripper) {
-	if c, ok := rt.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
 }
 
 // watch cancels a request that waits for longer than wait.

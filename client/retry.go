@@ -20,22 +20,19 @@ import (
 const (
 	minRetryWait = 200 * time.Millisecond
 	maxRetryWait = 5 * time.Second
-
-	drainBytes = 64 << 10 // read at most this much of a discarded body, to reuse its connection
-	drainTime  = 100 * time.Millisecond
 )
 
 // retry sends idempotent requests through go-retryablehttp, and other requests
 // directly.
 type retry struct {
-	next   http.RoundTripper
-	client *http.Client // sends through next and follows no redirects
+	below
+	client *http.Client // sends through below and follows no redirects
 	n      int
 	effect func(*http.Request) bool // NotIdempotent of the scheme's Traits; may be nil
 }
 
-func newRetry(next http.RoundTripper, n int, scheme transport.Scheme) *retry {
-	return &retry{next: next, n: n, effect: scheme.Traits().NotIdempotent, client: &http.Client{
+func newRetry(next below, n int, scheme transport.Scheme) *retry {
+	return &retry{below: next, n: n, effect: scheme.Traits().NotIdempotent, client: &http.Client{
 		// Hide CloseIdleConnections: go-retryablehttp calls it when it gives up, and the
 		// connections are not its own.
 		Transport:     struct{ http.RoundTripper }{next},
@@ -57,7 +54,7 @@ func (r *retry) retrying() *retryablehttp.Client {
 				return false, err
 			}
 			if again && resp != nil {
-				discard(resp) // go-retryablehttp would drain it without a time limit
+				transport.Drain(resp) // go-retryablehttp would drain it without a time limit
 			}
 			return again, err
 		},
@@ -105,24 +102,6 @@ func retryAfter(h http.Header) time.Duration {
 	return 0
 }
 
-// discard reads and closes resp.Body, and sets it to http.NoBody. After drainBytes or
-// drainTime it stops reading; then the connection cannot be reused (F32).
-func discard(resp *http.Response) {
-	body := resp.Body
-	resp.Body = http.NoBody
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		defer func() { _ = recover() }() // a Read that panics (F97)
-		_, _ = io.CopyN(io.Discard, body, drainBytes)
-	}()
-	select {
-	case <-ended:
-	case <-time.After(drainTime):
-	}
-	_ = body.Close() // a Read may still hang in its goroutine
-}
-
 // ours reports whether err is an error of this library, which a retry would not change.
 func ours(err error) bool {
 	for _, target := range []error{
@@ -139,7 +118,7 @@ func ours(err error) bool {
 // RoundTrip sends req, and repeats it after temporary failures if it is repeatable.
 func (r *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !r.repeatable(req) {
-		return r.next.RoundTrip(req)
+		return r.below.RoundTrip(req)
 	}
 	// retryablehttp changes its request and reads bodies into memory. So give it a copy,
 	// and a function that returns fresh bodies.
@@ -167,9 +146,6 @@ func (r *retry) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// CloseIdleConnections closes the idle connections of the next RoundTripper.
-func (r *retry) CloseIdleConnections() { closeIdle(r.next) }
-
 // repeatable reports whether req is idempotent (RFC 9110 section 9.2.2) and has no body
 // or a GetBody. If the scheme panics, it returns false; the transport then reports the
 // panic as an error (F97).
@@ -182,9 +158,6 @@ func (r *retry) repeatable(req *http.Request) (yes bool) {
 	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil || r.effect != nil && r.effect(req) {
 		return false
 	}
-	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
-		return true
-	}
-	return req.Header.Get("Idempotency-Key") != "" || req.Header.Get("X-Idempotency-Key") != ""
+	return req.Method == http.MethodPut || req.Method == http.MethodDelete ||
+		transport.Replayable(req, &http.Response{}, transport.Refused)
 }

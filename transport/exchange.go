@@ -54,7 +54,7 @@ func (t *Transport) exchange(b body, base http.RoundTripper, obs *Observation, r
 		}
 		if !x.again(resp, verdict) {
 			if err := req.Context().Err(); err != nil {
-				drain(resp)
+				Drain(resp)
 				x.body.over(nil)
 				return nil, err // F41
 			}
@@ -62,7 +62,7 @@ func (t *Transport) exchange(b body, base http.RoundTripper, obs *Observation, r
 			x.body.over(resp)
 			return resp, nil
 		}
-		drain(resp)
+		Drain(resp)
 		x.out = copied(req)
 	}
 }

@@ -9,15 +9,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
-const (
-	peekTime   = 2 * time.Second
-	drainBytes = 64 << 10
-	drainTime  = 100 * time.Millisecond
-)
+const peekTime = 2 * time.Second
 
 // classify asks the classifier. A classifier that panics has nothing to say (F97).
 func (t *Transport) classify(resp *http.Response) (v Verdict) {
@@ -164,39 +159,6 @@ func plain(data []byte, h http.Header) []byte {
 	}
 	data, _ = io.ReadAll(io.LimitReader(z, MaxPeek)) // cut short is fine
 	return data
-}
-
-// drain reads what is left of a response, within bounds, so that its connection
-// can be used again, and closes it (F32).
-func drain(resp *http.Response) {
-	if resp.Body == http.NoBody || resp.ContentLength == 0 {
-		_ = resp.Body.Close()
-		return
-	}
-	body, ended := &drainedBody{Reader: resp.Body}, make(chan struct{})
-	go func() {
-		_, _ = io.CopyN(io.Discard, body, drainBytes)
-		close(ended)
-	}()
-	select {
-	case <-ended:
-	case <-time.After(drainTime):
-		body.over.Store(true)
-	}
-	_ = resp.Body.Close() // which need not end a Read
-}
-
-// drainedBody ends with the Read that it is in when the time is over.
-type drainedBody struct {
-	io.Reader
-	over atomic.Bool
-}
-
-func (d *drainedBody) Read(p []byte) (int, error) {
-	if d.over.Load() {
-		return 0, io.EOF
-	}
-	return readGuarded(d.Reader, p)
 }
 
 // readGuarded reads from r, and makes an error of a panic, which would end the

@@ -162,7 +162,7 @@ func checkLoopback(address string) error {
 	if err != nil {
 		return fmt.Errorf("address %q is not of the form host:port", address)
 	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+	if !loopback(host) {
 		return fmt.Errorf("address %q is not a loopback address such as 127.0.0.1:0", address)
 	}
 	return nil
@@ -177,7 +177,7 @@ func forLoopback(h http.Handler) http.Handler {
 		if name, _, err := net.SplitHostPort(host); err == nil {
 			host = name
 		}
-		if ip := net.ParseIP(strings.Trim(host, "[]")); !strings.EqualFold(host, "localhost") && (ip == nil || !ip.IsLoopback()) {
+		if !strings.EqualFold(host, "localhost") && !loopback(strings.Trim(host, "[]")) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusForbidden)
 			_, _ = io.WriteString(w, `{"error":"the Host of the request is not loopback"}`+"\n")
@@ -186,6 +186,9 @@ func forLoopback(h http.Handler) http.Handler {
 		h.ServeHTTP(w, r)
 	})
 }
+
+// loopback reports whether host is an address that only this machine reaches.
+func loopback(host string) bool { return net.ParseIP(host).IsLoopback() }
 
 // pause waits for d. It returns false if ctx ends first, because the client has
 // disconnected or the server is closing.
