@@ -18,6 +18,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/connectauth"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 // A header of another name leaves Authorization to the caller.
@@ -32,7 +33,7 @@ func TestOtherHeader(t *testing.T) {
 	if err := serverStream(t.Context(), b.api); err != nil {
 		t.Fatal(err)
 	}
-	if seen.Get("X-Api-Key") != sentinel+"v1" || seen.Get("Authorization") != "Basic mine" {
+	if seen.Get("X-Api-Key") != drill.Sentinel+"v1" || seen.Get("Authorization") != "Basic mine" {
 		t.Error("the headers do not arrive as they should")
 	}
 }
@@ -56,7 +57,7 @@ func TestKeyIsBoundToAnOrigin(t *testing.T) {
 				}
 			}
 		}
-		other.wantSeen(t)
+		other.WantSeen(t)
 		auth := connectauth.New(b.ring)
 		plain := newCalls(&http.Client{Transport: auth.Transport(b.http)}, "http://api.example.com", append(protocol[:len(protocol):len(protocol)], connect.WithInterceptors(auth))...)
 		if err := call(t.Context(), plain); !errors.Is(err, transport.ErrInsecure) {
@@ -91,7 +92,7 @@ func TestPlainHTTP(t *testing.T) {
 		}
 		client.CloseIdleConnections()
 	}
-	plain.wantSeen(t, "v1", "v1", "v1", "v1", "v1", "v1")
+	plain.WantSeen(t, "v1", "v1", "v1", "v1", "v1", "v1")
 }
 
 // In a handler it does nothing, and requests of others pass the transport as they are.
@@ -126,13 +127,13 @@ func TestRedirectElsewhereHasNoKey(t *testing.T) {
 		}
 		return connect.NewError(connect.CodeUnauthenticated, errors.New("no key"))
 	}
-	b.set(func() { b.redirect = other.URL })
+	b.Set(func() { b.redirect = other.URL })
 	for _, k := range []string{"unary", "server"} {
 		if err := kinds[k](t.Context(), b.api); connect.CodeOf(err) != connect.CodeUnauthenticated {
 			t.Error(err)
 		}
 	}
-	other.wantSeen(t, "", "")
+	other.WantSeen(t, "", "")
 	b.standing("v1", ring.StateUnknown, 0, 0)
 }
 
@@ -144,7 +145,7 @@ func TestWithoutTheTransport(t *testing.T) {
 		if err := call(t.Context(), api); !errors.Is(err, connectauth.ErrNoTransport) || connect.CodeOf(err) != connect.CodeUnauthenticated {
 			t.Error(err)
 		}
-		b.wantSeen(t, "")
+		b.WantSeen(t, "")
 		b.standing("v2", ring.StateUnknown, 0, 0)
 	})
 }
@@ -155,7 +156,7 @@ func TestContextEndsTheWaiting(t *testing.T) {
 		for _, code := range []connect.Code{connect.CodeCanceled, connect.CodeDeadlineExceeded} {
 			b := setup(t, protocol, []string{"v1"})
 			b.reopen(ring.WithRefusalWait(time.Hour))
-			b.accept()
+			b.Accept()
 			ctx, cancel := context.WithCancel(t.Context())
 			if code == connect.CodeDeadlineExceeded {
 				ctx, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -163,7 +164,7 @@ func TestContextEndsTheWaiting(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- call(ctx, b.api) }()
 			if code == connect.CodeCanceled {
-				b.until("the refusal", func() bool { return b.refused > 0 })
+				b.until("the refusal", func() bool { return b.Refused > 0 })
 				cancel()
 			}
 			if err := <-done; connect.CodeOf(err) != code {
@@ -206,7 +207,7 @@ func TestNoKey(t *testing.T) {
 		both.ResponseTrailer()
 		both.CloseRequest()
 		both.CloseResponse()
-		b.wantSeen(t)
+		b.WantSeen(t)
 	})
 }
 
@@ -217,7 +218,7 @@ func TestRefusesUnusableKeys(t *testing.T) {
 		if err := unary(t.Context(), b.api); !errors.Is(err, source.ErrUnusable) && !errors.Is(err, source.ErrNoKey) {
 			t.Errorf("%q: %v", header, err)
 		}
-		b.wantSeen(t)
+		b.WantSeen(t)
 	}
 }
 
@@ -226,7 +227,7 @@ func TestShowsNoSecret(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v1"})
 		b.reopen(ring.WithRefusalWait(0))
-		b.accept()
+		b.Accept()
 		b.refuse = func(h http.Header) error {
 			err := connect.NewError(connect.CodeUnauthenticated, fmt.Errorf("%s is bad", h.Get("Authorization")))
 			err.Meta().Set("Reason", "expired")
@@ -237,13 +238,13 @@ func TestShowsNoSecret(t *testing.T) {
 		err := call(t.Context(), b.api)
 		var e *connect.Error
 		if !errors.As(err, &e) || e.Code() != connect.CodeUnauthenticated || !connect.IsWireError(err) ||
-			strings.Contains(err.Error(), sentinel) || !strings.Contains(err.Error(), "[redacted]") {
+			strings.Contains(err.Error(), drill.Sentinel) || !strings.Contains(err.Error(), "[redacted]") {
 			t.Errorf("the error has code %s, and shows the secret or not even its place", connect.CodeOf(err))
 		} else if e.Meta().Get("Reason") != "expired" || len(e.Details()) != 1 {
 			t.Error("the error has lost its metadata or details")
 		}
 		auth := connectauth.New(b.ring)
-		if text := fmt.Sprintf("%v %+v %#v", auth, auth, auth.Transport(nil)); strings.Contains(text, sentinel) {
+		if text := fmt.Sprintf("%v %+v %#v", auth, auth, auth.Transport(nil)); strings.Contains(text, drill.Sentinel) {
 			t.Error("the secret shows")
 		}
 	})

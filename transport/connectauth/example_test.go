@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/connectauth"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 // A client of a Connect API. Here the API is a stand-in that takes the key before
@@ -20,8 +21,7 @@ func ExampleNew() {
 	api := serve(true, "v1")
 	defer api.Close()
 
-	keys := &store{}
-	keys.put("v2", "v1")
+	keys := drill.NewStore(drill.Keys("v2", "v1")...)
 	live, err := ring.Keep(ctx, keys, ring.WithLogger(nil))
 	if err != nil {
 		log.Fatal(err)

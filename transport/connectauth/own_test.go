@@ -14,6 +14,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/connectauth"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 // own makes a client whose calls come with a credential of the caller's.
@@ -51,25 +52,25 @@ func (c credentialed) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 func TestCallersOwnCredential(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v1"})
-		b.own("Bearer " + sentinel + "own")
+		b.own("Bearer " + drill.Sentinel + "own")
 		err := call(t.Context(), b.api)
-		if !errors.Is(err, transport.ErrCredential) || strings.Contains(err.Error(), sentinel) || connect.CodeOf(err) != connect.CodeInternal {
+		if !errors.Is(err, transport.ErrCredential) || strings.Contains(err.Error(), drill.Sentinel) || connect.CodeOf(err) != connect.CodeInternal {
 			t.Error(err)
 		}
-		b.wantSeen(t)
+		b.WantSeen(t)
 
-		b.own("Bearer "+sentinel+"own", connectauth.WithPassThrough())
+		b.own("Bearer "+drill.Sentinel+"own", connectauth.WithPassThrough())
 		if err := call(t.Context(), b.api); connect.CodeOf(err) != connect.CodeUnauthenticated {
 			t.Error(err)
 		}
-		b.wantSeen(t, "own")
+		b.WantSeen(t, "own")
 		b.standing("v1", ring.StateUnused, 0, 0)
 
-		b.own("Bearer "+sentinel+"own", connectauth.WithOverride())
+		b.own("Bearer "+drill.Sentinel+"own", connectauth.WithOverride())
 		if err := call(t.Context(), b.api); err != nil {
 			t.Error(err)
 		}
-		b.wantSeen(t, "own", "v1")
+		b.WantSeen(t, "own", "v1")
 
 		for _, value := range []string{"", "Bearer", "bearer "} { // none at all
 			b.own(value)
@@ -77,7 +78,7 @@ func TestCallersOwnCredential(t *testing.T) {
 				t.Errorf("%q: %v", value, err)
 			}
 		}
-		b.wantSeen(t, "own", "v1", "v1", "v1", "v1")
+		b.WantSeen(t, "own", "v1", "v1", "v1", "v1")
 	})
 }
 
@@ -87,15 +88,15 @@ func TestCallersOwnKeysCount(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		for _, key := range []string{"v1", "v9"} {
 			b := setup(t, protocol, []string{"v2", "v1"})
-			b.accept("v2", "v1", "v9")
+			b.Accept("v2", "v1", "v9")
 			if err := call(t.Context(), b.api); err != nil { // with v2
 				t.Fatal(err)
 			}
-			b.own("Bearer "+sentinel+key, connectauth.WithPassThrough())
+			b.own("Bearer "+drill.Sentinel+key, connectauth.WithPassThrough())
 			if err := call(t.Context(), b.api); err != nil {
 				t.Fatal(err)
 			}
-			b.wantSeen(t, "v2", key)
+			b.WantSeen(t, "v2", key)
 			for _, v := range b.ring.Status().Versions {
 				if v.SafeToRevoke || v.InFlight != 0 {
 					t.Errorf("%s: %s is safe to revoke %v, in flight %d", key, v.Version, v.SafeToRevoke, v.InFlight)
@@ -130,7 +131,7 @@ func TestSlotIsGivenBack(t *testing.T) {
 func TestClassifierPanics(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v2", "v1"}, connectauth.WithClassifier(func(*connect.Error) transport.Verdict { panic("no") }))
-		b.accept("v1")
+		b.Accept("v1")
 		if err := call(t.Context(), b.api); connect.CodeOf(err) != connect.CodeUnauthenticated {
 			t.Error(err)
 		}

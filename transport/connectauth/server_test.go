@@ -8,11 +8,8 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"connectrpc.com/connect"
 	"go.uber.org/goleak"
@@ -23,14 +20,12 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/connectauth"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
-
-const sentinel = "rksentinel_"
 
 type (
 	data  = wrapperspb.BytesValue
@@ -59,47 +54,23 @@ var schema = func() protoreflect.ServiceDescriptor {
 	return file.Services().Get(0)
 }()
 
-// store is a source under the test's control.
-type store struct {
-	mu  sync.Mutex
-	set source.Set
-}
-
-func (s *store) Read(context.Context) (source.Set, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.set, nil
-}
-
-func (s *store) put(versions ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.set = source.Set{Complete: true}
-	for _, v := range versions {
-		s.set.Keys = append(s.set.Keys, source.Key{Version: v, Secret: source.NewSecret(sentinel + v)})
-	}
-}
-
 // server is a real server whose interceptor, or whose HTTP handler, checks the key.
 type server struct {
 	*httptest.Server
 
-	mu       sync.Mutex
-	accepted []string
-	seen     []string // versions, one for each call that arrived
-	refused  int
-	served   map[string]int
-	refuse   func(http.Header) error // what a refusal is; nil: CodeUnauthenticated
-	answer   func() error            // of the application; nil: OK
-	byHTTP   bool                    // a refusal is a status of 401
-	late     int                     // so many messages are read ahead of a refusal
-	enough   int                     // so many messages of an upload are read, if not 0
-	redirect string                  // where every call is sent to, by 307
+	drill.Checker                         // guards what follows
+	refuse        func(http.Header) error // what a refusal is; nil: CodeUnauthenticated
+	answer        func() error            // of the application; nil: OK
+	byHTTP        bool                    // a refusal is a status of 401
+	late          int                     // so many messages are read ahead of a refusal
+	enough        int                     // so many messages of an upload are read, if not 0
+	redirect      string                  // where every call is sent to, by 307
 }
 
 // serve starts one over HTTP/2 and HTTP/1.1, with TLS or without.
 func serve(tls bool, versions ...string) *server {
-	s := &server{accepted: versions, served: make(map[string]int)}
+	s := &server{}
+	s.Accept(versions...)
 	mux := http.NewServeMux()
 	opts := []connect.HandlerOption{connect.WithInterceptors(s)}
 	mux.Handle("/test.Calls/Unary", connect.NewUnaryHandler("/test.Calls/Unary", s.unary,
@@ -108,9 +79,9 @@ func serve(tls bool, versions ...string) *server {
 	mux.Handle("/test.Calls/Client", connect.NewClientStreamHandler("/test.Calls/Client", s.client, opts...))
 	mux.Handle("/test.Calls/Bidi", connect.NewBidiStreamHandler("/test.Calls/Bidi", s.bidi, opts...))
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		byHTTP, redirect := s.byHTTP, s.redirect
-		s.mu.Unlock()
+		var byHTTP bool
+		var redirect string
+		s.Set(func() { byHTTP, redirect = s.byHTTP, s.redirect })
 		if redirect != "" {
 			http.Redirect(w, r, redirect+r.URL.Path, http.StatusTemporaryRedirect)
 			return
@@ -131,32 +102,23 @@ func serve(tls bool, versions ...string) *server {
 	return s
 }
 
-func (s *server) set(change func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change()
-}
-
-func (s *server) accept(versions ...string) { s.set(func() { s.accepted = versions }) }
-
 // check looks at the key.
 func (s *server) check(header http.Header) error {
-	version := strings.TrimPrefix(strings.Join(header.Values("Authorization"), ","), "Bearer "+sentinel)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.seen = append(s.seen, version)
-	if slices.Contains(s.accepted, version) {
-		s.served[version]++
-		if s.answer != nil {
-			return s.answer()
+	version := strings.TrimPrefix(strings.Join(header.Values("Authorization"), ","), "Bearer "+drill.Sentinel)
+	ok := s.Check(version)
+	var err error
+	s.Set(func() {
+		switch {
+		case ok && s.answer != nil:
+			err = s.answer()
+		case ok:
+		case s.refuse != nil:
+			err = s.refuse(header)
+		default:
+			err = connect.NewError(connect.CodeUnauthenticated, errors.New("bad key"))
 		}
-		return nil
-	}
-	s.refused++
-	if s.refuse != nil {
-		return s.refuse(header)
-	}
-	return connect.NewError(connect.CodeUnauthenticated, errors.New("bad key"))
+	})
+	return err
 }
 
 func (s *server) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
@@ -188,15 +150,6 @@ func (s *server) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect
 		}
 		return next(ctx, conn)
 	}
-}
-
-func (s *server) wantSeen(t *testing.T, versions ...string) {
-	t.Helper()
-	s.set(func() {
-		if !slices.Equal(s.seen, versions) {
-			t.Errorf("the server saw %q, want %q", s.seen, versions)
-		}
-	})
 }
 
 func (s *server) unary(_ context.Context, req *connect.Request[data]) (*connect.Response[data], error) {
@@ -248,7 +201,7 @@ func body(n int) *data { return wrapperspb.Bytes(bytes.Repeat([]byte{byte(n)}, 1
 type bench struct {
 	*server
 	t     *testing.T
-	store *store
+	store *drill.Store
 	ring  *ring.Ring
 	http  *http.Transport
 	proto []connect.ClientOption
@@ -259,10 +212,9 @@ type bench struct {
 // told others, and a client over HTTP/2.
 func setup(t *testing.T, protocol []connect.ClientOption, listed []string, opts ...connectauth.Option) *bench {
 	t.Helper()
-	b := &bench{t: t, server: serve(true, listed...), store: &store{}, proto: protocol}
+	b := &bench{t: t, server: serve(true, listed...), store: drill.NewStore(drill.Keys(listed...)...), proto: protocol}
 	t.Cleanup(b.Close)
-	b.store.put(listed...)
-	b.ring = keep(t, b.store)
+	b.ring = b.store.Keep(t)
 	b.http = b.Client().Transport.(*http.Transport).Clone()
 	t.Cleanup(b.http.CloseIdleConnections)
 	b.rewire(opts...)
@@ -275,62 +227,22 @@ func (b *bench) rewire(opts ...connectauth.Option) {
 	b.api = newCalls(&http.Client{Transport: auth.Transport(b.http)}, b.URL, append(b.proto, connect.WithInterceptors(auth))...)
 }
 
-func keep(t testing.TB, s source.Source, opts ...ring.Option) *ring.Ring {
-	t.Helper()
-	keys, err := ring.Keep(t.Context(), s, append([]ring.Option{ring.WithLogger(nil), ring.WithPoll(time.Hour)}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { keys.Close() })
-	return keys
-}
-
 // reopen gives b a new ring, and a client of it.
 func (b *bench) reopen(opts ...ring.Option) {
 	b.t.Helper()
 	b.ring.Close()
-	b.ring = keep(b.t, b.store, opts...)
+	b.ring = b.store.Keep(b.t, opts...)
 	b.rewire()
 }
 
-// refresh lists other versions at the source, and has the ring read them.
-func (b *bench) refresh(versions ...string) {
-	b.t.Helper()
-	b.store.put(versions...)
-	if err := b.ring.Refresh(b.t.Context()); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-// standing checks how a version stands: its state, and how often it was accepted,
-// refused, and is still out.
+// standing checks how a version stands.
 func (b *bench) standing(version string, state ring.State, accepted, refused uint64) {
 	b.t.Helper()
-	for _, v := range b.ring.Status().Versions {
-		if v.Version == version {
-			if v.State != state || v.Accepted != accepted || v.Refused != refused || v.InFlight != 0 {
-				b.t.Errorf("%s is %s: accepted %d, refused %d, in flight %d; want %s, %d, %d, 0",
-					version, v.State, v.Accepted, v.Refused, v.InFlight, state, accepted, refused)
-			}
-			return
-		}
-	}
-	b.t.Errorf("no version %s", version)
+	drill.Standing(b.t, b.ring, version, state, accepted, refused)
 }
 
 // until waits for what the server or the ring must come to see.
 func (b *bench) until(what string, ok func() bool) {
 	b.t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(time.Minute); ; <-tick.C {
-		var done bool
-		b.set(func() { done = ok() })
-		if done {
-			return
-		}
-		if time.Now().After(end) {
-			b.t.Fatalf("waited in vain for %s", what)
-		}
-	}
+	b.Until(b.t, what, ok)
 }

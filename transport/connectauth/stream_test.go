@@ -23,12 +23,12 @@ func TestLongUploadFallsBackWhenRefusedEarly(t *testing.T) {
 	overEach(t, func(t *testing.T, _ string, protocol []connect.ClientOption) {
 		for _, byHTTP := range []bool{false, true} {
 			b := setup(t, protocol, []string{"v2", "v1"}, connectauth.WithReplay(1<<20, 10<<20))
-			b.accept("v1")
+			b.Accept("v1")
 			b.byHTTP = byHTTP
 			if err := upload(t.Context(), b.api, 3000); err != nil {
 				t.Fatal(err)
 			}
-			b.wantSeen(t, "v2", "v1")
+			b.WantSeen(t, "v2", "v1")
 		}
 	})
 }
@@ -49,17 +49,17 @@ func TestBeyondTheBoundTheRefusalGoesToTheCaller(t *testing.T) {
 				func(ctx context.Context, api *calls) error { return echo(ctx, api, 12) },
 			} {
 				b := setup(t, protocol, []string{"v2", "v1"}, opt)
-				b.accept("v1")
+				b.Accept("v1")
 				b.late = 11
 				if err := call(t.Context(), b.api); connect.CodeOf(err) != connect.CodeUnauthenticated {
 					t.Errorf("%s: %v, want Unauthenticated", name, err)
 				}
-				b.wantSeen(t, "v2")
+				b.WantSeen(t, "v2")
 				b.standing("v2", ring.StateRefused, 0, 1)
 				if err := call(t.Context(), b.api); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
-				b.wantSeen(t, "v2", "v1")
+				b.WantSeen(t, "v2", "v1")
 			}
 		})
 	}
@@ -72,12 +72,12 @@ func TestBeyondTheBoundTheRefusalGoesToTheCaller(t *testing.T) {
 func TestReplayDoesNotWaitForTheAnswers(t *testing.T) {
 	overEach(t, func(t *testing.T, _ string, protocol []connect.ClientOption) {
 		b := setup(t, protocol, []string{"v2", "v1"}, connectauth.WithReplay(1<<20, 10<<20))
-		b.accept("v1")
+		b.Accept("v1")
 		b.late = 200
 		if err := echo(t.Context(), b.api, 400); err != nil {
 			t.Fatal(err)
 		}
-		b.wantSeen(t, "v2", "v1")
+		b.WantSeen(t, "v2", "v1")
 		if err := upload(t.Context(), b.api, 400); err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +101,7 @@ func TestRefusalAfterTheFirstMessageGoesToTheCaller(t *testing.T) {
 		if in.Receive() || connect.CodeOf(in.Err()) != connect.CodeUnauthenticated {
 			t.Errorf("%v, want Unauthenticated", in.Err())
 		}
-		b.wantSeen(t, "v2")
+		b.WantSeen(t, "v2")
 		b.standing("v2", ring.StateAccepted, 1, 0)
 	})
 }
@@ -137,7 +137,7 @@ func TestHeadersAreNoAcceptance(t *testing.T) {
 func TestHeadersOfAStream(t *testing.T) {
 	overEach(t, func(t *testing.T, _ string, protocol []connect.ClientOption) {
 		b := setup(t, protocol, []string{"v2", "v1"})
-		b.accept("v1")
+		b.Accept("v1")
 		var attempts []http.Header
 		b.refuse = func(h http.Header) error {
 			attempts = append(attempts, h.Clone())
@@ -153,7 +153,7 @@ func TestHeadersOfAStream(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.until("the refusal", func() bool { return len(attempts) == 1 })
-		b.set(func() { b.answer = func() error { return nil } })
+		b.Set(func() { b.answer = func() error { return nil } })
 		if err := both.Send(body(1)); err != nil {
 			t.Fatal(err)
 		}
@@ -171,9 +171,9 @@ func TestHeadersOfAStream(t *testing.T) {
 			t.Error(err)
 		}
 		both.CloseResponse()
-		b.wantSeen(t, "v2", "v1")
+		b.WantSeen(t, "v2", "v1")
 
-		b.accept() // to see what the next has
+		b.Accept() // to see what the next has
 		b.reopen(ring.WithRefusalWait(0))
 		both = b.api.bidi.CallBidiStream(t.Context())
 		both.RequestHeader().Set("X-Mine", "b")
@@ -183,7 +183,7 @@ func TestHeadersOfAStream(t *testing.T) {
 			t.Error(err)
 		}
 		both.CloseResponse()
-		b.set(func() {
+		b.Set(func() {
 			if len(attempts) != 3 {
 				t.Fatalf("%d refusals", len(attempts))
 			}
@@ -201,7 +201,7 @@ func TestHeadersOfAStream(t *testing.T) {
 func TestAnswerAheadOfTheEnd(t *testing.T) {
 	overEach(t, func(t *testing.T, _ string, protocol []connect.ClientOption) {
 		b := setup(t, protocol, []string{"v1"}, connectauth.WithReplay(1<<20, 10<<20))
-		b.set(func() { b.enough = 10 })
+		b.Set(func() { b.enough = 10 })
 		out := b.api.client.CallClientStream(t.Context())
 		for n := range 3000 {
 			if err := out.Send(body(n)); errors.Is(err, io.EOF) {

@@ -32,12 +32,12 @@ func TestWhatACodeSaysOfTheKey(t *testing.T) {
 		} {
 			for _, refused := range []bool{false, true} {
 				used, want := "v2", ring.StateUnknown
-				b.accept("v2", "v1")
+				b.Accept("v2", "v1")
 				if refused {
-					b.accept("v1")
+					b.Accept("v1")
 					used, want = "v1", after
 				}
-				b.set(func() {
+				b.Set(func() {
 					b.answer = func() error { return connect.NewError(code, errors.New("the application's answer")) }
 				})
 				b.reopen()
@@ -58,7 +58,7 @@ func TestWhatACodeSaysOfTheKey(t *testing.T) {
 // only when another key helps.
 //
 // F118, F65
-func TestAmbiguousRefusal(t *testing.T) {
+func TestDoubtfulRefusal(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		for _, good := range [][]string{{"v1"}, nil} {
 			b := setup(t, protocol, []string{"v2", "v1"}, connectauth.WithClassifier(func(e *connect.Error) transport.Verdict {
@@ -68,13 +68,13 @@ func TestAmbiguousRefusal(t *testing.T) {
 				return connectauth.Unauthenticated(e)
 			}))
 			b.refuse = func(http.Header) error { return connect.NewError(connect.CodePermissionDenied, errors.New("no")) }
-			b.accept(good...)
+			b.Accept(good...)
 			err := call(t.Context(), b.api)
 			if good != nil {
 				if err != nil {
 					t.Error(err)
 				}
-				b.wantSeen(t, "v2", "v1")
+				b.WantSeen(t, "v2", "v1")
 				b.standing("v2", ring.StateRefused, 0, 1)
 			} else {
 				if connect.CodeOf(err) != connect.CodePermissionDenied {

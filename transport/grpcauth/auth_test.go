@@ -22,6 +22,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 // F118, F56: the key does not leave over plaintext, and gRPC's own Unauthenticated,
@@ -35,13 +36,13 @@ func TestKeyStaysOffInsecureConnections(t *testing.T) {
 		if status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), "insecure") {
 			t.Errorf("%s: %v", name, err)
 		}
-		plain.wantSeen(t)
+		plain.WantSeen(t)
 		b.standing("v2", ring.StateUnknown, 0, 0)
 		conn = b.dial(plain.addr, grpcauth.New(b.ring, grpcauth.WithInsecure()), insecure.NewCredentials())
 		if err := call(t.Context(), pb.NewTestServiceClient(conn)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		plain.wantSeen(t, "v2")
+		plain.WantSeen(t, "v2")
 	}
 }
 
@@ -53,7 +54,7 @@ func (o own) RequireTransportSecurity() bool                                    
 
 // F47, F113: a credential of the caller's is an error, is replaced, or passes.
 func TestCallersOwnCredential(t *testing.T) {
-	mine := "Bearer " + sentinel + "own"
+	mine := "Bearer " + drill.Sentinel + "own"
 	comes := map[string]func(context.Context) (context.Context, []grpc.CallOption){
 		"metadata": func(ctx context.Context) (context.Context, []grpc.CallOption) {
 			return metadata.AppendToOutgoingContext(ctx, "Authorization", mine), nil
@@ -70,21 +71,21 @@ func TestCallersOwnCredential(t *testing.T) {
 				return b, call(ctx, b.api, more...)
 			}
 			b, err := try()
-			if !errors.Is(err, transport.ErrCredential) || strings.Contains(err.Error(), sentinel) || status.Code(err) != codes.Internal {
+			if !errors.Is(err, transport.ErrCredential) || strings.Contains(err.Error(), drill.Sentinel) || status.Code(err) != codes.Internal {
 				t.Errorf("%s, %s: %v", how, name, err)
 			}
-			b.wantSeen(t)
+			b.WantSeen(t)
 
 			if b, err = try(grpcauth.WithOverride()); err != nil {
 				t.Errorf("%s, %s: %v", how, name, err)
 			}
-			b.wantSeen(t, "v1")
+			b.WantSeen(t, "v1")
 
 			b, err = try(grpcauth.WithPassThrough())
 			if status.Code(err) != codes.Unauthenticated {
 				t.Errorf("%s, %s: %v", how, name, err)
 			}
-			b.wantSeen(t, "own")
+			b.WantSeen(t, "own")
 			if v := b.ring.Status().Current; v.Refused != 0 || v.Accepted != 0 || v.InFlight != 0 {
 				t.Errorf("%s, %s: refused %d, accepted %d, in flight %d", how, name, v.Refused, v.Accepted, v.InFlight)
 			}
@@ -99,12 +100,12 @@ func TestCallersOwnKeysCount(t *testing.T) {
 		for _, key := range []string{"v1", "v9"} {
 			for _, byCreds := range []bool{false, true} {
 				b := setup(t, []string{"v2", "v1"}, grpcauth.WithPassThrough())
-				b.accept("v2", "v1", "v9")
+				b.Accept("v2", "v1", "v9")
 				if err := call(t.Context(), b.api); err != nil { // with v2
 					t.Fatal(err)
 				}
 				ctx, opts := t.Context(), []grpc.CallOption(nil)
-				if value := "Bearer " + sentinel + key; byCreds {
+				if value := "Bearer " + drill.Sentinel + key; byCreds {
 					opts = append(opts, grpc.PerRPCCredentials(own{"authorization": value}))
 				} else {
 					ctx = metadata.AppendToOutgoingContext(ctx, "authorization", value)
@@ -112,7 +113,7 @@ func TestCallersOwnKeysCount(t *testing.T) {
 				if err := call(ctx, b.api, opts...); err != nil {
 					t.Fatal(err)
 				}
-				b.wantSeen(t, "v2", key)
+				b.WantSeen(t, "v2", key)
 				for _, v := range b.ring.Status().Versions {
 					if v.SafeToRevoke || v.InFlight != 0 {
 						t.Errorf("%s, %s: %s is safe to revoke %v, in flight %d", name, key, v.Version, v.SafeToRevoke, v.InFlight)
@@ -148,7 +149,7 @@ func TestSlotIsGivenBack(t *testing.T) {
 func TestClassifierPanics(t *testing.T) {
 	for name, call := range kinds {
 		b := setup(t, []string{"v2", "v1"}, grpcauth.WithClassifier(func(*status.Status) transport.Verdict { panic("no") }))
-		b.accept("v1")
+		b.Accept("v1")
 		if err := call(t.Context(), b.api); status.Code(err) != codes.Unauthenticated {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -163,7 +164,7 @@ func TestEmptyCredentialIsNone(t *testing.T) {
 		if err := unary(metadata.AppendToOutgoingContext(t.Context(), "authorization", value), b.api); err != nil {
 			t.Errorf("%q: %v", value, err)
 		}
-		b.wantSeen(t, "v1")
+		b.WantSeen(t, "v1")
 	}
 }
 
@@ -181,7 +182,7 @@ func TestOtherMetadataStays(t *testing.T) {
 	if err := unary(ctx, pb.NewTestServiceClient(b.conn), grpc.PerRPCCredentials(own{"x-third": "c"})); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"authorization": "a", "x-other": "b", "x-third": "c", "x-api-key": sentinel + "v1"} {
+	for name, want := range map[string]string{"authorization": "a", "x-other": "b", "x-third": "c", "x-api-key": drill.Sentinel + "v1"} {
 		if got := strings.Join(seen[name], ","); got != want {
 			t.Errorf("%s does not arrive as it was sent", name)
 		}
@@ -208,7 +209,7 @@ func TestKeyIsBoundToATarget(t *testing.T) {
 			}
 		}
 	}
-	other.wantSeen(t)
+	other.WantSeen(t)
 	auth := grpcauth.New(b.ring, grpcauth.WithTarget(b.addr, "dns:///"+other.addr))
 	if err := unary(t.Context(), pb.NewTestServiceClient(b.dial(other.addr, auth, credentials.NewClientTLSFromCert(other.roots, "")))); err != nil {
 		t.Error(err)
@@ -221,9 +222,9 @@ func TestContextEndsTheWaiting(t *testing.T) {
 		for _, code := range []codes.Code{codes.Canceled, codes.DeadlineExceeded} {
 			b := setup(t, []string{"v1"})
 			b.ring.Close()
-			b.ring = keep(t, b.store, ring.WithRefusalWait(time.Hour))
+			b.ring = b.store.Keep(t, ring.WithRefusalWait(time.Hour))
 			b.rewire()
-			b.accept()
+			b.Accept()
 			ctx, cancel := context.WithCancel(t.Context())
 			if code == codes.DeadlineExceeded {
 				ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -231,7 +232,7 @@ func TestContextEndsTheWaiting(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- call(ctx, b.api) }()
 			if code == codes.Canceled {
-				b.until("the refusal", func() bool { return b.refused > 0 })
+				b.until("the refusal", func() bool { return b.Refused > 0 })
 				cancel()
 			}
 			if err := <-done; status.Code(err) != code {
@@ -273,7 +274,7 @@ func TestNoKey(t *testing.T) {
 	if err := unary(t.Context(), pb.NewTestServiceClient(conn)); !errors.Is(err, source.ErrNoKey) {
 		t.Error(err)
 	}
-	b.wantSeen(t)
+	b.WantSeen(t)
 }
 
 // F19: a key that no metadata can carry never becomes current.
@@ -283,7 +284,7 @@ func TestRefusesUnusableKeys(t *testing.T) {
 		if err := unary(t.Context(), b.api); !errors.Is(err, source.ErrUnusable) && !errors.Is(err, source.ErrNoKey) {
 			t.Errorf("%q: %v", header, err)
 		}
-		b.wantSeen(t)
+		b.WantSeen(t)
 	}
 }
 
@@ -292,28 +293,28 @@ func TestShowsNoSecret(t *testing.T) {
 	for name, call := range kinds {
 		b := setup(t, []string{"v1"})
 		b.ring.Close()
-		b.ring = keep(t, b.store, ring.WithRefusalWait(0))
+		b.ring = b.store.Keep(t, ring.WithRefusalWait(0))
 		auth := grpcauth.New(b.ring)
 		b.conn = b.dial(b.addr, auth, credentials.NewClientTLSFromCert(b.roots, ""))
-		b.accept()
+		b.Accept()
 		b.refuse = func(ctx context.Context) error {
 			md, _ := metadata.FromIncomingContext(ctx)
 			return status.Errorf(codes.Unauthenticated, "%s is bad", md["authorization"])
 		}
 		var printed []grpc.CallOption
 		err := call(t.Context(), pb.NewTestServiceClient(b.conn), grpc.OnFinish(func(err error) {
-			if strings.Contains(err.Error(), sentinel) {
+			if strings.Contains(err.Error(), drill.Sentinel) {
 				t.Errorf("%s: OnFinish gets the secret", name)
 			}
 		}))
-		if status.Code(err) != codes.Unauthenticated || strings.Contains(err.Error(), sentinel) || !strings.Contains(err.Error(), "[redacted]") {
+		if status.Code(err) != codes.Unauthenticated || strings.Contains(err.Error(), drill.Sentinel) || !strings.Contains(err.Error(), "[redacted]") {
 			t.Errorf("%s: the error has code %s, and shows the secret or not even its place", name, status.Code(err))
 		}
 		auth.UnaryInterceptor(t.Context(), "/m", nil, nil, b.conn, func(_ context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
 			printed = opts
 			return io.EOF
 		})
-		if text := fmt.Sprintf("%v %+v %#v", auth, printed, printed); strings.Contains(text, sentinel) {
+		if text := fmt.Sprintf("%v %+v %#v", auth, printed, printed); strings.Contains(text, drill.Sentinel) {
 			t.Errorf("%s: the options show the secret", name)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 // A client of an API over gRPC. Here the API is a stand-in that takes the key
@@ -20,8 +21,7 @@ func ExampleNew() {
 	api := start(false, "v1")
 	defer api.stop()
 
-	keys := &store{}
-	keys.put("v2", "v1")
+	keys := drill.NewStore(drill.Keys("v2", "v1")...)
 	live, err := ring.Keep(ctx, keys, ring.WithLogger(nil))
 	if err != nil {
 		log.Fatal(err)

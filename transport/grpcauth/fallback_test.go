@@ -2,14 +2,13 @@ package grpcauth_test
 
 import (
 	"errors"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/rollingkeys/rollingkeys/source/ring"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 // The source lists a key that the server does not know yet: each kind of call is
@@ -21,18 +20,18 @@ func TestFallsBackToPreviousOnUnauthenticated(t *testing.T) {
 		for _, early := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
 				b := setup(t, []string{"v2", "v1"})
-				b.accept("v1")
+				b.Accept("v1")
 				b.early = early
 				if err := call(t.Context(), b.api); err != nil {
 					t.Fatal(err)
 				}
-				b.wantSeen(t, "v2", "v1")
+				b.WantSeen(t, "v2", "v1")
 				b.standing("v2", ring.StateRefused, 0, 1)
 				b.standing("v1", ring.StateAccepted, 1, 0)
 				if err := call(t.Context(), b.api); err != nil {
 					t.Fatal(err)
 				}
-				b.wantSeen(t, "v2", "v1", "v1")
+				b.WantSeen(t, "v2", "v1", "v1")
 			})
 		}
 	}
@@ -48,15 +47,15 @@ func TestWaitsForTheSource(t *testing.T) {
 			if err := call(t.Context(), b.api); err != nil {
 				t.Fatal(err)
 			}
-			b.accept("v2")
+			b.Accept("v2")
 			done := make(chan error, 1)
 			go func() { done <- call(t.Context(), b.api) }()
-			b.until("the refusal", func() bool { return b.refused > 0 })
-			b.store.put("v2")
+			b.until("the refusal", func() bool { return b.Refused > 0 })
+			b.store.Put(drill.Keys("v2")...)
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
-			b.wantSeen(t, "v1", "v1", "v1", "v2") // the second once more, as v1 was accepted last (F123)
+			b.WantSeen(t, "v1", "v1", "v1", "v2") // the second once more, as v1 was accepted last (F123)
 			b.standing("v2", ring.StateAccepted, 1, 0)
 		})
 	}
@@ -68,72 +67,11 @@ func TestWaitsForTheSource(t *testing.T) {
 // F118
 func TestRotatesUnderLoad(t *testing.T) {
 	b := setup(t, []string{"v1"})
-	var wg sync.WaitGroup
-	stop := make(chan struct{})
-	var rounds [6]atomic.Int64
-	var calls atomic.Int64
-	for i := range rounds {
-		wg.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				for name, call := range kinds {
-					calls.Add(1)
-					if err := call(t.Context(), b.api); err != nil {
-						t.Errorf("%s: %v", name, err)
-					}
-				}
-				rounds[i].Add(1)
-			}
-		})
+	calls := make(map[string]func(string) error)
+	for kind, call := range kinds {
+		calls[kind] = func(string) error { return call(t.Context(), b.api) }
 	}
-	// settle waits until every call that is out now has ended.
-	settle := func() {
-		var before [len(rounds)]int64
-		for i := range rounds {
-			before[i] = rounds[i].Load()
-		}
-		for i := range rounds {
-			b.until("the calls", func() bool { return rounds[i].Load() > before[i]+1 })
-		}
-	}
-	versions := []string{"v1", "v2", "v3", "v4", "v5"}
-	for n := 1; n < len(versions); n++ {
-		old, next := versions[n-1], versions[n]
-		var refused int
-		b.set(func() { refused = b.refused })
-		if n%2 == 1 { // the source first
-			b.refresh(next, old)
-			b.until("refusals", func() bool { return b.refused > refused })
-			b.accept(old, next)
-			b.until("the new key", func() bool { return b.served[next] > 0 })
-			settle()
-			b.accept(next)
-			settle()
-			b.refresh(next)
-		} else { // the server first
-			b.accept(next)
-			b.until("refusals", func() bool { return b.refused > refused })
-			b.store.put(next)
-		}
-		settle()
-	}
-	close(stop)
-	wg.Wait()
-	b.set(func() {
-		t.Logf("%d calls, %d attempts, %d refused", calls.Load(), len(b.seen), b.refused)
-		if extra := int64(len(b.seen)) - calls.Load(); extra != int64(b.refused) {
-			t.Errorf("%d attempts besides the calls, for %d refusals", extra, b.refused)
-		}
-	})
-	for _, v := range b.ring.Status().Versions {
-		if v.InFlight != 0 {
-			t.Errorf("%s: %d in flight", v.Version, v.InFlight)
-		}
-	}
+	drill.Alternate(t, &b.Checker, b.store, b.ring, calls)
 }
 
 // Where every key is refused, a call is made no more often than the ring says: once
@@ -145,16 +83,16 @@ func TestAllRefusedDoesNotMultiply(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t, []string{"v2", "v1"})
 			b.ring.Close()
-			b.ring = keep(t, b.store, ring.WithRefusalWait(0))
+			b.ring = b.store.Keep(t, ring.WithRefusalWait(0))
 			b.rewire()
-			b.accept()
+			b.Accept()
 			for range 20 {
 				if err := call(t.Context(), b.api); status.Code(err) != codes.Unauthenticated {
 					t.Fatalf("%v, want Unauthenticated", err)
 				}
 			}
-			b.set(func() {
-				if n := len(b.seen); n < 20 || n > 22 {
+			b.Set(func() {
+				if n := len(b.Seen); n < 20 || n > 22 {
 					t.Errorf("%d attempts for 20 calls", n)
 				}
 			})
@@ -174,22 +112,22 @@ func TestLockout(t *testing.T) {
 	for name, call := range kinds {
 		b := setup(t, []string{"v2", "v1"})
 		b.ring.Close()
-		b.ring = keep(t, b.store, ring.WithRefusalWait(0), ring.WithLockout())
+		b.ring = b.store.Keep(t, ring.WithRefusalWait(0), ring.WithLockout())
 		b.rewire()
-		b.accept()
+		b.Accept()
 		if err := call(t.Context(), b.api); status.Code(err) != codes.Unauthenticated {
 			t.Errorf("%s: %v, want Unauthenticated", name, err)
 		}
 		var seen int
-		b.set(func() { seen = len(b.seen) })
+		b.Set(func() { seen = len(b.Seen) })
 		for range 10 {
 			if err := call(t.Context(), b.api); !errors.Is(err, ring.ErrRefused) || status.Code(err) != codes.Unauthenticated {
 				t.Errorf("%s: %v, want ErrRefused", name, err)
 			}
 		}
-		b.set(func() {
-			if len(b.seen) != seen || seen > 2 {
-				t.Errorf("%s: %d attempts, and then %d", name, seen, len(b.seen))
+		b.Set(func() {
+			if len(b.Seen) != seen || seen > 2 {
+				t.Errorf("%s: %d attempts, and then %d", name, seen, len(b.Seen))
 			}
 		})
 	}

@@ -9,9 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
@@ -21,35 +19,12 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
-
-const sentinel = "rksentinel_"
-
-// store is a source under the test's control.
-type store struct {
-	mu  sync.Mutex
-	set source.Set
-}
-
-func (s *store) Read(context.Context) (source.Set, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.set, nil
-}
-
-func (s *store) put(versions ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.set = source.Set{Complete: true}
-	for _, v := range versions {
-		s.set.Keys = append(s.set.Keys, source.Key{Version: v, Secret: source.NewSecret(sentinel + v)})
-	}
-}
 
 // server is a real gRPC server whose interceptors check the key.
 type server struct {
@@ -58,16 +33,12 @@ type server struct {
 	roots *x509.CertPool
 	stop  func()
 
-	mu       sync.Mutex
-	accepted []string
-	seen     []string                    // versions, one for each call that arrived
-	refuse   func(context.Context) error // what a refusal is; nil: Unauthenticated
-	early    bool                        // headers go out ahead of a refusal
-	late     int                         // so many messages are read ahead of a refusal; set before the first call
-	answer   func() error                // of the application; nil: OK
-	gate     func(version string)        // called with each version that was accepted
-	refused  int
-	served   map[string]int
+	drill.Checker                             // guards what follows
+	refuse        func(context.Context) error // what a refusal is; nil: Unauthenticated
+	early         bool                        // headers go out ahead of a refusal
+	late          int                         // so many messages are read ahead of a refusal; set before the first call
+	answer        func() error                // of the application; nil: OK
+	gate          func(version string)        // called with each version that was accepted
 }
 
 // serve starts one over TLS, or in plaintext.
@@ -83,7 +54,8 @@ func start(plain bool, versions ...string) *server {
 	if err != nil {
 		panic(err)
 	}
-	s := &server{addr: lis.Addr().String(), accepted: versions, roots: x509.NewCertPool(), served: make(map[string]int)}
+	s := &server{addr: lis.Addr().String(), roots: x509.NewCertPool()}
+	s.Accept(versions...)
 	opts := []grpc.ServerOption{
 		grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 			if err := s.check(ctx, func() { grpc.SendHeader(ctx, metadata.Pairs("early", "1")) }); err != nil {
@@ -117,28 +89,17 @@ func start(plain bool, versions ...string) *server {
 	return s
 }
 
-func (s *server) set(change func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change()
-}
-
-func (s *server) accept(versions ...string) { s.set(func() { s.accepted = versions }) }
-
 // check is what the interceptors do.
 func (s *server) check(ctx context.Context, headers func()) error {
 	md, _ := metadata.FromIncomingContext(ctx)
 	version := strings.Join(md["authorization"], ",")
-	version = strings.TrimPrefix(version, "Bearer "+sentinel)
-	s.mu.Lock()
-	s.seen = append(s.seen, version)
-	ok, early, refuse, answer, gate := slices.Contains(s.accepted, version), s.early, s.refuse, s.answer, s.gate
-	if !ok {
-		s.refused++
-	} else {
-		s.served[version]++
-	}
-	s.mu.Unlock()
+	version = strings.TrimPrefix(version, "Bearer "+drill.Sentinel)
+	ok := s.Check(version)
+	var early bool
+	var refuse func(context.Context) error
+	var answer func() error
+	var gate func(string)
+	s.Set(func() { early, refuse, answer, gate = s.early, s.refuse, s.answer, s.gate })
 	switch {
 	case ok && gate != nil:
 		gate(version)
@@ -154,15 +115,6 @@ func (s *server) check(ctx context.Context, headers func()) error {
 		return refuse(ctx)
 	}
 	return status.Error(codes.Unauthenticated, "bad key")
-}
-
-func (s *server) wantSeen(t *testing.T, versions ...string) {
-	t.Helper()
-	s.set(func() {
-		if !slices.Equal(s.seen, versions) {
-			t.Errorf("the server saw %q, want %q", s.seen, versions)
-		}
-	})
 }
 
 func (s *server) UnaryCall(_ context.Context, req *pb.SimpleRequest) (*pb.SimpleResponse, error) {
@@ -218,7 +170,7 @@ func (s *server) FullDuplexCall(both pb.TestService_FullDuplexCallServer) error 
 type bench struct {
 	*server
 	t     *testing.T
-	store *store
+	store *drill.Store
 	ring  *ring.Ring
 	conn  *grpc.ClientConn
 	api   pb.TestServiceClient
@@ -228,9 +180,8 @@ type bench struct {
 // told others, and a client.
 func setup(t *testing.T, listed []string, opts ...grpcauth.Option) *bench {
 	t.Helper()
-	b := &bench{t: t, server: serve(t, false, listed...), store: &store{}}
-	b.store.put(listed...)
-	b.ring = keep(t, b.store)
+	b := &bench{t: t, server: serve(t, false, listed...), store: drill.NewStore(drill.Keys(listed...)...)}
+	b.ring = b.store.Keep(t)
 	b.rewire(opts...)
 	return b
 }
@@ -248,16 +199,6 @@ func (b *bench) rewireWith(more grpc.DialOption, opts ...grpcauth.Option) {
 	b.api = pb.NewTestServiceClient(b.conn)
 }
 
-func keep(t testing.TB, s source.Source, opts ...ring.Option) *ring.Ring {
-	t.Helper()
-	keys, err := ring.Keep(t.Context(), s, append([]ring.Option{ring.WithLogger(nil), ring.WithPoll(time.Hour)}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { keys.Close() })
-	return keys
-}
-
 func (b *bench) dial(addr string, auth *grpcauth.Auth, creds credentials.TransportCredentials, more ...grpc.DialOption) *grpc.ClientConn {
 	b.t.Helper()
 	conn, err := grpc.NewClient(addr, slices.Concat(auth.DialOptions(), more, []grpc.DialOption{grpc.WithTransportCredentials(creds)})...)
@@ -268,44 +209,14 @@ func (b *bench) dial(addr string, auth *grpcauth.Auth, creds credentials.Transpo
 	return conn
 }
 
-// refresh lists other versions at the source, and has the ring read them.
-func (b *bench) refresh(versions ...string) {
-	b.t.Helper()
-	b.store.put(versions...)
-	if err := b.ring.Refresh(b.t.Context()); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-// standing checks how a version stands: its state, and how often it was accepted,
-// refused, and is still out.
+// standing checks how a version stands.
 func (b *bench) standing(version string, state ring.State, accepted, refused uint64) {
 	b.t.Helper()
-	for _, v := range b.ring.Status().Versions {
-		if v.Version == version {
-			if v.State != state || v.Accepted != accepted || v.Refused != refused || v.InFlight != 0 {
-				b.t.Errorf("%s is %s: accepted %d, refused %d, in flight %d; want %s, %d, %d, 0",
-					version, v.State, v.Accepted, v.Refused, v.InFlight, state, accepted, refused)
-			}
-			return
-		}
-	}
-	b.t.Errorf("no version %s", version)
+	drill.Standing(b.t, b.ring, version, state, accepted, refused)
 }
 
 // until waits for what the server or the ring must come to see.
 func (b *bench) until(what string, ok func() bool) {
 	b.t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(time.Minute); ; <-tick.C {
-		var done bool
-		b.set(func() { done = ok() })
-		if done {
-			return
-		}
-		if time.Now().After(end) {
-			b.t.Fatalf("waited in vain for %s", what)
-		}
-	}
+	b.Until(b.t, what, ok)
 }

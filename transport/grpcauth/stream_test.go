@@ -26,14 +26,14 @@ import (
 // F118, F115
 func TestLongUploadFallsBackWhenRefusedEarly(t *testing.T) {
 	b := setup(t, []string{"v2", "v1"})
-	b.accept("v1")
+	b.Accept("v1")
 	if err := upload(t.Context(), b.api, 20000); err != nil {
 		t.Fatal(err)
 	}
-	b.wantSeen(t, "v2", "v1")
+	b.WantSeen(t, "v2", "v1")
 
 	b = setup(t, []string{"v2", "v1"})
-	b.accept("v1")
+	b.Accept("v1")
 	b.early = true
 	if err := upload(t.Context(), b.api, 20000); status.Code(err) != codes.Unauthenticated {
 		t.Fatalf("%v, want Unauthenticated", err)
@@ -42,7 +42,7 @@ func TestLongUploadFallsBackWhenRefusedEarly(t *testing.T) {
 	if err := upload(t.Context(), b.api, 20000); err != nil {
 		t.Fatal(err)
 	}
-	b.wantSeen(t, "v2", "v1")
+	b.WantSeen(t, "v2", "v1")
 }
 
 // A server that reads more than is kept before it refuses: the refusal goes to the
@@ -57,24 +57,24 @@ func TestBeyondTheBoundTheRefusalGoesToTheCaller(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t, []string{"v2", "v1"}, opt)
-			b.accept("v1")
+			b.Accept("v1")
 			b.late = 11
 			for _, call := range []func(context.Context, pb.TestServiceClient) error{
 				func(ctx context.Context, api pb.TestServiceClient) error { return upload(ctx, api, 12) },
 				func(ctx context.Context, api pb.TestServiceClient) error { return echo(ctx, api, 12) },
 			} {
-				b.set(func() { b.seen = nil })
+				b.Set(func() { b.Seen = nil })
 				if err := call(t.Context(), b.api); status.Code(err) != codes.Unauthenticated {
 					t.Errorf("%v, want Unauthenticated", err)
 				}
-				b.wantSeen(t, "v2")
+				b.WantSeen(t, "v2")
 				b.standing("v2", ring.StateRefused, 0, 1)
 				if err := call(t.Context(), b.api); err != nil {
 					t.Error(err)
 				}
-				b.wantSeen(t, "v2", "v1")
+				b.WantSeen(t, "v2", "v1")
 				b.ring.Close()
-				b.ring = keep(t, b.store)
+				b.ring = b.store.Keep(t)
 				b.rewire(opt)
 			}
 		})
@@ -87,12 +87,12 @@ func TestBeyondTheBoundTheRefusalGoesToTheCaller(t *testing.T) {
 // F118
 func TestReplayDoesNotWaitForTheAnswers(t *testing.T) {
 	b := setup(t, []string{"v2", "v1"}, grpcauth.WithReplay(5000, 1<<20))
-	b.accept("v1")
+	b.Accept("v1")
 	b.late = 3000
 	if err := echo(t.Context(), b.api, 5000); err != nil {
 		t.Fatal(err)
 	}
-	b.wantSeen(t, "v2", "v1")
+	b.WantSeen(t, "v2", "v1")
 }
 
 // After its first message a stream is not made again, whatever its end.
@@ -112,7 +112,7 @@ func TestRefusalAfterTheFirstMessageGoesToTheCaller(t *testing.T) {
 	if _, err := in.Recv(); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("%v, want Unauthenticated", err)
 	}
-	b.wantSeen(t, "v2")
+	b.WantSeen(t, "v2")
 	b.standing("v2", ring.StateAccepted, 1, 0)
 }
 
@@ -153,7 +153,7 @@ func TestHeaderTrailerAndOnFinish(t *testing.T) {
 	for name, call := range kinds {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t, []string{"v2", "v1"})
-			b.accept("v1")
+			b.Accept("v1")
 			b.refuse = func(ctx context.Context) error {
 				grpc.SetTrailer(ctx, metadata.Pairs("refused", "1"))
 				return status.Error(codes.Unauthenticated, "bad key")
@@ -177,7 +177,7 @@ func TestHeaderTrailerAndOnFinish(t *testing.T) {
 		})
 	}
 	b := setup(t, []string{"v2", "v1"})
-	b.accept("v1")
+	b.Accept("v1")
 	in, err := b.api.StreamingOutputCall(t.Context(), sizes(1))
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +195,7 @@ func TestHeaderTrailerAndOnFinish(t *testing.T) {
 	if md := in.Trailer(); len(md["refused"]) > 0 || len(md["served"]) == 0 {
 		t.Errorf("trailer %v", md)
 	}
-	b.wantSeen(t, "v2", "v1")
+	b.WantSeen(t, "v2", "v1")
 }
 
 // The second attempt of a stream cannot be opened: its error goes to the caller, and
@@ -206,7 +206,7 @@ func TestSecondAttemptFailsToOpen(t *testing.T) {
 			continue
 		}
 		b := setup(t, []string{"v2", "v1"})
-		b.accept("v1")
+		b.Accept("v1")
 		opened := 0
 		b.rewireWith(grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
 			next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
@@ -223,7 +223,7 @@ func TestSecondAttemptFailsToOpen(t *testing.T) {
 		if finished.Load() != 1 {
 			t.Errorf("%s: OnFinish was called %d times", name, finished.Load())
 		}
-		b.wantSeen(t, "v2")
+		b.WantSeen(t, "v2")
 		for _, v := range b.ring.Status().Versions {
 			if v.InFlight != 0 || v.Version == "v1" && (v.Refused != 0 || v.Accepted != 0) {
 				t.Errorf("%s: %s: in flight %d, refused %d, accepted %d", name, v.Version, v.InFlight, v.Refused, v.Accepted)
@@ -237,9 +237,9 @@ func TestOnFinishOfARefusedCall(t *testing.T) {
 	for name, call := range kinds {
 		b := setup(t, []string{"v1"})
 		b.ring.Close()
-		b.ring = keep(t, b.store, ring.WithRefusalWait(0))
+		b.ring = b.store.Keep(t, ring.WithRefusalWait(0))
 		b.rewire()
-		b.accept()
+		b.Accept()
 		var finished atomic.Int64
 		err := call(t.Context(), b.api, grpc.OnFinish(func(err error) {
 			if finished.Add(1); status.Code(err) != codes.Unauthenticated {
@@ -255,7 +255,7 @@ func TestOnFinishOfARefusedCall(t *testing.T) {
 // A stream whose Context the caller has is not made again, as gRPC's own retries are not.
 func TestContextEndsTheFallingBack(t *testing.T) {
 	b := setup(t, []string{"v2", "v1"})
-	b.accept("v1")
+	b.Accept("v1")
 	in, err := b.api.StreamingOutputCall(t.Context(), sizes(1))
 	if err != nil {
 		t.Fatal(err)
@@ -274,7 +274,7 @@ func TestServiceConfigRetries(t *testing.T) {
 	for name, call := range kinds {
 		t.Run(name, func(t *testing.T) {
 			b := setup(t, []string{"v2", "v1"})
-			b.accept("v1")
+			b.Accept("v1")
 			var calls atomic.Int64
 			b.answer = func() error {
 				if n := calls.Add(1); n <= 2 {
@@ -287,7 +287,7 @@ func TestServiceConfigRetries(t *testing.T) {
 			if err := call(t.Context(), b.api); err != nil {
 				t.Fatal(err)
 			}
-			b.wantSeen(t, "v2", "v1", "v1", "v1")
+			b.WantSeen(t, "v2", "v1", "v1", "v1")
 			b.standing("v1", ring.StateAccepted, 1, 0)
 		})
 	}
@@ -306,7 +306,7 @@ func (raw) Unmarshal(data []byte, v any) error { *v.(*[]byte) = data; return nil
 // F118, F115
 func TestOtherMessagesAreNotSentAgain(t *testing.T) {
 	b := setup(t, []string{"v2", "v1"})
-	b.accept("v1")
+	b.Accept("v1")
 	open := func() grpc.ClientStream {
 		desc := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
 		stream, err := b.conn.NewStream(t.Context(), desc, "/grpc.testing.TestService/FullDuplexCall", grpc.ForceCodec(raw{}))
@@ -323,11 +323,11 @@ func TestOtherMessagesAreNotSentAgain(t *testing.T) {
 	if err := stream.RecvMsg(&answer); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("%v, want Unauthenticated", err)
 	}
-	b.wantSeen(t, "v2")
+	b.WantSeen(t, "v2")
 	b.standing("v2", ring.StateRefused, 0, 1)
 
 	b.ring.Close()
-	b.ring = keep(t, b.store)
+	b.ring = b.store.Keep(t)
 	b.rewire()
 	stream = open()
 	if err := stream.CloseSend(); err != nil {
@@ -336,5 +336,5 @@ func TestOtherMessagesAreNotSentAgain(t *testing.T) {
 	if err := stream.RecvMsg(&answer); err != io.EOF {
 		t.Errorf("%v, want EOF", err)
 	}
-	b.wantSeen(t, "v2", "v2", "v1")
+	b.WantSeen(t, "v2", "v2", "v1")
 }

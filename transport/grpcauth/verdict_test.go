@@ -33,7 +33,7 @@ func TestWhatAStatusSaysOfTheKey(t *testing.T) {
 				b := setup(t, []string{"v2", "v1"})
 				used, want := "v2", ring.StateUnknown
 				if refused {
-					b.accept("v1")
+					b.Accept("v1")
 					used, want = "v1", after
 				}
 				if code == codes.OK {
@@ -58,7 +58,7 @@ func TestWhatAStatusSaysOfTheKey(t *testing.T) {
 // only when another key helps.
 //
 // F118, F65
-func TestAmbiguousRefusal(t *testing.T) {
+func TestDoubtfulRefusal(t *testing.T) {
 	denied := grpcauth.WithClassifier(func(s *status.Status) transport.Verdict {
 		if s.Code() == codes.PermissionDenied {
 			return transport.Ambiguous
@@ -68,16 +68,16 @@ func TestAmbiguousRefusal(t *testing.T) {
 	for name, call := range kinds {
 		b := setup(t, []string{"v2", "v1"}, denied)
 		b.refuse = func(context.Context) error { return status.Error(codes.PermissionDenied, "no") }
-		b.accept("v1")
+		b.Accept("v1")
 		if err := call(t.Context(), b.api); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		b.wantSeen(t, "v2", "v1")
+		b.WantSeen(t, "v2", "v1")
 		b.standing("v2", ring.StateRefused, 0, 1)
 
 		b = setup(t, []string{"v2", "v1"}, denied)
 		b.refuse = func(context.Context) error { return status.Error(codes.PermissionDenied, "no") }
-		b.accept()
+		b.Accept()
 		if err := call(t.Context(), b.api); status.Code(err) != codes.PermissionDenied {
 			t.Errorf("%s: %v", name, err)
 		}
