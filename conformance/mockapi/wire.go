@@ -61,21 +61,6 @@ func (w wireSpec) spec() Spec {
 
 func (w wireSpec) overlap() time.Duration { return time.Duration(w.Overlap) }
 
-func toWire(s Spec, overlap time.Duration) wireSpec {
-	w := wireSpec{
-		ID: s.ID, Secret: s.Secret, Extra: s.Extra, Scopes: s.Scopes, Metadata: s.Metadata,
-		After: duration(s.After), ValidFor: duration(s.ValidFor), Overlap: duration(overlap),
-		Inactive: s.Inactive, Pending: s.Pending, Unlisted: s.Unlisted,
-	}
-	if s.Replicas != nil {
-		w.Replicas = make(map[int]duration)
-	}
-	for i, d := range s.Replicas {
-		w.Replicas[i] = duration(d)
-	}
-	return w
-}
-
 // wireChange is the body of the calls that change one version. Replicas is for
 // activate and deactivate, After for expire.
 type wireChange struct {
@@ -124,13 +109,6 @@ func (w wireAnswer) answer(base Answer) (Answer, error) {
 	return base, nil
 }
 
-func (a Answer) wire() wireAnswer {
-	return wireAnswer{
-		Status: a.Status, Header: a.Header, Body: &a.Body,
-		Delay: duration(a.Delay), Drip: duration(a.Drip), Endless: a.Endless,
-	}
-}
-
 type wireRefusal struct {
 	// Preset is unauthorized (the default), invalid_token, insufficient_scope,
 	// forbidden or none. The other fields override those of the preset.
@@ -161,10 +139,6 @@ func (w wireRefusal) refusal() (Refusal, error) {
 	}, nil
 }
 
-func (r Refusal) wire() wireRefusal {
-	return wireRefusal{Preset: "none", wireAnswer: r.answer().wire(), ReadBody: r.ReadBody, Applied: r.Applied}
-}
-
 type wireState struct {
 	Key      wireKey `json:"key"`
 	Replicas []int   `json:"replicas"`
@@ -179,13 +153,6 @@ func (s KeyState) wire() wireState {
 	return wireState{
 		Key: toWireKey(s.Key), Replicas: s.Replicas, Revoked: s.Revoked, Listed: s.Listed, Pending: s.Pending,
 		Accepted: s.Accepted, Refused: s.Refused,
-	}
-}
-
-func (w wireState) state() KeyState {
-	return KeyState{
-		Key: w.Key.key(), Replicas: w.Replicas, Revoked: w.Revoked, Listed: w.Listed, Pending: w.Pending,
-		Accepted: w.Accepted, Refused: w.Refused,
 	}
 }
 
@@ -214,18 +181,4 @@ func toWireKey(k source.Key) wireKey {
 		w.Extra[name] = value.Expose()
 	}
 	return w
-}
-
-func (w wireKey) key() source.Key {
-	k := source.Key{
-		Version: w.Version, ID: w.ID, Secret: source.NewSecret(w.Secret),
-		CreatedAt: w.CreatedAt, NotBefore: w.NotBefore, ExpiresAt: w.ExpiresAt, Scopes: w.Scopes, Metadata: w.Metadata,
-	}
-	for name, value := range w.Extra {
-		if k.Extra == nil {
-			k.Extra = make(map[string]source.Secret)
-		}
-		k.Extra[name] = source.NewSecret(value)
-	}
-	return k
 }

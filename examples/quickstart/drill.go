@@ -4,13 +4,12 @@ import (
 	"context"
 	"time"
 
-	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
 // A drill controls both ends of a rotation: the server and the mounted file.
 type drill struct {
-	admin   *mockapi.Admin
+	admin   admin
 	mount   *mount
 	current source.Key
 }
@@ -30,7 +29,7 @@ var steps = []struct {
 }
 
 func (d *drill) together(ctx context.Context) error {
-	next, err := d.admin.Rotate(ctx, 300*time.Millisecond)
+	next, err := d.admin.rotate(ctx, 300*time.Millisecond)
 	if err != nil {
 		return err
 	}
@@ -38,7 +37,7 @@ func (d *drill) together(ctx context.Context) error {
 }
 
 func (d *drill) fileFirst(ctx context.Context) error {
-	next, err := d.admin.Issue(ctx, mockapi.Spec{Inactive: true})
+	next, err := d.admin.issue(ctx, fields{"inactive": true})
 	if err != nil {
 		return err
 	}
@@ -46,15 +45,15 @@ func (d *drill) fileFirst(ctx context.Context) error {
 	if err := d.mounted(ctx, next, 400*time.Millisecond); err != nil {
 		return err
 	}
-	if err := d.admin.Activate(ctx, next.Version); err != nil {
+	if err := d.admin.activate(ctx, next.Version); err != nil {
 		return err
 	}
 	pause(ctx, 300*time.Millisecond)
-	return d.admin.Expire(ctx, old.Version, 0)
+	return d.admin.expire(ctx, old.Version)
 }
 
 func (d *drill) serverFirst(ctx context.Context) error {
-	next, err := d.admin.Rotate(ctx, 0)
+	next, err := d.admin.rotate(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -63,9 +62,7 @@ func (d *drill) serverFirst(ctx context.Context) error {
 }
 
 func (d *drill) lateReplicas(ctx context.Context) error {
-	next, err := d.admin.Issue(ctx, mockapi.Spec{Replicas: map[int]time.Duration{
-		0: 0, 1: 300 * time.Millisecond, 2: 600 * time.Millisecond,
-	}})
+	next, err := d.admin.issue(ctx, fields{"replicas": map[int]string{0: "0s", 1: "300ms", 2: "600ms"}})
 	if err != nil {
 		return err
 	}
@@ -73,12 +70,12 @@ func (d *drill) lateReplicas(ctx context.Context) error {
 	if err := d.mounted(ctx, next, 900*time.Millisecond); err != nil {
 		return err
 	}
-	return d.admin.Expire(ctx, old.Version, 0)
+	return d.admin.expire(ctx, old.Version)
 }
 
 func (d *drill) rollback(ctx context.Context) error {
 	old := d.current
-	next, err := d.admin.Rotate(ctx, time.Minute)
+	next, err := d.admin.rotate(ctx, time.Minute)
 	if err != nil {
 		return err
 	}
@@ -87,12 +84,12 @@ func (d *drill) rollback(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.admin.Expire(ctx, old.Version, 0)
+	return d.admin.expire(ctx, old.Version)
 }
 
 func (d *drill) revocation(ctx context.Context) error {
 	old := d.current
-	next, err := d.admin.Rotate(ctx, time.Minute)
+	next, err := d.admin.rotate(ctx, time.Minute)
 	if err != nil {
 		return err
 	}
@@ -100,13 +97,13 @@ func (d *drill) revocation(ctx context.Context) error {
 		return err
 	}
 	d.current = next
-	err = d.admin.Revoke(ctx, old.Version) // while requests with it are under way
+	err = d.admin.revoke(ctx, old.Version) // while requests with it are under way
 	pause(ctx, 500*time.Millisecond)
 	return err
 }
 
 func (d *drill) halves(ctx context.Context) error {
-	next, err := d.admin.Rotate(ctx, time.Second)
+	next, err := d.admin.rotate(ctx, time.Second)
 	if err != nil {
 		return err
 	}

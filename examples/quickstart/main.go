@@ -67,10 +67,8 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 		return false, err
 	}
 	defer end()
-	admin := mockapi.NewAdmin(addresses.AdminURL)
-	defer admin.Close()
-
-	first, err := admin.Issue(ctx, mockapi.Spec{})
+	mock := admin{addresses.AdminURL}
+	first, err := mock.issue(ctx, nil)
 	if err != nil {
 		return false, err
 	}
@@ -93,7 +91,7 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 	defer c.Close()
 
 	load := startTraffic(c, addresses.URL, workers)
-	d := &drill{admin: admin, mount: mount, current: first}
+	d := &drill{admin: mock, mount: mount, current: first}
 	screen.start(c, load)
 	// A rotation is always finished: otherwise requests under way would fail.
 	whole := context.WithoutCancel(ctx)
@@ -109,7 +107,7 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 	totals := load.stop()
 	screen.stop()
 
-	lost, doubled, err := audit(admin, totals)
+	lost, doubled, err := audit(mock, totals)
 	if err != nil {
 		return false, err
 	}
@@ -161,16 +159,12 @@ func startMock(log io.Writer) (mockapi.Addresses, func(), error) {
 
 // audit compares the server's orders with those that the traffic counted as placed:
 // each must be there once, and no other.
-func audit(admin *mockapi.Admin, t totals) (lost, doubled int, err error) {
+func audit(mock admin, t totals) (lost, doubled int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	orders, err := admin.Orders(ctx)
+	booked, err := mock.orders(ctx)
 	if err != nil {
 		return 0, 0, err
-	}
-	booked := make(map[string]int)
-	for _, o := range orders {
-		booked[o.ClientID]++
 	}
 	for id := range t.orders {
 		switch n := booked[id]; {

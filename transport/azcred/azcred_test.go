@@ -19,47 +19,20 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport/azcred"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 // Clients of the SDK over TLS are in internal/sdktest; here are its policies alone.
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
 
-const sentinel = "rksentinel_"
-
-func key(n int) source.Key {
-	return source.Key{Version: fmt.Sprint("v", n), Secret: source.NewSecret(fmt.Sprint(sentinel, n))}
-}
-
-// store is a source under the test's control, which lists every valid key.
-type store struct {
-	mu  sync.Mutex
-	set source.Set
-}
-
-func (s *store) Read(context.Context) (source.Set, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.set, nil
-}
-
-func (s *store) put(keys ...source.Key) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.set = source.Set{Keys: keys, Complete: true}
-}
+func key(n int) source.Key { return drill.Key(fmt.Sprint("v", n)) }
 
 // keep keeps a ring over a store that has the first key.
-func keep(t *testing.T) (*store, *ring.Ring) {
+func keep(t *testing.T) (*drill.Store, *ring.Ring) {
 	t.Helper()
-	keys := &store{}
-	keys.put(key(1))
-	live, err := ring.Keep(t.Context(), keys, ring.WithLogger(nil), ring.WithPoll(time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { live.Close() })
-	return keys, live
+	store := drill.NewStore(key(1))
+	return store, store.Keep(t)
 }
 
 // recorder answers every request, and keeps a header of the last.
@@ -89,16 +62,16 @@ func client(auth policy.Policy, to *recorder) func(context.Context) error {
 // F119: azcore's cache asks for the token each time, at once and whenever later.
 func TestTokenCredentialIsNotCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		keys, live := keep(t)
-		defer live.Close()
+		store, keys := keep(t)
+		defer keys.Close()
 		to := &recorder{header: "Authorization"}
-		call := client(runtime.NewBearerTokenPolicy(azcred.TokenCredential(live), []string{"https://api.example.com/.default"}, nil), to)
+		call := client(runtime.NewBearerTokenPolicy(azcred.TokenCredential(keys), []string{"https://api.example.com/.default"}, nil), to)
 		n := 1
 		for _, pause := range []time.Duration{0, time.Nanosecond, time.Second, time.Minute, 10 * time.Minute, 24 * time.Hour} {
 			time.Sleep(pause)
 			for range 3 {
-				keys.put(key(n))
-				if err := live.Refresh(t.Context()); err != nil {
+				store.Put(key(n))
+				if err := keys.Refresh(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				if n > 1 {
@@ -116,8 +89,8 @@ func TestTokenCredentialIsNotCached(t *testing.T) {
 // Calls that come together share what azcore asks for; none gets a key that had been
 // replaced before it began.
 func TestTokenCredentialUnderLoad(t *testing.T) {
-	keys, live := keep(t)
-	cred := runtime.NewBearerTokenPolicy(azcred.TokenCredential(live), []string{"s"}, nil)
+	store, keys := keep(t)
+	cred := runtime.NewBearerTokenPolicy(azcred.TokenCredential(keys), []string{"s"}, nil)
 	var wg sync.WaitGroup
 	var mu sync.RWMutex // held for writing where the key is replaced
 	current := 1
@@ -137,8 +110,8 @@ func TestTokenCredentialUnderLoad(t *testing.T) {
 	}
 	for n := 2; n <= 20; n++ {
 		mu.Lock()
-		keys.put(key(n))
-		if err := live.Refresh(t.Context()); err != nil {
+		store.Put(key(n))
+		if err := keys.Refresh(t.Context()); err != nil {
 			t.Error(err)
 		}
 		current = n
@@ -150,9 +123,9 @@ func TestTokenCredentialUnderLoad(t *testing.T) {
 // A key credential follows the ring: switches, revocations, and what comes after those.
 func TestKeyCredentialFollowsTheRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		keys, live := keep(t)
-		defer live.Close()
-		cred, stop, err := azcred.KeyCredential(live)
+		store, keys := keep(t)
+		defer keys.Close()
+		cred, stop, err := azcred.KeyCredential(keys)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,8 +140,8 @@ func TestKeyCredentialFollowsTheRing(t *testing.T) {
 		}
 		put := func(list ...source.Key) {
 			t.Helper()
-			keys.put(list...)
-			if err := live.Refresh(t.Context()); err != nil {
+			store.Put(list...)
+			if err := keys.Refresh(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -177,11 +150,11 @@ func TestKeyCredentialFollowsTheRing(t *testing.T) {
 			put(key(n), key(n-1))
 			want("after a switch", key(n).Secret.Expose())
 		}
-		if err := live.Revoke("v5"); err != nil {
+		if err := keys.Revoke("v5"); err != nil {
 			t.Fatal(err)
 		}
 		want("after a revocation", key(4).Secret.Expose())
-		if err := live.Revoke("v4"); err != nil {
+		if err := keys.Revoke("v4"); err != nil {
 			t.Fatal(err)
 		}
 		want("without a key", "")

@@ -13,38 +13,28 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 	"github.com/rollingkeys/rollingkeys/transport/sigv4"
 )
 
 // The clients of the SDK are in internal/sdktest; here is what needs none.
 
-func keep(t *testing.T, src source.Source) *ring.Ring {
-	t.Helper()
-	keys, err := ring.Keep(t.Context(), src, ring.WithLogger(nil), ring.WithPoll(time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { keys.Close() })
-	return keys
-}
-
 // F119: the SDK's cache asks for the key each time, whatever its options.
 func TestCredentialsAreNotCached(t *testing.T) {
 	first := key(1)
-	first.Extra = map[string]source.Secret{"session_token": source.NewSecret(sentinel + "session")}
-	keys := &store{}
-	keys.put(first)
-	live := keep(t, keys)
+	first.Extra = map[string]source.Secret{"session_token": source.NewSecret(drill.Sentinel + "session")}
+	store := drill.NewStore(first)
+	keys := store.Keep(t)
 	caches := map[string]*aws.CredentialsCache{
-		"default": aws.NewCredentialsCache(sigv4.Credentials(live)),
-		"window": aws.NewCredentialsCache(sigv4.Credentials(live), func(o *aws.CredentialsCacheOptions) {
+		"default": aws.NewCredentialsCache(sigv4.Credentials(keys)),
+		"window": aws.NewCredentialsCache(sigv4.Credentials(keys), func(o *aws.CredentialsCacheOptions) {
 			o.ExpiryWindow, o.ExpiryWindowJitterFrac = time.Hour, 0.5
 		}),
-		"twice": aws.NewCredentialsCache(aws.NewCredentialsCache(sigv4.Credentials(live))),
+		"twice": aws.NewCredentialsCache(aws.NewCredentialsCache(sigv4.Credentials(keys))),
 	}
 	for _, want := range []source.Key{first, key(2), key(3)} {
-		keys.put(want)
-		if err := live.Refresh(t.Context()); err != nil {
+		store.Put(want)
+		if err := keys.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for name, cache := range caches {
@@ -58,15 +48,15 @@ func TestCredentialsAreNotCached(t *testing.T) {
 }
 
 func TestCredentialsOfNoUse(t *testing.T) {
-	unfit := keep(t, source.Static(source.Key{ID: "two words", Secret: source.NewSecret(sentinel)}))
-	closed := keep(t, source.Static(key(1)))
+	unfit := drill.NewStore(source.Key{ID: "two words", Secret: source.NewSecret(drill.Sentinel)}).Keep(t)
+	closed := drill.NewStore(key(1)).Keep(t)
 	closed.Close()
 	for name, tc := range map[string]struct {
 		ring *ring.Ring
 		want error
 	}{"no ring": {nil, source.ErrNoKey}, "unfit": {unfit, source.ErrUnusable}, "closed": {closed, ring.ErrClosed}} {
 		got, err := sigv4.Credentials(tc.ring).Retrieve(t.Context())
-		if !errors.Is(err, tc.want) || got.HasKeys() || strings.Contains(err.Error(), sentinel) {
+		if !errors.Is(err, tc.want) || got.HasKeys() || strings.Contains(err.Error(), drill.Sentinel) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -77,8 +67,8 @@ func TestCredentialsOfNoUse(t *testing.T) {
 func TestConfigureLeavesCopiesAlone(t *testing.T) {
 	base := aws.Config{APIOptions: make([]func(*middleware.Stack) error, 0, 8)}
 	one, two := base.Copy(), base.Copy()
-	sigv4.Configure(&one, keep(t, source.Static(key(1))))
-	sigv4.Configure(&two, keep(t, source.Static(key(2))))
+	sigv4.Configure(&one, drill.NewStore(key(1)).Keep(t))
+	sigv4.Configure(&two, drill.NewStore(key(2)).Keep(t))
 	for cfg, want := range map[*aws.Config]string{&one: key(1).ID, &two: key(2).ID} {
 		got, err := cfg.Credentials.Retrieve(t.Context())
 		if err != nil || got.AccessKeyID != want || len(cfg.APIOptions) != 1 {
@@ -92,7 +82,7 @@ func TestConfigureLeavesCopiesAlone(t *testing.T) {
 
 // A client without the SDK's steps says so; one that signs nothing is left alone.
 func TestMiddlewareKnowsItsStack(t *testing.T) {
-	option := sigv4.Middleware(keep(t, source.Static(key(1))))
+	option := sigv4.Middleware(drill.NewStore(key(1)).Keep(t))
 	stack := middleware.NewStack("x", smithyhttp.NewStackRequest)
 	if err := option(stack); err != nil || len(stack.Finalize.List()) != 0 {
 		t.Errorf("without signing: %v, %v", err, stack.Finalize.List())
@@ -108,7 +98,7 @@ func TestMiddlewareKnowsItsStack(t *testing.T) {
 
 // F116: a middleware that nobody holds any more gives back what the ring keeps for it.
 func TestMiddlewareGivesItsSlotBack(t *testing.T) {
-	keys := keep(t, source.Static(key(1)))
+	keys := drill.NewStore(key(1)).Keep(t)
 	next := func() int { // the slot that whoever asks now would get
 		slot, release, err := keys.Prepare(func(source.Key) (any, error) { return nil, nil })
 		if err != nil {

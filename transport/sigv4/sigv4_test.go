@@ -2,7 +2,6 @@ package sigv4_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,43 +18,24 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 	"github.com/rollingkeys/rollingkeys/transport/sigv4"
 	"github.com/rollingkeys/rollingkeys/transport/sigv4/internal/verifier"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
 
-const sentinel = "rksentinel_"
-
 func key(n int) source.Key {
 	return source.Key{
-		Version: fmt.Sprint("v", n), ID: fmt.Sprint("AKIDEXAMPLE", n), Secret: source.NewSecret(fmt.Sprint(sentinel, "secret/+", n)),
+		Version: fmt.Sprint("v", n), ID: fmt.Sprint("AKIDEXAMPLE", n), Secret: source.NewSecret(fmt.Sprint(drill.Sentinel, "secret/+", n)),
 	}
-}
-
-// store is a source under the test's control.
-type store struct {
-	mu  sync.Mutex
-	set source.Set
-}
-
-func (s *store) Read(context.Context) (source.Set, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.set, nil
-}
-
-func (s *store) put(keys ...source.Key) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.set = source.Set{Keys: keys, Complete: true}
 }
 
 // bench is a verifying server and a client with a ring.
 type bench struct {
 	*endpoint
 	t      *testing.T
-	store  *store
+	store  *drill.Store
 	ring   *ring.Ring
 	server *httptest.Server
 	client *http.Client
@@ -63,24 +43,19 @@ type bench struct {
 
 func newBench(t *testing.T, service string, keys ...source.Key) *bench {
 	t.Helper()
-	b := &bench{t: t, store: &store{}, endpoint: &endpoint{
+	b := &bench{t: t, store: drill.NewStore(keys...), endpoint: &endpoint{
 		service: service, region: "eu-central-1", keys: make(map[string]string), served: make(map[string]int),
 	}}
 	for _, k := range keys {
 		b.keys[k.ID] = k.Secret.Expose()
 	}
-	b.store.put(keys...)
 	b.server = httptest.NewServer(b.endpoint)
-	live, err := ring.Keep(t.Context(), b.store, ring.WithLogger(nil), ring.WithPoll(time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
 	base := &http.Transport{}
-	b.ring = live
-	b.client = &http.Client{Transport: transport.New(live, sigv4.Scheme(service, "eu-central-1"),
+	b.ring = b.store.Keep(t)
+	b.client = &http.Client{Transport: transport.New(b.ring, sigv4.Scheme(service, "eu-central-1"),
 		transport.WithBase(base), transport.WithClassifier(sigv4.Classifier), transport.WithOrigin(b.server.URL))}
 	t.Cleanup(func() {
-		live.Close()
+		b.ring.Close()
 		base.CloseIdleConnections()
 		b.server.Close()
 	})
@@ -158,14 +133,14 @@ func TestBodyWithoutGetBody(t *testing.T) {
 
 func TestSessionToken(t *testing.T) {
 	temporary := key(1)
-	temporary.Extra = map[string]source.Secret{"session_token": source.NewSecret(sentinel + "session==")}
+	temporary.Extra = map[string]source.Secret{"session_token": source.NewSecret(drill.Sentinel + "session==")}
 	b := newBench(t, "execute-api", temporary)
-	b.session = sentinel + "session=="
+	b.session = drill.Sentinel + "session=="
 	b.wantServed(temporary, "GET", "/", nil)
 	next := key(2)
-	next.Extra = map[string]source.Secret{"session_token": source.NewSecret(sentinel + "next")}
-	b.set(func() { b.keys = map[string]string{next.ID: next.Secret.Expose()}; b.session = sentinel + "next" })
-	b.store.put(next, temporary)
+	next.Extra = map[string]source.Secret{"session_token": source.NewSecret(drill.Sentinel + "next")}
+	b.set(func() { b.keys = map[string]string{next.ID: next.Secret.Expose()}; b.session = drill.Sentinel + "next" })
+	b.store.Put(next, temporary)
 	b.wantServed(next, "POST", "/", strings.NewReader("order")) // refused, read, sent again
 }
 
@@ -238,7 +213,6 @@ func TestRotatesTheTwoKeysOfAUser(t *testing.T) {
 		old, next := key(n-1), key(n)
 		create := func() { b.set(func() { b.keys[next.ID] = next.Secret.Expose() }) }
 		publish := func(keys ...source.Key) {
-			b.store.put(keys...)
 			if err := b.ring.Refresh(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -304,15 +278,15 @@ func TestCorrectsTheClock(t *testing.T) {
 
 func TestRefusesUnusableKeys(t *testing.T) {
 	for name, bad := range map[string]source.Key{
-		"no id":        {Secret: source.NewSecret(sentinel)},
+		"no id":        {Secret: source.NewSecret(drill.Sentinel)},
 		"no secret":    {ID: "AKID"},
-		"a scope":      {ID: "AKID/20260101", Secret: source.NewSecret(sentinel)},
-		"two words":    {ID: "AKID", Secret: source.NewSecret(sentinel + " x")},
-		"line break":   {ID: "AKID", Secret: source.NewSecret(sentinel + "\n")},
-		"bad session":  {ID: "AKID", Secret: source.NewSecret(sentinel), Extra: map[string]source.Secret{"session_token": source.NewSecret(sentinel + "\r")}},
-		"id not ASCII": {ID: "ÄKID", Secret: source.NewSecret(sentinel)},
+		"a scope":      {ID: "AKID/20260101", Secret: source.NewSecret(drill.Sentinel)},
+		"two words":    {ID: "AKID", Secret: source.NewSecret(drill.Sentinel + " x")},
+		"line break":   {ID: "AKID", Secret: source.NewSecret(drill.Sentinel + "\n")},
+		"bad session":  {ID: "AKID", Secret: source.NewSecret(drill.Sentinel), Extra: map[string]source.Secret{"session_token": source.NewSecret(drill.Sentinel + "\r")}},
+		"id not ASCII": {ID: "ÄKID", Secret: source.NewSecret(drill.Sentinel)},
 	} {
-		if _, err := sigv4.Scheme("s3", "eu-central-1").Prepare(bad); !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), sentinel) {
+		if _, err := sigv4.Scheme("s3", "eu-central-1").Prepare(bad); !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), drill.Sentinel) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -328,9 +302,9 @@ func TestSameIDWithAnotherSecret(t *testing.T) {
 	b := newBench(t, "execute-api", key(1))
 	b.wantServed(key(1), "GET", "/", nil)
 	other := key(1)
-	other.Version, other.Secret = "v2", source.NewSecret(sentinel+"other")
+	other.Version, other.Secret = "v2", source.NewSecret(drill.Sentinel+"other")
 	b.set(func() { b.keys[other.ID] = other.Secret.Expose() })
-	b.store.put(other)
+	b.store.Put(other)
 	b.wantServed(other, "GET", "/", nil)
 }
 
@@ -346,7 +320,7 @@ func TestPrintsNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
-		if text := fmt.Sprintf(verb+verb, scheme, signer); strings.Contains(text, sentinel) || strings.Contains(text, fmt.Sprintf("%x", sentinel)) {
+		if text := fmt.Sprintf(verb+verb, scheme, signer); strings.Contains(text, drill.Sentinel) || strings.Contains(text, fmt.Sprintf("%x", drill.Sentinel)) {
 			t.Errorf("%s shows the secret", verb)
 		}
 	}

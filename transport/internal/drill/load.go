@@ -11,6 +11,7 @@ import (
 type Load struct {
 	t     testing.TB
 	stop  chan struct{}
+	once  sync.Once
 	wg    sync.WaitGroup
 	begun [6]atomic.Int64 // calls
 }
@@ -47,9 +48,9 @@ func (l *Load) Settle() {
 	}
 }
 
-// End waits for the last calls, and returns how many there were.
+// End waits for the last calls, and returns how many there were. It may be called twice.
 func (l *Load) End() (calls int64) {
-	close(l.stop)
+	l.once.Do(func() { close(l.stop) })
 	l.wg.Wait()
 	for i := range l.begun {
 		calls += l.begun[i].Load()

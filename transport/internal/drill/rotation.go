@@ -92,6 +92,7 @@ func Alternate(t testing.TB, c *Checker, store *Store, keys *ring.Ring, calls ma
 		},
 	}
 	l := Start(t, calls)
+	defer l.End()
 	r.SourceFirst(t, l, 2, 2)
 	r.ServerFirst(t, l, 3, 3)
 	r.SourceFirst(t, l, 4, 4)

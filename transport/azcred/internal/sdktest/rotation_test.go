@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,60 +22,34 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/azcred"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
 
-const sentinel = "rksentinel_"
-
-func key(n int) source.Key {
-	return source.Key{Version: fmt.Sprint("v", n), Secret: source.NewSecret(fmt.Sprint(sentinel, "key-", n))}
-}
-
-// store is a source under the test's control, which lists every valid key.
-type store struct {
-	mu  sync.Mutex
-	set source.Set
-}
-
-func (s *store) Read(context.Context) (source.Set, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.set, nil
-}
-
-func (s *store) put(keys ...source.Key) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.set = source.Set{Keys: keys, Complete: true}
-}
+func key(n int) source.Key { return drill.Key(fmt.Sprint("v", n)) }
 
 // bench is a cloud over TLS, and a ring.
 type bench struct {
 	*cloud
 	t      *testing.T
-	store  *store
+	store  *drill.Store
 	ring   *ring.Ring
 	server *httptest.Server
 }
 
 func newBench(t *testing.T, http2 bool, wait time.Duration, keys ...source.Key) *bench {
 	t.Helper()
-	b := &bench{t: t, store: &store{}, cloud: &cloud{keys: make(map[string]bool), seen: make(map[string]int), stored: make(map[string]string)}}
+	b := &bench{t: t, store: drill.NewStore(keys...), cloud: &cloud{keys: make(map[string]bool), seen: make(map[string]int), stored: make(map[string]string)}}
 	for _, k := range keys {
 		b.keys[k.Secret.Expose()] = true
 	}
-	b.store.put(keys...)
-	live, err := ring.Keep(t.Context(), b.store, ring.WithLogger(nil), ring.WithPoll(time.Hour), ring.WithRefusalWait(wait))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.ring = live
+	b.ring = b.store.Keep(t, ring.WithRefusalWait(wait))
 	b.server = httptest.NewUnstartedServer(b.cloud)
 	b.server.EnableHTTP2 = http2
 	b.server.StartTLS()
 	t.Cleanup(func() {
-		live.Close()
+		b.ring.Close()
 		b.server.CloseClientConnections()
 		b.server.Close()
 	})
@@ -154,62 +126,26 @@ func (b *bench) make(call call, name string) error {
 	return nil
 }
 
-// load makes calls of every kind on six goroutines until end is called.
-func (b *bench) load() (settle, end func()) {
-	calls := b.fallingBack()
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	var done [6]atomic.Int64
-	for i := range done {
-		wg.Go(func() {
-			for n := 0; ; n++ {
-				for kind, call := range calls {
-					done[i].Add(1)
-					select {
-					case <-stop:
-						return
-					default:
-					}
-					if err := b.make(call, fmt.Sprint(kind, "-", i, "-", n)); err != nil {
-						b.t.Errorf("%s: %v", kind, err)
-					}
+// load makes calls under load, and returns how their keys rotate.
+func (b *bench) load(calls map[string]call) (drill.Rotation, *drill.Load) {
+	named := make(map[string]func(string) error)
+	for kind, call := range calls {
+		named[kind] = func(name string) error { return b.make(call, name) }
+	}
+	return drill.Rotation{Store: b.store, Ring: b.ring, Key: key,
+		Accept: func(keys ...source.Key) {
+			b.set(func() {
+				clear(b.keys)
+				for _, k := range keys {
+					b.keys[k.Secret.Expose()] = true
 				}
-			}
-		})
-	}
-	// settle waits until every call that is out now has ended.
-	settle = func() {
-		b.t.Helper()
-		for i := range done {
-			before := done[i].Load()
-			b.until(func() bool { return done[i].Load() > before+1 })
-		}
-	}
-	return settle, sync.OnceFunc(func() {
-		close(stop)
-		wg.Wait()
-	})
-}
-
-// until waits for what the cloud must come to see.
-func (b *bench) until(ok func() bool) {
-	b.t.Helper()
-	b.eventually(func() (done bool) {
-		b.set(func() { done = ok() })
-		return done
-	})
-}
-
-// eventually waits for what must come.
-func (b *bench) eventually(ok func() bool) {
-	b.t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(30 * time.Second); !ok(); <-tick.C {
-		if time.Now().After(end) {
-			b.t.Fatal("it never came")
-		}
-	}
+			})
+		},
+		Counts: func(key source.Key) (served, refused int) {
+			b.set(func() { served, refused = b.seen[key.Secret.Expose()], b.refused })
+			return served, refused
+		},
+	}, drill.Start(b.t, named)
 }
 
 // overBoth runs a test over HTTP/1.1 and HTTP/2, beside others: most of it is waiting
@@ -233,45 +169,18 @@ func overBoth(t *testing.T, test func(*testing.T, *bench)) {
 // service takes them, and no call fails or is torn.
 func TestRotatesSourceFirst(t *testing.T) {
 	overBoth(t, func(t *testing.T, b *bench) {
-		settle, end := b.load()
-		defer end()
-		for n := 2; n <= 5; n++ {
-			old, next := key(n-1), key(n)
-			var before int
-			b.set(func() { before = b.refused })
-			b.store.put(next, old)
-			if err := b.ring.Refresh(t.Context()); err != nil {
-				t.Error(err)
-			}
-			b.until(func() bool { return b.refused > before })
-			b.set(func() { b.keys[next.Secret.Expose()] = true })
-			b.until(func() bool { return b.seen[next.Secret.Expose()] > 20 })
-			settle()
-			b.set(func() { delete(b.keys, old.Secret.Expose()) })
-			settle()
-			b.store.put(next)
-		}
+		r, load := b.load(b.fallingBack())
+		defer load.End()
+		r.SourceFirst(t, load, 2, 5)
 	})
 }
 
 // F119, F115, F88: the service drops the key, and the source has the next only then.
 func TestRotatesServerFirst(t *testing.T) {
 	overBoth(t, func(t *testing.T, b *bench) {
-		settle, end := b.load()
-		defer end()
-		for n := 2; n <= 5; n++ {
-			old, next := key(n-1), key(n)
-			var before int
-			b.set(func() {
-				before = b.refused
-				delete(b.keys, old.Secret.Expose())
-				b.keys[next.Secret.Expose()] = true
-			})
-			b.until(func() bool { return b.refused > before })
-			b.store.put(next)
-			b.until(func() bool { return b.seen[next.Secret.Expose()] > 20 })
-			settle()
-		}
+		r, load := b.load(b.fallingBack())
+		defer load.End()
+		r.ServerFirst(t, load, 2, 5)
 	})
 }
 
@@ -288,7 +197,7 @@ func TestACallIsSentOnceWithEachKey(t *testing.T) {
 				})
 				if err := b.make(b.fallingBack()[kind], "once"); (err == nil) != valid {
 					t.Errorf("error %v", err)
-				} else if err != nil && strings.Contains(err.Error(), sentinel) {
+				} else if err != nil && strings.Contains(err.Error(), drill.Sentinel) {
 					t.Error("the error holds a secret") // F95
 				}
 				want := map[string]int{key(2).Secret.Expose(): 1, key(1).Secret.Expose(): 1}
@@ -314,11 +223,11 @@ func TestCredentialsFollowTheRing(t *testing.T) {
 	calls := b.calls(azcred.TokenCredential(b.ring), keys, options, options)
 	for n := 1; n <= 10; n++ {
 		b.set(func() { b.keys[key(n).Secret.Expose()] = true })
-		b.store.put(key(n))
+		b.store.Put(key(n))
 		if err := b.ring.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		b.eventually(func() bool { // the key credential follows by events, on a goroutine of their own
+		drill.Until(t, "the key", func() bool { // the key credential follows by events, on a goroutine of their own
 			if err := b.make(calls["azeventgrid"], fmt.Sprint("until-", n)); err != nil {
 				t.Errorf("rotation %d: %v", n, err)
 			}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 // F104, and nothing of this machine's configuration.
@@ -43,40 +43,19 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-const (
-	sentinel = "rksentinel_"
-	region   = "eu-central-1"
-)
+const region = "eu-central-1"
 
 func key(n int) source.Key {
 	return source.Key{
-		Version: fmt.Sprint("v", n), ID: fmt.Sprint("AKIDEXAMPLE", n), Secret: source.NewSecret(fmt.Sprint(sentinel, "secret/+", n)),
+		Version: fmt.Sprint("v", n), ID: fmt.Sprint("AKIDEXAMPLE", n), Secret: source.NewSecret(fmt.Sprint(drill.Sentinel, "secret/+", n)),
 	}
-}
-
-// store is a source under the test's control, which lists every valid key.
-type store struct {
-	mu  sync.Mutex
-	set source.Set
-}
-
-func (s *store) Read(context.Context) (source.Set, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.set, nil
-}
-
-func (s *store) put(keys ...source.Key) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.set = source.Set{Keys: keys, Complete: true}
 }
 
 // bench is a cloud over TLS, a ring, and the configuration of clients for them.
 type bench struct {
 	*cloud
 	t     *testing.T
-	store *store
+	store *drill.Store
 	ring  *ring.Ring
 	cfg   aws.Config
 	http1 bool          // else HTTP/2
@@ -92,18 +71,13 @@ func newBench(t *testing.T, keys ...source.Key) *bench {
 
 func (b bench) start(t *testing.T, keys ...source.Key) *bench {
 	t.Helper()
-	b.t, b.cloud, b.store = t, newCloud(keys...), &store{}
-	b.store.put(keys...)
-	live, err := ring.Keep(t.Context(), b.store, ring.WithLogger(nil), ring.WithPoll(time.Hour), ring.WithRefusalWait(b.wait))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.ring = live
+	b.t, b.cloud, b.store = t, newCloud(keys...), drill.NewStore(keys...)
+	b.ring = b.store.Keep(t, ring.WithRefusalWait(b.wait))
 	server := httptest.NewUnstartedServer(b.cloud)
 	server.EnableHTTP2 = !b.http1
 	server.StartTLS()
 	t.Cleanup(func() {
-		live.Close()
+		b.ring.Close()
 		server.CloseClientConnections()
 		server.Close()
 	})
@@ -197,24 +171,7 @@ func wantRefused(t *testing.T, err error) {
 	if _, ok := errors.AsType[smithy.APIError](err); !ok {
 		t.Errorf("error %v, want the refusal", err)
 	}
-	if err != nil && strings.Contains(err.Error(), sentinel) {
+	if err != nil && strings.Contains(err.Error(), drill.Sentinel) {
 		t.Error("the error holds a secret") // F95
-	}
-}
-
-// until waits for what the cloud must come to see.
-func (b *bench) until(ok func() bool) {
-	b.t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(30 * time.Second); ; <-tick.C {
-		var done bool
-		b.set(func() { done = ok() })
-		if done {
-			return
-		}
-		if time.Now().After(end) {
-			b.t.Fatal("it never came")
-		}
 	}
 }

@@ -34,7 +34,7 @@ func TestTheSDKsCacheDoesNotFreezeTheKey(t *testing.T) {
 			a := clients(cfg)
 			for n := 1; n <= 10; n++ {
 				b.set(func() { b.keys = map[string]string{key(n).ID: key(n).Secret.Expose()} })
-				b.store.put(key(n))
+				b.store.Put(key(n))
 				if err := b.ring.Refresh(t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -75,7 +75,7 @@ func TestPresignedURLs(t *testing.T) {
 	sigv4.Configure(&b.cfg, b.ring)
 	urls := s3.NewPresignClient(clients(b.cfg).s3)
 	for n := 1; n <= 2; n++ {
-		b.store.put(key(n))
+		b.store.Put(key(n))
 		if err := b.ring.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}

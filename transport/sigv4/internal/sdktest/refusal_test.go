@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 	"github.com/rollingkeys/rollingkeys/transport/sigv4"
 )
 
@@ -51,12 +52,7 @@ func TestACallIsSentOnceWithEachKey(t *testing.T) {
 func TestLockout(t *testing.T) {
 	b := newBench(t, key(1))
 	b.cfg.Retryer = func() aws.Retryer { return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = 10 }) }
-	live, err := ring.Keep(t.Context(), b.store, ring.WithLogger(nil), ring.WithPoll(time.Hour), ring.WithLockout(), ring.WithRefusalWait(10*time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer live.Close()
-	sigv4.Configure(&b.cfg, live)
+	sigv4.Configure(&b.cfg, b.store.Keep(t, ring.WithLockout(), ring.WithRefusalWait(10*time.Millisecond)))
 	a := clients(b.cfg)
 	b.set(func() { clear(b.keys) })
 	const n = 20
@@ -77,7 +73,7 @@ func TestLockout(t *testing.T) {
 func TestReplacesCredentialsOfAnyKind(t *testing.T) {
 	b := newBench(t, key(1))
 	b.cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: "AKIDOWN", SecretAccessKey: sentinel + "own", SessionToken: sentinel + "session"}, nil
+		return aws.Credentials{AccessKeyID: "AKIDOWN", SecretAccessKey: drill.Sentinel + "own", SessionToken: drill.Sentinel + "session"}, nil
 	})
 	b.cfg.APIOptions = append(b.cfg.APIOptions, sigv4.Middleware(b.ring))
 	for name, call := range calls {
@@ -113,7 +109,7 @@ func TestUnsignedCalls(t *testing.T) {
 	b := newBench(t, key(1))
 	sigv4.Configure(&b.cfg, b.ring)
 	_, err := clients(b.cfg).sts.AssumeRoleWithWebIdentity(t.Context(), &sts.AssumeRoleWithWebIdentityInput{
-		RoleArn: aws.String("arn:aws:iam::123456789012:role/r"), RoleSessionName: aws.String("session"), WebIdentityToken: aws.String(sentinel + "web"),
+		RoleArn: aws.String("arn:aws:iam::123456789012:role/r"), RoleSessionName: aws.String("session"), WebIdentityToken: aws.String(drill.Sentinel + "web"),
 	})
 	if err != nil || b.seen[""] != 1 {
 		t.Errorf("%v, %d unsigned requests", err, b.seen[""])

@@ -4,11 +4,11 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/url"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 	"github.com/rollingkeys/rollingkeys/transport/sigv4"
 )
 
@@ -33,41 +33,26 @@ func (b *bench) stored(object string, content []byte) (err error) {
 	return err
 }
 
-// load makes calls of every kind on six goroutines until end is called.
-func (b *bench) load() (settle, end func()) {
-	a := clients(b.cfg)
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	var done [6]atomic.Int64
-	for i := range done {
-		wg.Go(func() {
-			for n := 0; ; n++ {
-				for name, call := range calls {
-					done[i].Add(1)
-					select {
-					case <-stop:
-						return
-					default:
-					}
-					if err := call(b.t.Context(), b, a, fmt.Sprint(i, "-", n)); err != nil {
-						b.t.Errorf("%s: %v", name, err)
-					}
+// load makes calls under load, and returns how their keys rotate.
+func (b *bench) load() (drill.Rotation, *drill.Load) {
+	a, named := clients(b.cfg), make(map[string]func(string) error)
+	for kind, call := range calls {
+		named[kind] = func(name string) error { return call(b.t.Context(), b, a, name) }
+	}
+	return drill.Rotation{Store: b.store, Ring: b.ring, Key: key,
+		Accept: func(keys ...source.Key) {
+			b.set(func() {
+				clear(b.keys)
+				for _, k := range keys {
+					b.keys[k.ID] = k.Secret.Expose()
 				}
-			}
-		})
-	}
-	// settle waits until every call that is out now has ended.
-	settle = func() {
-		b.t.Helper()
-		for i := range done {
-			before := done[i].Load()
-			b.until(func() bool { return done[i].Load() > before+1 })
-		}
-	}
-	return settle, sync.OnceFunc(func() {
-		close(stop)
-		wg.Wait()
-	})
+			})
+		},
+		Counts: func(key source.Key) (served, refused int) {
+			b.set(func() { served, refused = b.seen[key.ID], b.refused })
+			return served, refused
+		},
+	}, drill.Start(b.t, named)
 }
 
 // overBoth runs a test over HTTP/1.1 and HTTP/2, beside others: most of it is waiting
@@ -84,54 +69,27 @@ func overBoth(t *testing.T, test func(*testing.T, *bench)) {
 
 // F119, F58, F61: the two access keys of an IAM user rotate under load, published
 // before AWS takes them and after, and no call fails.
-func TestRotatesSourceFirst(t *testing.T) { overBoth(t, rotateSourceFirst) }
-
-func rotateSourceFirst(t *testing.T, b *bench) {
-	sigv4.Configure(&b.cfg, b.ring)
-	settle, end := b.load()
-	defer end()
-	for n := 2; n <= 5; n++ {
-		old, next := key(n-1), key(n)
-		var before int
-		b.set(func() { before = b.refused })
-		b.store.put(next, old)
-		if err := b.ring.Refresh(t.Context()); err != nil {
-			t.Error(err)
-		}
-		b.until(func() bool { return b.refused > before })
-		b.set(func() { b.keys[next.ID] = next.Secret.Expose() })
-		b.until(func() bool { return b.seen[next.ID] > 20 && b.refused > before })
-		settle()
-		b.set(func() { delete(b.keys, old.ID) })
-		settle()
-		b.store.put(next)
-	}
-	end()
-	b.told(t)
+func TestRotatesSourceFirst(t *testing.T) {
+	overBoth(t, func(t *testing.T, b *bench) {
+		sigv4.Configure(&b.cfg, b.ring)
+		r, load := b.load()
+		defer load.End()
+		r.SourceFirst(t, load, 2, 5)
+		load.End()
+		b.told(t)
+	})
 }
 
 // F119, F88: AWS drops the key, and the source has the next only then.
-func TestRotatesServerFirst(t *testing.T) { overBoth(t, rotateServerFirst) }
-
-func rotateServerFirst(t *testing.T, b *bench) {
-	sigv4.Configure(&b.cfg, b.ring)
-	settle, end := b.load()
-	defer end()
-	for n := 2; n <= 5; n++ {
-		old, next := key(n-1), key(n)
-		var before int
-		b.set(func() {
-			before = b.refused
-			delete(b.keys, old.ID)
-			b.keys[next.ID] = next.Secret.Expose()
-		})
-		b.until(func() bool { return b.refused > before })
-		b.store.put(next)
-		b.until(func() bool { return b.seen[next.ID] > 20 })
-		settle()
-	}
-	end()
-	b.told(t)
+func TestRotatesServerFirst(t *testing.T) {
+	overBoth(t, func(t *testing.T, b *bench) {
+		sigv4.Configure(&b.cfg, b.ring)
+		r, load := b.load()
+		defer load.End()
+		r.ServerFirst(t, load, 2, 5)
+		load.End()
+		b.told(t)
+	})
 }
 
 // told checks what the ring was told: each request that the cloud carried out counts as

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 	"github.com/rollingkeys/rollingkeys/transport/sigv4/internal/verifier"
 )
 
@@ -112,7 +113,7 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-const secretValue = sentinel + "of-the-manager"
+const secretValue = drill.Sentinel + "of-the-manager"
 
 // named returns the service that a request was signed for.
 func named(r *http.Request) string {

@@ -1,4 +1,4 @@
-module github.com/rollingkeys/rollingkeys/source/oauth/internal/googletest
+module github.com/rollingkeys/rollingkeys/transport/internal/googletest
 
 go 1.26.0
 
@@ -35,4 +35,4 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace github.com/rollingkeys/rollingkeys => ../../../..
+replace github.com/rollingkeys/rollingkeys => ../../..

@@ -16,10 +16,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// An Admin controls a mock API in another process over its admin API. Its methods do
-// the same as those of [API] with the same name. They block until the server answers or
-// the context ends. An unknown version is an error that wraps [ErrUnknownVersion]. An
-// Admin is safe for concurrent use.
+// An Admin controls a mock API over its admin API. Its methods do the same as those of
+// [API] with the same name.
 type Admin struct {
 	base string
 	http *http.Client
@@ -202,4 +200,51 @@ func (c *Admin) do(ctx context.Context, method, path string, in, out any) error 
 		return fmt.Errorf("mockapi: %s: the response is not valid JSON of an admin API", path) // without err, which may quote a secret
 	}
 	return nil
+}
+
+func toWire(s Spec, overlap time.Duration) wireSpec {
+	w := wireSpec{
+		ID: s.ID, Secret: s.Secret, Extra: s.Extra, Scopes: s.Scopes, Metadata: s.Metadata,
+		After: duration(s.After), ValidFor: duration(s.ValidFor), Overlap: duration(overlap),
+		Inactive: s.Inactive, Pending: s.Pending, Unlisted: s.Unlisted,
+	}
+	if s.Replicas != nil {
+		w.Replicas = make(map[int]duration)
+	}
+	for i, d := range s.Replicas {
+		w.Replicas[i] = duration(d)
+	}
+	return w
+}
+
+func (a Answer) wire() wireAnswer {
+	return wireAnswer{
+		Status: a.Status, Header: a.Header, Body: &a.Body,
+		Delay: duration(a.Delay), Drip: duration(a.Drip), Endless: a.Endless,
+	}
+}
+
+func (r Refusal) wire() wireRefusal {
+	return wireRefusal{Preset: "none", wireAnswer: r.answer().wire(), ReadBody: r.ReadBody, Applied: r.Applied}
+}
+
+func (w wireState) state() KeyState {
+	return KeyState{
+		Key: w.Key.key(), Replicas: w.Replicas, Revoked: w.Revoked, Listed: w.Listed, Pending: w.Pending,
+		Accepted: w.Accepted, Refused: w.Refused,
+	}
+}
+
+func (w wireKey) key() source.Key {
+	k := source.Key{
+		Version: w.Version, ID: w.ID, Secret: source.NewSecret(w.Secret),
+		CreatedAt: w.CreatedAt, NotBefore: w.NotBefore, ExpiresAt: w.ExpiresAt, Scopes: w.Scopes, Metadata: w.Metadata,
+	}
+	for name, value := range w.Extra {
+		if k.Extra == nil {
+			k.Extra = make(map[string]source.Secret)
+		}
+		k.Extra[name] = source.NewSecret(value)
+	}
+	return k
 }

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,40 +21,19 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/oauth"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
 
-const sentinel = "rksentinel_"
-
-func key(n int) source.Key {
-	return source.Key{Version: fmt.Sprint("v", n), Secret: source.NewSecret(fmt.Sprint(sentinel, "key-", n))}
-}
-
-// store is a source under the test's control, which lists every valid key.
-type store struct {
-	mu  sync.Mutex
-	set source.Set
-}
-
-func (s *store) Read(context.Context) (source.Set, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.set, nil
-}
-
-func (s *store) put(keys ...source.Key) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.set = source.Set{Keys: keys, Complete: true}
-}
+func key(n int) source.Key { return drill.Key(fmt.Sprint("v", n)) }
 
 // bench is a cloud and a ring.
 type bench struct {
 	*cloud
 	t     *testing.T
-	store *store
+	store *drill.Store
 	ring  *ring.Ring
 	url   string
 	base  *http.Transport
@@ -64,21 +41,16 @@ type bench struct {
 
 func newBench(t *testing.T, wait time.Duration, keys ...source.Key) *bench {
 	t.Helper()
-	b := &bench{t: t, store: &store{}, base: &http.Transport{},
+	b := &bench{t: t, store: drill.NewStore(keys...), base: &http.Transport{},
 		cloud: &cloud{keys: make(map[string]bool), seen: make(map[string]int), stored: make(map[string]string)}}
 	for _, k := range keys {
 		b.keys[k.Secret.Expose()] = true
 	}
-	b.store.put(keys...)
-	live, err := ring.Keep(t.Context(), b.store, ring.WithLogger(nil), ring.WithPoll(time.Hour), ring.WithRefusalWait(wait))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.ring = live
+	b.ring = b.store.Keep(t, ring.WithRefusalWait(wait))
 	server := httptest.NewServer(b.cloud)
 	b.url = server.URL + "/"
 	t.Cleanup(func() {
-		live.Close()
+		b.ring.Close()
 		b.base.CloseIdleConnections()
 		server.CloseClientConnections()
 		server.Close()
@@ -148,57 +120,26 @@ func (b *bench) make(call call, name string) error {
 	return nil
 }
 
-// load makes calls of every kind on six goroutines until end is called.
-func (b *bench) load(calls map[string]call) (settle, end func()) {
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	var done [6]atomic.Int64
-	for i := range done {
-		wg.Go(func() {
-			for n := 0; ; n++ {
-				for kind, call := range calls {
-					done[i].Add(1)
-					select {
-					case <-stop:
-						return
-					default:
-					}
-					if err := b.make(call, fmt.Sprint(kind, "-", i, "-", n)); err != nil {
-						b.t.Errorf("%s: %v", kind, err)
-					}
+// load makes calls under load, and returns how their keys rotate.
+func (b *bench) load(calls map[string]call) (drill.Rotation, *drill.Load) {
+	named := make(map[string]func(string) error)
+	for kind, call := range calls {
+		named[kind] = func(name string) error { return b.make(call, name) }
+	}
+	return drill.Rotation{Store: b.store, Ring: b.ring, Key: key,
+		Accept: func(keys ...source.Key) {
+			b.set(func() {
+				clear(b.keys)
+				for _, k := range keys {
+					b.keys[k.Secret.Expose()] = true
 				}
-			}
-		})
-	}
-	// settle waits until every call that is out now has ended.
-	settle = func() {
-		b.t.Helper()
-		for i := range done {
-			before := done[i].Load()
-			b.until(func() bool { return done[i].Load() > before+1 })
-		}
-	}
-	return settle, sync.OnceFunc(func() {
-		close(stop)
-		wg.Wait()
-	})
-}
-
-// until waits for what the cloud must come to see.
-func (b *bench) until(ok func() bool) {
-	b.t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(30 * time.Second); ; <-tick.C {
-		var done bool
-		b.set(func() { done = ok() })
-		if done {
-			return
-		}
-		if time.Now().After(end) {
-			b.t.Fatal("it never came")
-		}
-	}
+			})
+		},
+		Counts: func(key source.Key) (served, refused int) {
+			b.set(func() { served, refused = b.seen[key.Secret.Expose()], b.refused })
+			return served, refused
+		},
+	}, drill.Start(b.t, named)
 }
 
 // with runs a test with tokens and with API keys, beside others: most of it is waiting
@@ -219,47 +160,18 @@ func with(t *testing.T, test func(*testing.T, *bench, map[string]call)) {
 // them, and no call fails, is torn, or is billed to another project.
 func TestRotatesSourceFirst(t *testing.T) {
 	with(t, func(t *testing.T, b *bench, calls map[string]call) {
-		settle, end := b.load(calls)
-		defer end()
-		for n := 2; n <= 5; n++ {
-			old, next := key(n-1), key(n)
-			var before int
-			b.set(func() { before = b.refused })
-			b.store.put(next, old)
-			if err := b.ring.Refresh(t.Context()); err != nil {
-				t.Error(err)
-			}
-			b.until(func() bool { return b.refused > before })
-			b.set(func() { b.keys[next.Secret.Expose()] = true })
-			b.until(func() bool { return b.seen[next.Secret.Expose()] > 20 })
-			settle()
-			b.set(func() { delete(b.keys, old.Secret.Expose()) })
-			settle()
-			b.store.put(next)
-		}
-		end()
+		r, load := b.load(calls)
+		defer load.End()
+		r.SourceFirst(t, load, 2, 5)
 	})
 }
 
 // F119, F88: the service drops the key, and the source has the next only then.
 func TestRotatesServerFirst(t *testing.T) {
 	with(t, func(t *testing.T, b *bench, calls map[string]call) {
-		settle, end := b.load(calls)
-		defer end()
-		for n := 2; n <= 5; n++ {
-			old, next := key(n-1), key(n)
-			var before int
-			b.set(func() {
-				before = b.refused
-				delete(b.keys, old.Secret.Expose())
-				b.keys[next.Secret.Expose()] = true
-			})
-			b.until(func() bool { return b.refused > before })
-			b.store.put(next)
-			b.until(func() bool { return b.seen[next.Secret.Expose()] > 20 })
-			settle()
-		}
-		end()
+		r, load := b.load(calls)
+		defer load.End()
+		r.ServerFirst(t, load, 2, 5)
 	})
 }
 
@@ -269,7 +181,7 @@ func TestACallIsSentOnceWithEachKey(t *testing.T) {
 		b := newBench(t, time.Millisecond, key(2), key(1))
 		calls := b.tokens()
 		b.set(func() { clear(b.keys) })
-		if err := b.make(calls[kind], "x"); err == nil || strings.Contains(err.Error(), sentinel) {
+		if err := b.make(calls[kind], "x"); err == nil || strings.Contains(err.Error(), drill.Sentinel) {
 			t.Errorf("%s: not the refusal", kind)
 		}
 		if b.seen[key(2).Secret.Expose()] != 1 || b.seen[key(1).Secret.Expose()] != 1 || b.refused != 2 {
@@ -294,7 +206,7 @@ func TestTokenSourceIsNotFrozen(t *testing.T) {
 	for n := 2; n <= 5; n++ {
 		next := key(n).Secret.Expose()
 		b.set(func() { b.keys[next] = true })
-		b.store.put(key(n), key(n-1))
+		b.store.Put(key(n), key(n-1))
 		if err := b.ring.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -330,7 +242,7 @@ func TestTokenSourceWithoutACache(t *testing.T) {
 	calls := b.calls(option.WithAuthCredentials(creds), option.WithQuotaProject(project))
 	for n := 1; n <= 10; n++ {
 		b.set(func() { b.keys = map[string]bool{key(n).Secret.Expose(): true} })
-		b.store.put(key(n))
+		b.store.Put(key(n))
 		if err := b.ring.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
