@@ -41,7 +41,7 @@ func (a *API) adminHandler() http.Handler {
 		})
 	}
 
-	get("{$}", func(*http.Request) (any, error) { return a.Addresses(), nil })
+	get("{$}", func(*http.Request) (any, error) { return a.addresses(), nil })
 	post("issue", func(r *http.Request) (any, error) {
 		var s wireSpec
 		if err := decode(r, &s); err != nil {
@@ -54,7 +54,7 @@ func (a *API) adminHandler() http.Handler {
 		if err := decode(r, &s); err != nil {
 			return nil, err
 		}
-		return toWireKey(a.RotateTo(s.spec(), s.overlap())), nil
+		return toWireKey(a.rotate(s.spec(), s.overlap())), nil
 	})
 	change("activate", func(c wireChange) error { return a.Activate(c.Version, c.Replicas...) })
 	change("deactivate", func(c wireChange) error { return a.Deactivate(c.Version, c.Replicas...) })
@@ -75,18 +75,18 @@ func (a *API) adminHandler() http.Handler {
 	return mux
 }
 
-// Addresses are the addresses of a running server. cmd/mockapi prints them as one
+// addresses are the addresses of a running server. cmd/mockapi prints them as one
 // line of JSON.
-type Addresses struct {
+type addresses struct {
 	URL      string `json:"url"`
 	KeysURL  string `json:"keys_url"`
 	AdminURL string `json:"admin_url"`
 	CA       string `json:"ca_pem,omitempty"`
 }
 
-// Addresses returns the server's addresses, for use by another process.
-func (a *API) Addresses() Addresses {
-	return Addresses{URL: a.URL(), KeysURL: a.KeysURL(), AdminURL: a.AdminURL(), CA: string(a.CA())}
+// addresses returns the server's addresses, for use by another process.
+func (a *API) addresses() addresses {
+	return addresses{URL: a.URL(), KeysURL: a.KeysURL(), AdminURL: a.AdminURL(), CA: string(a.CA())}
 }
 
 func (a *API) adminReplicas(r *http.Request) (any, error) {
@@ -155,21 +155,21 @@ func (a *API) adminRequests(r *http.Request) (any, error) {
 	return map[string]any{"requests": list}, nil
 }
 
-// Counts are the numbers of accepted and refused attempts with one version.
-type Counts struct {
+// counts are the numbers of accepted and refused attempts with one version.
+type counts struct {
 	Accepted uint64 `json:"accepted"`
 	Refused  uint64 `json:"refused"`
 }
 
 // counts returns the counts of each version, and under "" those of attempts
 // without a known key.
-func (a *API) counts() map[string]Counts {
-	all := make(map[string]Counts)
+func (a *API) counts() map[string]counts {
+	all := make(map[string]counts)
 	for _, s := range a.Keys() {
-		all[s.Key.Version] = Counts{s.Accepted, s.Refused}
+		all[s.Key.Version] = counts{s.Accepted, s.Refused}
 	}
 	_, strangers := a.Count("")
-	all[""] = Counts{Refused: strangers}
+	all[""] = counts{Refused: strangers}
 	return all
 }
 

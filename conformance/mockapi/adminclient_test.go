@@ -151,6 +151,12 @@ func (c *Admin) Requests(ctx context.Context, after uint64) ([]Attempt, error) {
 	return out.Requests, err
 }
 
+// What the admin API answers with.
+type (
+	Counts    = counts
+	Addresses = addresses
+)
+
 // Counts returns the numbers of attempts by version; "" means attempts without a known
 // key.
 func (c *Admin) Counts(ctx context.Context) (map[string]Counts, error) {

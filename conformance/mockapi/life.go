@@ -101,10 +101,10 @@ func (a *API) Issue(spec Spec) source.Key {
 // Rotate issues a new version like Issue(Spec{}), and sets all versions that a
 // replica accepts now to expire after overlap; 0 means at once. Both changes take
 // effect together.
-func (a *API) Rotate(overlap time.Duration) source.Key { return a.RotateTo(Spec{}, overlap) }
+func (a *API) Rotate(overlap time.Duration) source.Key { return a.rotate(Spec{}, overlap) }
 
-// RotateTo is like Rotate but issues the version that spec describes.
-func (a *API) RotateTo(spec Spec, overlap time.Duration) source.Key {
+// rotate is like Rotate but issues the version that spec describes.
+func (a *API) rotate(spec Spec, overlap time.Duration) source.Key {
 	a.life.mu.Lock()
 	at := now()
 	end := at.Add(overlap)

@@ -11,9 +11,10 @@ import (
 )
 
 // Program runs cmd/mockapi; args are its flags without the program name. It writes
-// the addresses to stdout as one line of JSON (see [Addresses]). It blocks until
-// ctx ends or, with -exit-with-stdin, until stdin ends. A test program can start
-// itself as a second process that calls Program, and so needs no second binary.
+// the addresses to stdout as one line of JSON: url, keys_url, admin_url and, with TLS,
+// ca_pem. It blocks until ctx ends or, with -exit-with-stdin, until stdin ends. A test
+// program can start itself as a second process that calls Program, and so needs no
+// second binary.
 func Program(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("mockapi", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -58,7 +59,7 @@ func Program(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	if *issue {
 		a.Issue(Spec{})
 	}
-	if err := json.NewEncoder(stdout).Encode(a.Addresses()); err != nil {
+	if err := json.NewEncoder(stdout).Encode(a.addresses()); err != nil {
 		return fmt.Errorf("mockapi: %w", err)
 	}
 	var ended chan struct{} // nil: never ready

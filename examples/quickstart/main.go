@@ -62,12 +62,12 @@ func main() {
 func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) (bool, error) {
 	watch := &watcher{out: out}
 	log, logged := newLog()
-	addresses, end, err := startMock(watch)
+	at, end, err := startMock(watch)
 	if err != nil {
 		return false, err
 	}
 	defer end()
-	mock := admin{addresses.AdminURL}
+	mock := admin{at.AdminURL}
 	first, err := mock.issue(ctx, nil)
 	if err != nil {
 		return false, err
@@ -80,7 +80,7 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 
 	screen := &screen{out: watch, live: live}
 	c, err := client.New(ctx, file.New(mount.path()),
-		client.WithOrigin(addresses.URL),
+		client.WithOrigin(at.URL),
 		client.WithRing(
 			ring.WithObserver(screen.event),
 			ring.WithLogger(log),
@@ -90,7 +90,7 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 	}
 	defer c.Close()
 
-	load := startTraffic(c, addresses.URL, workers)
+	load := startTraffic(c, at.URL, workers)
 	d := &drill{admin: mock, mount: mount, current: first}
 	screen.start(c, load)
 	// A rotation is always finished: otherwise requests under way would fail.
@@ -124,37 +124,43 @@ func run(ctx context.Context, out io.Writer, live bool, rotations, workers int) 
 	return totals.failures == 0 && lost == 0 && doubled == 0 && leaks == 0 && totals.requests > 0, nil
 }
 
+// addresses are what the mock API prints as its first line.
+type addresses struct {
+	URL      string `json:"url"`
+	AdminURL string `json:"admin_url"`
+}
+
 // startMock runs this program as the mock API in another process. That process ends
 // when end is called, or with this one, which closes the pipe to it.
-func startMock(log io.Writer) (mockapi.Addresses, func(), error) {
-	var addresses mockapi.Addresses
+func startMock(log io.Writer) (addresses, func(), error) {
+	var at addresses
 	self, err := os.Executable()
 	if err != nil {
-		return addresses, nil, err
+		return at, nil, err
 	}
 	cmd := exec.Command(self, "mockapi", "-replicas", "3", "-exit-with-stdin")
 	cmd.Stderr = log
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		return addresses, nil, err
+		return at, nil, err
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		return addresses, nil, err
+		return at, nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return addresses, nil, err
+		return at, nil, err
 	}
 	end := func() {
 		_ = stdin.Close()
 		_ = cmd.Wait()
 	}
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	if err = errors.Join(err, json.Unmarshal(line, &addresses)); err != nil {
+	if err = errors.Join(err, json.Unmarshal(line, &at)); err != nil {
 		end()
-		return addresses, nil, fmt.Errorf("the mock API did not start: %w", err)
+		return at, nil, fmt.Errorf("the mock API did not start: %w", err)
 	}
-	return addresses, end, nil
+	return at, end, nil
 }
 
 // audit compares the server's orders with those that the traffic counted as placed:
