@@ -83,19 +83,7 @@ func TestFallsBackByGet(t *testing.T) {
 func TestWaitsForTheSource(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v1"})
-		if err := call(t.Context(), b.api); err != nil {
-			t.Fatal(err)
-		}
-		b.Accept("v2")
-		done := make(chan error, 1)
-		go func() { done <- call(t.Context(), b.api) }()
-		b.until("the refusal", func() bool { return b.Refused > 0 })
-		b.store.Put(drill.Keys("v2")...)
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
-		b.WantSeen(t, "v1", "v1", "v1", "v2") // the second once more, as v1 was accepted last (F123)
-		b.standing("v2", ring.StateAccepted, 1, 0)
+		b.fallback(call).WaitsForTheSource(t)
 	})
 }
 
@@ -125,21 +113,6 @@ func TestAllRefusedDoesNotMultiply(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v2", "v1"})
 		b.reopen(ring.WithRefusalWait(0))
-		b.Accept()
-		for range 20 {
-			if err := call(t.Context(), b.api); connect.CodeOf(err) != connect.CodeUnauthenticated {
-				t.Fatalf("%v, want Unauthenticated", err)
-			}
-		}
-		b.Set(func() {
-			if n := len(b.Seen); n < 20 || n > 22 {
-				t.Errorf("%d attempts for 20 calls", n)
-			}
-		})
-		for _, v := range b.ring.Status().Versions {
-			if v.Accepted != 0 || v.InFlight != 0 || v.State != ring.StateRefused {
-				t.Errorf("%s is %s: accepted %d, in flight %d", v.Version, v.State, v.Accepted, v.InFlight)
-			}
-		}
+		b.fallback(call).AllRefused(t)
 	})
 }

@@ -10,7 +10,6 @@ import (
 
 	"connectrpc.com/connect"
 
-	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/connectauth"
@@ -112,19 +111,8 @@ func TestCallersOwnKeysCount(t *testing.T) {
 // F116: an Auth that is gone gives its slot back to the ring.
 func TestSlotIsGivenBack(t *testing.T) {
 	b := setup(t, nil, []string{"v1"})
-	free := func() bool {
-		slot, release, err := b.ring.Prepare(func(source.Key) (any, error) { return nil, nil })
-		if err != nil {
-			t.Fatal(err)
-		}
-		release()
-		return slot == 1
-	}
-	if !free() { // 0 is the bench's
-		t.Fatal("the slots are not numbered as this test takes them to be")
-	}
-	connectauth.New(b.ring)
-	b.until("the slot", func() bool { runtime.GC(); return free() })
+	drill.SlotIsGivenBack(t, b.ring, func() { connectauth.New(b.ring) })
+	runtime.KeepAlive(b) // or slot 0 is given back, too
 }
 
 // F97: a classifier that panics has nothing to say.

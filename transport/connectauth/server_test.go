@@ -246,3 +246,10 @@ func (b *bench) until(what string, ok func() bool) {
 	b.t.Helper()
 	b.Until(b.t, what, ok)
 }
+
+// fallback is one kind of call, for drills.
+func (b *bench) fallback(call func(context.Context, *calls) error) drill.Fallback {
+	return drill.Fallback{Checker: &b.Checker, Store: b.store, Ring: b.ring,
+		Call: func() error { return call(b.t.Context(), b.api) },
+		Is:   func(err error) bool { return connect.CodeOf(err) == connect.CodeUnauthenticated }}
+}

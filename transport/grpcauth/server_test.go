@@ -209,6 +209,14 @@ func (b *bench) dial(addr string, auth *grpcauth.Auth, creds credentials.Transpo
 	return conn
 }
 
+// reopen gives b a new ring, and a client of it.
+func (b *bench) reopen(opts ...ring.Option) {
+	b.t.Helper()
+	b.ring.Close()
+	b.ring = b.store.Keep(b.t, opts...)
+	b.rewire()
+}
+
 // standing checks how a version stands.
 func (b *bench) standing(version string, state ring.State, accepted, refused uint64) {
 	b.t.Helper()
@@ -219,4 +227,11 @@ func (b *bench) standing(version string, state ring.State, accepted, refused uin
 func (b *bench) until(what string, ok func() bool) {
 	b.t.Helper()
 	b.Until(b.t, what, ok)
+}
+
+// fallback is one kind of call, for drills.
+func (b *bench) fallback(call func(context.Context, pb.TestServiceClient, ...grpc.CallOption) error) drill.Fallback {
+	return drill.Fallback{Checker: &b.Checker, Store: b.store, Ring: b.ring,
+		Call: func() error { return call(b.t.Context(), b.api) },
+		Is:   func(err error) bool { return status.Code(err) == codes.Unauthenticated }}
 }

@@ -236,9 +236,7 @@ func TestSecondAttemptFailsToOpen(t *testing.T) {
 func TestOnFinishOfARefusedCall(t *testing.T) {
 	for name, call := range kinds {
 		b := setup(t, []string{"v1"})
-		b.ring.Close()
-		b.ring = b.store.Keep(t, ring.WithRefusalWait(0))
-		b.rewire()
+		b.reopen(ring.WithRefusalWait(0))
 		b.Accept()
 		var finished atomic.Int64
 		err := call(t.Context(), b.api, grpc.OnFinish(func(err error) {
@@ -326,9 +324,7 @@ func TestOtherMessagesAreNotSentAgain(t *testing.T) {
 	b.WantSeen(t, "v2")
 	b.standing("v2", ring.StateRefused, 0, 1)
 
-	b.ring.Close()
-	b.ring = b.store.Keep(t)
-	b.rewire()
+	b.reopen()
 	stream = open()
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -180,39 +178,22 @@ func TestRequestsThatAreSignedAlready(t *testing.T) {
 // orders, and no request fails, orders included.
 func TestRotatesTheTwoKeysOfAUser(t *testing.T) {
 	b := newBench(t, "execute-api", key(1))
-	var wg sync.WaitGroup
-	stop := make(chan struct{})
-	var done [4]atomic.Int64
-	for i := range done {
-		wg.Go(func() {
-			for n := 0; ; n++ {
-				done[i].Store(int64(n))
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				method, body := "GET", io.Reader(nil)
-				if n%2 == 1 {
-					method, body = "POST", strings.NewReader("order")
-				}
-				if status, text := b.do(method, "/", body); status != 200 {
-					t.Errorf("status %d: %s", status, text)
-				}
+	calls := make(map[string]func(string) error)
+	for method, content := range map[string]string{"GET": "", "POST": "order"} {
+		calls[method] = func(string) error {
+			if status, text := b.do(method, "/", strings.NewReader(content)); status != 200 {
+				return fmt.Errorf("status %d: %s", status, text)
 			}
-		})
-	}
-	// settle waits until every request that is out now has ended.
-	settle := func() {
-		for i := range done {
-			before := done[i].Load()
-			b.until(func() bool { return done[i].Load() > before+1 })
+			return nil
 		}
 	}
+	load := drill.Start(t, calls)
+	defer load.End()
 	for n := 2; n <= 7; n++ {
 		old, next := key(n-1), key(n)
 		create := func() { b.set(func() { b.keys[next.ID] = next.Secret.Expose() }) }
 		publish := func(keys ...source.Key) {
+			b.store.Put(keys...)
 			if err := b.ring.Refresh(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -228,30 +209,20 @@ func TestRotatesTheTwoKeysOfAUser(t *testing.T) {
 			create()
 		}
 		b.until(func() bool { return b.served[next.ID] > 0 })
-		settle() // as "safe to revoke" means: who was refused the new key has gone to the old
+		load.Settle() // as "safe to revoke" means: who was refused the new key has gone to the old
 		b.set(func() { delete(b.keys, old.ID) })
-		settle() // who was refused the old key has gone to the new
+		load.Settle() // who was refused the old key has gone to the new
 		publish(next)
 	}
-	close(stop)
-	wg.Wait()
 }
 
 // until waits for what the server must come to see.
 func (b *bench) until(ok func() bool) {
 	b.t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(20 * time.Second); ; <-tick.C {
-		var done bool
+	drill.Until(b.t, "the server", func() (done bool) {
 		b.set(func() { done = ok() })
-		if done {
-			return
-		}
-		if time.Now().After(end) {
-			b.t.Fatal("it never came")
-		}
-	}
+		return done
+	})
 }
 
 // A time that AWS does not accept never counts against the key, and is corrected
