@@ -1,33 +1,35 @@
 // Package source says what a source of API keys is.
 //
 // A [Source] reads keys from one place: a file, an endpoint, a secrets manager.
-// Package ring, below this one, keeps what a source lists live:
+// Package source/ring keeps what a source lists live:
 //
 //	keys, err := ring.Keep(ctx, file.New("/run/secrets/api-key"))
 //
-// The packages file, env, remote and oauth below this one are sources, as are
-// modules of their own for secrets managers. [Static] is a source of one key, and
-// [First] asks several in order. [Parse] opens a source from a string.
+// The packages source/file, source/env, source/remote and source/oauth are sources. So
+// are the modules for secrets managers beside them, such as source/vault. [Static] is a
+// source of one key, and [First] tries several sources in order. [Parse] opens a source
+// from a string.
 //
-// A [Key] is one version of one credential; a [Set] is what a source lists at one
+// A [Key] is one version of one credential. A [Set] is what a source lists at one
 // reading.
 //
 // # Writing a source
 //
-// A source is one method, Read, which returns the keys as they are now. What is
-// common to all, back-off, jitter, staleness, the last good keys, is the ring's.
-// A source says what it knows:
+// A source has one method, Read, which returns the keys as they are now. The ring does
+// what all sources need: it backs off, adds jitter, notices stale keys and remembers the
+// last good ones. The source reports what only it knows:
 //
-//   - A [Set] of all valid versions, newest first, is Complete; a set with the one
-//     key that there is, is not. Disabled and deleted versions are left out; those
-//     that are to come have their NotBefore.
-//   - An error is an [*Error] that wraps one of this package's errors, names the
-//     source and holds nothing of the data. RetryAfter carries the backend's wish.
-//   - Read returns when its context ends, and holds no goroutine or descriptor
-//     after that.
-//   - If the backend can push, Notify says "read again", and carries no data.
-//   - [Plain], [PEM], [Document] and [Dotenv] decode what is read; [Register] makes
-//     the source open from a string with [Parse].
+//   - A [Set] with all valid versions, newest first, is Complete. A set with the one key
+//     that the store has is not. Read leaves out disabled and deleted versions. A version
+//     that becomes valid later has a NotBefore.
+//   - An error is an [*Error]. It wraps one of this package's errors, names the source and
+//     contains nothing of the data. If the server said when to try again, the error has
+//     that in RetryAfter.
+//   - Read returns when its context ends, and leaves no goroutine or descriptor behind.
+//   - If the server can push changes, Notify tells the ring to read again. It carries no
+//     data.
+//   - [Plain], [PEM], [Document] and [Dotenv] decode the data. [Register] lets [Parse] open
+//     the source from a string.
 //
-// conformance.TestSource holds a source against all of this.
+// conformance.TestSource checks a source against these rules.
 package source

@@ -16,7 +16,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/field"
 )
 
-// DocumentSchema is the JSON Schema (draft 2020-12) of the key document.
+// DocumentSchema is the JSON Schema (draft 2020-12) of the key document, which [Document]
+// decodes.
 //
 //go:embed document.schema.json
 var DocumentSchema []byte
@@ -38,20 +39,22 @@ type documentKey struct {
 	Status    string            `json:"status,omitempty"`
 }
 
-// Document decodes the key document, the one JSON format that file, remote,
-// mock and examples share:
+// Document decodes the key document, the JSON format in which a file, an endpoint or a
+// store can list several keys:
 //
 //	{"keys": [
 //	  {"version": "v2", "id": "k-2", "secret": "...", "not_before": "2026-11-23T12:00:00Z"},
 //	  {"version": "v1", "id": "k-1", "secret": "...", "expires_at": "2026-11-24T12:00:00Z"}
 //	]}
 //
-// newest first; every key has a version of its own and, unless it is pending
-// or revoked, a secret. "status" is "active" (the default), "pending" (not
-// served yet: left out) or "revoked" (goes to Set.Revoked). Times are RFC 3339.
-// The set is Complete. A document that is empty, cut short, not UTF-8, or that
-// has an unknown, doubled or wrongly spelt field, or [redacted] for a secret, is
-// refused whole (F82, F83, F94).
+// The newest key comes first. Each key needs a version that no other key has. Its
+// "status" is "active" (the default), "pending" or "revoked". An active key needs a
+// secret. A pending key is left out of the set. The version of a revoked key is listed in
+// [Set.Revoked]. Times have the format of RFC 3339. The set is Complete.
+//
+// Document refuses the whole document if it is empty, cut short, longer than [MaxSize] or
+// not UTF-8, if a field is unknown, misspelt or repeated, or if a secret is the text that
+// a [Secret] prints (F82, F83, F94).
 func Document(data []byte) (Set, error) {
 	if len(data) > MaxSize {
 		return Set{}, fmt.Errorf("%w: longer than %d bytes", ErrInvalid, MaxSize)
@@ -75,10 +78,10 @@ func Document(data []byte) (Set, error) {
 	for i, d := range doc.Keys {
 		at := fmt.Sprintf("key %d", i+1)
 		if d.Version == "" || strings.ContainsFunc(d.Version, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return Set{}, fmt.Errorf("%w: %s: no version, or one with control characters", ErrInvalid, at)
+			return Set{}, fmt.Errorf("%w: %s: its version is missing or has control characters", ErrInvalid, at)
 		}
 		if seen[d.Version] {
-			return Set{}, fmt.Errorf("%w: %s: its version is listed twice", ErrInvalid, at)
+			return Set{}, fmt.Errorf("%w: %s: another key has the same version", ErrInvalid, at)
 		}
 		seen[d.Version] = true
 		switch d.Status {
@@ -89,29 +92,30 @@ func Document(data []byte) (Set, error) {
 			set.Revoked = append(set.Revoked, d.Version)
 			continue
 		default:
-			return Set{}, fmt.Errorf("%w: %s: status is none of active, pending, revoked", ErrInvalid, at)
+			return Set{}, fmt.Errorf("%w: %s: its status is not active, pending or revoked", ErrInvalid, at)
 		}
 		key := d.key()
 		if key.Secret.IsZero() {
-			return Set{}, fmt.Errorf("%w: %s: no secret", ErrInvalid, at)
+			return Set{}, fmt.Errorf("%w: %s: its secret is missing", ErrInvalid, at)
 		}
-		// F94: what json.Marshal makes of a Key is not the key.
+		// F94: json.Marshal of a Key writes [redacted] in place of each secret.
 		if d.Secret == redacted || slices.Contains(slices.Collect(maps.Values(d.Extra)), redacted) {
-			return Set{}, fmt.Errorf("%w: %s: a secret is %s", ErrInvalid, at, redacted)
+			return Set{}, fmt.Errorf("%w: %s: it has %s in place of a secret", ErrInvalid, at, redacted)
 		}
 		if !key.ExpiresAt.IsZero() && key.ExpiresAt.Before(key.NotBefore) {
-			return Set{}, fmt.Errorf("%w: %s: expires before it may be used", ErrInvalid, at)
+			return Set{}, fmt.Errorf("%w: %s: its expires_at is before its not_before", ErrInvalid, at)
 		}
 		set.Keys = append(set.Keys, key)
 	}
 	if len(set.Keys) == 0 && len(set.Revoked) == 0 {
-		return Set{}, fmt.Errorf("%w: lists no key", ErrInvalid)
+		return Set{}, fmt.Errorf("%w: the document lists no key", ErrInvalid)
 	}
 	return set, nil
 }
 
-// EncodeDocument writes the key document for set, secrets and all: for servers
-// that hand keys out, and for caches. AsOf, FreshFor and Warnings are not part of it.
+// EncodeDocument returns the key document of set, for servers that serve keys and for
+// caches. It contains the secrets in plain text. It does not contain AsOf, FreshFor and
+// Warnings. The error is that of [json.Marshal].
 func EncodeDocument(set Set) ([]byte, error) {
 	doc := document{Keys: []documentKey{}}
 	revoked := make(map[string]bool)
@@ -142,7 +146,7 @@ func encodeKey(k Key) documentKey {
 	return d
 }
 
-// key is what encodeKey wrote.
+// key is the reverse of encodeKey.
 func (d documentKey) key() Key {
 	k := Key{
 		Version: d.Version, ID: d.ID, Secret: NewSecret(d.Secret),
@@ -158,16 +162,16 @@ func (d documentKey) key() Key {
 	return k
 }
 
-// describe says what is wrong with JSON without quoting any of it: the
-// decoder's own words may hold a value.
+// describe says what is wrong with JSON. It does not use the decoder's own text, which may
+// quote a value.
 func describe(err error) string {
 	var syntax *json.SyntaxError
 	var typ *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		return fmt.Sprintf("not JSON at byte %d", syntax.Offset)
+		return fmt.Sprintf("invalid JSON at byte %d", syntax.Offset)
 	case errors.As(err, &typ):
-		return fmt.Sprintf("wrong type at byte %d", typ.Offset)
+		return fmt.Sprintf("a value of the wrong type at byte %d", typ.Offset)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return "cut short"
 	default:
@@ -180,9 +184,8 @@ var keyFields = map[string]bool{
 	"expires_at": true, "scopes": true, "metadata": true, "status": true,
 }
 
-// checkNames refuses what encoding/json lets pass: a name that stands twice in
-// one object, of which the last would silently win, names that the format does
-// not have, and text after the document.
+// checkNames refuses what encoding/json accepts: a repeated name, of which the last value
+// would silently win, a name that the format does not have, and text after the document.
 func checkNames(data []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if err := checkValue(dec, 0); err != nil {
@@ -196,7 +199,7 @@ func checkNames(data []byte) error {
 
 func checkValue(dec *json.Decoder, depth int) error {
 	if depth > 8 {
-		return fmt.Errorf("%w: nested too deep", ErrInvalid)
+		return fmt.Errorf("%w: nested too deeply", ErrInvalid)
 	}
 	tok, err := dec.Token()
 	if err != nil {
@@ -215,11 +218,11 @@ func checkValue(dec *json.Decoder, depth int) error {
 			}
 			field, _ := tok.(string)
 			if seen[field] {
-				return fmt.Errorf("%w: a field stands twice at byte %d", ErrInvalid, dec.InputOffset())
+				return fmt.Errorf("%w: a repeated field at byte %d", ErrInvalid, dec.InputOffset())
 			}
 			seen[field] = true
-			// Depth 0 is the document, depth 2 a key; encoding/json would match
-			// their fields whatever the letter case.
+			// Depth 0 is the document, depth 2 a key. encoding/json ignores the letter
+			// case of their fields.
 			if depth == 0 && field != "keys" || depth == 2 && !keyFields[field] {
 				return fmt.Errorf("%w: unknown field", ErrInvalid)
 			}

@@ -8,28 +8,28 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/field"
 )
 
-// Dotenv returns a decoder of dotenv text:
+// Dotenv returns a decoder for dotenv text:
 //
 //	# comment
 //	EXCHANGE_API_KEY=id
 //	export EXCHANGE_API_SECRET="secret" # export and quotes are optional
 //
-// With the prefix EXCHANGE it looks for
+// If the prefix is EXCHANGE, the decoder looks for these names:
 //
-//	EXCHANGE_API_KEY          the id, or the secret where there is no API_SECRET
-//	EXCHANGE_API_SECRET       the secret: a token or a PEM block
+//	EXCHANGE_API_KEY          the ID; the Secret if there is no API_SECRET
+//	EXCHANGE_API_SECRET       the Secret: a token or a PEM block
 //	EXCHANGE_API_PASSPHRASE   Extra["passphrase"]
 //
-// and, for the key before, the same with _PREVIOUS at the end. With an empty
-// prefix the names begin with API_. An empty value counts as none (F27), but for
-// an API_SECRET that is set beside an API_KEY: that is half a pair, and its id is
-// no secret. The set is not Complete, with a previous key or without.
+// For the previous key it looks for the same names with _PREVIOUS at the end. If the
+// prefix is empty, the names begin with API_. An empty value counts as missing (F27). The
+// exception is an empty API_SECRET beside an API_KEY, which is an error: otherwise the
+// decoder would use the ID as the secret. The set is never Complete.
 //
-// A value without quotes ends at white space and #, or at the end of its line.
-// Between single quotes everything stands for itself; between double quotes,
-// \n, \t, \", \\ and \$ are understood. A quoted value may span lines.
-// Nothing is expanded: $HOME is five characters. A name that stands twice, a quote without an end
-// and a line without = are errors, whatever the name.
+// A value without quotes ends at white space followed by #, or at the end of its line.
+// Single quotes keep all characters as they are. In double quotes, \n, \t, \", \\ and \$
+// are escapes. A quoted value may span lines. Variables are not expanded: $HOME is five
+// characters. A repeated name, a quote that is not closed and a line without = are errors,
+// even if the decoder does not look for the name.
 func Dotenv(prefix string) Decoder {
 	return func(data []byte) (Set, error) {
 		values, err := parseDotenv(data)
@@ -58,8 +58,8 @@ func Dotenv(prefix string) Decoder {
 	}
 }
 
-// parseDotenv returns the values by name. Its errors name lines, never text:
-// what stands in the place of a name may be half a secret.
+// parseDotenv returns the values by name. Its errors give line numbers and quote nothing,
+// since even the text in the place of a name may be half a secret.
 func parseDotenv(data []byte) (map[string]string, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("%w: longer than %d bytes", ErrInvalid, MaxSize)
@@ -85,7 +85,7 @@ func parseDotenv(data []byte) (map[string]string, error) {
 			return nil, fmt.Errorf("%w: line %d is not NAME=VALUE", ErrInvalid, line)
 		}
 		if _, twice := values[name]; twice {
-			return nil, fmt.Errorf("%w: the name in line %d stands twice", ErrInvalid, line)
+			return nil, fmt.Errorf("%w: line %d repeats a name", ErrInvalid, line)
 		}
 		v, after, err := dotenvValue(strings.TrimLeft(value, " \t"))
 		if err != nil {
@@ -98,7 +98,7 @@ func parseDotenv(data []byte) (map[string]string, error) {
 	return values, nil
 }
 
-// dotenvValue takes a value, and the rest of its line, off the front of text.
+// dotenvValue returns the value at the beginning of text, and the text after its line.
 func dotenvValue(text string) (value, rest string, err error) {
 	if text == "" || text[0] != '\'' && text[0] != '"' {
 		value, rest, _ = strings.Cut(text, "\n")
@@ -132,7 +132,7 @@ func dotenvValue(text string) (value, rest string, err error) {
 			b.WriteByte(c)
 		}
 	}
-	return "", "", errors.New("a quote without an end")
+	return "", "", errors.New("a quote that is not closed")
 }
 
 func isName(s string) bool {

@@ -54,7 +54,7 @@ func TestDotenvPrevious(t *testing.T) {
 	}
 }
 
-// F19, F20, F83, F95: what is not clear is refused whole, and not quoted.
+// F19, F20, F83, F95: an ambiguous file is refused as a whole, and the error quotes nothing.
 func TestDotenvRefuses(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty":                     "",
@@ -97,7 +97,7 @@ func TestDotenvRefuses(t *testing.T) {
 	}
 }
 
-// The errors of a file say where.
+// The errors name the line.
 func TestDotenvNamesTheLine(t *testing.T) {
 	for text, want := range map[string]string{
 		"\n\n#\nX": "line 4", "A='1\n2\n3'\nB=\"\n": "line 4", "A=1\r\nA=2": "line 2",

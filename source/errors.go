@@ -8,30 +8,30 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/field"
 )
 
-// What went wrong, for errors.Is. The errors of this package and of the
-// packages below it wrap one of these.
+// The errors of this package, and of the sources, wrap one of these. Test for them with
+// [errors.Is].
 var (
-	// ErrNoKey: there is no key to use, or none yet.
+	// ErrNoKey means that there is no key to use, or none yet.
 	ErrNoKey = field.ErrNoKey
-	// ErrInvalid: what was read is not a key in the expected form.
+	// ErrInvalid means that the data, or the configuration, is not in the expected form.
 	ErrInvalid = field.ErrInvalid
-	// ErrUnusable: the key is well-formed, but its scheme cannot use it.
+	// ErrUnusable means that the key is well-formed, but its scheme cannot use it.
 	ErrUnusable = errors.New("unusable key")
-	// ErrUnavailable: the source could not be read; trying again may help.
+	// ErrUnavailable means that the source could not be read. Trying again may help.
 	ErrUnavailable = errors.New("source unavailable")
-	// ErrDenied: the source refuses to show its keys to us.
+	// ErrDenied means that the store does not let this client read the keys.
 	ErrDenied = errors.New("source denies access")
 )
 
-// Error says which source failed, and how. It never holds a secret, nor text
-// out of the data that was read.
+// Error says which source failed and why. It never contains a secret, or text from the
+// data that was read.
 type Error struct {
-	// Source is the source's own name for itself, e.g. "file:///run/secrets/key".
+	// Source is the source's String, such as "file:///run/secrets/key".
 	Source string
-	// Err is the cause; it wraps one of the package's errors.
+	// Err is the cause. It wraps one of the package's errors.
 	Err error
-	// RetryAfter is the source's word on when to try again; zero where it has
-	// none. The ring keeps it within bounds.
+	// RetryAfter is how long the server asked to wait before the next try. It is 0 if the
+	// server asked for nothing. The ring waits 5 min at most.
 	RetryAfter time.Duration
 }
 

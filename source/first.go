@@ -9,19 +9,19 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/named"
 )
 
-// First returns a source that reads the given ones in order and answers with
-// the first that has a set: a mounted file, say, else the environment. When all
-// fail, its error joins theirs.
+// First returns a source that reads the given sources in order and returns the first set
+// that it gets: from a mounted file, for example, or else from the environment. If all of
+// them fail, its error joins theirs.
 //
-// It moves forward only: once a source has answered, those before it are still
-// asked, and take over when they have a set, but those behind it are not, however
-// it fails. A file that is removed and written again, or an endpoint that
-// answers 404 during a deploy, is an error like any other, and the ring goes on
-// with the key it has; an older key behind, or another account's, would take
-// its place. What is behind is for the start: it is asked again after the
-// process has started anew.
+// The later sources are for the start of the process. Once a source has returned a set,
+// the sources after it are not read again until the process restarts, even if it fails.
+// The sources before it are still read, and the first of them that returns a set takes its
+// place. If a file is removed for a moment, or an endpoint answers 404 during a deploy,
+// that is an error, and the ring keeps its key. It must not switch to a later source,
+// which may have an older key, or the key of another account.
 //
-// A change notice from any of them is passed on.
+// The source notifies if any of the given sources does. It has no set if there are no
+// sources: Read then returns [ErrNoKey].
 func First(sources ...Source) Source {
 	return &first{sources: sources, answered: len(sources)}
 }
@@ -30,7 +30,7 @@ type first struct {
 	sources []Source
 
 	mu       sync.Mutex
-	answered int // index of the one that answered last
+	answered int // index of the source that returned a set last
 }
 
 func (f *first) Read(ctx context.Context) (Set, error) {
@@ -57,7 +57,8 @@ func (f *first) Read(ctx context.Context) (Set, error) {
 	return Set{}, errors.Join(errs...)
 }
 
-// Notify arms every source that can notify and ends when ctx does, or when one of them fails.
+// Notify calls Notify of every source that has it. It returns when ctx ends, or when one of
+// the calls returns.
 func (f *first) Notify(ctx context.Context, changed func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -79,7 +80,7 @@ func (f *first) Notify(ctx context.Context, changed func()) error {
 	return err
 }
 
-// Identity tells apart what String does not: see WithCache.
+// Identity distinguishes sources that have the same String: see ring.WithCache.
 func (f *first) Identity() Secret {
 	var b strings.Builder
 	for _, src := range f.sources {

@@ -9,7 +9,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// F20, F112: what is taken for a PEM block can be read as one, alone and whole.
+// F20, F112: text that the decoder accepts as PEM is exactly one PEM block.
 func FuzzPEM(f *testing.F) {
 	for _, text := range []string{
 		"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",

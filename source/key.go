@@ -6,37 +6,37 @@ import (
 	"time"
 )
 
-// A Key is one version of one credential. What it needs depends on the scheme
-// that uses it: a bearer token is a Secret alone, an exchange's key pair is an
-// ID and a Secret, some add a passphrase in Extra.
+// A Key is one version of one credential. The scheme that uses the key decides which
+// fields it needs: a bearer token is a Secret, the key pair of an exchange is an ID and a
+// Secret, and some exchanges need a passphrase in Extra as well.
 type Key struct {
-	// Version names this version of the credential. It is the source's own name
-	// where it has one; where it is empty, the ring derives one from CreatedAt,
-	// or from the time at which it first saw the content. It is no secret and
-	// never made from one: it goes to logs, events and metrics.
+	// Version names this version of the credential. If the source has no name for it, the
+	// field is empty, and the ring makes a name from CreatedAt, or from the time at which
+	// it first saw the content. A name appears in logs, events and metrics. It must not be
+	// secret, or derived from a secret.
 	Version string `json:"version"`
 	// ID is the public half of a pair: user name, access key id, API key of an exchange.
 	ID string `json:"id,omitempty"`
 	// Secret is the token, password or private key. A usable key has one.
 	Secret Secret `json:"secret"`
-	// Extra holds further secret fields by name, e.g. "passphrase".
+	// Extra has further secret fields by name, such as "passphrase".
 	Extra map[string]Secret `json:"extra,omitempty"`
 
-	// CreatedAt is when this version came to be; zero where nobody says.
+	// CreatedAt is when this version was created. It is zero if that is not known.
 	CreatedAt time.Time `json:"created_at,omitzero"`
-	// NotBefore is when it may first be used; zero means at once.
+	// NotBefore is the time from which the key may be used. Zero means from now on.
 	NotBefore time.Time `json:"not_before,omitzero"`
-	// ExpiresAt is when it may last be used; zero means no end.
+	// ExpiresAt is the time at which the key may no longer be used. Zero means never.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 
-	// Scopes and Metadata are what the source says about the key; the ring
-	// carries them and reads nothing into them.
+	// Scopes and Metadata are what the source says about the key. The ring passes them on
+	// and does not interpret them.
 	Scopes   []string          `json:"scopes,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// SameContent reports whether k and o would be the same thing to a server: the
-// same ID, Secret and Extra. Version names, times and metadata do not count.
+// SameContent reports whether k and o are the same to a server: whether they have the same
+// ID, Secret and Extra. Version names, times and metadata do not count.
 func (k Key) SameContent(o Key) bool {
 	return k.ID == o.ID && k.Secret.Equal(o.Secret) && maps.EqualFunc(k.Extra, o.Extra, Secret.Equal)
 }
@@ -49,26 +49,24 @@ func (k Key) Clone() Key {
 	return k
 }
 
-// A Set is what a source lists at one reading. It is one decision: a ring takes
-// all of it or none.
+// A Set is what a source lists at one reading. A ring admits it as a whole or not at all.
 type Set struct {
-	// Keys are the keys, newest first: the first usable one is current.
+	// Keys are the keys, newest first. The first usable key becomes current.
 	Keys []Key
-	// Complete says that Keys lists every valid key, so that the ring keeps no
-	// others: a version that is not listed is no longer used. Of a set that is
-	// not complete, such as a plain file with one key, the ring keeps the keys
-	// it replaces as previous ones for the overlap.
+	// Complete says that Keys lists every valid key. A version that is not listed is then
+	// no longer used. If a set is not complete, such as that of a file with one key, the
+	// ring remembers the keys that it replaces as previous ones for the overlap.
 	Complete bool
-	// Revoked names versions that must no longer be used, whether or not they
-	// are still listed. A set with revoked versions may have no Keys.
+	// Revoked names versions that must no longer be used, even if Keys lists them. A set
+	// with revoked versions may have no Keys.
 	Revoked []string
-	// AsOf is when this was what the source said, for sources that answer out
-	// of a copy; zero means now.
+	// AsOf is when the store listed these keys, for sources that answer from a copy. Zero
+	// means now.
 	AsOf time.Time
-	// FreshFor is the source's own word on when to read again, such as an
-	// HTTP max-age; zero means that the ring decides.
+	// FreshFor is how long the source suggests to wait until the next reading, such as the
+	// max-age of an HTTP response. 0 means that the ring decides.
 	FreshFor time.Duration
-	// Warnings are findings that keep nobody from using the keys: permissions
-	// too open, notification not to be had. The ring reports each once.
+	// Warnings are problems in spite of which the keys can be used, such as a file that
+	// other users can write. The ring reports each once.
 	Warnings []error
 }

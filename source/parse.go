@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// An Opener makes a source of a source string. It takes the parameters that it
-// knows out of query; what is left over is an error to [Parse]. Its own error
-// says what is wrong and quotes nothing: Parse puts the string's name before it.
+// An Opener opens the source that a source string names. It deletes the parameters that it
+// knows from query: if any are left, [Parse] fails. Its error says what is wrong and quotes
+// nothing of the string. Parse adds the name of the source.
 type Opener func(u *url.URL, query url.Values) (Source, error)
 
 var openers struct {
@@ -20,9 +20,9 @@ var openers struct {
 	by map[string]Opener
 }
 
-// Register makes open answer for source strings of the given URL scheme. Source
-// packages call it when they are imported, as database/sql drivers do. It panics
-// if the scheme is taken.
+// Register makes [Parse] call open for source strings with the given URL scheme. A source
+// package calls it in its init function, as a driver of database/sql does. Register panics
+// if the scheme is registered already, or if open is nil.
 func Register(scheme string, open Opener) {
 	openers.Lock()
 	defer openers.Unlock()
@@ -35,8 +35,8 @@ func Register(scheme string, open Opener) {
 	openers.by[scheme] = open
 }
 
-// Params are the parameters of a source string that are not the source's but its
-// ring's: overlap, poll and max_stale, each only where the string has it. See
+// Params are the parameters of a source string that are for the ring: overlap, poll and
+// max_stale. A parameter that the string does not have is not in the map. See
 // ring.WithParams.
 type Params map[string]time.Duration
 
@@ -46,36 +46,37 @@ type Params map[string]time.Duration
 //	env://API_KEY
 //	https://keys.example.com/v1/keys?poll=30s
 //
-// ring.Open keeps it live as well. The packages below source document the
-// parameters of their own; these belong to the ring, and come back apart:
+// ring.Open opens the source and keeps its keys live. The package of each source documents
+// that source's parameters. These parameters are for the ring, and Parse returns them
+// separately:
 //
 //	overlap     ring.WithOverlap, a duration such as 24h, or 0
 //	poll        ring.WithPoll, a duration
 //	max_stale   ring.WithMaxStale, a duration
 //
-// There is no place for a secret in such a string: user info, any parameter
-// that nobody knows, and a fragment are errors; a # in a name is written %23.
-// An error is an *[Error], wraps [ErrInvalid], and holds none of these.
+// A source string contains no secret. User info, an unknown parameter and a fragment are
+// errors. Write a # in a name as %23. The error is an [*Error] that wraps [ErrInvalid], or
+// the opener's own [*Error]. It quotes no user info, parameter or fragment.
 func Parse(s string) (Source, Params, error) {
 	fail := func(format string, args ...any) (Source, Params, error) {
 		return nil, nil, &Error{Source: Redact(s), Err: fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))}
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme == "" || u.Opaque != "" {
-		return fail("not a source string such as file:///path")
+		return fail("want a source string such as file:///path")
 	}
 	if u.User != nil {
-		return fail("a source string holds no credentials")
+		return fail("a source string must not contain credentials")
 	}
 	if strings.Contains(s, "#") {
-		return fail("what follows a # would be ignored; a # in a name is written %%23")
+		return fail("the text after # would be ignored: write a # in a name as %%23")
 	}
 	openers.RLock()
 	open := openers.by[u.Scheme]
 	known := slices.Sorted(maps.Keys(openers.by))
 	openers.RUnlock()
 	if open == nil {
-		return fail("unknown scheme; imported are: %s", strings.Join(known, ", "))
+		return fail("unknown scheme: import the package of the source; the known schemes are: %s", strings.Join(known, ", "))
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -90,7 +91,7 @@ func Parse(s string) (Source, Params, error) {
 		query.Del(name)
 		d, err := time.ParseDuration(text)
 		if err != nil || d < 0 || n > 1 {
-			return fail("%s is not one duration such as 90s", name)
+			return fail("%s must be one duration such as 90s", name)
 		}
 		params[name] = d
 	}
@@ -102,15 +103,15 @@ func Parse(s string) (Source, Params, error) {
 		return fail("%w", err)
 	}
 	if len(query) > 0 {
-		return fail("it has %d parameters that nobody knows", len(query))
+		return fail("%d unknown parameters", len(query))
 	}
 	return src, params, nil
 }
 
-// Redact returns source string or URL s without its user info, and with no more
-// of its parameters than that there are some, fit for errors and logs (F103). Of
-// text that is no URL with a host or a path nothing is left but its scheme, if it
-// has one: it may be the secret itself.
+// Redact returns the source string or URL s in a form for errors and logs (F103). It drops
+// the user info and the fragment, and replaces the parameters with "...". If s is not a URL
+// with a host or a path, it may be the secret itself: Redact then returns its scheme and
+// "://...", or "source".
 func Redact(s string) string {
 	u, err := url.Parse(s)
 	if err != nil || u.Opaque != "" || u.Scheme == "" || strings.Contains(u.Path, "@") {

@@ -64,7 +64,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// open takes the parameter "mine".
+// open accepts the parameter "mine".
 func open(_ *url.URL, query url.Values) (source.Source, error) {
 	query.Del("mine")
 	return source.Static(source.Key{Secret: source.NewSecret("sentinel-v1")}), nil

@@ -10,8 +10,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/field"
 )
 
-// A list of keys in JSON is the key document with [redacted] for each secret.
-// Neither it nor any other form of what a Secret prints is read as a key.
+// A list of keys in JSON looks like a key document with [redacted] in place of each
+// secret. No decoder reads it, or another text that a Secret prints, as a key.
 //
 // F94
 func TestRedactedNeverBecomesAKey(t *testing.T) {

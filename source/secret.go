@@ -10,21 +10,19 @@ import (
 
 const redacted = "[redacted]"
 
-// A Secret is a string that stays out of sight. It prints, marshals and logs
-// as [redacted], whatever the verb and however deep in another value it lies;
-// [Secret.Expose] is the only way out. The zero Secret is empty.
+// A Secret is a string that is not printed. It prints, marshals and logs as [redacted],
+// with every verb and inside of every other value. Only [Secret.Expose] returns the text.
+// The zero Secret is empty.
 //
-// A Secret cannot be compared with == (the compiler refuses it): use
-// [Secret.Equal]. It is safe for concurrent use. Nothing is promised about
-// erasing it from memory.
+// Compare secrets with [Secret.Equal]: the compiler refuses ==. A Secret is safe for
+// concurrent use. It is not erased from memory.
 type Secret struct {
-	// A closure rather than a string or a pointer: fmt, and printers that walk
-	// values by reflection, reach through unexported fields (F93), but not into
-	// a function.
+	// The text is in a closure. In a string or behind a pointer, fmt and other printers
+	// that use reflection would find it, since they read unexported fields (F93).
 	expose func() string
 }
 
-// NewSecret returns a Secret that holds s.
+// NewSecret returns a Secret whose text is s.
 func NewSecret(s string) Secret {
 	if s == "" {
 		return Secret{}
@@ -32,7 +30,7 @@ func NewSecret(s string) Secret {
 	return Secret{expose: func() string { return s }}
 }
 
-// Expose returns the text itself. Hand it to the wire and to nothing else.
+// Expose returns the text. Write it to requests, and never to logs or errors.
 func (s Secret) Expose() string {
 	if s.expose == nil {
 		return ""
@@ -43,13 +41,13 @@ func (s Secret) Expose() string {
 // IsZero reports whether s is empty.
 func (s Secret) IsZero() bool { return s.expose == nil }
 
-// Equal reports whether s and t hold the same text, in a time that depends on
-// their length only (F100).
+// Equal reports whether s and t have the same text. The time that it takes depends only on
+// their lengths (F100).
 func (s Secret) Equal(t Secret) bool {
 	return subtle.ConstantTimeCompare([]byte(s.Expose()), []byte(t.Expose())) == 1
 }
 
-// String returns [redacted], or nothing for the empty Secret.
+// String returns "[redacted]", or "" if s is empty.
 func (s Secret) String() string {
 	if s.IsZero() {
 		return ""
@@ -66,16 +64,15 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String(
 // LogValue returns what String does, for log/slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalText returns what String does, for JSON, XML, YAML and flags. There
-// is no way back: a Secret cannot be unmarshalled, and no [Decoder] here takes
-// [redacted] for one, so it never becomes a key.
+// MarshalText returns what String does, for JSON, XML, YAML and flags. A Secret cannot be
+// unmarshalled, and the decoders of this package refuse [redacted].
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// MarshalBinary refuses: binary encodings are for programs, which would take
-// [redacted] for the secret (F94).
+// MarshalBinary always fails: a program that reads a binary encoding would use [redacted]
+// as the secret (F94).
 func (s Secret) MarshalBinary() ([]byte, error) {
-	return nil, errors.New("source: a Secret is not marshalled")
+	return nil, errors.New("source: a Secret cannot be encoded: use Expose")
 }
 
-// GobEncode refuses, as MarshalBinary does.
+// GobEncode always fails, as MarshalBinary does.
 func (s Secret) GobEncode() ([]byte, error) { return s.MarshalBinary() }

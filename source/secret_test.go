@@ -17,7 +17,7 @@ import (
 
 const sentinel = "sentinel-5f3a-secret"
 
-// hidden holds secrets in fields that fmt reaches without asking them.
+// hidden has secrets in unexported fields, which fmt prints without calling their methods.
 type hidden struct {
 	secret source.Secret
 	key    source.Key
@@ -27,7 +27,7 @@ type hidden struct {
 	any    any
 }
 
-// everywhere is one value of each exported type that could hold a secret.
+// everywhere has a value of each exported type that can contain a secret.
 func everywhere() []any {
 	s := source.NewSecret(sentinel)
 	k := source.Key{Version: "v1", ID: "id", Secret: s, Extra: map[string]source.Secret{"passphrase": s}}
@@ -39,7 +39,7 @@ func everywhere() []any {
 	}
 }
 
-// F93: no verb reaches a secret, however it lies.
+// F93: no verb prints a secret, wherever it is in a value.
 func TestNoVerbReachesASecret(t *testing.T) {
 	for _, v := range everywhere() {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%p", "%t", "%c", "%U", "%e", "%10v", "%-5s"} {
@@ -52,7 +52,7 @@ func TestNoVerbReachesASecret(t *testing.T) {
 	}
 }
 
-// F94: encodings redact or refuse, and nothing reads [redacted] back as a key.
+// F94: encodings redact a secret or fail, and no decoder reads [redacted] as a key.
 func TestEncodingsRedactOrRefuse(t *testing.T) {
 	for _, v := range everywhere() {
 		var out bytes.Buffer
@@ -150,7 +150,7 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// badDocuments are refused whole, and no error quotes them.
+// badDocuments are refused as a whole, and no error quotes them.
 var badDocuments = map[string]string{ // F82, F83
 	"empty":            "",
 	"object":           "{}",
@@ -191,7 +191,7 @@ func TestDocumentRefuses(t *testing.T) {
 	}
 }
 
-// The published schema names the fields that the decoder knows.
+// The published schema has exactly the fields that the decoder knows.
 func TestDocumentSchema(t *testing.T) {
 	var schema struct {
 		Defs struct {

@@ -2,35 +2,36 @@ package source
 
 import "context"
 
-// A Source is where keys come from. Implementations are safe for concurrent use.
+// A Source is where keys come from. Its methods must be safe for concurrent use.
 //
-// A source also says where it reads, for errors and logs, if it has a method
-// String() string. That text must hold no secret: credentials in a URL are
-// redacted (F103).
+// If a source has a method String() string, errors and logs use it as the source's name.
+// It must not contain a secret: redact the credentials in a URL, for example with [Redact]
+// (F103).
 type Source interface {
-	// Read returns the keys as they are now. It blocks no longer than ctx lives.
-	// An error leaves the ring as it is; see [Error] for the conventions.
-	// Read returns an error rather than a set without a usable key.
+	// Read returns the keys as they are now. It must return soon after ctx ends. If there
+	// is no usable key, it returns an error, not an empty set. After an error the ring
+	// keeps the keys that it has. See [Error] for what an error must contain.
 	Read(ctx context.Context) (Set, error)
 }
 
-// A Notifier is a source that can tell when reading again is worth while.
+// A Notifier is a source that can tell the ring when to read again.
 type Notifier interface {
 	Source
 
-	// Notify blocks until ctx ends and calls changed whenever the keys may have
-	// changed; it calls it once as soon as it is armed, so that nothing slips
-	// between an earlier reading and the arming (F14). It carries no data and
-	// may be wrong in both directions: the ring reads and compares, and polls
-	// underneath. changed does not block and may be called from any goroutine.
+	// Notify blocks until ctx ends, and calls changed whenever the keys may have changed.
+	// It also calls changed once when its watch has begun, because the keys may have
+	// changed between the last reading and that moment (F14). A call that is missing, or
+	// that comes without a change, does no harm: the ring compares what it reads, and
+	// polls as well. changed does not block and may be called from any goroutine.
 	//
-	// On an error, or when Notify returns before ctx ends, the ring calls it
-	// again after a back-off.
+	// If Notify returns before ctx ends, with an error or without, the ring calls it again
+	// after a back-off.
 	Notify(ctx context.Context, changed func()) error
 }
 
-// Static returns a source that always has the one key, for tests and for keys
-// that never change. Its version is "static" unless key names one.
+// Static returns a source that always lists key, for tests and for keys that never change.
+// If key has no Version, its version is "static". If key has no Secret, Read returns
+// [ErrNoKey].
 func Static(key Key) Source {
 	if key.Version == "" {
 		key.Version = "static"
