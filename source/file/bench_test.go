@@ -18,11 +18,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// BenchmarkReplacedToRequest measures from the moment that a key is replaced to
-// the first request that carries the new one, sent one after the other meanwhile.
-// It reports the median and the 99th percentile, how many replacements no request
-// ever carried, and how many requests carried what nobody wrote. Nothing but
-// notices leads to a reading.
+// BenchmarkReplacedToRequest measures the time from the replacement of a key to the first
+// request that carries the new key, while requests are sent one after the other. It reports
+// the median and the 99th percentile, the number of keys that no request carried, and the
+// number of requests with a key that was never written. The ring does not poll: only
+// notifications cause readings.
 func BenchmarkReplacedToRequest(b *testing.B) {
 	const token = ":%s"
 	b.Run("rename", func(b *testing.B) {
@@ -45,7 +45,7 @@ func BenchmarkReplacedToRequest(b *testing.B) {
 				return time.Now()
 			}
 			_, err = io.WriteString(f, text[:len(text)/2])
-			time.Sleep(time.Millisecond) // in which half of it can be read
+			time.Sleep(time.Millisecond) // in this time half of the key can be read
 			start := time.Now()
 			_, rest := io.WriteString(f, text[len(text)/2:])
 			if err := errors.Join(err, rest, f.Close()); err != nil {
@@ -91,12 +91,12 @@ func measure(b *testing.B, src source.Source, form string, replace func(text str
 	missed, torn := 0, 0
 	written := map[string]bool{fmt.Sprintf(form, "sentinel-v"): true}
 	for i := 0; b.Loop(); i++ {
-		time.Sleep(5 * time.Millisecond) // a ring slows down a source that cries wolf
+		time.Sleep(5 * time.Millisecond) // the ring limits how often notifications cause readings
 		text := fmt.Sprintf("sentinel-%[1]d-sentinel-%[1]d", i)
 		after := fmt.Sprintf(form, text)
 		written[after] = true
 		start := make(chan time.Time, 1)
-		go func() { start <- replace(text) }() // beside the requests, as in life
+		go func() { start <- replace(text) }() // concurrently with the requests
 		for carried, end := "", time.Now().Add(limit); carried != after; {
 			if time.Now().After(end) {
 				missed++

@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// A target is something whose change may change what a path leads to: the entry
-// called name of the directory dir, or dir itself where name is empty. Directories are
-// free of symbolic links, so that two ways to one directory are one (F10).
+// A target is a place whose change may change what a path leads to. It is the entry called
+// name in the directory dir, or dir itself if name is empty. dir contains no symbolic links,
+// so that two paths to one directory have the same target (F10).
 type target struct{ dir, name string }
 
-// maxLinks is how many symbolic links a path may go through; Linux has 40 too.
+// maxLinks is how many symbolic links a path may go through. It is the limit of Linux.
 const maxLinks = 40
 
-// chain appends the targets of an absolute path: every symbolic link on the way
-// (F01, F09), and the file and its directory (F02). Where the path ends early,
-// it is the entry that is missing, in the nearest directory that exists (F08).
+// chain appends the targets of an absolute path: every symbolic link on the path (F01,
+// F09), the file and its directory (F02). If a part of the path does not exist, the last
+// target is the missing entry in the nearest directory that exists (F08).
 func chain(targets []target, path string) []target {
 	root := filepath.VolumeName(path) + string(filepath.Separator)
 	dir, rest := root, elements(path)
@@ -38,7 +38,7 @@ func chain(targets []target, path string) []target {
 			targets = append(targets, target{dir, name}, target{dir, ""})
 			to, err := os.Readlink(at)
 			if links++; err != nil || links > maxLinks {
-				return targets // F23: repaired by changing one of the links
+				return targets // F23: a loop. Only a change of one of the links can repair it.
 			}
 			if filepath.IsAbs(to) {
 				dir = root

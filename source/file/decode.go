@@ -8,7 +8,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/mode"
 )
 
-// decodeAll makes the set of a reading.
+// decodeAll decodes a reading into a set.
 func (s *Source) decodeAll(r reading) (source.Set, error) {
 	var set source.Set
 	var err error
@@ -20,7 +20,7 @@ func (s *Source) decodeAll(r reading) (source.Set, error) {
 	if err != nil {
 		return source.Set{}, err
 	}
-	// The first key only: a second one with the same time would share its version.
+	// Only the first key gets the time: a second key would get the same version name.
 	if len(set.Keys) > 0 && set.Keys[0].Version == "" && set.Keys[0].CreatedAt.IsZero() {
 		for _, p := range r {
 			if !p.missing && p.info.ModTime().After(set.Keys[0].CreatedAt) {
@@ -34,7 +34,7 @@ func (s *Source) decodeAll(r reading) (source.Set, error) {
 	return set, nil
 }
 
-// texts returns what is in a directory's files, by their names.
+// texts returns the contents of a directory's files by their names.
 func (r reading) texts() map[string][]byte {
 	texts := make(map[string][]byte)
 	for _, p := range r {
@@ -45,7 +45,8 @@ func (r reading) texts() map[string][]byte {
 	return texts
 }
 
-// tooOpen lists the files whose mode lets others do too much (F24).
+// tooOpen returns an error for each file that other users can write or, if strict, that
+// everybody can read (F24).
 func (r reading) tooOpen(strict bool) []error {
 	var found []error
 	for _, p := range r {
@@ -58,9 +59,9 @@ func (r reading) tooOpen(strict bool) []error {
 		}
 		switch perm := mode.Perm(p.info); {
 		case perm&0o022 != 0:
-			found = append(found, fmt.Errorf("%smode %#o lets others than the owner write", at, perm))
+			found = append(found, fmt.Errorf("%smode %#o lets users other than the owner write the file", at, perm))
 		case strict && perm&0o007 != 0:
-			found = append(found, fmt.Errorf("%smode %#o lets everybody read", at, perm))
+			found = append(found, fmt.Errorf("%smode %#o lets everybody read the file", at, perm))
 		}
 	}
 	return found

@@ -22,7 +22,8 @@ func bundle(i int) map[string]string {
 	}
 }
 
-// whole fails unless all of the key is from one bundle, and returns its number.
+// whole fails unless all fields of the key are from one bundle. It returns the bundle's
+// number.
 func whole(t *testing.T, key source.Key) string {
 	t.Helper()
 	n := strings.TrimPrefix(key.ID, "id-")
@@ -32,7 +33,7 @@ func whole(t *testing.T, key source.Key) string {
 	return n
 }
 
-// F26: the link is switched after each of the files was read.
+// F26: the test switches the link after each file that the source reads.
 func TestBundleIsNeverMixed(t *testing.T) {
 	v := newVolume(t, bundle(0))
 	src := file.Dir(v.dir)
@@ -55,7 +56,7 @@ func TestBundleIsNeverMixed(t *testing.T) {
 	}
 }
 
-// F26: the same by brute force, from several goroutines.
+// F26: several goroutines read while the link is switched all the time.
 func TestBundleUnderSwaps(t *testing.T) {
 	v := newVolume(t, bundle(0))
 	src := file.Dir(v.dir)
@@ -95,8 +96,8 @@ func TestServesEverySwapOfBundle(t *testing.T) {
 	}
 }
 
-// F26: files that are replaced one after the other. The source waits for the
-// second, and goes by what is there when it does not come.
+// F26: the files are replaced one after the other. The source waits for the second file. If
+// it is not replaced in time, the source returns the files as they are.
 func TestWaitsForOtherHalf(t *testing.T) {
 	dir := t.TempDir()
 	put := func(name, text string) { t.Helper(); replace(t, filepath.Join(dir, name), text) }
@@ -106,7 +107,7 @@ func TestWaitsForOtherHalf(t *testing.T) {
 	src := file.Dir(dir)
 	whole(t, read(t, src))
 
-	// Readings after the id has changed go on until the passphrase has.
+	// A reading that begins after the id has changed waits until the passphrase has changed.
 	src.SetPatience(time.Minute)
 	put("api-key", "id-1")
 	readings := 0

@@ -1,66 +1,71 @@
-// Package file reads keys from files and notices within milliseconds when they change.
+// Package file reads keys from files, and notices within milliseconds when they change.
 //
-// One file that holds one key, or a document that lists several:
+// A file contains one key, or a document that lists several:
 //
 //	src := file.New("/run/secrets/api-key")
 //	src := file.New("/run/secrets/keys.json", file.WithDecoder(source.Document))
 //
-// A directory with one file a field, as a mounted Kubernetes Secret has it; id,
-// secret and passphrase are published together or not at all:
+// A directory contains one file for each field of a key, like a mounted Kubernetes Secret.
+// The ID, the secret and the passphrase are published together or not at all:
 //
-//	src := file.Dir("/run/secrets/exchange") // api-key, api-secret and, if there, passphrase
+//	src := file.Dir("/run/secrets/exchange") // api-key, api-secret and, if it exists, passphrase
 //
-// Hand it to ring.Keep. Importing the package also opens source strings:
+// Pass src to ring.Keep. If the package is imported, [source.Parse] and ring.Open also open
+// these source strings:
 //
 //	file:///run/secrets/api-key                      one token
 //	file:///run/secrets/keys?format=json             plain (default), json, pem, dotenv
 //	file:///etc/bot.env?format=dotenv&prefix=KRAKEN  KRAKEN_API_KEY, KRAKEN_API_SECRET ...
-//	file:///run/secrets/exchange/                    a directory, for the slash at its end
+//	file:///run/secrets/exchange/                    a directory, because of the slash at the end
 //	file:///run/secrets/exchange?id=user&secret=pass&passphrase=
 //	file:///run/secrets/api-key?strict=true          WithStrictPermissions
 //
-// A string names a directory if its path ends in a slash, if it has one of id,
-// secret and passphrase, or if there is a directory when it is parsed.
+// A string names a directory if its path ends in a slash, if it has one of the parameters
+// id, secret and passphrase, or if a directory exists at the path when the string is
+// parsed.
 //
 // # How to replace a key
 //
-// Best is what the kubelet does: write a new directory and switch a symbolic
-// link to it. Next best is to write a new file and rename it over the old one.
-// Nobody can see half of either. The first is served at once, the second too
-// where the system tells that nobody writes.
+// The best way is that of the kubelet: write a new directory, and switch a symbolic link
+// to it. The second best is to write a new file and rename it over the old one. With either
+// way, no reader can see half a key. After a switched link the source serves the new key at
+// once. After a rename it does so too on systems with read leases, which the next paragraph
+// explains.
 //
-// Writing in place works too. On Linux the source reads the file only when
-// nobody has it open for writing, so half a key is never taken for one, however
-// long the writer takes; it knows by a read lease (fcntl(2), F_SETLEASE), held
-// for the microseconds of one reading, and only when the content has changed.
-// A writer that opens the file in that moment waits for them; one that opens it
-// with O_NONBLOCK gets EWOULDBLOCK. Where there are no leases (other systems,
-// NFS, a file of another user) the source waits until two readings 20 ms apart
-// are equal, which a slower writer can defeat. What no reader can know is that
-// a writer that closed the file means to open it again and write more.
+// Writing the file in place works as well. On Linux the source accepts new content only
+// while no process has the file open for writing, so it never uses half a key, however slow
+// the writer is. The source gets that from a read lease (fcntl(2), F_SETLEASE). It takes
+// the lease only if the content has changed, for the microseconds of one reading. A process
+// that opens the file for writing in that moment waits for the end of the lease. With
+// O_NONBLOCK the process gets EWOULDBLOCK instead. Where there are no leases (other systems,
+// NFS, a file of another user), the source waits until two readings 20 ms apart are equal.
+// A slow writer can pause for longer than that, and the source then reads half a key. No
+// reader can know that a process which has closed the file will open it again to write
+// more.
 //
-// Of a directory whose files are replaced one by one, the source waits up to 1 s
-// for the second field to follow the first. If it takes longer, a pair that
-// belongs to no key is served meanwhile: switch a link for pairs.
+// If the files of a directory are replaced one by one, the source waits up to 1 s for the
+// second field after the first has changed. If the second takes longer, the source serves a
+// pair that belongs to no key until then. To replace a pair, switch a link.
 //
-// An empty file, one that cannot be read or that holds something else is an
-// error, and the ring goes on with the keys it has. A file that somebody keeps
-// open for writing for longer than 1 s is an error too, until it is closed.
+// An empty file, a file that cannot be read and one that contains no key are errors, and
+// the ring keeps the keys that it has. A file that a process keeps open for writing for
+// longer than 1 s is an error too, until the process closes it.
 //
-// # What is noticed
+// # Notifications
 //
-// The source watches the directory of the file, those of every symbolic link on
-// the way, and the file itself; of a directory that is not there yet, the
-// nearest one that is. One watcher serves the whole process. Some changes give
-// no notice: on NFS and FUSE, a mount on top, and a rename on the host over a
-// single file that is mounted into a container (subPath), which a container
-// never sees at all. Keys are therefore read every 5 s as well, unless
-// ring.WithPoll says otherwise.
+// The source watches the file, its directory, and the directory of every symbolic link on
+// the path. If a directory does not exist yet, the source watches the nearest one that
+// does. All sources of a process share one watcher. Some changes cause no notification: a
+// change on NFS or FUSE, a new mount over the path, and a rename on the host over a single
+// file that is mounted into a container (subPath). The container never sees the last one.
+// The ring therefore also reads the keys every 5 s, unless ring.WithPoll sets another
+// interval.
 //
 // # Permissions
 //
-// A file that its group or others can write brings a warning: whoever can write
-// it chooses the key. One that others can merely read does not, for that is how
-// the kubelet mounts a Secret unless told otherwise. [WithStrictPermissions]
-// refuses both. The mode is that of the file that symbolic links lead to.
+// If the group of a file or other users can write it, the source warns: whoever can write
+// the file chooses the key. If they can only read it, the source does not warn, because the
+// kubelet mounts a Secret like that by default. [WithStrictPermissions] refuses files that
+// the group or others can write, and files that others can read. If the path leads through
+// symbolic links, the mode that counts is that of the file at the end.
 package file

@@ -9,8 +9,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// errMoved: what was resolved is not what is there any more.
-var errMoved = errors.New("changed while it was read")
+// errMoved means that a path no longer leads to the file to which it was resolved.
+var errMoved = errors.New("the file was replaced while it was read")
 
 func (s *Source) stopped(ctx context.Context) error {
 	return s.wrap(fmt.Errorf("%w: %w", source.ErrUnavailable, context.Cause(ctx)))
@@ -20,13 +20,13 @@ func (s *Source) wrap(err error) error { return &source.Error{Source: s.String()
 
 func (p *part) fault(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return errMoved // it was there when the path was resolved
+		return errMoved // the file existed when its path was resolved
 	}
 	return describe(p.field, err)
 }
 
-// describe gives err one of package source's errors and drops the path out of
-// it, which stands before it already.
+// describe wraps err in one of package source's errors. It drops the path from err, since
+// the source's name contains it.
 func describe(f field, err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

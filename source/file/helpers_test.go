@@ -16,12 +16,12 @@ import (
 
 // F104
 func TestMain(m *testing.M) {
-	// What a test waits for comes by an event, not because the source looked again.
+	// Tests must pass by events, so the source must not set its watches again by itself.
 	file.SetRearm(time.Hour)
 	goleak.VerifyTestMain(m)
 }
 
-// limit is how long a test waits for what must come; nothing waits for it to pass.
+// limit is how long a test waits before it fails. A test that passes never waits for it.
 const limit = 10 * time.Second
 
 func write(t testing.TB, path, text string) {
@@ -63,8 +63,8 @@ func wantSecret(t testing.TB, src source.Source, want string) {
 	}
 }
 
-// wantError reads and wants an error that wraps target, is a *source.Error with
-// the source's name, and holds none of the texts.
+// wantError reads src, which must return a *source.Error that wraps target, has the source's
+// name, and contains none of the hidden texts.
 func wantError(t testing.TB, src source.Source, target error, hidden ...string) {
 	t.Helper()
 	_, err := src.Read(t.Context())
@@ -82,7 +82,7 @@ func wantError(t testing.TB, src source.Source, target error, hidden ...string) 
 	}
 }
 
-// watching runs Notify until the test ends; the channel gets a token after each change.
+// watching runs Notify until the test ends. The channel gets a token after each change.
 func watching(t testing.TB, src source.Notifier) <-chan struct{} {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -103,15 +103,15 @@ func watching(t testing.TB, src source.Notifier) <-chan struct{} {
 		}
 	})
 	select {
-	case <-changed: // F14: once when armed
+	case <-changed: // F14: the call at the beginning of the watch
 	case <-time.After(limit):
 		t.Fatal("Notify never said that it is armed")
 	}
 	return changed
 }
 
-// served reads after each notice, never without one, until the secret is want.
-// It fails if it sees anything that is not among known.
+// served reads src after each notification, and only then, until the secret is want. It
+// fails if it reads a secret that is not in known.
 func served(t testing.TB, src source.Source, changed <-chan struct{}, want string, known ...string) {
 	t.Helper()
 	deadline := time.After(limit)

@@ -11,39 +11,39 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// newWatcher is fsnotify's but in tests.
+// newWatcher is fsnotify.NewWatcher, except in tests.
 var newWatcher = fsnotify.NewWatcher
 
-// process holds the one hub of the process, while anybody subscribes.
+// process has the only hub of the process. hub is nil while there are no subscribers.
 var process struct {
 	sync.Mutex
 	hub         *hub
 	subscribers int
 }
 
-// A hub shares one watcher among subscribers: the system has few to give (F12).
+// A hub shares one watcher among subscribers, since the system allows few watchers (F12).
 type hub struct {
 	watcher *fsnotify.Watcher
 	done    chan struct{} // closed when the loop has ended
 
-	mu   sync.Mutex // guards subs and their targets; never held over a call of the watcher
+	mu   sync.Mutex // guards subs and their targets; not locked while the watcher is called
 	subs map[*subscriber]struct{}
 
-	// arming guards refs and orders calls of the watcher. It is another lock than
-	// mu, because the watcher may wait for run with a lock of its own held.
+	// arming guards refs and orders the calls to the watcher. It is a second lock because
+	// the watcher, with a lock of its own, may wait for run, which needs mu.
 	arming sync.Mutex
-	refs   map[string]int // by watched path
+	refs   map[string]int // number of targets by watched path
 }
 
 // A subscriber is one Notify call.
 type subscriber struct {
 	hub  *hub
-	kick chan struct{} // holds a token while there is something to look at
+	kick chan struct{} // has a token if there was an event since the last look
 
 	targets []target // guarded by hub.mu
 }
 
-// subscribe joins the process's hub, and starts it for the first.
+// subscribe adds a subscriber to the process's hub. The first subscriber starts the hub.
 func subscribe() (*subscriber, error) {
 	process.Lock()
 	defer process.Unlock()
@@ -63,8 +63,8 @@ func subscribe() (*subscriber, error) {
 	return sub, nil
 }
 
-// close leaves the hub. With the last subscriber the hub's goroutine and
-// descriptor are gone when it returns (F104).
+// close removes the subscriber from the hub. When close of the last subscriber returns, the
+// hub's goroutine and descriptor are gone (F104).
 func (s *subscriber) close() {
 	process.Lock()
 	defer process.Unlock()
@@ -81,7 +81,7 @@ func (s *subscriber) close() {
 	}
 }
 
-// run wakes subscribers. It calls nobody's code and waits for nobody (F13).
+// run wakes subscribers. It calls no callback and never blocks on a subscriber (F13).
 func (h *hub) run() {
 	defer close(h.done)
 	for {
@@ -95,7 +95,7 @@ func (h *hub) run() {
 			if !ok {
 				return
 			}
-			h.wakeAll() // F11: events were lost, anybody's
+			h.wakeAll() // F11: events were lost, and the watcher does not say for which paths
 		}
 	}
 }
@@ -105,7 +105,7 @@ func (h *hub) dispatch(path string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for sub := range h.subs {
-		// F25: other entries of the directory are nobody's business.
+		// F25: an event of another entry in the same directory wakes no subscriber.
 		if slices.Contains(sub.targets, self) || slices.Contains(sub.targets, entry) {
 			sub.wake()
 		}
@@ -123,12 +123,12 @@ func (h *hub) wakeAll() {
 func (s *subscriber) wake() {
 	select {
 	case s.kick <- struct{}{}:
-	default: // it has not looked since the last one
+	default: // the subscriber has not seen the last token yet
 	}
 }
 
-// watch makes targets what the subscriber is woken for, and reports whether
-// they were others before.
+// watch makes events of targets wake the subscriber, and reports whether targets differ
+// from the ones before.
 func (s *subscriber) watch(targets []target) (moved bool, err error) {
 	h := s.hub
 	h.arming.Lock()
@@ -137,8 +137,8 @@ func (s *subscriber) watch(targets []target) (moved bool, err error) {
 	before := s.targets
 	s.targets = targets
 	h.mu.Unlock()
-	// Every path anew, not only those that were not watched: the name may stand
-	// for another inode by now, of which the watcher knows nothing (F06, F08).
+	// Add every path, even those that are watched already: the path may lead to another
+	// inode by now, which the watcher does not watch yet (F06, F08).
 	for _, p := range paths(targets) {
 		h.refs[p]++
 		if e := h.watcher.Add(p); e != nil && !passing(e) {
@@ -149,12 +149,12 @@ func (s *subscriber) watch(targets []target) (moved bool, err error) {
 	return !slices.Equal(before, targets), err
 }
 
-// release gives up one reference to each path. The caller holds arming.
+// release drops one reference to each path. The caller has locked arming.
 func (h *hub) release(paths []string) {
 	for _, p := range paths {
 		if h.refs[p]--; h.refs[p] == 0 {
 			delete(h.refs, p)
-			_ = h.watcher.Remove(p) // not there any more: nothing to remove
+			_ = h.watcher.Remove(p) // it fails if the path no longer exists
 		}
 	}
 }
@@ -169,9 +169,9 @@ func paths(targets []target) []string {
 	return slices.Compact(list)
 }
 
-// passing reports whether a path cannot be watched for a reason of its own, not
-// the watcher's: it has just gone, or it may not be read. The paths around it
-// and polling do for it.
+// passing reports whether err is about one path and not about the watcher: the path has
+// just disappeared, or may not be read. The watches of the paths around it, and polling,
+// notice a change all the same.
 func passing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR)
 }

@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// A volume replaces the files of a directory as the kubelet does it for a mounted
-// Secret (pkg/volume/util/atomic_writer.go): a new directory with a time in its
-// name, the link ..data switched to it by a rename, the old directory removed.
+// A volume replaces the files of a directory as the kubelet does for a mounted Secret
+// (pkg/volume/util/atomic_writer.go of Kubernetes): it makes a new directory with a time in
+// its name, switches the link ..data to it by a rename, and removes the old directory.
 type volume struct {
 	t     testing.TB
 	dir   string
 	count int
-	keep  bool // leave the old directories
+	keep  bool // do not remove the old directories
 
-	switched time.Time // when the last swap began to show
+	switched time.Time // when the link was switched last
 }
 
 func newVolume(t testing.TB, files map[string]string) *volume {

@@ -4,5 +4,5 @@ package file
 
 import "os"
 
-// readWhole runs read; who else has f open cannot be told here.
+// readWhole calls read. This system cannot tell whether a process has f open for writing.
 func readWhole(_ *os.File, read func() error) (writers, error) { return writersUnknown, read() }

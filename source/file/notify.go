@@ -9,14 +9,14 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// rearm is how often the watches are set anew without any event, since some
-// changes give none: a mount on top, an ancestor renamed (F03). Tests change it.
+// rearm is how often the watches are set again without an event. Some changes cause none: a
+// mount over the path, or a rename of a parent directory (F03). Tests change it.
 var rearm = 5 * time.Second
 
-// Notify watches the file and calls changed when it may have changed, as
-// [source.Notifier] has it. All sources of a process share one watcher, which
-// ends with the last of them. The error wraps source.ErrUnavailable: there is
-// no watcher to be had, or no room for another watch (F12).
+// Notify watches the file and calls changed when the file may have changed: see
+// [source.Notifier]. All sources of a process share one watcher, which is closed when the
+// last Notify returns. The error wraps [source.ErrUnavailable] if the system allows no
+// further watcher or no further watch (F12).
 func (s *Source) Notify(ctx context.Context, changed func()) error {
 	sub, err := subscribe()
 	if err != nil {
@@ -31,7 +31,7 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 			return s.wrap(fmt.Errorf("%w: cannot watch: %w", source.ErrUnavailable, err))
 		}
 		if moved || !ticked {
-			changed() // F14: only now that the watches are armed
+			changed() // F14: not before the watches are set
 		}
 		select {
 		case <-sub.kick:
@@ -47,12 +47,12 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 	}
 }
 
-// arm watches what the paths depend on now, and reports whether that is
-// something else than before.
+// arm watches the targets of the source's paths, and reports whether they differ from the
+// targets before.
 func (s *Source) arm(sub *subscriber) (moved bool, err error) {
 	targets := s.targets()
-	// Again until the way is the same after the watches were set as before, so
-	// that no switch falls in between; what changes after that gives an event.
+	// Repeat until the targets are the same before and after the watches were set. Then no
+	// link was switched in between, and a later switch causes an event.
 	for range 8 {
 		m, err := sub.watch(targets)
 		if err != nil {
@@ -64,7 +64,7 @@ func (s *Source) arm(sub *subscriber) (moved bool, err error) {
 			return moved, nil
 		}
 	}
-	sub.wake() // a link that is switched all the time
+	sub.wake() // a link is switched all the time: try again
 	return true, nil
 }
 

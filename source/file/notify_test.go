@@ -9,7 +9,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/file"
 )
 
-// F01: a watch on the file goes deaf after the first swap.
+// F01: a watch of the file alone gets no more events after the first swap.
 func TestServesEveryKubeletSwap(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		t.Run(fmt.Sprintf("keep=%v", keep), func(t *testing.T) {
@@ -26,8 +26,8 @@ func TestServesEveryKubeletSwap(t *testing.T) {
 	}
 }
 
-// F06: with a reader on the old inode, a rename over it gives the file's own
-// watch no more than CHMOD.
+// F06: while a process has the old inode open, a rename over the file causes only a CHMOD
+// event on the watch of the file itself.
 func TestServesRenameOverOpenFile(t *testing.T) {
 	path := tempFile(t, "sentinel-v0")
 	src := file.New(path)
@@ -74,7 +74,7 @@ func TestWaitsForDirectory(t *testing.T) {
 	mkdir(t, dir)
 	write(t, path, "sentinel-v2")
 	served(t, src, changed, "sentinel-v2", "sentinel-v1")
-	write(t, path, "sentinel-v3") // the watch is on the new directory, not on the old one
+	write(t, path, "sentinel-v3") // the new directory must be watched by now
 	served(t, src, changed, "sentinel-v3", "sentinel-v2")
 
 	if err := os.RemoveAll(filepath.Join(base, "a")); err != nil {
@@ -110,13 +110,13 @@ func TestServesRepointedDirectoryLink(t *testing.T) {
 	changed := watching(t, src)
 	point("rel1")
 	served(t, src, changed, "sentinel-v1", "sentinel-v0")
-	point(filepath.Join(base, "rel2")) // absolute, for once
+	point(filepath.Join(base, "rel2")) // this time by an absolute path
 	served(t, src, changed, "sentinel-v2", "sentinel-v1")
 	write(t, filepath.Join(base, "rel2", "key"), "sentinel-v3")
 	served(t, src, changed, "sentinel-v3", "sentinel-v2")
 }
 
-// F10: one directory by two names, in one watcher.
+// F10: two paths lead to one directory, which one watcher watches.
 func TestTwoPathsToOneDirectory(t *testing.T) {
 	base := t.TempDir()
 	real := filepath.Join(base, "real")

@@ -14,10 +14,10 @@ import (
 
 func init() { source.Register("file", open) }
 
-// open opens a source string; the package comment has the parameters.
+// open opens a source string. The package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {
 	if u.Host != "" && u.Host != "localhost" || !strings.HasPrefix(u.Path, "/") {
-		return nil, errors.New("want file:///absolute/path")
+		return nil, errors.New("want file:///PATH with an absolute path")
 	}
 	strict, err := param.Bool(query, "strict")
 	if err != nil {
@@ -39,7 +39,7 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 
 func openDir(path string, query url.Values, opts []Option) (source.Source, error) {
 	if query.Has("format") {
-		return nil, errors.New("format is for a file, not for a directory")
+		return nil, errors.New("the parameter format is for a file, but the path is a directory")
 	}
 	names := map[string]string{"id": "api-key", "secret": "api-secret", "passphrase": "passphrase"}
 	for role := range names {
@@ -51,7 +51,7 @@ func openDir(path string, query url.Values, opts []Option) (source.Source, error
 			return nil, err
 		}
 		if name != "" && (name != filepath.Base(name) || name == "." || name == "..") {
-			return nil, fmt.Errorf("%s is not the name of a file in the directory", role)
+			return nil, fmt.Errorf("the parameter %s must be the name of a file in the directory, without a slash", role)
 		}
 		names[role] = name
 	}

@@ -14,18 +14,18 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/decode"
 )
 
-// A reading is what the files held at one moment, one part a field.
+// A reading is the content of the files at one moment. It has one part for each field.
 type reading []part
 
 type part struct {
 	field
 	resolved string // path without symbolic links
-	missing  bool   // an optional field that is not there
+	missing  bool   // the field is optional, and its file does not exist
 	info     fs.FileInfo
 	text     source.Secret
 }
 
-// writers says whether somebody had a file open for writing when it was read.
+// writers says whether a process had a file open for writing when the file was read.
 type writers int
 
 const (
@@ -34,11 +34,11 @@ const (
 	writersSome
 )
 
-// leased is readWhole but in tests.
+// leased is readWhole, except in tests.
 var leased = readWhole
 
-// sameContent reports whether r and o hold the same text; times, inodes and
-// paths do not count (F15).
+// sameContent reports whether r and o have the same text. Times, inodes and paths do not
+// count (F15).
 func (r reading) sameContent(o reading) bool {
 	if len(r) != len(o) {
 		return false
@@ -51,8 +51,8 @@ func (r reading) sameContent(o reading) bool {
 	return true
 }
 
-// switched reports whether every file of r lies elsewhere than in o, as when a
-// symbolic link on the way was switched: nobody writes like that in place.
+// switched reports whether every file of r has another resolved path than in o. Then a
+// symbolic link was switched, and no file was written in place.
 func (r reading) switched(o reading) bool {
 	if len(r) != len(o) {
 		return false
@@ -68,8 +68,8 @@ func (r reading) switched(o reading) bool {
 	return true
 }
 
-// half reports whether r looks like o on its way to something else: some fields
-// have changed and some have not.
+// half reports whether some fields have changed between o and r and others have not. The
+// other files are perhaps about to be replaced.
 func (r reading) half(o reading) bool {
 	if len(r) < 2 || len(r) != len(o) || r.switched(o) {
 		return false
@@ -82,9 +82,10 @@ func (r reading) half(o reading) bool {
 	return false
 }
 
-// take reads every file. With lease it also says whether anybody was writing.
+// take reads every file. If lease is true, it also reports whether a process had one of
+// them open for writing.
 func (s *Source) take(lease bool) (reading, writers, error) {
-	// A link that is switched without pause could keep us here for ever (F22).
+	// F22: a link that is switched all the time must not cause an endless loop.
 	for range 20 {
 		r, w, err := s.takeOnce(lease)
 		if !errors.Is(err, errMoved) {
@@ -94,8 +95,8 @@ func (s *Source) take(lease bool) (reading, writers, error) {
 	return nil, 0, fmt.Errorf("%w: %w", source.ErrUnavailable, errMoved)
 }
 
-// takeOnce resolves every path, reads, and resolves again: a bundle whose
-// directory was switched in between is a mixed one (F26).
+// takeOnce resolves every path, reads the files, and resolves the paths again. If a
+// directory was switched in between, the fields may belong to different keys (F26).
 func (s *Source) takeOnce(lease bool) (reading, writers, error) {
 	var r reading
 	for _, f := range s.fields {
@@ -129,8 +130,9 @@ func (s *Source) takeOnce(lease bool) (reading, writers, error) {
 	return r, most, nil
 }
 
-// isMissing reports whether there is nothing at path, rather than that the
-// directory it was about to lead to has just been switched and removed (F01).
+// isMissing reports whether there is no file at path. It returns false if a link on the path
+// was switched during the check: the old directory is then gone, and the path leads to the
+// new one (F01).
 func isMissing(path string) bool {
 	before := chain(nil, path)
 	_, err := os.Stat(path)
@@ -142,8 +144,8 @@ func (p *part) read(lease bool) (writers, error) {
 	if p.missing {
 		return writersNone, nil
 	}
-	// Before opening: to open a device may set it going. After opening again: it
-	// may be another file by then (F22).
+	// F22: check before the file is opened, because opening a device may have an effect,
+	// and again afterwards, because it may be another file by then.
 	info, err := os.Lstat(p.resolved)
 	if err == nil {
 		err = p.regular(info)
@@ -180,13 +182,13 @@ func (p *part) read(lease bool) (writers, error) {
 	return w, nil
 }
 
-// regular refuses what is no regular file, and what is too long to be a key.
+// regular returns an error unless the file is a regular one and short enough for a key.
 func (p *part) regular(info fs.FileInfo) error {
 	switch {
 	case info.IsDir():
-		return fmt.Errorf("%w: a directory, not a file", source.ErrInvalid)
+		return fmt.Errorf("%w: it is a directory, not a file", source.ErrInvalid)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%w: not a regular file", source.ErrInvalid)
+		return fmt.Errorf("%w: it is not a regular file", source.ErrInvalid)
 	case info.Size() > source.MaxSize:
 		return decode.ErrTooLong
 	}

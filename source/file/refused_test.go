@@ -31,9 +31,8 @@ func (c *counted) Read(ctx context.Context) (source.Set, error) {
 
 const refusedAtOnce = 100
 
-// refused sends 100 requests with a key that the server has just dropped, each
-// with a context of its own that lasts for patience. wait ends when they have all
-// gone through.
+// refused sends 100 requests with a key that the server has just dropped. The context of
+// each request lasts for patience. wait returns when all requests have succeeded.
 func refused(t *testing.T, api *mockapi.API, rt http.RoundTripper, patience time.Duration) (through *atomic.Int64, wait func()) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -63,10 +62,10 @@ func refused(t *testing.T, api *mockapi.API, rt http.RoundTripper, patience time
 	return through, wg.Wait
 }
 
-// The server drops the old key a second before the file has the new one: 100
-// requests are refused with every key there is, wait within their own contexts,
-// and go through; the reading that brings the new key serves all of them. The
-// file system is the real one, and gives no notice: a bubble has none.
+// The server drops the old key a second before the new key is in the file. 100 requests are
+// refused with every key, wait within their own contexts, and succeed. One reading of the
+// new key serves all of them. The files are real, but there are no notifications, since a
+// synctest bubble has none.
 //
 // F03, F61, F62
 func TestRefusedRequestsWaitForTheFile(t *testing.T) {
@@ -102,7 +101,7 @@ func TestRefusedRequestsWaitForTheFile(t *testing.T) {
 	})
 }
 
-// The same with a file system that tells.
+// The same as above, with notifications.
 //
 // F61, F62
 func TestRefusedRequestsWaitForTheNotice(t *testing.T) {
@@ -124,8 +123,8 @@ func TestRefusedRequestsWaitForTheNotice(t *testing.T) {
 	before := src.reads.Load()
 	replace(t, path, next.Secret.Expose())
 	wait()
-	// One rename is several events, and a request that comes late to be refused may
-	// have had one reading begun before.
+	// One rename causes several events, and a request that is refused late may have begun
+	// one reading before.
 	if got := src.reads.Load() - before; got < 1 || got > 4 {
 		t.Errorf("%d readings after the file had changed", got)
 	}

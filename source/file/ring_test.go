@@ -16,8 +16,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// keep keeps a ring of src until the test ends; the channel gets every event
-// that is about another current key or a reading that failed.
+// keep keeps src in a ring until the test ends. The channel gets the events of a new current
+// key and of a failed reading.
 func keep(t *testing.T, src source.Source, opts ...ring.Option) (*ring.Ring, <-chan ring.Event) {
 	t.Helper()
 	events := make(chan ring.Event, 1000)
@@ -59,7 +59,7 @@ func expect(t *testing.T, events <-chan ring.Event, kind ring.EventKind) ring.Ev
 func wantCurrent(t *testing.T, keys *ring.Ring, want string) {
 	t.Helper()
 	key, err := keys.InUse()
-	// An event may reach its observer a moment before the ring has published what it is about.
+	// The observer may get an event a moment before the ring has published the change.
 	for deadline := time.Now().Add(limit); err == nil && key.Secret.Expose() != want && time.Now().Before(deadline); {
 		runtime.Gosched()
 		key, err = keys.InUse()
@@ -69,7 +69,8 @@ func wantCurrent(t *testing.T, keys *ring.Ring, want string) {
 	}
 }
 
-// F01: twenty swaps, each of them a switch of the ring's, long before the first poll.
+// F01: each of twenty swaps is a switch of the ring's current key, long before the first
+// poll.
 func TestRingFollowsSwaps(t *testing.T) {
 	v := newVolume(t, map[string]string{"key": "sentinel-0"})
 	keys, events := keep(t, file.New(filepath.Join(v.dir, "key")), ring.WithPoll(time.Hour))
@@ -80,8 +81,8 @@ func TestRingFollowsSwaps(t *testing.T) {
 	}
 }
 
-// F04, F07, F16, F17, F19: whatever is wrong with the file, the key stays; the same
-// key again is no rotation.
+// F04, F07, F16, F17, F19: the ring keeps its key whatever is wrong with the file. If the
+// same key is written again, that is no rotation.
 func TestRingKeepsGoodKey(t *testing.T) {
 	path := tempFile(t, "sentinel-1")
 	keys, events := keep(t, file.New(path), ring.WithPoll(time.Hour))
@@ -114,7 +115,7 @@ func TestRingKeepsGoodKey(t *testing.T) {
 	wantCurrent(t, keys, "sentinel-2")
 }
 
-// F12, F104: without a watcher a warning, and the key all the same.
+// F12, F104: without a watcher the ring warns and serves the key all the same.
 func TestRingWithoutWatcher(t *testing.T) {
 	setWatcher(t, noWatcher)
 	path := tempFile(t, "sentinel-v1")
@@ -127,7 +128,7 @@ func TestRingWithoutWatcher(t *testing.T) {
 	wantCurrent(t, keys, "sentinel-v2")
 }
 
-// F24: each finding once, not at each reading.
+// F24: the ring warns of each file once, not at each reading.
 func TestRingWarnsOfModeOnce(t *testing.T) {
 	path := tempFile(t, "sentinel-v1")
 	if err := os.Chmod(path, 0o666); err != nil {
@@ -150,7 +151,7 @@ func TestRingWarnsOfModeOnce(t *testing.T) {
 	}
 }
 
-// deaf is a file on a file system that tells nothing.
+// deaf is a file source on a file system without notifications.
 type deaf struct{ *file.Source }
 
 func (d deaf) Notify(ctx context.Context, changed func()) error {
@@ -159,7 +160,7 @@ func (d deaf) Notify(ctx context.Context, changed func()) error {
 	return nil
 }
 
-// F03: without any notice the key is served after one poll interval.
+// F03: without a notification the ring serves the key after one poll interval.
 func TestRingPollsUnderneath(t *testing.T) {
 	path := tempFile(t, "sentinel-v1")
 	synctest.Test(t, func(t *testing.T) {
@@ -171,7 +172,7 @@ func TestRingPollsUnderneath(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		replace(t, path, "sentinel-v2")
-		time.Sleep(5*time.Second + 500*time.Millisecond) // an interval and its tenth
+		time.Sleep(5*time.Second + 500*time.Millisecond) // the interval and its jitter of a tenth
 		synctest.Wait()
 		wantCurrent(t, keys, "sentinel-v2")
 	})

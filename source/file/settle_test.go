@@ -9,8 +9,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/file"
 )
 
-// F05: where nobody can say who is writing, what changes between two readings
-// is not taken.
+// F05: without leases the source does not accept content that changes between two readings.
 func TestSettlesWithoutLeases(t *testing.T) {
 	t.Cleanup(file.WithoutLeases())
 	path := tempFile(t, "old")
@@ -20,7 +19,7 @@ func TestSettlesWithoutLeases(t *testing.T) {
 	steps := []string{"new-", "new-key", "new-key-whole"}
 	src.OnRead(func(string) {
 		if len(steps) > 0 {
-			write(t, path, steps[0]) // after it was read, before it is read again
+			write(t, path, steps[0]) // between the first and the second reading
 			steps = steps[1:]
 		}
 	})
@@ -28,14 +27,14 @@ func TestSettlesWithoutLeases(t *testing.T) {
 	wantSecret(t, src, "new-key-whole")
 }
 
-// F01: a link that was switched needs no settling: one reading to see that there
-// is something new, one to take it, one to be sure.
+// F01: after a switched link the source does not wait. It reads three times: once to notice
+// the change, once to read the new content, once to be sure of it.
 func TestSwitchedLinkNeedsNoSettling(t *testing.T) {
 	t.Cleanup(file.WithoutLeases())
 	v := newVolume(t, map[string]string{"api-key": "id", "api-secret": "sentinel-v1"})
 	src := file.Dir(v.dir)
 	wantSecret(t, src, "sentinel-v1")
-	v.swap(map[string]string{"api-key": "id", "api-secret": "sentinel-v2"}) // the id stays: no half of anything
+	v.swap(map[string]string{"api-key": "id", "api-secret": "sentinel-v2"}) // the id is the same as before: this is not half a change
 	readings := 0
 	src.OnRead(func(name string) {
 		if name == "passphrase" {
@@ -52,8 +51,8 @@ func TestSwitchedLinkNeedsNoSettling(t *testing.T) {
 	}
 }
 
-// F05: with leases there is no settling either: one reading to see that there is
-// something new, and one while nobody can write.
+// F05: with a lease the source does not wait either. It reads twice: once to notice the
+// change, and once under the lease.
 func TestLeaseNeedsNoSettling(t *testing.T) {
 	path := tempFile(t, "sentinel-v1")
 	src := file.New(path)
@@ -65,7 +64,7 @@ func TestLeaseNeedsNoSettling(t *testing.T) {
 	if readings != 4 {
 		t.Skipf("%d readings: no leases here", readings)
 	}
-	// It gives the lease back: a writer that does not want to wait is let in.
+	// The source has given the lease back: a writer with O_NONBLOCK can open the file.
 	f, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)

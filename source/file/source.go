@@ -14,12 +14,12 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
-// freshFor is how often the ring reads a file without any notice (F03).
+// freshFor is how often the ring reads a file without a notification (F03).
 const freshFor = 5 * time.Second
 
-// A Source reads one file, or one directory with a file a field. It is a
-// [source.Notifier], safe for concurrent use, and holds no descriptor and no
-// goroutine between calls.
+// A Source reads one file, or one directory with a file for each field. It is a
+// [source.Notifier] and safe for concurrent use. Between calls it has no open descriptor and
+// no goroutine.
 type Source struct {
 	path   string
 	dir    bool
@@ -28,31 +28,31 @@ type Source struct {
 	decode source.Decoder
 	strict bool
 
-	turn chan struct{} // holds one token while somebody reads; guards what follows
-	last reading       // the last one that was good
-	set  source.Set    // what it said
+	turn chan struct{} // a lock for the next two fields: it has a token while a reading is going on
+	last reading       // the last successful reading
+	set  source.Set    // the set of last
 
-	opened   func(name string) // in tests: called after each file was read
-	patience time.Duration     // patience but in tests
+	opened   func(name string) // for tests: called after each file was read
+	patience time.Duration     // the constant patience, except in tests
 }
 
-// A field is one file of a reading; the name is empty where it is the only one.
+// A field is one file of a source. The name is empty for a source of a single file.
 type field struct {
 	name, path string
-	optional   bool // it may be missing
+	optional   bool // the file may be missing
 }
 
-// An Option changes how files are read.
+// An Option changes how [New] and [Dir] read files. A nil Option is ignored.
 type Option func(*Source)
 
-// New returns a source that reads the one file at path, relative to the working
-// directory of this moment. It need not exist yet.
+// New returns a source that reads the file at path. A relative path is resolved at the time
+// of the call. The file need not exist yet.
 //
-// The key's CreatedAt is the file's modification time, unless the decoder sets
-// one. The ring names the version after it if it is later than that of the keys
-// before, else after the time of the reading: a copy may keep the time of what
-// was copied (cp -p, rsync -a), and some systems set all times to one (Nix, tar
-// --mtime). It says nothing about which of two keys is newer.
+// The key's CreatedAt is the file's modification time, unless the decoder sets it. The ring
+// names the version after CreatedAt if that is later than the CreatedAt of all earlier keys,
+// and else after the time of the reading. The modification time does not say which of two
+// keys is newer: a copy may keep the time of the original (cp -p, rsync -a), and some tools
+// give all files the same time (Nix, tar --mtime).
 func New(path string, opts ...Option) *Source {
 	s := newSource(path)
 	s.fields = []field{{path: s.path}}
@@ -60,10 +60,10 @@ func New(path string, opts ...Option) *Source {
 	return s
 }
 
-// Dir returns a source that reads one key out of the directory dir: "api-key"
-// becomes the key's ID, "api-secret" its Secret, a token or a PEM block, and
-// "passphrase" its Extra["passphrase"]. The first two must exist; [WithNames]
-// has other names. The key's CreatedAt is the newest file's modification time.
+// Dir returns a source that reads one key from the files in the directory dir. The file
+// "api-key" has the key's ID, "api-secret" its Secret, which is a token or a PEM block, and
+// "passphrase" its Extra["passphrase"]. The first two files must exist. [WithNames] sets
+// other names. The key's CreatedAt is the latest modification time of the files.
 func Dir(dir string, opts ...Option) *Source {
 	s := newSource(dir)
 	s.dir = true
@@ -83,9 +83,9 @@ func (s *Source) apply(opts []Option) {
 	option.Apply(s, opts)
 }
 
-// WithDecoder sets what makes keys of a file's bytes, such as [source.Document],
-// [source.PEM] or source.Dotenv("EXCHANGE"). The default is [source.Plain].
-// For [New]; a directory's fields have their own form.
+// WithDecoder sets the decoder of the file's content, such as [source.Document],
+// [source.PEM] or source.Dotenv("EXCHANGE"). The default is [source.Plain], also if decode
+// is nil. The option has no effect on a source of [Dir].
 func WithDecoder(decode source.Decoder) Option {
 	return func(s *Source) {
 		if decode != nil {
@@ -94,9 +94,10 @@ func WithDecoder(decode source.Decoder) Option {
 	}
 }
 
-// WithNames sets the names of a directory's files, for [Dir]: those of the id,
-// the secret and the passphrase. An empty id or passphrase is not looked for,
-// an empty secret leaves the default. Only the passphrase may be missing.
+// WithNames sets the names of the files that [Dir] reads: those of the ID, the secret and
+// the passphrase. If the name of the ID or the passphrase is empty, Dir does not read that
+// file. If the name of the secret is empty, it is "api-secret". The file of the passphrase
+// may be missing, the other files may not. The option has no effect on a source of [New].
 func WithNames(id, secret, passphrase string) Option {
 	return func(s *Source) {
 		if !s.dir {
@@ -112,13 +113,13 @@ func WithNames(id, secret, passphrase string) Option {
 	}
 }
 
-// WithStrictPermissions refuses a file that its group can write or that others
-// can read or write, where the default is a warning for those that somebody
-// else can write. It has no effect on Windows.
+// WithStrictPermissions makes Read fail with [source.ErrInvalid] if the group can write a
+// file, or if other users can read or write it. By default Read only warns, and only if the
+// group or others can write the file. The option has no effect on Windows.
 func WithStrictPermissions() Option { return func(s *Source) { s.strict = true } }
 
-// String returns the source's URL, such as "file:///run/secrets/api-key"; that of
-// a directory ends in a slash.
+// String returns the source's URL, such as "file:///run/secrets/api-key". The URL of a
+// directory ends in a slash.
 func (s *Source) String() string {
 	path := filepath.ToSlash(s.path)
 	if !strings.HasPrefix(path, "/") {
@@ -130,14 +131,14 @@ func (s *Source) String() string {
 	return (&url.URL{Scheme: "file", Path: path}).String()
 }
 
-// Read reads the file, or the directory's files, as they are now. It returns at
-// once if the content is what it was, or was replaced as a whole; else it waits
-// until nobody is writing, at most 1 s.
+// Read reads the file, or the directory's files, as they are now. It returns at once if the
+// content has not changed, or if it was replaced as a whole. Otherwise it waits until no
+// process is writing, for 1 s at most.
 //
-// Its errors are *[source.Error] and wrap source.ErrNoKey where there is no
-// file, source.ErrDenied where it may not be read, source.ErrInvalid for what is
-// no key, or permissions too open, and source.ErrUnavailable for everything
-// that may pass: a writer at work, a broken link, a sick file system.
+// An error is a [*source.Error]. It wraps [source.ErrNoKey] if the file does not exist,
+// [source.ErrDenied] if it may not be read, [source.ErrInvalid] if it contains no key or if
+// its permissions are refused, and [source.ErrUnavailable] if trying again may help: a
+// process is writing the file, links form a loop, or the file system fails.
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	if ctx.Err() != nil {
 		return source.Set{}, s.stopped(ctx)
@@ -147,8 +148,8 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	case <-ctx.Done():
 		return source.Set{}, s.stopped(ctx)
 	}
-	// F106: a read from NFS or FUSE can hang beyond any context. Then one goroutine,
-	// one a source at most, waits for the file system.
+	// F106: a read from NFS or FUSE can hang after its context has ended. Then one goroutine,
+	// and at most one for each source, waits for the file system.
 	set, err := await.Call(ctx, func() (source.Set, error) {
 		defer func() { <-s.turn }()
 		return s.read(ctx)

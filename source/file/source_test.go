@@ -22,7 +22,7 @@ func wantUnreadable(t *testing.T, src source.Source) {
 	wantError(t, src, source.ErrUnavailable)
 }
 
-// F04, F05: a writer that truncates, writes half, waits and writes the rest.
+// F04, F05: a writer truncates the file, writes half of the key, waits and writes the rest.
 func TestNeverServesHalfWrittenFile(t *testing.T) {
 	path := tempFile(t, "old-old-old")
 	src := file.New(path)
@@ -45,7 +45,7 @@ func TestNeverServesHalfWrittenFile(t *testing.T) {
 			text := []string{"new-new-new", "old-old-old"}[i%2]
 			_, _ = f.WriteString(text[:4])
 			for range 1000 {
-				_, _ = f.Seek(0, 1) // some time, in system calls
+				_, _ = f.Seek(0, 1) // spend some time in system calls
 			}
 			_, _ = f.WriteString(text[4:])
 			_ = f.Close()
@@ -58,7 +58,7 @@ func TestNeverServesHalfWrittenFile(t *testing.T) {
 	for len(saw) < 2 || saw["new-new-new"] < 20 {
 		set, err := src.Read(t.Context())
 		if err != nil {
-			// It looked for 1 s and met a writer each time.
+			// The source tried for 1 s and found a writer each time.
 			if !errors.Is(err, source.ErrUnavailable) {
 				t.Error(err)
 				break
@@ -78,8 +78,8 @@ func TestNeverServesHalfWrittenFile(t *testing.T) {
 	served(t, src, changed, "end", "new-new-new", "old-old-old")
 }
 
-// F04, F05: while a writer has the file open there is no new key, however
-// long it takes, and the moment it closes the file there is.
+// F04, F05: while a writer has the file open, the source returns no new key, however long
+// the writer takes. When the writer closes the file, the source returns the key.
 func TestWaitsForWriterToClose(t *testing.T) {
 	path := tempFile(t, "sentinel-v1")
 	src := file.New(path)
@@ -114,7 +114,7 @@ func TestWaitsForWriterToClose(t *testing.T) {
 	}
 }
 
-// F04: empty and blank are never a key.
+// F04: an empty or blank file is never a key.
 func TestRefusesBlank(t *testing.T) {
 	path := tempFile(t, "sentinel-v1")
 	src := file.New(path)
@@ -127,7 +127,7 @@ func TestRefusesBlank(t *testing.T) {
 	wantSecret(t, src, "sentinel-v2")
 }
 
-// F15: the same size and the same modification time.
+// F15: the new content has the same size and modification time as the old.
 func TestSeesChangeByContent(t *testing.T) {
 	path := tempFile(t, "sentinel-v1")
 	then := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -144,7 +144,7 @@ func TestSeesChangeByContent(t *testing.T) {
 	wantSecret(t, src, "sentinel-v2")
 }
 
-// F16: what is written again is the same key, and as old as it was.
+// F16: a key that is written again is the same key, with the same CreatedAt.
 func TestSameContentIsSameKey(t *testing.T) {
 	path := tempFile(t, "sentinel-v1")
 	src := file.New(path)
@@ -164,8 +164,8 @@ func TestSameContentIsSameKey(t *testing.T) {
 	}
 }
 
-// F17, F20, F21, F22: what is no key file is a typed error, at once, and the
-// next good file is read.
+// F17, F20, F21, F22: a file that contains no key is a typed error at once, and the source
+// reads the next valid file.
 func TestRefusesAndRecovers(t *testing.T) {
 	for name, c := range map[string]struct {
 		make func(t *testing.T, path string)
@@ -216,14 +216,14 @@ func TestRefusesAndRecovers(t *testing.T) {
 			path := filepath.Join(dir, "key")
 			src := file.New(path)
 			c.make(t, path)
-			wantError(t, src, c.want, "sentinel", "Evil") // with no key yet
+			wantError(t, src, c.want, "sentinel", "Evil") // before the first key
 			_ = os.RemoveAll(dir)
 			mkdir(t, dir)
 			write(t, path, "sentinel-v1")
 			wantSecret(t, src, "sentinel-v1")
 			_ = os.RemoveAll(path)
 			c.make(t, path)
-			wantError(t, src, c.want, "sentinel", "Evil") // with one
+			wantError(t, src, c.want, "sentinel", "Evil") // after the first key
 			_ = os.RemoveAll(dir)
 			mkdir(t, dir)
 			write(t, path, "sentinel-v2")
@@ -232,10 +232,10 @@ func TestRefusesAndRecovers(t *testing.T) {
 	}
 }
 
-// F21: what is as long as a key may be is read whole; TestRefusesAndRecovers has
+// F21: a key of the greatest length is read in full. TestRefusesAndRecovers has a key with
 // one byte more.
 func TestReadsTheLongestKey(t *testing.T) {
-	longest := strings.Repeat("s", 64<<10) // 64 KiB are documented, whatever the constant says
+	longest := strings.Repeat("s", 64<<10) // the documentation says 64 KiB, so the test does not use the constant
 	wantSecret(t, file.New(tempFile(t, longest)), longest)
 }
 
@@ -253,7 +253,7 @@ func TestPermissions(t *testing.T) {
 		warns, strict bool
 	}{
 		{0o400, false, false}, {0o600, false, false}, {0o440, false, false}, {0o640, false, false},
-		{0o444, false, true}, {0o644, false, true}, // the kubelet's default is quiet
+		{0o444, false, true}, {0o644, false, true}, // the kubelet's default causes no warning
 		{0o620, true, true}, {0o660, true, true}, {0o602, true, true}, {0o666, true, true},
 	} {
 		t.Run(fmt.Sprintf("%#o", c.mode), func(t *testing.T) {
@@ -302,8 +302,8 @@ func TestReadHonoursContext(t *testing.T) {
 	}
 }
 
-// F106: a file system that hangs holds up neither its caller nor the next one, and
-// no more than one goroutine.
+// F106: a file system that hangs delays neither the caller nor the next one, and blocks one
+// goroutine only.
 func TestHungFileSystem(t *testing.T) {
 	src := file.New(tempFile(t, "sentinel-v1"))
 	hung, entered := make(chan struct{}), make(chan struct{}, 10)
@@ -327,7 +327,7 @@ func TestHungFileSystem(t *testing.T) {
 	wantSecret(t, src, "sentinel-v1")
 }
 
-// F03: without any notice, too, the ring comes back.
+// F03: the ring recovers without a notification too.
 func TestAsksToBePolled(t *testing.T) {
 	set, err := file.New(tempFile(t, "sentinel-v1")).Read(t.Context())
 	if err != nil || set.FreshFor != 5*time.Second || set.Complete {
@@ -335,7 +335,7 @@ func TestAsksToBePolled(t *testing.T) {
 	}
 }
 
-// F93, F95: the source keeps what it read, out of every printer's reach.
+// F93, F95: no way of printing the source shows what it has read.
 func TestPrintsNoSecret(t *testing.T) {
 	src := file.New(tempFile(t, "sentinel"))
 	wantSecret(t, src, "sentinel")

@@ -11,7 +11,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/file"
 )
 
-// asNobody gives up root's rights until the test, or back(), ends it.
+// asNobody gives up root's rights until the test ends or back is called.
 func asNobody(t *testing.T) (back func()) {
 	t.Helper()
 	set := func(uid int) {
@@ -28,7 +28,7 @@ func asNobody(t *testing.T) (back func()) {
 	return func() { set(me) }
 }
 
-// F17: EACCES, and later no more.
+// F17: the file cannot be read (EACCES), and later it can.
 func TestDenied(t *testing.T) {
 	path := tempFile(t, "sentinel-v1")
 	if err := errors.Join(os.Chmod(path, 0), os.Chmod(filepath.Dir(filepath.Dir(path)), 0o755)); err != nil {
@@ -45,7 +45,7 @@ func TestDenied(t *testing.T) {
 	wantSecret(t, src, "sentinel-v1")
 }
 
-// F05: a file of another user, on which we get no lease, settles.
+// F05: a file of another user allows no lease, so the source waits for two equal readings.
 func TestSettlesOthersFile(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to make a file that is not ours")

@@ -11,8 +11,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// replaceAt renames a new file over path whose modification time is at, as cp -p,
-// rsync -a and tar do.
+// replaceAt renames a new file with the modification time at over path. Tools such as cp -p,
+// rsync -a and tar leave such times.
 func replaceAt(t *testing.T, path, text string, at time.Time) {
 	t.Helper()
 	write(t, path+".new", text)
@@ -21,9 +21,8 @@ func replaceAt(t *testing.T, path, text string, at time.Time) {
 	}
 }
 
-// A name stands for one key only, and for the time at which the content changed,
-// although the files say that they are all of one time, or that the last is the
-// oldest.
+// Each key gets a name of its own, made from the time at which the content changed, even if
+// all files have the same modification time or the last file has the earliest.
 //
 // F15, F91
 func TestNamesWhateverTheModificationTime(t *testing.T) {
@@ -57,7 +56,7 @@ func TestNamesWhateverTheModificationTime(t *testing.T) {
 	}
 }
 
-// A time that moves on names the version.
+// A modification time later than those before names the version.
 func TestNameOfTheModificationTime(t *testing.T) {
 	path := tempFile(t, "sentinel-0")
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -70,8 +69,8 @@ func TestNameOfTheModificationTime(t *testing.T) {
 	}
 }
 
-// With WithoutRollback a new key is served though its file is older than that of
-// the key before; only what was in use before is refused.
+// WithoutRollback does not refuse a new key because its file is older than that of the key
+// before. It refuses only keys that were current before.
 //
 // F90
 func TestAnOlderFileIsNoRollback(t *testing.T) {

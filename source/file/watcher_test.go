@@ -16,7 +16,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/file"
 )
 
-// setWatcher replaces the maker of watchers until the test ends.
+// setWatcher replaces the function that makes watchers until the test ends.
 func setWatcher(t *testing.T, f func() (*fsnotify.Watcher, error)) {
 	t.Helper()
 	before := file.SetWatcher(f)
@@ -25,8 +25,8 @@ func setWatcher(t *testing.T, f func() (*fsnotify.Watcher, error)) {
 
 func noWatcher() (*fsnotify.Watcher, error) { return nil, fmt.Errorf("inotify: %w", syscall.EMFILE) }
 
-// F12: no watcher to be had is a typed error; reading goes on, and so does
-// Notify once there is one.
+// F12: if the system allows no watcher, Notify returns a typed error. Read still works, and
+// so does Notify once a watcher is allowed.
 func TestNoWatcher(t *testing.T) {
 	for _, cause := range []error{syscall.EMFILE, syscall.ENOSPC} {
 		t.Run(cause.Error(), func(t *testing.T) {
@@ -48,8 +48,8 @@ func TestNoWatcher(t *testing.T) {
 	}
 }
 
-// F12, F104: one watcher for the process, however many sources; none after the
-// last has gone.
+// F12, F104: the process has one watcher for all sources, and none after the last Notify has
+// returned.
 func TestOneWatcherForAll(t *testing.T) {
 	made := 0
 	setWatcher(t, func() (*fsnotify.Watcher, error) { made++; return fsnotify.NewWatcher() })
@@ -79,8 +79,8 @@ func TestOneWatcherForAll(t *testing.T) {
 	}
 }
 
-// descriptors counts the descriptors to files and watchers; those of network
-// pollers come and go with the runtime.
+// descriptors counts the descriptors of files and watchers. It leaves out those of network
+// pollers, which the runtime opens and closes.
 func descriptors(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -97,7 +97,7 @@ func descriptors(t *testing.T) int {
 	return n
 }
 
-// F11: events were lost, and with them, it may be, the watch.
+// F11: events were lost, and perhaps the watch as well.
 func TestOverflowReadsAndArmsAgain(t *testing.T) {
 	var watcher *fsnotify.Watcher
 	setWatcher(t, func() (w *fsnotify.Watcher, err error) {
@@ -112,14 +112,14 @@ func TestOverflowReadsAndArmsAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(t, path, "sentinel-v2") // nobody hears of it
+	write(t, path, "sentinel-v2") // this causes no event
 	watcher.Errors <- fsnotify.ErrEventOverflow
 	served(t, src, changed, "sentinel-v2", "sentinel-v1")
 	write(t, path, "sentinel-v3")
 	served(t, src, changed, "sentinel-v3", "sentinel-v2")
 }
 
-// F13: somebody's callback that never returns keeps nobody else from hearing.
+// F13: a callback that never returns does not delay the notifications of others.
 func TestBlockedCallbackBlocksNobody(t *testing.T) {
 	path := tempFile(t, "sentinel-v0")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -138,12 +138,12 @@ func TestBlockedCallbackBlocksNobody(t *testing.T) {
 	}
 }
 
-// F14: what is written before the watch is armed is told by the first call of changed.
+// F14: the first call of changed reports what was written before the watch began.
 func TestFirstChangeComesOnceArmed(t *testing.T) {
 	var watcher *fsnotify.Watcher
 	path := tempFile(t, "sentinel-v1")
 	setWatcher(t, func() (w *fsnotify.Watcher, err error) {
-		write(t, path, "sentinel-v2") // between the reading and the arming
+		write(t, path, "sentinel-v2") // between the reading and the beginning of the watch
 		watcher, err = fsnotify.NewWatcher()
 		return watcher, err
 	})
@@ -165,7 +165,7 @@ func TestFirstChangeComesOnceArmed(t *testing.T) {
 	wantSecret(t, src, "sentinel-v2")
 }
 
-// F25: what happens to the file's neighbours wakes nobody.
+// F25: changes of other files in the directory cause no notification.
 func TestSiblingsAreIgnored(t *testing.T) {
 	path := tempFile(t, "sentinel-v1")
 	src := file.New(path)
@@ -174,7 +174,7 @@ func TestSiblingsAreIgnored(t *testing.T) {
 		write(t, fmt.Sprintf("%s.%d", path, i), "x")
 		_ = os.Remove(fmt.Sprintf("%s.%d", path, i))
 	}
-	// Events come in order: with this one's, the others' have been there.
+	// Events come in order: when this one arrives, the earlier ones have arrived.
 	sentinel := file.New(path + ".sentinel")
 	told := watching(t, sentinel)
 	write(t, path+".sentinel", "x")
@@ -188,7 +188,7 @@ func TestSiblingsAreIgnored(t *testing.T) {
 	served(t, src, changed, "sentinel-v2", "sentinel-v1")
 }
 
-// F03: where there are no events the source looks again.
+// F03: the source sets its watches again even if there are no events.
 func TestArmsAgainWithoutEvents(t *testing.T) {
 	file.SetRearm(time.Millisecond)
 	t.Cleanup(func() { file.SetRearm(time.Hour) })
@@ -199,12 +199,12 @@ func TestArmsAgainWithoutEvents(t *testing.T) {
 	write(t, path, "sentinel-v1")
 	src := file.New(path)
 	changed := watching(t, src)
-	// Renaming the directory above tells the one that is watched nothing.
+	// A rename of the parent directory causes no event in the watched directory.
 	if err := os.Rename(filepath.Join(base, "a"), filepath.Join(base, "gone")); err != nil {
 		t.Fatal(err)
 	}
 	mkdir(t, dir)
-	// The poll finds what is there now; the watch is for what comes next.
+	// The poll finds the present content. The new watch must notice the next change.
 	deadline := time.Now().Add(limit)
 	for i := 2; ; i++ {
 		replace(t, path, fmt.Sprintf("sentinel-v%d", i))

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	settle     = 20 * time.Millisecond  // between two equal readings, where leases are not to be had
-	firstPause = 100 * time.Microsecond // before looking again whether a writer is done
-	lastPause  = 5 * time.Millisecond   // to which it grows
-	patience   = time.Second            // with one writer, or with the second half of a pair
+	settle     = 20 * time.Millisecond  // between the two readings that must be equal if there is no lease
+	firstPause = 100 * time.Microsecond // before the first check whether a writer has closed the file
+	lastPause  = 5 * time.Millisecond   // the longest pause between two such checks
+	patience   = time.Second            // how long to wait for a writer, or for the second field of a pair
 )
 
 func (s *Source) read(ctx context.Context) (source.Set, error) {
@@ -42,7 +42,7 @@ func (s *Source) read(ctx context.Context) (source.Set, error) {
 	return set, nil
 }
 
-// whole returns a reading that no writer was in the middle of.
+// whole returns a reading of files that no process was writing.
 func (s *Source) whole(ctx context.Context) (reading, error) {
 	r, _, err := s.take(false)
 	if err != nil || r.sameContent(s.last) {
@@ -58,14 +58,14 @@ func (s *Source) whole(ctx context.Context) (reading, error) {
 		switch {
 		case w == writersSome: // F04, F05
 			if late {
-				return nil, fmt.Errorf("%w: being written", source.ErrUnavailable)
+				return nil, fmt.Errorf("%w: another process has the file open for writing", source.ErrUnavailable)
 			}
 			if err := sleep(ctx, pause); err != nil {
 				return nil, err
 			}
 			pause = min(pause*3/2, lastPause)
 			continue
-		case r.half(s.last) && !late: // F26: the other half is perhaps on its way
+		case r.half(s.last) && !late: // F26: the other fields are perhaps about to be replaced
 			if err := sleep(ctx, settle); err != nil {
 				return nil, err
 			}
@@ -85,7 +85,7 @@ func (s *Source) whole(ctx context.Context) (reading, error) {
 			return again, nil
 		}
 		if late {
-			return nil, fmt.Errorf("%w: being written", source.ErrUnavailable)
+			return nil, fmt.Errorf("%w: its content changes all the time", source.ErrUnavailable)
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/file"
 )
 
-// F25, F07: the ways of editors and shells. Each ends with v2 and brings nothing
-// else but v1 and errors.
+// F25, F07: the ways in which editors and shells write a file. Each ends with v2, and until
+// then the source returns v1 or an error.
 func TestServesWhatToolsWrite(t *testing.T) {
 	for name, script := range map[string]string{
 		"shell redirection": `printf sentinel-v2 > key`,
@@ -38,8 +38,8 @@ func TestServesWhatToolsWrite(t *testing.T) {
 	}
 }
 
-// F02: a single file that is mounted into a container. The write goes through
-// the other path, so the directory here hears nothing of it.
+// F02: a single file is mounted into a container. The file is written by its path on the
+// host, so its directory in the container gets no event.
 func TestServesBindMountedFile(t *testing.T) {
 	host, path := tempFile(t, "sentinel-v1"), tempFile(t, "")
 	if err := exec.Command("mount", "--bind", host, path).Run(); err != nil {
