@@ -9,8 +9,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/field"
 )
 
-// Notify watches the files that the variables name when it is called. Where
-// there are none it merely waits for ctx.
+// Notify watches the files that the variables name at the time of the call. If there are
+// none, it calls changed once and waits for ctx. See [source.Notifier].
 func (s *Source) Notify(ctx context.Context, changed func()) error {
 	var files []source.Source
 	for _, path := range s.paths() {
@@ -24,14 +24,14 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 	return nil
 }
 
-// paths lists the files that variables name now.
+// paths lists the files that the variables name now.
 func (s *Source) paths() []string {
 	var paths []string
 	lookup := func(name string) (string, bool, error) {
 		if path := os.Getenv(name + "_FILE"); path != "" && !slices.Contains(paths, path) {
 			paths = append(paths, path)
 		}
-		return "set", true, nil // so that no name is left out for want of another
+		return "set", true, nil // as if every name were set: otherwise Variables skips some names
 	}
 	if s.pair {
 		_, _ = field.Variables(s.name, lookup)

@@ -10,10 +10,10 @@ import (
 
 func init() { source.Register("env", open) }
 
-// open opens a source string; the package comment has the form.
+// open opens a source string. The package comment has its form.
 func open(u *url.URL, query url.Values) (source.Source, error) {
 	if !isName(u.Host) || u.Path != "" && u.Path != "/" {
-		return nil, errors.New("want env://NAME")
+		return nil, errors.New("want env://NAME with the name of a variable")
 	}
 	pair, err := param.Bool(query, "pair")
 	switch {

@@ -16,33 +16,34 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
-// A Source reads environment variables. It is a [source.Notifier], safe for
-// concurrent use.
+// A Source reads environment variables. It is a [source.Notifier] and safe for concurrent
+// use.
 type Source struct {
 	name string
 	pair bool
 
 	mu    sync.Mutex
-	files map[string]*file.Source // by path; a file source knows what it read last
+	files map[string]*file.Source // by path; each remembers what it read last
 }
 
-// New returns a source that reads one key from the variable name, or from the
-// file that name_FILE names: visible ASCII or a PEM block, as package source has it.
+// New returns a source that reads one key from the variable name, or from the file that
+// name_FILE names. The key is visible ASCII or a PEM block.
 func New(name string) *Source { return &Source{name: name, files: make(map[string]*file.Source)} }
 
-// Pair returns a source that reads a key of several fields, and the one before
-// it, from the variables that begin with prefix, or the files that they name; [source.Dotenv] has their names.
+// Pair returns a source that reads a key of several fields, and the previous key, from the
+// variables that begin with prefix, or from the files that these name. [source.Dotenv]
+// documents the names.
 func Pair(prefix string) *Source {
 	s := New(prefix)
 	s.pair = true
 	return s
 }
 
-// Read reads the variables, and the files that they name, as they are now. Its
-// errors are *[source.Error]: source.ErrNoKey where nothing is set,
-// source.ErrInvalid for what is no key, or those of package file.
+// Read reads the variables, and the files that they name, as they are now. An error is a
+// [*source.Error]. It wraps [source.ErrNoKey] if no variable is set, [source.ErrInvalid] if
+// the value is no key, and else the error of package file.
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
-	// F26: fields in several files, until nobody replaces them any more.
+	// F26: read several files until two readings in a row are equal.
 	var before reading
 	for range 10 {
 		r := reading{ctx: ctx, source: s}
@@ -56,10 +57,10 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 		}
 		before = r
 	}
-	return source.Set{}, s.wrap(fmt.Errorf("%w: the files change all the time", source.ErrUnavailable))
+	return source.Set{}, s.wrap(fmt.Errorf("%w: the files changed with each reading", source.ErrUnavailable))
 }
 
-// String returns the source string, such as "env://API_KEY".
+// String returns the source string, such as "env://API_KEY" or "env://EXCHANGE?pair=true".
 func (s *Source) String() string {
 	u := url.URL{Scheme: "env", Host: s.name}
 	if s.pair {
@@ -68,7 +69,7 @@ func (s *Source) String() string {
 	return u.String()
 }
 
-// file returns the source for path, the same each time.
+// file returns the source for path. It returns the same source each time.
 func (s *Source) file(path string) *file.Source {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,13 +87,13 @@ func asField(data []byte) (source.Set, error) {
 	return source.Set{Keys: []source.Key{{Secret: source.NewSecret(text)}}}, nil
 }
 
-// A reading is one look at all variables.
+// A reading is one reading of all variables.
 type reading struct {
 	ctx    context.Context
 	source *Source
 
-	values   map[string]source.Secret // by variable, of those in files
-	newest   time.Time                // modification of the current key's files
+	values   map[string]source.Secret // the values from files, by variable
+	newest   time.Time                // the latest modification time of the current key's files
 	freshFor time.Duration
 	warnings []error
 }
@@ -122,8 +123,8 @@ func (r *reading) pair() (set source.Set, err error) {
 	return set, err
 }
 
-// lookup returns the value of the variable name, or what is in the file that
-// name_FILE names, and whether there is either.
+// lookup returns the value of the variable name, or the content of the file that name_FILE
+// names. It reports whether one of the two variables is set.
 func (r *reading) lookup(name string) (text string, set bool, err error) {
 	value, set := os.LookupEnv(name)
 	path, file := os.LookupEnv(name + "_FILE")
@@ -131,7 +132,7 @@ func (r *reading) lookup(name string) (text string, set bool, err error) {
 		return value, set || file, nil
 	}
 	if value != "" {
-		return "", true, fmt.Errorf("%w: both %s and %[2]s_FILE are set", source.ErrInvalid, name)
+		return "", true, fmt.Errorf("%w: both %s and %[2]s_FILE are set: unset one of them", source.ErrInvalid, name)
 	}
 	read, err := r.source.file(path).Read(r.ctx)
 	if err != nil {
@@ -150,7 +151,7 @@ func (r *reading) lookup(name string) (text string, set bool, err error) {
 	return key.Secret.Expose(), true, nil
 }
 
-// finish adds to set what the files say beside their content.
+// finish adds the times and warnings of the files to set.
 func (r *reading) finish(set *source.Set) {
 	set.FreshFor, set.Warnings = r.freshFor, r.warnings
 	set.Keys[0].CreatedAt = r.newest

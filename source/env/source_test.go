@@ -28,7 +28,7 @@ func read(t *testing.T, src source.Source) source.Set {
 	return set
 }
 
-// describe writes a set's keys as id/secret/passphrase, newest first.
+// describe returns a set's keys as id/secret/passphrase, newest first.
 func describe(set source.Set) string {
 	var b strings.Builder
 	for _, k := range set.Keys {
@@ -56,7 +56,7 @@ func put(t *testing.T, path, text string) {
 	}
 }
 
-// F27: empty is unset; what the process sets is seen at the next reading.
+// F27: an empty variable counts as unset, and the next reading sees what the process sets.
 func TestVariable(t *testing.T) {
 	src := env.New("X_TOKEN")
 	wantError(t, src, source.ErrNoKey)
@@ -88,7 +88,7 @@ func TestPair(t *testing.T) {
 		t.Errorf("read %s, complete: %v", got, set.Complete)
 	}
 	t.Setenv("X_API_SECRET_PREVIOUS", "")
-	wantError(t, src, source.ErrInvalid) // the id is no secret
+	wantError(t, src, source.ErrInvalid) // the ID must not become the secret
 	t.Setenv("X_API_KEY_PREVIOUS", "")
 	if got := describe(read(t, src)); got != "id/sentinel/word" {
 		t.Errorf("read %s", got)
@@ -101,12 +101,12 @@ func TestPair(t *testing.T) {
 	wantError(t, src, source.ErrInvalid)
 	t.Setenv("X_API_SECRET_FILE", filepath.Join(t.TempDir(), "secret"))
 	put(t, os.Getenv("X_API_SECRET_FILE"), "sentinel-2")
-	if got := describe(read(t, src)); got != "id/sentinel-2/" { // F27: an empty variable does not stand in its file's way
+	if got := describe(read(t, src)); got != "id/sentinel-2/" { // F27: beside an empty variable, the file counts
 		t.Errorf("read %s", got)
 	}
 }
 
-// F27: NAME_FILE is followed, each time anew, and watched.
+// F27: each reading looks up NAME_FILE again, and its file is watched.
 func TestFileIndirection(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	t.Setenv("X_TOKEN_FILE", path)
@@ -129,7 +129,7 @@ func TestFileIndirection(t *testing.T) {
 			}
 		})
 	}()
-	<-changed // armed
+	<-changed // the watch has begun
 	put(t, path, "sentinel-v2\n")
 	for deadline := time.After(10 * time.Second); describe(read(t, src)) != "/sentinel-v2/"; {
 		select {
@@ -146,14 +146,14 @@ func TestFileIndirection(t *testing.T) {
 	put(t, path, "")
 	wantError(t, src, source.ErrInvalid)
 	t.Setenv("X_TOKEN", "sentinel")
-	wantError(t, src, source.ErrInvalid) // both
+	wantError(t, src, source.ErrInvalid) // both variables are set
 	t.Setenv("X_TOKEN_FILE", "")
 	if got := describe(read(t, src)); got != "/sentinel/" {
 		t.Errorf("read %s", got)
 	}
 }
 
-// F26: two files under one link, which is switched all the time.
+// F26: two files are in a directory behind a link that is switched all the time.
 func TestPairOfFilesIsNotMixed(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("X_API_KEY_FILE", filepath.Join(dir, "current", "id"))
@@ -200,7 +200,7 @@ func TestPairOfFilesIsNotMixed(t *testing.T) {
 	}
 }
 
-// Without a file there is nothing to watch, and Notify still keeps to its contract.
+// Without a file there is nothing to watch, and Notify still does what a Notifier must.
 func TestNotifyWithoutFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -250,8 +250,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// F27: an empty file name, as compose makes of an unset variable, does not make a
-// secret of the id.
+// F27: Docker Compose turns an unset variable into an empty file name. It does not turn the
+// ID into the secret.
 func TestPairWithAnEmptyFileName(t *testing.T) {
 	t.Setenv("Y_API_KEY", "id")
 	t.Setenv("Y_API_SECRET_FILE", "")
