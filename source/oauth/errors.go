@@ -16,8 +16,9 @@ import (
 
 func (s *Source) fail(err error) *source.Error { return &source.Error{Source: s.String(), Err: err} }
 
-// explain says why there is no token. The error of x/oauth2 holds the body of
-// the endpoint's answer, those of other token sources may hold anything.
+// explain says why there is no token. It quotes no text of err: the error of x/oauth2
+// contains the body of the endpoint's response, and those of other token sources may contain
+// anything.
 func (s *Source) explain(ctx context.Context, err error) error {
 	if typed, ok := errors.AsType[*source.Error](err); ok {
 		return typed
@@ -28,7 +29,7 @@ func (s *Source) explain(ctx context.Context, err error) error {
 	}
 	code := refused.Response.StatusCode
 	kind, text := source.ErrUnavailable, "status "+strconv.Itoa(code)
-	switch refused.ErrorCode { // RFC 6749 section 5.2; any other text is the server's own
+	switch refused.ErrorCode { // only those of RFC 6749 section 5.2 are quoted
 	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope":
 		kind, text = source.ErrDenied, refused.ErrorCode
 	default:

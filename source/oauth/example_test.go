@@ -32,7 +32,7 @@ func ExampleTokenSource() {
 }
 
 func ExampleFetch() {
-	fetch := func(context.Context) (*oauth2.Token, error) { // as a rule: conf.Token of a clientcredentials.Config
+	fetch := func(context.Context) (*oauth2.Token, error) { // usually conf.Token of a clientcredentials.Config
 		return &oauth2.Token{AccessToken: "from-the-token-endpoint"}, nil
 	}
 	keys, err := ring.Keep(context.Background(), oauth.Fetch(fetch), ring.WithLogger(nil))

@@ -10,17 +10,17 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// flight is one fetch and those who wait for it.
+// A flight is one fetch, for which any number of readings wait.
 type flight struct {
 	cancel    context.CancelFunc
-	waiting   int  // under Source.mu, as is abandoned
-	abandoned bool // nobody waited any more, and it was cancelled
+	waiting   int  // the number of readings; Source.mu guards this and the next field
+	abandoned bool // it was cancelled because no reading waited any more
 	done      chan struct{}
-	token     *oauth2.Token // these two once done is closed
+	token     *oauth2.Token // set, as err, before done is closed
 	err       error
 }
 
-// share joins the fetch that is under way, or begins one.
+// share waits for the fetch that is going on, or begins one.
 func (s *Source) share(ctx context.Context) (*oauth2.Token, error) {
 	for {
 		f := s.join()
@@ -41,7 +41,8 @@ func (s *Source) join() *flight {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.flight == nil {
-		// F86: no caller's context; the first may leave, and others stay.
+		// F86: the fetch does not use the context of the first reading, which may end while
+		// others still wait.
 		ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 		s.flight = &flight{cancel: cancel, done: make(chan struct{})}
 		go s.fly(ctx, s.flight)
@@ -50,8 +51,9 @@ func (s *Source) join() *flight {
 	return s.flight
 }
 
-// leave ends the fetch when nobody waits for it (F104). It stays s.flight until
-// it is over: a token source that hangs gets one goroutine, not one a reading.
+// leave cancels the fetch if no other reading waits for it (F104). The fetch stays s.flight
+// until it has returned: if a token source hangs, it blocks one goroutine, not one for each
+// reading.
 func (s *Source) leave(f *flight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,7 +63,7 @@ func (s *Source) leave(f *flight) {
 	}
 }
 
-// spoiled reports whether f failed because everybody before had left.
+// spoiled reports whether f failed because all earlier readings had left.
 func (s *Source) spoiled(f *flight) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,10 +72,11 @@ func (s *Source) spoiled(f *flight) bool {
 
 func (s *Source) fly(ctx context.Context, f *flight) {
 	defer f.cancel()
-	err := errors.New("it panicked") // unless it returns
+	err := errors.New("the token source panicked") // replaced if fetch returns
 	var token *oauth2.Token
 	defer func() {
-		// F97: its panic is no reason for ours. What it says may hold a secret.
+		// F97: a panic of the token source must not end the process. The value may contain a
+		// secret, so it is dropped.
 		_ = recover()
 		s.mu.Lock()
 		defer s.mu.Unlock()

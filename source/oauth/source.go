@@ -18,25 +18,26 @@ const (
 	// renewal is how long before its expiry x/oauth2 replaces a token.
 	renewal = 10 * time.Second
 
-	maxFresh = time.Hour // the ring's own limit
+	maxFresh = time.Hour // the ring limits FreshFor to this as well
 )
 
-// Source is an access token as a source of one key. [New] and [Fetch] make one;
-// it is safe for concurrent use.
+// A Source lists an access token as its only key. It is safe for concurrent use. [New] and
+// [Fetch] return one.
 type Source struct {
 	fetch  func(context.Context) (*oauth2.Token, error)
-	always bool // each fetch brings another token
+	always bool // each fetch returns a new token
 
 	mu     sync.Mutex
-	flight *flight // nil if none is under way
+	flight *flight // the fetch that is going on, or nil
 }
 
-// New returns a source of ts's access token. ts need not be safe for concurrent
-// use: its Token is called once at a time. While it hangs, readings end with
-// their own contexts and the one call stays; the interface has no way to end it.
+// New returns a source of ts's access token. The source makes one call of ts.Token at a time,
+// so ts need not be safe for concurrent use. If a call hangs, each reading returns when its
+// own context ends, and the call goes on: an oauth2.TokenSource cannot be cancelled.
 //
-// A ts that keeps its token until it expires, as those of x/oauth2 do, cannot
-// replace one that was revoked before its time; see [Fetch].
+// If ts returns the same token until it expires, as those of x/oauth2 do, the ring cannot
+// replace a token that was revoked earlier: see [Fetch]. If ts is nil, Read returns
+// [source.ErrNoKey].
 func New(ts oauth2.TokenSource) *Source {
 	if ts == nil {
 		return &Source{}
@@ -44,10 +45,10 @@ func New(ts oauth2.TokenSource) *Source {
 	return &Source{fetch: func(context.Context) (*oauth2.Token, error) { return ts.Token() }}
 }
 
-// Fetch returns a source that calls fetch for a new token at each reading: well
-// before the last one expires, at least once an hour, and when the server
-// refuses it. fetch is called once at a time, with a context that ends after
-// 20 s, or when no reading waits for it any more.
+// Fetch returns a source that calls fetch for a new token at each reading. A ring reads it
+// well before the last token expires, at least once an hour, and when the server refuses the
+// token. The source makes one call of fetch at a time. The context of the call ends after
+// 20 s, or when no reading waits for the token any more.
 func Fetch(fetch func(context.Context) (*oauth2.Token, error)) *Source {
 	return &Source{fetch: fetch, always: true}
 }
@@ -55,26 +56,25 @@ func Fetch(fetch func(context.Context) (*oauth2.Token, error)) *Source {
 // String returns "oauth2".
 func (s *Source) String() string { return "oauth2" }
 
-// Read returns the token as the one key of a set that is not complete: its
-// Secret is the access token, its ExpiresAt the token's Expiry; it has no
-// version name. FreshFor leads the ring to the time at which the token is
-// replaced. Readings that come together share one fetch, and each of them ends
-// with its own ctx (F87).
+// Read returns a set with the token as its only key. The key's Secret is the access token,
+// and its ExpiresAt is the token's Expiry. It has no version name. The set is not Complete.
+// Its FreshFor makes the ring read again when the token is about to be replaced. Concurrent
+// readings share one fetch, and each of them returns when its own ctx ends (F87).
 //
-// Its errors are of type *[source.Error] and match [source.ErrDenied] where the
-// token endpoint refuses the client, [source.ErrInvalid] for a token that no
-// header can carry, [source.ErrNoKey] for one that has expired, and
-// [source.ErrUnavailable] for the rest. They hold no text of the endpoint's.
+// An error is a [*source.Error]. It wraps [source.ErrDenied] if the token endpoint refuses
+// the client, [source.ErrInvalid] if a header cannot carry the token, [source.ErrNoKey] if
+// the token has expired, and [source.ErrUnavailable] otherwise. It quotes no text of the
+// endpoint.
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	if s.fetch == nil {
-		return source.Set{}, s.fail(fmt.Errorf("%w: no token source", source.ErrNoKey))
+		return source.Set{}, s.fail(fmt.Errorf("%w: the token source is nil", source.ErrNoKey))
 	}
 	token, err := s.share(ctx)
 	if err != nil {
 		return source.Set{}, err
 	}
 	if token == nil {
-		return source.Set{}, s.fail(fmt.Errorf("%w: no token", source.ErrInvalid))
+		return source.Set{}, s.fail(fmt.Errorf("%w: the token source returned no token", source.ErrInvalid))
 	}
 	set, err := source.Plain([]byte(token.AccessToken))
 	if err != nil {
@@ -87,10 +87,10 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	set.Keys[0].ExpiresAt = token.Expiry
 	switch {
 	case !token.Expiry.IsZero():
-		// A tenth less, because the ring may be late by a tenth.
+		// The ring's jitter may make the reading late by a tenth.
 		set.FreshFor = min(max((left-renewal)*9/10, time.Second), maxFresh)
 	case s.always:
-		set.FreshFor = maxFresh // not a new token every 30 s
+		set.FreshFor = maxFresh // otherwise each poll, every 30 s, would fetch a new token
 	}
 	return set, nil
 }

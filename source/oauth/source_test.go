@@ -63,8 +63,7 @@ func TestATokenIsAKey(t *testing.T) {
 	})
 }
 
-// FreshFor leads the ring, which may be late by a tenth, to a reading before
-// the token expires.
+// FreshFor makes the ring, which may be late by a tenth, read before the token expires.
 func TestFreshFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, tc := range []struct{ life, most time.Duration }{
@@ -119,9 +118,8 @@ func TestWhenThereIsNoToken(t *testing.T) {
 	}
 }
 
-// F87: readings end with their own contexts, though the token source hangs and
-// cannot be told; it gets one call, not one a reading, and its token is used
-// when it comes.
+// F87: the token source hangs and cannot be cancelled. Readings return when their own
+// contexts end. The source makes one call for all of them, and uses the token when it comes.
 func TestAHungTokenSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})
@@ -154,7 +152,7 @@ func TestAHungTokenSource(t *testing.T) {
 	})
 }
 
-// F62, F86: the first of many leaves, the others get the token.
+// F62, F86: the first of many readings is cancelled, and the others get the token.
 func TestOneFetchServesAllWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
@@ -191,8 +189,8 @@ func TestOneFetchServesAllWhoWait(t *testing.T) {
 	})
 }
 
-// F87: a fetch ends in its own time, and at once when nobody waits; who comes
-// while it is ending gets a fetch that is not.
+// F87: a fetch ends at its own timeout, and at once if no reading waits. A reading that comes
+// while a cancelled fetch is ending gets a new one.
 func TestAFetchEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
@@ -201,7 +199,7 @@ func TestAFetchEnds(t *testing.T) {
 				return token(sentinel, 0), nil
 			}
 			<-ctx.Done()
-			time.Sleep(time.Second) // it takes its time to leave
+			time.Sleep(time.Second) // the cancelled fetch returns late
 			return nil, ctx.Err()
 		})
 		began := time.Now()
@@ -223,8 +221,8 @@ func TestAFetchEnds(t *testing.T) {
 	})
 }
 
-// F88: a ring over Fetch gets another token when the server refuses the one it
-// has; and it does not fetch at the pace of polling.
+// F88: a ring over Fetch gets another token when the server refuses the present one. It does
+// not fetch a token at each poll interval.
 func TestARevokedTokenIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
@@ -252,7 +250,7 @@ func TestARevokedTokenIsReplaced(t *testing.T) {
 	})
 }
 
-// A token that expires is replaced in time: no moment without a good one.
+// A token is replaced before it expires: there is always a valid one.
 func TestARingHasAGoodTokenAtAnyTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
@@ -277,8 +275,8 @@ func TestARingHasAGoodTokenAtAnyTime(t *testing.T) {
 	})
 }
 
-// The transport of x/oauth2 keeps a token until it expires; over a ring it
-// still sees a switch.
+// The transport of x/oauth2 keeps a token until it expires. Over a ring it still follows a
+// switch.
 func TestTokenSourceFollowsTheRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := &changing{secret: "a"}
@@ -313,7 +311,7 @@ func TestTokenSourceFollowsTheRing(t *testing.T) {
 	})
 }
 
-// A key that ends soon is no longer good for x/oauth2 after that.
+// x/oauth2 does not use a key after its ExpiresAt.
 func TestTokenSourceKeepsTheKeysExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ends := time.Now().Add(5 * time.Second)

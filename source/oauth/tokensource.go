@@ -8,21 +8,21 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// lookAgain is the Expiry of a token of [TokenSource], from now. x/oauth2 takes
-// a token for expired 10 s before it is, so what keeps one (oauth2.NewClient
-// and oauth2.ReuseTokenSource do) asks again after a second. With no Expiry it
-// would never ask again, and go on with a key that was replaced.
+// lookAgain is how long a token of [TokenSource] is valid, by its Expiry. x/oauth2 treats a
+// token as expired 10 s early, so oauth2.NewClient and oauth2.ReuseTokenSource, which keep a
+// token, ask again after a second. Without an Expiry they would never ask again, and would go
+// on with a key that was replaced.
 const lookAgain = renewal + time.Second
 
-// TokenSource returns the key that ring uses now as a bearer token, for gRPC
-// (google.golang.org/grpc/credentials/oauth) and libraries that take an
-// oauth2.TokenSource. Token does not block; its errors are those of
-// [ring.Ring.InUse]. A token's Expiry is 11 s from now, or the key's own if
-// that comes first, so that x/oauth2 holds on to it for no longer than a second; the
-// cache of cloud.google.com/go/auth does for up to 11 s, see the package comment.
+// TokenSource returns a token source whose Token returns the key that the ring uses now, as a
+// bearer token. It is for gRPC (google.golang.org/grpc/credentials/oauth) and for libraries
+// that take an oauth2.TokenSource. It is safe for concurrent use. Token does not block, and
+// its error is that of [ring.Ring.InUse]. A token's Expiry is 11 s from now, or the key's
+// ExpiresAt if that is earlier. x/oauth2 therefore keeps a token for a second at most. The
+// cache of cloud.google.com/go/auth keeps it for up to 11 s: see the package comment.
 //
-// The ring learns nothing of refusals this way and does not fall back; what
-// sends HTTP requests does better with the project's transport.
+// The ring does not learn of refusals in this way and does not fall back. For HTTP requests,
+// use this SDK's transport instead.
 func TokenSource(keys *ring.Ring) oauth2.TokenSource { return tokenSource{keys} }
 
 type tokenSource struct{ ring *ring.Ring }

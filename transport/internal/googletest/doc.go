@@ -1,4 +1,4 @@
-// Package googletest holds the project's transport, and tokens of package oauth, against
-// clients of google.golang.org/api, in a module of its own, so that those are no
-// dependency of its users.
+// Package googletest tests this SDK's transport, and the tokens of package oauth, with clients
+// of google.golang.org/api. It is a module of its own, so that users of package oauth do not
+// depend on those clients.
 package googletest

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
 
 func key(n int) source.Key { return drill.Key(fmt.Sprint("v", n)) }
 
-// bench is a cloud and a ring.
+// A bench is a cloud, and a ring whose source the test controls.
 type bench struct {
 	*cloud
 	t     *testing.T
@@ -61,10 +61,10 @@ func newBench(t *testing.T, wait time.Duration, keys ...source.Key) *bench {
 	return b
 }
 
-// call writes text under a name.
+// A call writes text under a name.
 type call func(ctx context.Context, name, text string) error
 
-// calls are the clients that these options make.
+// calls returns a call for each client, made with these options.
 func (b *bench) calls(opts ...option.ClientOption) map[string]call {
 	b.t.Helper()
 	opts = append(opts, option.WithEndpoint(b.url))
@@ -88,8 +88,8 @@ func (b *bench) calls(opts ...option.ClientOption) map[string]call {
 	}
 }
 
-// tokens are the clients over the project's transport, with the header of the project to
-// be billed, as the manual of package oauth has it.
+// tokens returns the calls of clients with tokens over this SDK's transport. They send the
+// header of the project to be billed, as the comment of package oauth describes.
 func (b *bench) tokens() map[string]call {
 	b.t.Helper()
 	t := transport.New(b.ring, transport.Bearer(), transport.WithOverride(), transport.WithOrigin(strings.TrimSuffix(b.url, "/")), transport.WithBase(b.base))
@@ -100,13 +100,13 @@ func (b *bench) tokens() map[string]call {
 	return b.calls(option.WithHTTPClient(&http.Client{Transport: rt}))
 }
 
-// apiKeys are the clients with an API key.
+// apiKeys returns the calls of clients with an API key.
 func (b *bench) apiKeys() map[string]call {
 	t := provider.Google(strings.TrimSuffix(b.url, "/")).Transport(b.ring, transport.WithBase(b.base))
 	return b.calls(option.WithHTTPClient(&http.Client{Transport: t}))
 }
 
-// make makes one call, and looks at what came of it.
+// make makes one call and checks the result.
 func (b *bench) make(call call, name string) error {
 	text := strings.Repeat(name+" is what is written here.\n", 500)
 	if err := call(b.t.Context(), name, text); err != nil {
@@ -142,8 +142,8 @@ func (b *bench) load(calls map[string]call) (drill.Rotation, *drill.Load) {
 	}, drill.Start(b.t, named)
 }
 
-// with runs a test with tokens and with API keys, beside others: most of it is waiting
-// for hold-offs.
+// with runs a test with tokens and with API keys, in parallel with other tests, since it
+// mostly waits for hold-offs.
 func with(t *testing.T, test func(*testing.T, *bench, map[string]call)) {
 	t.Parallel()
 	for name, calls := range map[string]func(*bench) map[string]call{"tokens": (*bench).tokens, "API keys": (*bench).apiKeys} {
@@ -156,8 +156,9 @@ func with(t *testing.T, test func(*testing.T, *bench, map[string]call)) {
 	}
 }
 
-// F119, F58, F61: keys rotate under Google's clients, published before the service takes
-// them, and no call fails, is torn, or is billed to another project.
+// F119, F58, F61: keys rotate while Google's clients make calls, and each key is published
+// before the service accepts it. No call fails, writes half of its text, or is billed to
+// another project.
 func TestRotatesSourceFirst(t *testing.T) {
 	with(t, func(t *testing.T, b *bench, calls map[string]call) {
 		r, load := b.load(calls)
@@ -166,7 +167,7 @@ func TestRotatesSourceFirst(t *testing.T) {
 	})
 }
 
-// F119, F88: the service drops the key, and the source has the next only then.
+// F119, F88: the service drops the key before the source has the next one.
 func TestRotatesServerFirst(t *testing.T) {
 	with(t, func(t *testing.T, b *bench, calls map[string]call) {
 		r, load := b.load(calls)
@@ -175,7 +176,7 @@ func TestRotatesServerFirst(t *testing.T) {
 	})
 }
 
-// F58: a refused call is sent once with each key, and not again by the client.
+// F58: a refused call is sent once with each key, and the client does not send it again.
 func TestACallIsSentOnceWithEachKey(t *testing.T) {
 	for _, kind := range []string{"translate", "storage"} {
 		b := newBench(t, time.Millisecond, key(2), key(1))
@@ -190,16 +191,16 @@ func TestACallIsSentOnceWithEachKey(t *testing.T) {
 	}
 }
 
-// Why the manual's line is what it is: the client takes no project besides an http.Client.
+// The comment of package oauth gives another way for the project, because a client does not
+// accept a project together with an http.Client.
 func TestAnHTTPClientExcludesTheProject(t *testing.T) {
 	if _, err := translate.NewService(t.Context(), option.WithHTTPClient(http.DefaultClient), option.WithQuotaProject(project)); err == nil {
 		t.Error("an http.Client and a quota project go together now: the manual can be simpler")
 	}
 }
 
-// F119: a token source keeps the header of the project, and the client's cache is at most
-// some calls, or 11 s, behind the ring: it is not frozen, and while both keys are
-// valid no call fails.
+// F119: with a token source the client keeps the header of the project. The client's cache is
+// behind the ring by some calls, or 11 s, at most. While both keys are valid, no call fails.
 func TestTokenSourceIsNotFrozen(t *testing.T) {
 	b := newBench(t, time.Millisecond, key(1))
 	calls := b.calls(option.WithTokenSource(oauth.TokenSource(b.ring)), option.WithQuotaProject(project))
@@ -231,8 +232,8 @@ func TestTokenSourceIsNotFrozen(t *testing.T) {
 	}
 }
 
-// F119: with a cache that waits for its token, as the manual of package oauth has it, every
-// call has the key that the ring uses.
+// F119: with a cache that waits for its token, as the comment of package oauth describes,
+// every call has the key that the ring uses.
 func TestTokenSourceWithoutACache(t *testing.T) {
 	b := newBench(t, time.Millisecond, key(1))
 	creds := auth.NewCredentials(&auth.CredentialsOptions{

@@ -13,17 +13,17 @@ import (
 
 const project = "billed-project"
 
-// cloud is Cloud Translation and Cloud Storage, as far as the tests need them. It
-// refuses a key that is not valid before it reads the body.
+// A cloud is the part of Cloud Translation and Cloud Storage that the tests need. It refuses
+// an invalid key before it reads the body.
 type cloud struct {
 	mu      sync.Mutex
-	keys    map[string]bool // those that are valid
+	keys    map[string]bool // the valid keys
 	seen    map[string]int  // requests by key
-	last    string          // the key of the last one
+	last    string          // the key of the last request
 	refused int
 	applied int
 	unpaid  int               // requests with a token that did not name the project
-	stored  map[string]string // by name, what was put there
+	stored  map[string]string // the objects by name
 }
 
 func (c *cloud) set(change func()) {
