@@ -14,15 +14,15 @@ import (
 type auth struct {
 	header, prefix string
 	secret         func(context.Context) (source.Secret, error)
-	// drop, where there is one, forgets a secret that the endpoint refused, so
-	// that the next one is another.
+	// drop, if it is not nil, forgets a secret that the endpoint refused, so that the next
+	// call of secret returns another.
 	drop func(source.Secret)
 }
 
-// WithHeader sends the newest usable key of from in the header name, e.g.
-// "X-Vault-Token". from is read for each request to the endpoint, so a
-// credential in a file may rotate too; [source.Static] makes a source of one
-// that does not.
+// WithHeader sends the newest usable key of from in the header name, such as
+// "X-Vault-Token". It reads from for each request to the endpoint, so a credential in a file
+// may rotate too. For a fixed credential use [source.Static]. The default is to send no
+// credential. A second option that sends one makes [New] fail.
 func WithHeader(name string, from source.Source) Option {
 	return func(c *config) { c.setAuth(name, "", from) }
 }
@@ -35,9 +35,9 @@ func WithBearer(from source.Source) Option {
 func (c *config) setAuth(header, prefix string, from source.Source) {
 	switch {
 	case !isToken(header):
-		c.errs = append(c.errs, errors.New("not a header name"))
+		c.errs = append(c.errs, errors.New("the name of the header is not a token of RFC 9110"))
 	case from == nil:
-		c.errs = append(c.errs, errors.New("a header without a source for it"))
+		c.errs = append(c.errs, errors.New("the source of the header is nil"))
 	}
 	c.authorizeBy(func(*http.Client) (auth, error) {
 		return auth{header: header, prefix: prefix, secret: func(ctx context.Context) (source.Secret, error) {
@@ -49,23 +49,23 @@ func (c *config) setAuth(header, prefix string, from source.Source) {
 
 func (c *config) authorizeBy(make func(*http.Client) (auth, error)) {
 	if c.auth != nil {
-		c.errs = append(c.errs, errors.New("more than one way to authenticate"))
+		c.errs = append(c.errs, errors.New("more than one of WithHeader, WithBearer and WithClientCredentials"))
 	}
 	c.auth = make
 }
 
-// authorize sets the header and returns the secret that went into it.
+// authorize sets the header and returns the secret that it contains.
 func (a auth) authorize(ctx context.Context, h http.Header) (source.Secret, error) {
 	if a.secret == nil {
 		return source.Secret{}, nil
 	}
 	secret, err := a.secret(ctx)
 	if err != nil {
-		return source.Secret{}, fmt.Errorf("its own credential: %w", err)
+		return source.Secret{}, fmt.Errorf("the credential for the endpoint: %w", err)
 	}
 	value := a.prefix + secret.Expose()
 	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return source.Secret{}, fmt.Errorf("its own credential: %w: not fit for a header", source.ErrInvalid) // F19
+		return source.Secret{}, fmt.Errorf("the credential for the endpoint: %w: a header cannot carry it", source.ErrInvalid) // F19
 	}
 	h.Set(a.header, value)
 	return secret, nil

@@ -12,12 +12,12 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/remote"
 )
 
-// sourceFunc is a source of the endpoint's credential that changes.
+// sourceFunc is a source of a credential that changes.
 type sourceFunc func(context.Context) (source.Set, error)
 
 func (f sourceFunc) Read(ctx context.Context) (source.Set, error) { return f(ctx) }
 
-// guarded serves the document to requests with the given header value.
+// guarded serves the document only to requests with the given header value.
 func guarded(t *testing.T, header string, want *atomic.Value) *httptest.Server {
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get(header) != want.Load().(string) {
@@ -50,7 +50,7 @@ func TestBearer(t *testing.T) {
 	current(t, open(t, guarded(t, "Authorization", &want), remote.WithBearer(static(sentinel))))
 }
 
-// F19: nothing is sent with a credential that is none.
+// F19: an invalid credential is not sent, and neither is the request.
 func TestACredentialThatNoHeaderCanCarry(t *testing.T) {
 	var requests atomic.Int64
 	srv := serve(t, func(http.ResponseWriter, *http.Request) { requests.Add(1) })
@@ -68,8 +68,8 @@ func TestACredentialThatNoHeaderCanCarry(t *testing.T) {
 	}
 }
 
-// F84, F53, F54: to another port of the same host, to another host, and to
-// plain http.
+// F84, F53, F54: redirects to another port of the same host, to another host, and to plain http
+// are not followed.
 func TestARedirectToAnotherOriginIsNotFollowed(t *testing.T) {
 	var strayed atomic.Int64
 	stray := func(http.ResponseWriter, *http.Request) { strayed.Add(1) }
@@ -80,7 +80,7 @@ func TestARedirectToAnotherOriginIsNotFollowed(t *testing.T) {
 		for _, to := range []string{other.URL, plain.URL, "https://localhost:1/"} {
 			srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == http.MethodGet && r.URL.Path == "/keys" {
-					http.Redirect(w, r, "/here", status) // the first hop stays
+					http.Redirect(w, r, "/here", status) // the first redirect stays on the origin
 					return
 				}
 				http.Redirect(w, r, to, status)

@@ -8,8 +8,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 )
 
-// From a rotation at an endpoint that holds its answers to the first attempt with
-// the new key.
+// This measures the time from a rotation at an endpoint that supports long polls to the first
+// attempt with the new key.
 func BenchmarkRotation(b *testing.B) {
 	e := newEndpoint(b, "v0")
 	e.mu.Lock()

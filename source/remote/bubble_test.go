@@ -10,8 +10,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Tests of time run in a bubble, where the network is a pipe in memory and an
-// hour costs nothing.
+// Tests of time run in a synctest bubble with a network in memory.
 
 const memoryURL = "http://127.0.0.1/keys"
 
@@ -33,7 +32,7 @@ func newInMemory(t *testing.T, h http.HandlerFunc, opts ...Option) *Source {
 	}()
 	t.Cleanup(func() {
 		s.CloseIdleConnections()
-		_ = srv.Shutdown(context.Background()) // waits for handlers, in the time of the bubble
+		_ = srv.Shutdown(context.Background()) // waits for the handlers
 		<-done
 	})
 	return s
@@ -76,7 +75,7 @@ func document(version string) string {
 	return `{"keys":[{"version":"` + version + `","secret":"s-` + version + `"}]}`
 }
 
-// answer writes a key document of the given version, its ETag being that version.
+// answer writes a key document with the given version, which is also its ETag.
 func answer(w http.ResponseWriter, version string) {
 	w.Header().Set("ETag", `"`+version+`"`)
 	w.Header().Set("Content-Type", "application/json")

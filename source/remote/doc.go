@@ -1,65 +1,68 @@
-// Package remote reads keys from an HTTPS endpoint and learns of a new one
-// within milliseconds, where the endpoint can hold its answer.
+// Package remote reads keys from an HTTPS endpoint. If the endpoint supports long polling,
+// it notices a new key within milliseconds.
 //
 //	src, err := remote.New("https://keys.example.com/v1/keys",
 //		remote.WithBearer(file.New("/run/secrets/keys-token")))
 //
-// Hand it to ring.Keep. Importing the package also opens source strings:
+// Pass src to ring.Keep. If the package is imported, [source.Parse] and ring.Open also open
+// these source strings:
 //
 //	https://keys.example.com/v1/keys?poll=1m
 //	https://keys.example.com/v1/keys?remote_auth=file:///run/secrets/keys-token
 //	https://keys.example.com/v1/keys?remote_auth=env://KEYS_TOKEN&remote_header=X-Token
 //	https://keys.example.com/v1/keys?remote_wait=0
 //
-// remote_auth is a source string of its own (escape it if it has parameters);
-// its key is sent as a bearer token, or in the header remote_header.
-// remote_wait is WithWait. All other parameters but the ring's (overlap, poll,
-// max_stale) are the endpoint's and are sent as they stand.
+// remote_auth is a source string itself. Escape it if it has parameters. Its key is sent as
+// a bearer token, or in the header remote_header. remote_wait is the duration of [WithWait].
+// All other parameters, except those of the ring (overlap, poll, max_stale), are sent to the
+// endpoint unchanged.
 //
 // # What the endpoint must do
 //
-// Answer GET with status 200, Content-Type application/json and a key document
-// (see source.Document) of at most 64 KiB, not compressed. That is enough; with
-// the following it does better:
+// The endpoint must answer GET with status 200, Content-Type application/json and a key
+// document (see [source.Document]) of at most 64 KiB, uncompressed. The following headers
+// are optional:
 //
-//   - ETag: readings become conditional (If-None-Match, RFC 9110 section 13.1.2)
-//     and 304 confirms what is held. Last-Modified is not used: two changes in
-//     one second would look like one.
-//   - Prefer: wait=N (RFC 7240 section 4.3) on a conditional request: if nothing
-//     has changed, hold the answer for up to N seconds and send the document
-//     when it changes, else 304 with Preference-Applied: wait. A switch then
-//     takes two round trips: this one, and a conditional reading, as another
-//     change may have followed. Polling goes on underneath.
-//   - Cache-Control: max-age=N: when to read again, between 1 s and 1 h.
-//     max-age=0, no-cache and no-store leave it to the ring's own interval.
-//   - Retry-After (RFC 9110 section 10.2.3) on 429 and 5xx: when to try again,
-//     at most 1 h, of which the ring makes at most 5 min.
+//   - ETag: the source then makes conditional requests (If-None-Match, RFC 9110 section
+//     13.1.2), and 304 says that the document has not changed. The source ignores
+//     Last-Modified, because two changes within a second have the same time.
+//   - Prefer: wait=N (RFC 7240 section 4.3): the source sends it with a conditional request
+//     as a long poll. If the document has not changed, the endpoint should wait for up to N
+//     seconds. It sends the document as soon as that changes, or else 304 with
+//     Preference-Applied: wait. A switch then takes two round trips: the long poll, and a
+//     conditional reading, because another change may have followed. The ring polls as well.
+//   - Cache-Control: max-age=N says when to read again. The source limits N to 1 s to 1 h. With
+//     max-age=0, no-cache and no-store the ring uses its own interval.
+//   - Retry-After (RFC 9110 section 10.2.3) with status 429 or 5xx says when to try again. The
+//     source limits it to 1 h, and the ring to 5 min.
 //
-// # What it may do without harm
+// # What the source withstands
 //
-// Answer with a login page, half a document, an endless or a dripping one, a
-// compressed one, a redirect elsewhere, 304 out of the blue, or not at all. Each
-// is an error with a word for it, and the ring goes on with the keys it has. An
-// answer is checked whole before it takes the place of the last one.
+// A login page, a truncated document, an endless or slow response, a compressed one, a
+// redirect to another origin, an unexpected 304 and no response at all are errors. Each
+// error says what was wrong, and the ring keeps the keys that it has. The source checks a
+// response in full before it replaces the last one.
 //
-// A reading takes at most 20 s. It makes one request; a second one after about
-// 200 ms if the connection broke or the server failed (5xx but 501) without a
-// Retry-After; and one more of either where WithClientCredentials replaces a
-// token that was refused. TLS failures are not tried again. What comes after
-// that is the ring's back-off. An endpoint that takes a long poll and does not
-// hold it is asked again after a pause that doubles from 5 ms to 30 s, or to 1 s
-// if it brings another document each time and says that it waits (256 in a row
-// come first); one that does not know long polls, after 10 minutes.
+// A reading takes 20 s at most. It sends one request. If the connection breaks, or the
+// server fails (5xx except 501) without a Retry-After, it sends a second one after about
+// 200 ms. If [WithClientCredentials] replaces a token that was refused, both may happen once
+// more with the new token. TLS errors are not retried. After that, the ring backs off.
+//
+// If an endpoint supports long polls but answers early, the source pauses before the next
+// one. The pause doubles from 5 ms to 30 s. If the endpoint sends another document each time,
+// the pause stays at 5 ms for 256 documents. Then it doubles as well, but to 1 s at most if
+// the responses have Preference-Applied: wait. If an endpoint does not support long polls,
+// the source tries one about every 10 min.
 //
 // # Credentials
 //
-// The source's own credential comes from another source, so it rotates as the
-// keys do, or from an OAuth 2 token endpoint. It goes to the URL's origin only:
-// a redirect to another scheme, host or port is not followed. Plain http is
-// refused but for loopback addresses. A URL's parameters are sent and never
-// shown; its user info is refused.
+// The source's own credential comes from another source, so it can rotate as well, or from an
+// OAuth 2 token endpoint. The source sends it to the URL's origin only: it does not follow a
+// redirect to another scheme, host or port. It refuses plain http except to loopback
+// addresses. It sends the parameters of the URL, but no error or log shows them. It refuses
+// user info in the URL.
 //
-// The source has a transport of its own, with the proxy of the environment
-// (http.ProxyFromEnvironment), and uses neither http.DefaultTransport nor
-// http.DefaultClient: the SDK itself may be installed there, waiting for keys.
+// The source has an HTTP transport of its own, which uses the proxy of the environment
+// ([http.ProxyFromEnvironment]). It uses neither [http.DefaultTransport] nor
+// [http.DefaultClient]: this SDK may be installed there and wait for the keys.
 package remote

@@ -16,14 +16,14 @@ func statusError(code int) error {
 	case code == http.StatusNotFound, code == http.StatusGone:
 		kind = source.ErrNoKey
 	case code >= 200 && code < 300:
-		return fmt.Errorf("%w: status %d where 200 is due", source.ErrInvalid, code)
+		return fmt.Errorf("%w: status %d, want 200", source.ErrInvalid, code)
 	case code >= 300 && code < 400:
-		return fmt.Errorf("%w: status %d, a redirect that is not followed", kind, code)
+		return fmt.Errorf("%w: status %d, a redirect that cannot be followed within the origin", kind, code)
 	}
 	return fmt.Errorf("%w: status %d", kind, code)
 }
 
-// fail names the source in err.
+// fail returns err as an error of this source.
 func (s *Source) fail(err error) *source.Error {
 	if !errors.Is(err, source.ErrInvalid) && !errors.Is(err, source.ErrDenied) && !errors.Is(err, source.ErrNoKey) &&
 		!errors.Is(err, source.ErrUnavailable) {

@@ -1,4 +1,5 @@
 package remote
 
-// CloseIdleConnections ends what a test would otherwise have to wait for.
+// CloseIdleConnections closes idle connections, so that a test need not wait for them to time
+// out.
 func (s *Source) CloseIdleConnections() { s.transport.CloseIdleConnections() }

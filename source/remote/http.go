@@ -18,17 +18,17 @@ import (
 )
 
 const (
-	retries   = 1 // after the first attempt; the ring's own back-off does the rest
+	retries   = 1 // after the first try; then the ring backs off
 	retryWait = 200 * time.Millisecond
 
 	maxHeader  = 64 << 10 // bytes of response header
-	drainBytes = 4 << 10  // what is read of a body that nobody wants, to keep its connection
+	drainBytes = 4 << 10  // how much of an unneeded body is read to keep its connection
 	drainTime  = 100 * time.Millisecond
 )
 
-// newTransport returns a transport of our own. F89: http.DefaultTransport may
-// be the very transport that waits for this source's keys, so nothing here, the
-// token endpoint's client included, may fall back on it.
+// newTransport returns a transport for this source alone. F89: http.DefaultTransport may be
+// the SDK's transport, which waits for this source's keys. Neither the source nor its
+// requests to the token endpoint may use it.
 func newTransport(cfg *tls.Config) *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -39,15 +39,15 @@ func newTransport(cfg *tls.Config) *http.Transport {
 		MaxIdleConnsPerHost:    2, // a reading and a long poll
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: maxHeader,
-		// F79: a key document is small. What is never unpacked is no bomb.
+		// F79: a key document is small, and a compressed response may be a decompression bomb.
 		DisableCompression: true,
-		// A peer that vanished must not keep a long poll for its whole wait.
+		// Pings notice within a long poll that the server is gone.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
 	}
 }
 
-// newRetrying returns the client of Read: client, with one more attempt after a
-// failure that may well have passed by then.
+// newRetrying returns the client of Read. It tries once more after a failure that is likely to
+// be short.
 func newRetrying(client *http.Client) *retryablehttp.Client {
 	return &retryablehttp.Client{
 		HTTPClient:   client,
@@ -63,8 +63,9 @@ func newRetrying(client *http.Client) *retryablehttp.Client {
 	}
 }
 
-// mayPass reports whether a second attempt makes sense at once. A server that
-// names a time (F77), refuses, or fails in TLS (F85) is left to the ring.
+// mayPass reports whether a second try makes sense at once. It returns false if the server
+// said when to try again (F77), if it refused the request, and after a TLS error (F85). The
+// ring then backs off.
 func mayPass(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	switch {
 	case ctx.Err() != nil:
@@ -74,22 +75,22 @@ func mayPass(ctx context.Context, resp *http.Response, err error) (bool, error) 
 	case resp.StatusCode < 500 || resp.StatusCode == http.StatusNotImplemented || resp.Header.Get("Retry-After") != "":
 		return false, nil
 	}
-	discard(resp.Body) // retryablehttp would drain without a limit in time
+	discard(resp.Body) // retryablehttp would read the body without a time limit
 	return true, nil
 }
 
-// isNetwork reports whether err is the network's: not TLS's, nor that of a
-// server that speaks something else.
+// isNetwork reports whether err is an error of the network. TLS errors, and those of a server
+// that speaks another protocol, are not.
 func isNetwork(err error) bool {
 	var op *net.OpError
 	if errors.As(err, &op) {
-		return op.Op == "dial" || op.Op == "read" || op.Op == "write" // not "remote error", a TLS alert
+		return op.Op == "dial" || op.Op == "read" || op.Op == "write" // not "remote error", which is a TLS alert
 	}
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// discard reads a little of body, so that the connection can be used again,
-// and closes it; a long or slow body costs its connection instead (F32).
+// discard reads a short body to its end, so that its connection can be used again, and closes
+// it. The connection of a long or slow body is closed instead (F32).
 func discard(body io.ReadCloser) {
 	stop := time.AfterFunc(drainTime, func() { _ = body.Close() })
 	defer stop.Stop()
@@ -97,9 +98,9 @@ func discard(body io.ReadCloser) {
 	_ = body.Close()
 }
 
-// stayOnOrigin follows redirects within the first request's origin, five at
-// the most. Any other is not followed: the answer that asked for it comes back
-// instead, and no credential goes anywhere (F84).
+// stayOnOrigin follows up to five redirects within the first request's origin. It does not
+// follow any other: the client then returns the redirect response, and no other server gets
+// the credential (F84).
 func stayOnOrigin(req *http.Request, via []*http.Request) error {
 	if len(via) > 5 || !sameOrigin(req.URL, via[0].URL) {
 		return http.ErrUseLastResponse
@@ -111,8 +112,8 @@ func sameOrigin(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && sameHost(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }
 
-// sameHost compares in ASCII: other runes have lower-case forms that are ASCII
-// letters, and a host with one of them is another (F167).
+// sameHost reports whether a and b are the same host. It refuses hosts with runes that are not
+// ASCII: some have a lower-case form that is an ASCII letter, but name another host (F167).
 func sameHost(a, b string) bool {
 	ascii := func(s string) bool { return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) }
 	return ascii(a) && ascii(b) && strings.EqualFold(a, b)

@@ -19,11 +19,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
 
-// sentinel is in every secret of these tests; no error may hold it.
+// sentinel is part of every secret of these tests. No error may contain it.
 const sentinel = "rksentinel_5e"
 
-// endpoint serves a key document over TLS, as a good server would: ETag, 304
-// and, where held is set, long polls.
+// An endpoint serves a key document over TLS, with ETag, 304 and, if held is set, long polls.
 type endpoint struct {
 	*httptest.Server
 	hold     bool
@@ -136,8 +135,8 @@ func current(t *testing.T, src source.Source) string {
 	return set.Keys[0].Version
 }
 
-// fails reads src, which must fail with an error of the kind want that holds
-// no text of the answer.
+// fails reads src. The reading must fail with an error that wraps want and contains no text of
+// the response.
 func fails(t *testing.T, src source.Source, want error) *source.Error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

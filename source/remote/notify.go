@@ -13,29 +13,29 @@ import (
 const (
 	defaultWait = 50 * time.Second
 	maxWait     = 10 * time.Minute
-	grace       = 10 * time.Second // beyond the wait, for an answer to arrive
+	grace       = 10 * time.Second // after the wait, for the response to arrive
 
-	minGap  = 5 * time.Millisecond // after an answer that came too soon, doubled for each in a row
-	maxGap  = 30 * time.Second
-	newGap  = time.Second      // instead, if it brought another document and said that it waits
-	burst   = 256              // other documents in a row that may come too soon before the gap grows
-	reprobe = 10 * time.Minute // until a server that answers at once is asked again
+	minGap  = 5 * time.Millisecond // the first pause after an early response; it doubles with each in a row
+	maxGap  = 30 * time.Second     // the longest pause
+	newGap  = time.Second          // the longest pause if the responses were new documents with Preference-Applied: wait
+	burst   = 256                  // how many new documents in a row may come early before the pause grows
+	reprobe = 10 * time.Minute     // until the next long poll to a server that does not support them
 )
 
-// Notify calls changed once when it starts and then whenever a long poll
-// brings another document, which Read then asks for anew: another change may
-// have followed. It begins with the first ETag that a Read gets: without one the
-// endpoint cannot know what we hold, and Notify only waits for ctx.
+// Notify calls changed once when it starts, and then whenever a long poll returns another
+// document. Read asks for the document again, because another change may have followed.
+// Notify begins its long polls after a Read has got an ETag. Without one, the endpoint cannot
+// know which document the source has, and Notify only waits for ctx.
 //
-// Against an endpoint that does not hold its answers (neither
-// Preference-Applied: wait nor a 304 that took at least half the wait) Notify
-// stays silent and probes again every 10 minutes or so; polling rules. It
-// returns nil when ctx ends and an error of the kinds that Read has when a
-// request fails.
+// An endpoint supports long polls if it sends Preference-Applied: wait, or if a 304 takes at
+// least half of the wait. If an endpoint does not, Notify tries again about every 10 min, and
+// the ring polls.
+//
+// Notify returns nil when ctx ends. If a request fails, it returns an error of the kinds that
+// Read returns.
 func (s *Source) Notify(ctx context.Context, changed func()) error {
-	defer s.transport.CloseIdleConnections() // F104: the ring is going
-	// What changed asks for is read after this, so it is base or later, and no
-	// change lies between (F14).
+	defer s.transport.CloseIdleConnections() // F104: the ring is closing
+	// F14: changed makes the ring read after this line, so it reads base or a later document.
 	base := s.peek()
 	changed()
 	if s.wait == 0 {
@@ -51,7 +51,7 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 		base = s.peek()
 	}
 	for soon := 0; ; {
-		// What a poll or another ring read meanwhile may be news to this one.
+		// A poll, or another ring, may have read a document that this ring has not seen.
 		if last := s.peek(); !last.same(base) {
 			base = last
 			changed()
@@ -64,7 +64,7 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 		if err != nil {
 			return err
 		}
-		// Another ETag on the same document is no change (F80).
+		// F80: the same document with another ETag is no change.
 		isNew, applied := !got.body.Equal(base.body), got.applied
 		if !got.same(base) {
 			s.keep(got)
@@ -73,8 +73,8 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 		if isNew {
 			changed()
 		}
-		// Honest servers are asked again at once. One that answers sooner than
-		// a wait is worth, whatever it says, costs a pause that grows (F81).
+		// F81: after an early response, whatever it says, the pause grows. Otherwise the next
+		// long poll follows at once.
 		least, most := min(s.wait/2, time.Second), maxGap
 		if isNew && applied {
 			least, most = minGap, newGap
@@ -85,7 +85,7 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 			_ = await.Sleep(ctx, around(reprobe))
 		case held < least:
 			if !isNew {
-				soon = max(soon, burst) // no change, no excuse
+				soon = max(soon, burst) // without a new document the pause grows at once
 			}
 			_ = await.Sleep(ctx, around(min(minGap<<max(soon-burst, 0), most)))
 			soon = min(soon+1, burst+16)
@@ -95,9 +95,9 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 	}
 }
 
-// longPoll asks the endpoint to answer when it has something else than base.
+// longPoll asks the endpoint to answer when it has another document than base.
 func (s *Source) longPoll(ctx context.Context, base reading) (reading, error) {
-	if base.etag == "" { // the endpoint has ceased to name one
+	if base.etag == "" { // the last response had no ETag
 		base.applied = false
 		return base, nil
 	}
@@ -107,8 +107,7 @@ func (s *Source) longPoll(ctx context.Context, base reading) (reading, error) {
 	return s.get(ctx, base, wait)
 }
 
-// waitApplied reports whether the server says that it held its answer:
-// Preference-Applied: wait (RFC 7240 section 3).
+// waitApplied reports whether the response has Preference-Applied: wait (RFC 7240 section 3).
 func waitApplied(h http.Header) bool {
 	for _, line := range h.Values("Preference-Applied") {
 		for pref := range strings.SplitSeq(line, ",") {
@@ -121,5 +120,5 @@ func waitApplied(h http.Header) bool {
 	return false
 }
 
-// around returns d, give or take a fifth (F77).
+// around returns d, plus or minus a fifth at random (F77).
 func around(d time.Duration) time.Duration { return d - d/5 + rand.N(2*d/5) }

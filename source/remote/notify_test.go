@@ -13,8 +13,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/remote"
 )
 
-// notify runs src.Notify until the test ends. It returns its calls of changed
-// and, once, its result.
+// notify runs src.Notify until the test ends. The first channel gets its calls of changed, the
+// second its result.
 func notify(t *testing.T, src source.Notifier) (calls <-chan struct{}, result <-chan error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -36,8 +36,8 @@ func receive[T any](t *testing.T, from <-chan T) T {
 	}
 }
 
-// F14: the call at the start makes the ring read, and the ETag of that reading
-// is what the long poll compares with, so nothing slips in between.
+// F14: the call of changed at the start makes the ring read. The long poll uses the ETag of that
+// reading, so no change in between is missed.
 func TestALongPollTellsOfAChange(t *testing.T) {
 	e := newEndpoint(t, "v1")
 	e.hold = true
@@ -55,8 +55,8 @@ func TestALongPollTellsOfAChange(t *testing.T) {
 			t.Fatalf("read %+v, %v, want %s", set, err, v)
 		}
 	}
-	// One reading; a long poll and a conditional reading for each change, and the
-	// poll that may be out.
+	// The requests are one reading, a long poll and a conditional reading for each change, and
+	// perhaps a long poll that has just begun.
 	if n := e.requests.Load(); n > 10 {
 		t.Errorf("%d requests for 4 changes", n)
 	}
@@ -65,7 +65,8 @@ func TestALongPollTellsOfAChange(t *testing.T) {
 	}
 }
 
-// Two rings over one source: what one of them reads first is news to the other.
+// Two rings share a source. If one of them reads a new document first, the other is notified all
+// the same.
 func TestEveryNotifyTellsOfAChange(t *testing.T) {
 	e := newEndpoint(t, "v1")
 	e.hold = true
@@ -103,7 +104,7 @@ func TestALongPollIsSilentAboutTheSameDocument(t *testing.T) {
 	}
 }
 
-// F80: the server held the whole wait; 304 is the usual end of a long poll.
+// F80: the server waited for the whole time. 304 is the usual end of a long poll.
 func TestALongPollGoesOnAfter304(t *testing.T) {
 	e := newEndpoint(t, "v1")
 	e.hold = true
@@ -119,7 +120,7 @@ func TestALongPollGoesOnAfter304(t *testing.T) {
 	}
 }
 
-// F82: what cannot be decoded is an error of Notify, never a change.
+// F82: an invalid document is an error of Notify and never a change.
 func TestALongPollThatBringsRubbishFails(t *testing.T) {
 	e := newEndpoint(t, "v1")
 	e.hold = true
@@ -170,7 +171,7 @@ func TestNotifyEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// eventually waits until is holds.
+// eventually waits until is returns true.
 func eventually(t *testing.T, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {

@@ -16,14 +16,14 @@ func init() {
 	source.Register("http", open) // New refuses hosts that are not loopback
 }
 
-// open makes a source of a source string; see the package comment.
+// open opens a source string. The package comment has its parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {
 	opts, err := parameters(query)
 	if err != nil {
 		return nil, err
 	}
-	// What is left belongs to the endpoint and is kept as it was written, in
-	// its order: a signed query would not survive being encoded anew.
+	// The other parameters are the endpoint's. They keep their order and their encoding, since
+	// a signed query would not survive a change of either.
 	var kept []string
 	for part := range strings.SplitSeq(u.RawQuery, "&") {
 		name, _, _ := strings.Cut(part, "=")
@@ -37,7 +37,7 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	return New(endpoint.String(), opts...)
 }
 
-// parameters takes our own out of query.
+// parameters deletes the parameters of this package from query and returns their options.
 func parameters(query url.Values) ([]Option, error) {
 	waits, named, ok := query.Has("remote_wait"), query.Has("remote_header"), query.Has("remote_auth")
 	own, err := param.Some(query, "remote_auth", "remote_header", "remote_wait")
@@ -48,25 +48,25 @@ func parameters(query url.Values) ([]Option, error) {
 	if waits {
 		d, err := time.ParseDuration(own["remote_wait"])
 		if err != nil || d < 0 {
-			return nil, errors.New("remote_wait is not a duration such as 50s")
+			return nil, errors.New("remote_wait must be a duration such as 50s")
 		}
 		opts = append(opts, WithWait(d))
 	}
 	switch {
 	case !ok && named:
-		return nil, errors.New("remote_header without remote_auth")
+		return nil, errors.New("remote_header needs remote_auth, the source of the header's value")
 	case !ok:
 		return opts, nil
 	}
 	from, params, err := source.Parse(own["remote_auth"])
 	if failed, ok := errors.AsType[*source.Error](err); ok {
-		err = failed.Err // without its name: the text may be a token that was put here by mistake
+		err = failed.Err // drop the source's name: the user may have written a token here by mistake
 	}
 	if err != nil {
 		return nil, fmt.Errorf("remote_auth: %w", err)
 	}
 	if len(params) > 0 {
-		return nil, errors.New("remote_auth: overlap, poll and max_stale have no meaning here")
+		return nil, errors.New("remote_auth: overlap, poll and max_stale are not allowed here: write them outside of remote_auth")
 	}
 	if named {
 		return append(opts, WithHeader(own["remote_header"], from)), nil

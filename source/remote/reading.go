@@ -18,22 +18,22 @@ import (
 )
 
 const (
-	// readTimeout bounds one reading, both attempts, redirects, token and body
-	// included (F79). It lies below the ring's own default of 30 s.
+	// readTimeout bounds one reading with all tries, redirects, the token and the body (F79).
+	// It is shorter than the ring's default of 30 s.
 	readTimeout = 20 * time.Second
 
 	maxETag = 1 << 10 // bytes; a longer one is not sent back
 )
 
-// reading is what the endpoint said once. It is immutable: ETag and document
-// change together or not at all, and every set is decoded afresh, so that no
-// two callers share a map (F83).
+// A reading is one response of the endpoint. It is immutable: the ETag and the document change
+// together or not at all. Each call of set decodes the document again, so that callers share
+// no map (F83).
 type reading struct {
 	etag     string
 	body     source.Secret
 	at       time.Time
 	freshFor time.Duration
-	applied  bool // the server says that it honoured Prefer: wait
+	applied  bool // the response has Preference-Applied: wait
 }
 
 func (r reading) set() (source.Set, error) {
@@ -42,7 +42,7 @@ func (r reading) set() (source.Set, error) {
 	return set, err
 }
 
-// same reports whether r and o are one and the same version of the document.
+// same reports whether r and o have the same document and the same ETag.
 func (r reading) same(o reading) bool { return r.etag == o.etag && r.body.Equal(o.body) }
 
 func (s *Source) peek() reading {
@@ -51,7 +51,7 @@ func (s *Source) peek() reading {
 	return s.last
 }
 
-// keep makes r, which has been checked, the last reading.
+// keep makes r the last reading. r must have been checked.
 func (s *Source) keep(r reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,17 +66,17 @@ func (s *Source) keep(r reading) {
 	}
 }
 
-// get asks once for what differs from base and checks the answer whole before
-// anybody sees it. With a wait it is a long poll.
+// get requests the document, unless it is the same as base, and checks the response. If wait
+// is not 0, the request is a long poll.
 func (s *Source) get(ctx context.Context, base reading, wait time.Duration) (reading, error) {
 	for try := 1; ; try++ {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.endpoint.Expose(), nil)
 		if err != nil {
-			return reading{}, s.fail(fmt.Errorf("%w: the URL makes no request", source.ErrInvalid))
+			return reading{}, s.fail(fmt.Errorf("%w: the URL is not valid in a request", source.ErrInvalid))
 		}
 		req.Header.Set("Accept", "application/json")
 		req.Header.Set("Accept-Encoding", "identity")
-		req.Header.Set("Cache-Control", "no-cache") // of shared caches: ask the origin (RFC 9111 section 5.2.1.4)
+		req.Header.Set("Cache-Control", "no-cache") // shared caches must ask the origin (RFC 9111 section 5.2.1.4)
 		req.Header.Set("User-Agent", "rollingkeys")
 		if base.etag != "" {
 			req.Header.Set("If-None-Match", base.etag)
@@ -92,7 +92,7 @@ func (s *Source) get(ctx context.Context, base reading, wait time.Duration) (rea
 		if err != nil {
 			return reading{}, s.fail(reply.Missing(ctx, err))
 		}
-		// F88: the token may have ended before its time; one more attempt with another.
+		// F88: the token may have been revoked, so try once more with another.
 		if resp.StatusCode == http.StatusUnauthorized && try == 1 && s.auth.drop != nil {
 			discard(resp.Body)
 			s.auth.drop(used)
@@ -110,7 +110,7 @@ func (s *Source) get(ctx context.Context, base reading, wait time.Duration) (rea
 
 func (s *Source) send(req *http.Request, longPoll bool) (*http.Response, error) {
 	if longPoll {
-		return s.once.Do(req) // Notify's loop says when to try again
+		return s.once.Do(req) // the loop of Notify decides when to try again
 	}
 	again, err := retryablehttp.FromRequest(req)
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *Source) send(req *http.Request, longPoll bool) (*http.Response, error) 
 	return s.again.Do(again)
 }
 
-// check makes a reading of resp and closes its body.
+// check checks resp and returns it as a reading. It closes the body.
 func (s *Source) check(ctx context.Context, resp *http.Response, base reading) (reading, error) {
 	r := reading{at: time.Now(), freshFor: reply.FreshFor(resp.Header), applied: waitApplied(resp.Header)}
 	if resp.StatusCode != http.StatusOK {
@@ -128,7 +128,7 @@ func (s *Source) check(ctx context.Context, resp *http.Response, base reading) (
 			return reading{}, statusError(resp.StatusCode)
 		}
 		if base.etag == "" { // F80
-			return reading{}, fmt.Errorf("%w: status 304, but nothing was held", source.ErrInvalid)
+			return reading{}, fmt.Errorf("%w: status 304 to a request without If-None-Match", source.ErrInvalid)
 		}
 		r.etag, r.body = base.etag, base.body
 		return r, nil
@@ -154,11 +154,11 @@ func (s *Source) check(ctx context.Context, resp *http.Response, base reading) (
 	return r, nil
 }
 
-// checkType accepts JSON in UTF-8, as it is. A login page, or what a proxy
-// made of the document, is refused before it is read (F82).
+// checkType accepts uncompressed JSON in UTF-8. It refuses a login page, or a document that a
+// proxy has transformed, before the body is read (F82).
 func checkType(h http.Header) error {
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return fmt.Errorf("%w: compressed, though identity was asked for", source.ErrInvalid)
+		return fmt.Errorf("%w: the response is compressed, although the request said Accept-Encoding: identity", source.ErrInvalid)
 	}
 	media, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil || media != "application/json" && !strings.HasSuffix(media, "+json") {

@@ -102,7 +102,7 @@ func TestAnotherETagOnTheSameDocument(t *testing.T) {
 	}
 }
 
-// F83: what was refused leaves no trace, neither its ETag nor its keys.
+// F83: nothing of a refused document is kept, neither its ETag nor its keys.
 func TestABadAnswerDoesNotReplaceTheHeldSet(t *testing.T) {
 	e := newEndpoint(t, "v1")
 	src := open(t, e.Server)
@@ -167,7 +167,7 @@ func TestRefusesWhatIsNotAKeyDocument(t *testing.T) {
 	}
 }
 
-// F83: a connection that ends in mid-document.
+// F83: the connection ends in the middle of the document.
 func TestAnAnswerCutOffByTheNetworkIsUnavailable(t *testing.T) {
 	src := open(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "500")
@@ -178,7 +178,7 @@ func TestAnAnswerCutOffByTheNetworkIsUnavailable(t *testing.T) {
 	fails(t, src, source.ErrUnavailable)
 }
 
-// F78, F79: a body that drips never outlasts the caller.
+// F78, F79: a reading of a slow body ends with the caller's context.
 func TestADrippingBodyEndsWithTheContext(t *testing.T) {
 	left := make(chan struct{})
 	ctx := overdue{t.Context(), make(chan struct{})}
@@ -189,7 +189,7 @@ func TestADrippingBodyEndsWithTheContext(t *testing.T) {
 		for n := 1; ; n++ {
 			_, _ = io.WriteString(w, " ")
 			_ = http.NewResponseController(w).Flush()
-			if n == 20 { // not before: on a busy machine a request may take long to get here
+			if n == 20 { // not earlier: on a busy machine it takes long until a request arrives
 				close(ctx.done)
 			}
 			select {
@@ -204,7 +204,7 @@ func TestADrippingBodyEndsWithTheContext(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v does not say that time was up", err)
 	}
-	<-left // the server has seen us leave
+	<-left // the server has noticed that the client left
 }
 
 // overdue is a context whose deadline passes when done is closed.
@@ -260,8 +260,8 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
-// F77: a server that names a time is asked once and its word, clamped, is
-// passed on; nobody waits here.
+// F77: if the server sends Retry-After, the source sends one request and passes the time on,
+// within limits. It does not wait itself.
 func TestRetryAfterIsPassedOn(t *testing.T) {
 	var attempts atomic.Int64
 	src := open(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -291,7 +291,7 @@ func TestASecondAttemptHelps(t *testing.T) {
 	}
 }
 
-// F95, F103: a server that does not speak HTTP is not quoted.
+// F95, F103: an error does not quote a server that does not speak HTTP.
 func TestASecretInTheQueryStaysThere(t *testing.T) {
 	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("token") != sentinel {

@@ -27,7 +27,7 @@ func keep(t *testing.T, src source.Source, opts ...ring.Option) *ring.Ring {
 	return keys
 }
 
-// A ring that polls once an hour switches by the long poll alone.
+// A ring that polls once an hour switches at once because of the long poll.
 func TestARingSwitchesByLongPoll(t *testing.T) {
 	e := newEndpoint(t, "v0")
 	e.hold = true
@@ -39,7 +39,7 @@ func TestARingSwitchesByLongPoll(t *testing.T) {
 	}
 }
 
-// F75, F82, F83, F84: whatever the endpoint says later, the last good key stays.
+// F75, F82, F83, F84: the ring keeps the last good key, whatever the endpoint sends later.
 func TestARingKeepsTheLastGoodKey(t *testing.T) {
 	e := newEndpoint(t, "v1")
 	keys := keep(t, open(t, e.Server))
@@ -57,7 +57,7 @@ func TestARingKeepsTheLastGoodKey(t *testing.T) {
 	}
 }
 
-// F75: the endpoint comes up after the program, and goes down and comes back.
+// F75: the endpoint starts after the program, stops, and starts again.
 func TestARingWaitsForAnEndpointThatIsDown(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -75,7 +75,7 @@ func TestARingWaitsForAnEndpointThatIsDown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Not httptest.Server: its Close waits for long polls.
+		// This is not an httptest.Server, whose Close waits for long polls.
 		srv := &http.Server{Handler: http.HandlerFunc(e.serve)}
 		done := make(chan error, 1)
 		go func() { done <- srv.Serve(l) }()
@@ -98,7 +98,7 @@ func TestARingWaitsForAnEndpointThatIsDown(t *testing.T) {
 	eventually(t, func() bool { return keys.Version() == "v2" })
 }
 
-// F92: what is not active is not served.
+// F92: a key that is not active is not used.
 func TestPendingAndRevokedVersions(t *testing.T) {
 	e := newEndpoint(t, "v1")
 	e.set(`{"keys":[{"version":"v3","status":"pending"},{"version":"v2","secret":"`+sentinel+`-v2"},{"version":"v1","status":"revoked"}]}`, `"x"`)

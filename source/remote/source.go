@@ -18,24 +18,24 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/option"
 )
 
-// Source is an endpoint that lists keys. [New] makes one; it is safe for
-// concurrent use, and any number of rings may share it.
+// A Source reads keys from an endpoint. It is a [source.Notifier] and safe for concurrent use.
+// Several rings may share it. [New] returns one.
 type Source struct {
 	name     string
-	endpoint source.Secret // its query may hold a credential
+	endpoint source.Secret // its query may contain a credential
 	auth     auth
 	wait     time.Duration
 
 	transport *http.Transport
-	once      *http.Client          // one attempt: the long poll
-	again     *retryablehttp.Client // Read
+	once      *http.Client          // for long polls: tries once
+	again     *retryablehttp.Client // for Read: tries twice
 
 	mu     sync.Mutex
-	last   reading       // what arrived last with success
-	tagged chan struct{} // closed when the endpoint has named an ETag
+	last   reading       // the last valid response
+	tagged chan struct{} // closed when a response had an ETag
 }
 
-// Option sets how a [Source] talks to its endpoint.
+// An Option changes how a [Source] talks to its endpoint. A nil Option is ignored.
 type Option func(*config)
 
 type config struct {
@@ -45,16 +45,16 @@ type config struct {
 	errs []error
 }
 
-// WithTLS sets the TLS configuration: own root certificates, a client
-// certificate. It is used for the token endpoint too. Default: the system's
-// roots and TLS 1.2 or newer. cfg is copied.
+// WithTLS sets the TLS configuration, for example to use root certificates of your own or a
+// client certificate. The token endpoint uses it too. The default is the system's roots and
+// TLS 1.2 or newer. WithTLS copies cfg.
 func WithTLS(cfg *tls.Config) Option { return func(c *config) { c.tls = cfg.Clone() } }
 
-// WithWait sets for how long a long poll asks the endpoint to hold its answer
-// while nothing changes, rounded up to whole seconds, at most 10 min. Each
-// request asks for up to a fifth less, so that a fleet does not come back as
-// one. Default 50 s, below the 60 s at which proxies often cut a silent
-// connection; 0 means no long poll, and the ring polls only.
+// WithWait sets how long a long poll asks the endpoint to wait for a change. It is rounded up
+// to whole seconds and limited to 10 min. Each request asks for up to a fifth less at random,
+// so that many clients do not all return at once. The default is 50 s, because proxies often
+// close an idle connection after 60 s. 0 switches long polls off: only the ring's polls notice
+// a change then.
 func WithWait(d time.Duration) Option {
 	return func(c *config) {
 		c.wait = min(max(d, 0), maxWait)
@@ -62,9 +62,9 @@ func WithWait(d time.Duration) Option {
 	}
 }
 
-// New returns a source that reads the key document from rawURL: https, or http
-// to a loopback address (127.0.0.0/8, ::1, localhost). It connects to nothing
-// yet. Its errors match [source.ErrInvalid] and never quote rawURL's query.
+// New returns a source that reads the key document from rawURL. The scheme must be https, or
+// http for a loopback address (127.0.0.0/8, ::1, localhost). New does not connect. Its error is
+// a [*source.Error] that wraps [source.ErrInvalid] and does not quote rawURL's query.
 func New(rawURL string, opts ...Option) (*Source, error) {
 	c := config{wait: defaultWait}
 	option.Apply(&c, opts)
@@ -96,36 +96,36 @@ func New(rawURL string, opts ...Option) (*Source, error) {
 		}
 		s.auth = a
 	}
-	// F104: nobody closes a source; one that is dropped leaves no connection behind.
+	// F104: a source has no Close. When it is garbage-collected, its connections are closed.
 	runtime.AddCleanup(s, (*http.Transport).CloseIdleConnections, transport)
 	return s, nil
 }
 
-// Read asks the endpoint for its keys and returns them as a complete set. It
-// takes at most 20 s, within ctx. Where the endpoint has named an ETag the
-// request is conditional, and 304 returns the set that ETag stands for, as new.
-// FreshFor is the answer's max-age, between 1 s and 1 h.
+// Read requests the key document and returns its keys as a Complete set. It takes 20 s at most,
+// and less if ctx ends. If the last response had an ETag, the request is conditional, and 304
+// returns the keys of the last document, with a new AsOf. FreshFor is the response's max-age,
+// limited to 1 s to 1 h.
 //
-// Its errors are of type *[source.Error] and match [source.ErrDenied] for 401
-// and 403, [source.ErrNoKey] for 404 and 410, [source.ErrInvalid] for an answer
-// that is not a key document, and [source.ErrUnavailable] for the rest.
+// An error is a [*source.Error]. It wraps [source.ErrDenied] for status 401 and 403,
+// [source.ErrNoKey] for 404 and 410, [source.ErrInvalid] if the response is not a key document,
+// and [source.ErrUnavailable] otherwise.
 func (s *Source) Read(ctx context.Context) (set source.Set, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	defer func() {
-		// F104: the ring may be gone, and Notify with it. A dial that was begun for a
-		// reading whose context has ended goes on until then.
+		// F104: a dial goes on after the context of its reading has ended. Close its connection,
+		// since the ring may be closed and call neither Read nor Notify again.
 		if err != nil || ctx.Err() != nil {
 			s.transport.CloseIdleConnections()
 		}
 	}()
 	base := s.peek()
-	// F61: what Notify has just fetched may be old already, so ask, always.
+	// F61: always send a request, since the document that Notify has just got may be old.
 	got, err := s.get(ctx, base, 0)
 	if err != nil {
 		return source.Set{}, err
 	}
-	if !got.same(base) { // else Notify may have kept a newer one meanwhile
+	if !got.same(base) { // else do not replace a newer document that Notify may have kept
 		s.keep(got)
 	}
 	if set, err = got.set(); err != nil {
@@ -137,28 +137,28 @@ func (s *Source) Read(ctx context.Context) (set source.Set, err error) {
 // String returns the URL without the values of its parameters.
 func (s *Source) String() string { return s.name }
 
-// Identity is the whole URL, for the ring's cache: endpoints that differ in a
-// parameter's value only have the same String.
+// Identity returns the whole URL, for the ring's cache: two URLs that differ only in the value
+// of a parameter have the same String.
 func (s *Source) Identity() source.Secret { return s.endpoint }
 
 // GoString returns what String does, for %#v.
 func (s *Source) GoString() string { return s.name }
 
-// checkURL refuses what is no address of an endpoint that gets credentials or gives them.
+// checkURL refuses a URL to which no credential may be sent, or which contains one.
 func checkURL(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Hostname() == "" || u.Opaque != "":
-		return errors.New("not a URL such as https://host/path") // err would quote the URL
+		return errors.New("want a URL such as https://host/path") // err would quote the URL
 	case u.User != nil:
-		return errors.New("credentials do not belong in a URL")
+		return errors.New("the URL must not contain credentials")
 	case strings.Contains(raw, "#"):
-		return errors.New("a fragment is never sent and does not belong in the URL")
+		return errors.New("the URL must not have a fragment: it would not be sent")
 	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
 		return nil
 	case u.Scheme == "http":
-		return errors.New("plain http to a host that is not loopback") // F56
+		return errors.New("plain http is allowed only to loopback addresses: use https") // F56
 	default:
-		return errors.New("the scheme is not https")
+		return errors.New("the URL's scheme must be https")
 	}
 }

@@ -60,7 +60,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// F85: one attempt, and words that say what to mend.
+// F85: a TLS error is not retried, and the error says what is wrong.
 func TestATLSFailureIsNotRetried(t *testing.T) {
 	var conns atomic.Int64
 	count := func(srv *httptest.Server) *httptest.Server {
@@ -108,8 +108,8 @@ func TestATLSFailureIsNotRetried(t *testing.T) {
 	}
 }
 
-// F89: neither the endpoint nor the token endpoint is reached through
-// http.DefaultTransport or http.DefaultClient, where the SDK itself may sit.
+// F89: neither the requests to the endpoint nor those to the token endpoint use
+// http.DefaultTransport or http.DefaultClient, where this SDK may be installed.
 func TestTheDefaultTransportIsNotUsed(t *testing.T) {
 	transport, client := http.DefaultTransport, http.DefaultClient
 	defer func() { http.DefaultTransport, http.DefaultClient = transport, client }()
@@ -126,7 +126,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// F104: a source that is dropped without Close drops its connections.
+// F104: the connections of a source are closed when it is garbage-collected.
 func TestADroppedSourceLeavesNoConnection(t *testing.T) {
 	closed := make(chan struct{}, 1)
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, document("v1")) }))

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// F79: a server that drips or never answers ends with the deadline of the
-// reading, though the caller sets none.
+// F79: a reading from a server that is slow or never answers ends at the reading's own timeout,
+// even if the caller's context has none.
 func TestOneReadingHasADeadline(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"silent": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
@@ -48,7 +48,7 @@ func TestOneReadingHasADeadline(t *testing.T) {
 					t.Fatalf("error %v", err)
 				}
 				least, most := readTimeout, readTimeout
-				if name == "drip after an error" { // two bodies given up, and the pause between
+				if name == "drip after an error" { // the time for two abandoned bodies, and the pause between them
 					least, most = 2*drainTime, 2*drainTime+retryWait*3/2
 					if errors.Is(err, context.DeadlineExceeded) {
 						t.Errorf("error %v, want the status", err)
@@ -62,7 +62,7 @@ func TestOneReadingHasADeadline(t *testing.T) {
 	}
 }
 
-// F77: the pause before the second attempt is drawn anew each time.
+// F77: the pause before the second try is random.
 func TestTheSecondAttemptIsJittered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Time
@@ -88,8 +88,8 @@ func TestTheSecondAttemptIsJittered(t *testing.T) {
 	})
 }
 
-// F81: no kind of server makes the long poll a busy loop. Each runs for an
-// hour against a limit on its requests.
+// F81: no server can make the long poll a busy loop. Each runs for an hour and may get a limited
+// number of requests.
 func TestNotifyIsNoBusyLoop(t *testing.T) {
 	applied := func(w http.ResponseWriter) { w.Header().Set("Preference-Applied", "wait=50") }
 	var n atomic.Int64
@@ -170,8 +170,8 @@ func TestNotifyIsNoBusyLoop(t *testing.T) {
 	}
 }
 
-// A server that learns to hold its answers is found out, and one that stays
-// silent beyond its wait is given up.
+// The source notices when a server begins to support long polls. It gives up a long poll that
+// the server does not answer after the wait.
 func TestNotifyProbesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var holds atomic.Bool
@@ -200,8 +200,8 @@ func TestNotifyProbesAgain(t *testing.T) {
 	})
 }
 
-// F61: another change follows before anybody has read the one that Notify fetched:
-// Read says how things are now, and not what the long poll brought.
+// F61: another change follows before the ring has read the document that Notify got. Read
+// returns the present document, not that of the long poll.
 func TestReadAsksForWhatFollowedALongPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var version atomic.Value
@@ -244,8 +244,8 @@ func TestReadAsksForWhatFollowedALongPoll(t *testing.T) {
 	})
 }
 
-// A slow 304 for the version before does not take the place of what the long
-// poll has fetched meanwhile.
+// A slow 304 for the previous document does not replace the document that the long poll has got
+// in the meantime.
 func TestALate304DoesNotUndoALongPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -280,7 +280,7 @@ func TestALate304DoesNotUndoALongPoll(t *testing.T) {
 		if err := <-late; err != nil {
 			t.Error(err)
 		}
-		set, err := s.Read(t.Context()) // 304 for what is held
+		set, err := s.Read(t.Context()) // the response is a 304 for v2
 		if err != nil || set.Keys[0].Version != "v2" {
 			t.Errorf("read %+v, %v", set, err)
 		}
@@ -291,8 +291,8 @@ func TestALate304DoesNotUndoALongPoll(t *testing.T) {
 	})
 }
 
-// One ring saw v2 and the endpoint went back to v1, all between two long polls
-// of another ring's: that one is told, though its own version is current again.
+// Between two long polls of one ring, another ring read v2 and the endpoint went back to v1. The
+// first ring is notified, although its own document is the current one again.
 func TestNotifyTellsOfWhatAnotherRingRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var version atomic.Value
@@ -302,7 +302,7 @@ func TestNotifyTellsOfWhatAnotherRingRead(t *testing.T) {
 				answer(w, v)
 				return
 			}
-			w.WriteHeader(http.StatusNotModified) // at once: the next long poll is 10 minutes away
+			w.WriteHeader(http.StatusNotModified) // at once, so that the next long poll comes after 10 minutes
 		})
 		read := func() {
 			t.Helper()
@@ -323,7 +323,7 @@ func TestNotifyTellsOfWhatAnotherRingRead(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if told.Load() != 3 { // at the start, of v2, and of v1 after it
+		if told.Load() != 3 { // at the start, for v2, and for v1 after it
 			t.Errorf("told %d times, want 3", told.Load())
 		}
 	})

@@ -17,33 +17,32 @@ import (
 )
 
 const (
-	tokenTimeout = 10 * time.Second // of one request for a token
-	tokenEarly   = 10 * time.Second // before its expiry a token is replaced
+	tokenTimeout = 10 * time.Second // for one request for a token
+	tokenEarly   = 10 * time.Second // how long before its expiry a token is replaced
 )
 
-// ClientCredentials is how to get a token with the client credentials grant
-// (RFC 6749 section 4.4). All but Scopes and Params is required.
+// ClientCredentials says how to get a token with the client credentials grant (RFC 6749
+// section 4.4). All fields except Scopes and Params are required.
 type ClientCredentials struct {
 	// TokenURL is the token endpoint: https, or http to a loopback address.
 	TokenURL string
-	// AuthStyle is oauth2.AuthStyleInHeader (what RFC 6749 section 2.3.1 asks
-	// every server to take) or oauth2.AuthStyleInParams. There is no detection:
-	// trying both shows the secret twice, and counts as a failed login (F87).
+	// AuthStyle is oauth2.AuthStyleInHeader, which RFC 6749 section 2.3.1 requires every
+	// server to support, or oauth2.AuthStyleInParams. There is no automatic detection: to try
+	// both would send the secret twice and cause a failed login (F87).
 	AuthStyle oauth2.AuthStyle
-	// Client has the client's id and secret in its newest key's ID and Secret.
-	// It is read for each new token.
+	// Client lists the client's credential: the ID and Secret of its newest usable key. It is
+	// read for each new token.
 	Client source.Source
-	// Scopes are asked for. Default: what the server gives unasked.
+	// Scopes are the scopes to request. If there are none, the server chooses.
 	Scopes []string
-	// Params are further parameters, e.g. "audience".
+	// Params are further parameters of the request, such as "audience".
 	Params url.Values
 }
 
-// WithClientCredentials sends a bearer token from an OAuth 2 token endpoint. A
-// token is used until 10 s before it expires or until the endpoint answers 401;
-// then the source gets another and tries once more (F88). One request for a
-// token serves all readings that wait for it; it takes at most 10 s, and ends
-// when nobody waits any more.
+// WithClientCredentials sends a bearer token from an OAuth 2 token endpoint. The source uses a
+// token until 10 s before it expires. If the endpoint answers 401, the source gets another token
+// and tries once more (F88). One request for a token serves all readings that wait for it. It
+// takes 10 s at most, and is cancelled when no reading waits for it any more.
 func WithClientCredentials(cc ClientCredentials) Option {
 	return func(c *config) {
 		c.authorizeBy(func(client *http.Client) (auth, error) {
@@ -51,10 +50,10 @@ func WithClientCredentials(cc ClientCredentials) Option {
 				return auth{}, fmt.Errorf("token endpoint: %w", err)
 			}
 			if cc.AuthStyle != oauth2.AuthStyleInHeader && cc.AuthStyle != oauth2.AuthStyleInParams {
-				return auth{}, errors.New("client credentials need an explicit AuthStyle")
+				return auth{}, errors.New("ClientCredentials: AuthStyle must be oauth2.AuthStyleInHeader or oauth2.AuthStyleInParams")
 			}
 			if cc.Client == nil {
-				return auth{}, errors.New("client credentials need a Client")
+				return auth{}, errors.New("ClientCredentials: Client is nil")
 			}
 			t := &tokens{conf: cc, client: client}
 			t.fresh = oauth.Fetch(t.fetch)
@@ -63,18 +62,18 @@ func WithClientCredentials(cc ClientCredentials) Option {
 	}
 }
 
-// tokens keeps one token.
+// tokens has the current token.
 type tokens struct {
 	conf   ClientCredentials
 	client *http.Client
-	fresh  source.Source // a new token at each reading, shared by those who wait
+	fresh  source.Source // a new token at each reading; concurrent readings share it
 
 	mu    sync.Mutex
 	token source.Key
 }
 
-// get returns a token that is good for now. It never waits longer than ctx
-// lives, whatever the token endpoint does (F87).
+// get returns a token that has not expired. It returns when ctx ends, even if the token endpoint
+// hangs (F87).
 func (t *tokens) get(ctx context.Context) (source.Secret, error) {
 	t.mu.Lock()
 	token := t.token
@@ -92,7 +91,7 @@ func (t *tokens) get(ctx context.Context) (source.Secret, error) {
 	return token.Secret, nil
 }
 
-// drop forgets token, unless another has taken its place already.
+// drop forgets token, unless it has been replaced already.
 func (t *tokens) drop(token source.Secret) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -106,7 +105,7 @@ func (t *tokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	defer cancel()
 	key, err := usable(ctx, t.conf.Client)
 	if err != nil {
-		return nil, &source.Error{Source: source.Redact(t.conf.TokenURL), Err: fmt.Errorf("its client: %w", err)}
+		return nil, &source.Error{Source: source.Redact(t.conf.TokenURL), Err: fmt.Errorf("the client's credential: %w", err)}
 	}
 	conf := clientcredentials.Config{
 		ClientID: key.ID, ClientSecret: key.Secret.Expose(),

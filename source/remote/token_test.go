@@ -18,14 +18,14 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/remote"
 )
 
-// issuer is a token endpoint (RFC 6749 section 4.4) and, under /keys, an
-// endpoint that takes its newest token only.
+// An issuer is a token endpoint (RFC 6749 section 4.4) and, under /keys, an endpoint that
+// accepts only the newest token.
 type issuer struct {
 	*httptest.Server
 	asked atomic.Int64 // requests for a token
 	read  atomic.Int64 // requests for keys
 	hung  atomic.Bool
-	free  chan struct{} // closed: hung requests go on
+	free  chan struct{} // when it is closed, the requests that hang go on
 
 	mu     sync.Mutex
 	token  string
@@ -81,7 +81,7 @@ func (i *issuer) serve(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, fmt.Sprintf(`{"access_token":%q,"token_type":"Bearer","expires_in":3600}`, i.token))
 }
 
-// revoke ends the token before its time.
+// revoke revokes the token before it expires.
 func (i *issuer) revoke() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -121,7 +121,7 @@ func TestATokenThatEndsEarlyIsReplaced(t *testing.T) {
 	}
 }
 
-// F88: once, not for ever.
+// F88: the source tries once more, not for ever.
 func TestATokenThatIsNeverTaken(t *testing.T) {
 	i := newIssuer(t)
 	i.answer = func(w http.ResponseWriter) {
@@ -134,8 +134,8 @@ func TestATokenThatIsNeverTaken(t *testing.T) {
 	}
 }
 
-// F87: neither a caller's context nor, once all have left, a goroutine is held
-// by a token endpoint that hangs; and the next call asks anew.
+// F87: the token endpoint hangs. Each reading returns when its context ends, no goroutine is
+// left after the last one, and the next reading sends a new request.
 func TestAHungTokenEndpoint(t *testing.T) {
 	i := newIssuer(t)
 	i.hung.Store(true)
@@ -153,11 +153,11 @@ func TestAHungTokenEndpoint(t *testing.T) {
 	current(t, src)
 }
 
-// F87, F95: the answer of the token endpoint is not quoted.
+// F87, F95: the error does not quote the response of the token endpoint.
 func TestWhenThereIsNoToken(t *testing.T) {
 	i := newIssuer(t)
 	fails(t, i.open(t, "/basic", oauth2.AuthStyleInHeader, sentinel+"-wrong"), source.ErrDenied)
-	// The wrong style is not tried again in the other.
+	// After the wrong style, the other is not tried.
 	fails(t, i.open(t, "/form", oauth2.AuthStyleInHeader, sentinel), source.ErrDenied)
 	if i.asked.Load() != 2 {
 		t.Errorf("%d requests for a token, want 2", i.asked.Load())

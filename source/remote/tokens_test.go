@@ -15,12 +15,12 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// newAuthorized returns a source whose token endpoint is issue.
+// newAuthorized returns a source whose token endpoint answers with issue.
 func newAuthorized(t *testing.T, issue http.HandlerFunc) *Source {
 	t.Helper()
 	return newInMemory(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/token" {
-			if err := r.ParseForm(); err != nil { // net/http sees a client leave only once its body is read
+			if err := r.ParseForm(); err != nil { // net/http notices that a client has left only after the body is read
 				t.Error(err)
 			}
 			issue(w, r)
@@ -38,8 +38,8 @@ func issueToken(w http.ResponseWriter, n int64, seconds int) {
 	_, _ = fmt.Fprintf(w, `{"access_token":"sentinel-t%d","token_type":"Bearer","expires_in":%d}`, n, seconds)
 }
 
-// F62, F86: many wait for one token. The one who came first leaves; the others
-// get it.
+// F62, F86: many readings wait for one token. The first is cancelled, and the others get the
+// token.
 func TestOneTokenServesAllWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int64
@@ -75,8 +75,8 @@ func TestOneTokenServesAllWhoWait(t *testing.T) {
 	})
 }
 
-// F87, F104: a token endpoint that hangs is given up in its own time, which is
-// less than a reading has, and at once when nobody waits.
+// F87, F104: a request to a token endpoint that hangs ends at its own timeout, which is shorter
+// than that of a reading. It ends at once if no reading waits.
 func TestAHungTokenEndpointIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gone := make(chan struct{}, 2)
@@ -102,7 +102,7 @@ func TestAHungTokenEndpointIsGivenUp(t *testing.T) {
 	})
 }
 
-// A token is replaced a little before it expires.
+// A token is replaced shortly before it expires.
 func TestATokenIsReplacedBeforeItExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int64
@@ -122,7 +122,7 @@ func TestATokenIsReplacedBeforeItExpires(t *testing.T) {
 	})
 }
 
-// F88: who comes late with a refusal of the old token does not drop the new one.
+// F88: a late refusal of the old token does not drop the new one.
 func TestOnlyTheRefusedTokenIsDropped(t *testing.T) {
 	old, replaced := source.NewSecret("sentinel-t1"), source.NewSecret("sentinel-t2")
 	tokens := &tokens{token: source.Key{Secret: replaced}}
