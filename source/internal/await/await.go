@@ -1,5 +1,5 @@
-// Package await waits no longer than a context lives: for a time, and for calls
-// that take no context or do not heed theirs.
+// Package await waits until a context ends at most: for a duration, or for a call that accepts
+// no context or ignores it.
 package await
 
 import (
@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Sleep waits for d. It returns nil, or earlier what ended ctx ([context.Cause]).
+// Sleep waits for d and returns nil. If ctx ends earlier, it returns the cause
+// ([context.Cause]).
 func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -19,8 +20,8 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Call calls f and returns what it returns, or ctx's error once ctx ends: then f
-// goes on by itself, and what it returns is lost.
+// Call calls f on a goroutine and returns its results. If ctx ends earlier, Call returns ctx's
+// error. The call of f then goes on, and its results are lost.
 func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type answer struct {
 		value T

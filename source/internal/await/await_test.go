@@ -46,6 +46,6 @@ func TestCallThatHangs(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(started) > time.Second {
 			t.Errorf("Call: %v after %v", err, time.Since(started))
 		}
-		time.Sleep(2 * time.Hour) // until f has ended
+		time.Sleep(2 * time.Hour) // let f end
 	})
 }

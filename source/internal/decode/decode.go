@@ -1,4 +1,5 @@
-// Package decode makes sets of what was read, and holds decoders to their promise.
+// Package decode reads and decodes data within the size limit, and makes sure that the errors
+// of decoders wrap the right one of package source.
 package decode
 
 import (
@@ -10,12 +11,12 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// ErrTooLong says that what was read is longer than [source.MaxSize]. It wraps
+// ErrTooLong means that the data is longer than [source.MaxSize]. It wraps
 // [source.ErrInvalid].
 var ErrTooLong = fmt.Errorf("%w: longer than %d bytes", source.ErrInvalid, source.MaxSize)
 
-// ReadAll reads all of r, or one byte more than [source.MaxSize], and then
-// returns [ErrTooLong] (F21).
+// ReadAll reads all of r. If r has more than [source.MaxSize] bytes, it returns [ErrTooLong]
+// (F21).
 func ReadAll(r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, source.MaxSize+1))
 	switch {
@@ -27,8 +28,8 @@ func ReadAll(r io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// Set returns the set that decode makes of data, which names at least one version.
-// Its errors wrap [source.ErrInvalid], whatever decode's own do.
+// Set decodes data with decode. It fails if the set has neither keys nor revoked versions. Its
+// errors always wrap [source.ErrInvalid].
 func Set(decode source.Decoder, data []byte) (source.Set, error) {
 	if len(data) > source.MaxSize {
 		return source.Set{}, ErrTooLong
@@ -40,12 +41,12 @@ func Set(decode source.Decoder, data []byte) (source.Set, error) {
 	case err != nil:
 		return source.Set{}, fmt.Errorf("%w: %w", source.ErrInvalid, err)
 	case len(set.Keys) == 0 && len(set.Revoked) == 0:
-		return source.Set{}, fmt.Errorf("%w: lists no key", source.ErrInvalid)
+		return source.Set{}, fmt.Errorf("%w: the data lists no key", source.ErrInvalid)
 	}
 	return set, nil
 }
 
-// Clone returns a copy of set that shares no map or slice with it but Warnings.
+// Clone returns a copy of set. The copy shares no map or slice with set except Warnings.
 func Clone(set source.Set) source.Set {
 	set.Keys, set.Revoked = slices.Clone(set.Keys), slices.Clone(set.Revoked)
 	for i, key := range set.Keys {

@@ -1,5 +1,5 @@
-// Package field says what text a field of a key can be: a token, or a PEM block. Package source
-// is made of it, and so it knows no Secret: what it returns is the text itself.
+// Package field checks the text of a key's field, which is a token or a PEM block. Package
+// source imports it, so it cannot use source.Secret and returns plain text.
 package field
 
 import (
@@ -18,8 +18,8 @@ var (
 	ErrInvalid = errors.New("invalid key data")
 )
 
-// Token returns one token without the white space around it: visible ASCII, nothing
-// else. Its errors, as those of the functions below, wrap [ErrInvalid] and quote nothing.
+// Token returns one token of visible ASCII without the white space around it. The errors of
+// this package wrap [ErrInvalid] and quote nothing.
 func Token(data []byte) (string, error) { return token(data, true) }
 
 func token(data []byte, guess bool) (string, error) {
@@ -36,12 +36,13 @@ func token(data []byte, guess bool) (string, error) {
 		}
 	}
 	if guess && closing[data[0]] != 0 {
-		return "", fmt.Errorf("%w: looks like markup or JSON, not like a token", ErrInvalid)
+		return "", fmt.Errorf("%w: it looks like markup or JSON, not like a token", ErrInvalid)
 	}
 	return string(data), nil
 }
 
-// PEM returns one PEM block (RFC 7468), the only thing in data.
+// PEM returns one PEM block (RFC 7468) without the white space around it. Other text in data is
+// an error.
 func PEM(data []byte) (string, error) {
 	data = Trim(data)
 	block, rest := pem.Decode(data)
@@ -58,9 +59,10 @@ func PEM(data []byte) (string, error) {
 
 var begin = []byte("-----BEGIN ")
 
-// Value returns a secret or a passphrase that was read from a place of its own: a
-// PEM block, as for [PEM], or else visible ASCII. Unlike [Token] it lets pass what
-// merely begins like markup or JSON, as a passphrase may, and refuses what also ends so.
+// Value returns a secret or a passphrase that is the only content of its file, variable or
+// field. It is a PEM block, as for [PEM], or visible ASCII. A passphrase may begin like
+// markup or JSON, so Value refuses such a text only if it also ends like that. [Token] always
+// refuses it.
 func Value(data []byte) (string, error) {
 	data = Trim(data)
 	if bytes.HasPrefix(data, begin) {

@@ -2,10 +2,10 @@ package field
 
 import "fmt"
 
-// A Pair is the fields of one key; ID and Passphrase may be empty.
+// A Pair has the fields of one key. ID and Passphrase may be empty.
 type Pair struct{ ID, Secret, Passphrase string }
 
-// APIKey returns the name that has to be set for there to be a key.
+// APIKey returns the name of the variable without which there is no key.
 func APIKey(prefix string) string { return names(prefix, "")[0] }
 
 func names(prefix, suffix string) [3]string {
@@ -15,9 +15,9 @@ func names(prefix, suffix string) [3]string {
 	return [3]string{prefix + "API_KEY" + suffix, prefix + "API_SECRET" + suffix, prefix + "API_PASSPHRASE" + suffix}
 }
 
-// Variables looks up the names that source.Dotenv documents, and returns the
-// current key and the one before it, if they are set. lookup also says whether
-// the name is set at all; its errors come back as they are.
+// Variables looks up the names that source.Dotenv documents. It returns the current and the
+// previous key, if they are set. lookup returns the value of a name, and whether the name is
+// set. Variables returns the errors of lookup unchanged.
 func Variables(prefix string, lookup func(name string) (value string, set bool, err error)) ([]Pair, error) {
 	var pairs []Pair
 	for _, suffix := range []string{"", "_PREVIOUS"} {
@@ -33,7 +33,7 @@ func Variables(prefix string, lookup func(name string) (value string, set bool, 
 	return pairs, nil
 }
 
-// find returns the key of these names, nil if there is none.
+// find returns the key with these names, or nil if it is not set.
 func find(names [3]string, lookup func(string) (string, bool, error)) (*Pair, error) {
 	var values [3][]byte
 	var isSet [3]bool
@@ -47,15 +47,15 @@ func find(names [3]string, lookup func(string) (string, bool, error)) (*Pair, er
 	id, secret, passphrase := values[0], values[1], values[2]
 	switch {
 	case len(id) == 0 && len(secret)+len(passphrase) > 0:
-		return nil, fmt.Errorf("%w: %s is missing beside its secret or passphrase", ErrInvalid, names[0])
+		return nil, fmt.Errorf("%w: %s is missing, but its secret or passphrase is set", ErrInvalid, names[0])
 	case len(id) == 0:
 		return nil, nil
 	case len(secret) == 0 && len(passphrase) > 0:
-		return nil, fmt.Errorf("%w: %s without %s", ErrInvalid, names[2], names[1])
+		return nil, fmt.Errorf("%w: %s needs %s as well", ErrInvalid, names[2], names[1])
 	case len(secret) == 0 && isSet[1]:
-		// An id that is taken for the secret goes out as a bearer token, and in
-		// place of a good pair.
-		return nil, fmt.Errorf("%w: %s is empty", ErrInvalid, names[1])
+		// If the ID were used as the secret, it would replace a good pair, and would be sent
+		// as a bearer token.
+		return nil, fmt.Errorf("%w: %s is set but empty", ErrInvalid, names[1])
 	}
 	var pair Pair
 	fields := []*string{&pair.ID, &pair.Secret, &pair.Passphrase}

@@ -1,18 +1,18 @@
-// Package lease keeps a client open for as long as somebody uses it. A source
-// that was opened by a source string owns its client but is never closed, so
-// that the end of the last reading and the last notification has to close it (F104).
+// Package lease keeps a client open while it is used. A source that was opened from a source
+// string owns its client but has no Close. So the client is closed when no reading and no
+// Notify uses it any more (F104).
 package lease
 
 import "context"
 
-// A Client is a client of type T that is opened when it is first needed and
-// closed when nobody holds it any more. It is safe for concurrent use.
+// A Client opens a client of type T for the first user and closes it after the last. It is safe
+// for concurrent use.
 type Client[T any] struct {
 	open  func(context.Context) (T, error)
 	close func(T)
 
-	turn chan struct{} // holds one token while somebody opens or counts
-	held *held[T]      // nil: to be opened
+	turn chan struct{} // a lock for held: it has a token while it is locked
+	held *held[T]      // the open client, or nil
 }
 
 type held[T any] struct {
@@ -20,18 +20,18 @@ type held[T any] struct {
 	holders int
 }
 
-// Given returns a Client that is the caller's: always there, never closed.
+// Given returns a Client for a client that the caller has opened. It is never closed.
 func Given[T any](client T) *Client[T] {
 	return &Client[T]{held: &held[T]{client: client}}
 }
 
-// New returns a Client that open opens and close closes. Others wait while open does.
+// New returns a Client that calls open and close. While open runs, other calls of Get wait.
 func New[T any](open func(context.Context) (T, error), close func(T)) *Client[T] {
 	return &Client[T]{open: open, close: close, turn: make(chan struct{}, 1)}
 }
 
-// Get returns the client. It stays open until release is called, once, by
-// everybody who got it. The error is open's, or ctx's.
+// Get returns the client, which it opens if necessary. The client stays open until every caller
+// of Get has called its release, which each must do once. The error is that of open or ctx.
 func (c *Client[T]) Get(ctx context.Context) (client T, release func(), err error) {
 	if c.open == nil {
 		return c.held.client, func() {}, nil
@@ -54,8 +54,8 @@ func (c *Client[T]) Get(ctx context.Context) (client T, release func(), err erro
 	return h.client, func() { c.release(h) }, nil
 }
 
-// Renew makes the next Get open another client, for one whose login is of no
-// use any more. Who holds the present one keeps it.
+// Renew makes the next Get open another client, since the login of the present one is no longer
+// valid. Those who have got the present client keep it until they release it.
 func (c *Client[T]) Renew() {
 	if c.open == nil {
 		return

@@ -9,7 +9,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/lease"
 )
 
-// F104: open while somebody holds it, closed after the last, opened anew after that.
+// F104: the client is open while it is used, closed after the last release, and then opened
+// again.
 func TestOpenWhileHeld(t *testing.T) {
 	var opened, closed int
 	c := lease.New(func(context.Context) (int, error) { opened++; return opened, nil }, func(int) { closed++ })
@@ -69,8 +70,7 @@ func TestGivenIsNeverClosed(t *testing.T) {
 	}
 }
 
-// A login that was revoked: the next one to come gets a new client, and the old
-// one is closed by its last holder.
+// A login was revoked: the next Get opens a new client, and the last release closes the old one.
 func TestRenew(t *testing.T) {
 	opened := 0
 	var closed []int
@@ -88,7 +88,7 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// F78: who waits for another's open waits no longer than its own context.
+// F78: a Get that waits while another opens the client returns when its own context ends.
 func TestGetEndsWithItsContext(t *testing.T) {
 	opening, proceed := make(chan struct{}), make(chan struct{})
 	c := lease.New(func(context.Context) (int, error) { close(opening); <-proceed; return 1, nil }, func(int) {})

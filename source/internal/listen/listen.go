@@ -1,5 +1,4 @@
-// Package listen is for test servers that are killed and come back at the same
-// address.
+// Package listen is for test servers that are killed and started again at the same address.
 package listen
 
 import (
@@ -7,10 +6,10 @@ import (
 	"time"
 )
 
-// patience is for how long At tries.
+// patience is how long At tries.
 const patience = 20 * time.Second
 
-// Free waits until nobody has the TCP address, for a server that listens by itself.
+// Free waits until the TCP address is free, for a server that then listens itself.
 func Free(addr string) error {
 	l, err := At(addr)
 	if err != nil {
@@ -19,9 +18,9 @@ func Free(addr string) error {
 	return l.Close()
 }
 
-// At listens on a TCP address, trying again while it is taken: as long as the
-// server is down, the port may be the source port of somebody's connection, even
-// of a client's that connects to it and so to itself.
+// At listens on a TCP address. While the address is in use, At tries again, for 20 s at most.
+// While the server is down, a connection may use the port as its source port. It may even be the
+// connection of a client that tries to reach the server, and has so connected to itself.
 func At(addr string) (net.Listener, error) {
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		l, err := net.Listen("tcp", addr)

@@ -8,7 +8,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/listen"
 )
 
-// An address that is taken for a while is waited for.
+// At waits for an address that is in use.
 func TestAt(t *testing.T) {
 	first, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

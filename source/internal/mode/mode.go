@@ -1,4 +1,4 @@
-// Package mode says what a file's mode tells of who may use the file.
+// Package mode says who may read and write a file.
 package mode
 
 import (
@@ -6,9 +6,9 @@ import (
 	"runtime"
 )
 
-// Perm returns the permission bits of info, those of the owner alone on Windows:
-// there package os makes them all of one attribute, 0666 or 0444, and they say
-// nothing about others.
+// Perm returns the permission bits of info. On Windows it returns those of the owner alone:
+// there package os derives all bits from one attribute, so those of the group and of others
+// mean nothing.
 func Perm(info fs.FileInfo) fs.FileMode { return perm(info.Mode(), runtime.GOOS) }
 
 func perm(mode fs.FileMode, goos string) fs.FileMode {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// On Windows every file would seem open to all, and no cache would be loaded.
+// On Windows every file would seem to be writable by all, and no cache would be loaded.
 //
 // F24
 func TestWindowsSaysNothingOfOthers(t *testing.T) {

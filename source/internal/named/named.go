@@ -1,9 +1,9 @@
-// Package named says what a source calls itself.
+// Package named returns the names of sources.
 package named
 
 import "fmt"
 
-// Of returns src's own name, which is its String, or its type where it has none.
+// Of returns src's String, or its type if it has no String.
 func Of(src any) string {
 	if s, ok := src.(fmt.Stringer); ok {
 		return s.String()

@@ -10,7 +10,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/decode"
 )
 
-// JSON decodes a JSON object that holds one key in fields that are text.
+// JSON decodes a JSON object that has the fields of one key as strings. It is a
+// [source.Decoder].
 func (n Names) JSON(data []byte) (source.Set, error) {
 	fields, err := object(data)
 	if err != nil {
@@ -19,9 +20,8 @@ func (n Names) JSON(data []byte) (source.Set, error) {
 	return n.Key(fields)
 }
 
-// object returns the fields of a JSON object that are text. Of a field that
-// stands twice encoding/json would silently take the last (F83). Its errors
-// quote nothing.
+// object returns the fields of a JSON object whose values are strings. A repeated field is an
+// error, since encoding/json would silently use the last one (F83). The errors quote nothing.
 func object(data []byte) (map[string][]byte, error) {
 	if len(data) > source.MaxSize {
 		return nil, decode.ErrTooLong
@@ -35,15 +35,15 @@ func object(data []byte) (map[string][]byte, error) {
 		token, err := dec.Token()
 		name, ok := token.(string)
 		if err != nil || !ok {
-			return nil, fmt.Errorf("%w: not JSON", source.ErrInvalid)
+			return nil, fmt.Errorf("%w: invalid JSON", source.ErrInvalid)
 		}
 		if seen[name] {
-			return nil, fmt.Errorf("%w: a field stands twice", source.ErrInvalid)
+			return nil, fmt.Errorf("%w: a field is repeated", source.ErrInvalid)
 		}
 		seen[name] = true
 		var field any
 		if err := dec.Decode(&field); err != nil {
-			return nil, fmt.Errorf("%w: not JSON", source.ErrInvalid)
+			return nil, fmt.Errorf("%w: invalid JSON", source.ErrInvalid)
 		}
 		if text, ok := field.(string); ok {
 			values[name] = []byte(text)

@@ -1,4 +1,4 @@
-// Package pair makes one key of several fields: an id, a secret, a passphrase.
+// Package pair makes a key from several fields: an ID, a secret and a passphrase.
 package pair
 
 import (
@@ -13,12 +13,12 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
-// Names are the names of the fields. An empty ID or Passphrase is not looked for,
-// an empty Secret stands for "secret". Only the passphrase may be missing.
+// Names are the names of the fields. A field whose ID or Passphrase is empty is not read. An
+// empty Secret means "secret". Only the passphrase may be missing from the data.
 type Names struct{ ID, Secret, Passphrase string }
 
-// Key makes a key of the fields; others among them are ignored. Its errors wrap
-// [source.ErrInvalid] and quote nothing.
+// Key returns a set with the key that the named fields make. It ignores other fields. Its errors
+// wrap [source.ErrInvalid] and quote no value.
 func (n Names) Key(fields map[string][]byte) (source.Set, error) {
 	secret := cmp.Or(n.Secret, "secret")
 	var found field.Pair
@@ -44,7 +44,7 @@ func (n Names) Key(fields map[string][]byte) (source.Set, error) {
 	return source.Set{Keys: []source.Key{Key(found)}}, nil
 }
 
-// Key returns the key that a pair is.
+// Key returns p as a key.
 func Key(p field.Pair) source.Key {
 	key := source.Key{ID: p.ID, Secret: source.NewSecret(p.Secret)}
 	if p.Passphrase != "" {
@@ -53,19 +53,19 @@ func Key(p field.Pair) source.Key {
 	return key
 }
 
-// Params takes id, secret and passphrase, which name fields, out of a source
-// string. It reports whether there was one; format has no meaning beside them.
+// Params deletes id, secret and passphrase, which name fields, from the parameters of a source
+// string. It reports whether query had one of them. It is an error if query has format as well.
 func Params(query url.Values) (names Names, named bool, err error) {
 	named = query.Has("id") || query.Has("secret") || query.Has("passphrase")
 	if named && query.Has("format") {
-		return Names{}, false, errors.New("format has no meaning beside id, secret and passphrase")
+		return Names{}, false, errors.New("format cannot be combined with id, secret and passphrase")
 	}
 	values, err := param.Some(query, "id", "secret", "passphrase")
 	return Names{values["id"], values["secret"], values["passphrase"]}, named, err
 }
 
-// Decoder takes out of a source string what says how a value is to be read: as
-// [Params] has it, which makes a [Names.JSON], or else as [param.Decoder] has it.
+// Decoder returns the decoder that the parameters of a source string name, and deletes them from
+// query. With the parameters of [Params] it is [Names.JSON], and else that of [param.Decoder].
 func Decoder(query url.Values) (source.Decoder, error) {
 	names, named, err := Params(query)
 	switch {

@@ -42,7 +42,7 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// F21: of fields that come without a JSON object around them, too.
+// F21: the limit also holds for fields that are not in a JSON object.
 func TestKey(t *testing.T) {
 	names := pair.Names{ID: "id", Passphrase: "word"}
 	good := map[string][]byte{"id": []byte("i\n"), "secret": []byte(sentinel)}

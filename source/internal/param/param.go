@@ -1,6 +1,6 @@
-// Package param takes out of a source string what several sources have in
-// common: the form of the value, TLS files, and where a password is. A password
-// itself has no place in such a string.
+// Package param parses the parameters that the source strings of several sources have in
+// common: the format of a value, the files for TLS, and the place of a password. A source
+// string contains no password. Each function deletes its parameters from the query.
 package param
 
 import (
@@ -16,12 +16,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/field"
 )
 
-// One takes the parameter out of query; it is empty where it is missing. Twice
-// is an error.
+// One returns the parameter, or "" if it is missing. A repeated parameter is an error.
 func One(query url.Values, name string) (string, error) {
 	values := query[name]
 	if len(values) > 1 {
-		return "", fmt.Errorf("%s is given twice", name)
+		return "", fmt.Errorf("%s is given more than once", name)
 	}
 	query.Del(name)
 	if len(values) == 0 {
@@ -30,7 +29,7 @@ func One(query url.Values, name string) (string, error) {
 	return values[0], nil
 }
 
-// Some takes the parameters of these names, as [One] does.
+// Some returns the parameters with these names, as [One] does.
 func Some(query url.Values, names ...string) (map[string]string, error) {
 	values := make(map[string]string)
 	for _, name := range names {
@@ -43,7 +42,7 @@ func Some(query url.Values, names ...string) (map[string]string, error) {
 	return values, nil
 }
 
-// Bool takes the parameter, which is false where it is missing.
+// Bool returns the parameter, or false if it is missing.
 func Bool(query url.Values, name string) (bool, error) {
 	given := query.Has(name)
 	text, err := One(query, name)
@@ -52,13 +51,13 @@ func Bool(query url.Values, name string) (bool, error) {
 	}
 	on, err := strconv.ParseBool(text)
 	if err != nil {
-		return false, fmt.Errorf("%s is neither true nor false", name)
+		return false, fmt.Errorf("%s must be true or false", name)
 	}
 	return on, nil
 }
 
-// Decoder takes format, which is plain (the default), json, pem or dotenv, and
-// prefix, which belongs to dotenv.
+// Decoder returns the decoder that format names: plain (the default), json, pem or dotenv. The
+// parameter prefix is for dotenv only.
 func Decoder(query url.Values) (source.Decoder, error) {
 	format, err := One(query, "format")
 	if err != nil {
@@ -70,7 +69,7 @@ func Decoder(query url.Values) (source.Decoder, error) {
 		return nil, err
 	}
 	if hasPrefix && format != "dotenv" {
-		return nil, errors.New("prefix is for format=dotenv")
+		return nil, errors.New("prefix needs format=dotenv")
 	}
 	switch format {
 	case "", "plain":
@@ -82,12 +81,12 @@ func Decoder(query url.Values) (source.Decoder, error) {
 	case "dotenv":
 		return source.Dotenv(prefix), nil
 	}
-	return nil, errors.New("format is none of plain, json, pem, dotenv")
+	return nil, errors.New("format must be plain, json, pem or dotenv")
 }
 
-// Login takes username, password_env and password_file. The password is read
-// whenever a connection is made, so that it may rotate too; without a
-// password_env or a password_file, password is nil. A username needs a password.
+// Login returns the login that username, password_env and password_file name. A source calls
+// password for each connection, so that the password can rotate. password is nil if there is
+// neither password_env nor password_file. A username without a password is an error.
 func Login(query url.Values) (username string, password func() (source.Secret, error), err error) {
 	values, err := Some(query, "username", "password_env", "password_file")
 	if err != nil {
@@ -96,7 +95,7 @@ func Login(query url.Values) (username string, password func() (source.Secret, e
 	username, env, file := values["username"], values["password_env"], values["password_file"]
 	switch {
 	case env != "" && file != "":
-		return "", nil, errors.New("password_env and password_file exclude each other")
+		return "", nil, errors.New("password_env and password_file cannot be combined")
 	case env != "":
 		password = func() (source.Secret, error) { return secret("password_env", []byte(os.Getenv(env))) }
 	case file != "":
@@ -108,7 +107,7 @@ func Login(query url.Values) (username string, password func() (source.Secret, e
 			return secret("password_file", data)
 		}
 	case username != "":
-		return "", nil, errors.New("username without password_env or password_file")
+		return "", nil, errors.New("username needs password_env or password_file")
 	}
 	return username, password, nil
 }
@@ -121,9 +120,10 @@ func secret(name string, data []byte) (source.Secret, error) {
 	return source.NewSecret(text), nil
 }
 
-// TLS takes tls, a bool; ca_file, the authorities to trust instead of the
-// system's; and cert_file with key_file, the client's certificate. Without any, and
-// with always false, it returns nil. The files are read now.
+// TLS returns the TLS configuration that the parameters name. tls=true asks for the defaults.
+// ca_file has the certificate authorities to trust instead of the system's. cert_file and
+// key_file have the client's certificate. Without a parameter, TLS returns nil unless always
+// is true. TLS reads the files, and fails if they are not valid.
 func TLS(query url.Values, always bool) (*tls.Config, error) {
 	on, err := Bool(query, "tls")
 	if err != nil {
@@ -145,11 +145,11 @@ func TLS(query url.Values, always bool) (*tls.Config, error) {
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("ca_file holds no certificate")
+			return nil, errors.New("ca_file contains no certificate")
 		}
 	}
 	if cert != "" || key != "" {
-		// The pair is read at each handshake: it rotates as well.
+		// The files are read again at each handshake, so that the certificate can rotate.
 		load := func() (*tls.Certificate, error) {
 			pair, err := tls.LoadX509KeyPair(cert, key)
 			if err != nil {

@@ -52,7 +52,8 @@ func TestDecoder(t *testing.T) {
 	}
 }
 
-// F95, F103: the password is where the string says, never in it, and is read anew each time.
+// F95, F103: the source string says where the password is, and never contains it. The
+// password is read again each time.
 func TestLogin(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "password")
 	user, password, err := param.Login(query(t, "username=bot&password_file="+url.QueryEscape(file)))

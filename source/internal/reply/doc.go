@@ -1,7 +1,7 @@
-// Package reply reads what a server's reply, or the want of one, tells a source
-// that asks over HTTP.
+// Package reply turns the responses and errors of a store into errors of package source, and
+// reads the headers that say when to read again.
 //
-// It says so in its own words. Those of net/http hold the URL with its query,
-// and what the peer sent instead of HTTP; certificate errors hold what the peer
-// wrote into the certificate. None of that may reach a log (F57, F95, F103).
+// Its errors have texts of their own. The errors of net/http contain the URL with its query, or
+// what the peer sent instead of HTTP. Certificate errors contain text from the certificate. None
+// of that may get into a log (F57, F95, F103).
 package reply

@@ -14,12 +14,14 @@ type Status int
 // String returns "status 404".
 func (s Status) String() string { return fmt.Sprintf("status %d", int(s)) }
 
-// Explain says in our own words why a store had no answer, since its message is
-// text from outside (F95). An error that is the source's own comes back as it is.
-// Else code is the store's word for it, the zero value if it is not the store that
-// spoke, and kinds says what that means; a code that is not in there is
-// [source.ErrUnavailable]. Without a code, or once ctx has ended, it is what
-// [Missing] makes of err.
+// Explain returns an error that says why a store returned no key, without text from the store
+// (F95). If err wraps an error of package source, it was made by the source itself: Explain then
+// returns it unchanged, or the Err of a [*source.Error].
+//
+// Otherwise code is the store's code for the error, and kinds maps it to an error of package
+// source. A code that is not in kinds means [source.ErrUnavailable]. If the error is not from
+// the store, code is the zero value. Then, and also if ctx has ended, Explain returns
+// [Missing] of err.
 func Explain[C comparable](ctx context.Context, err error, code C, kinds map[C]error) error {
 	if own, ok := errors.AsType[*source.Error](err); ok {
 		return own.Err

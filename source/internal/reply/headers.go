@@ -7,30 +7,29 @@ import (
 	"time"
 )
 
-// The bounds of what a header may ask for. The ring has tighter ones of its own.
+// The limits of what a header may ask for. The ring has narrower ones.
 const (
 	minAsk = time.Second
 	maxAsk = time.Hour
 )
 
-// RetryAfter reads Retry-After, seconds or a date (RFC 9110 section 10.2.3),
-// clamped to [1 s, 1 h]. Without the header, or with junk in it, it returns 0.
+// RetryAfter returns the wait that Retry-After asks for, in seconds or as a date (RFC 9110
+// section 10.2.3), limited to 1 s to 1 h. If the header is missing or invalid, it returns 0.
 func RetryAfter(h http.Header, now time.Time) time.Duration {
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	if d, ok := deltaSeconds(text); ok {
 		return clamp(d)
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return clamp(at.Sub(now)) // F77: Sub saturates, so the year 9999 does not wrap around
+		return clamp(at.Sub(now)) // F77: Sub does not overflow, even for the year 9999
 	}
 	return 0
 }
 
-// FreshFor reads for how long an answer is fresh: Cache-Control's max-age less
-// Age (RFC 9111 section 4.2), clamped to [1 s, 1 h]. It returns 0, which leaves
-// it to the ring, where there is no max-age, or junk, or nothing left of it, or
-// the server says no-cache, no-store or max-age=0. Those ask for a look at
-// every use: the poll is one, and a loop without a pause would be abuse (F81).
+// FreshFor returns how long a response is fresh: Cache-Control's max-age minus Age (RFC 9111
+// section 4.2), limited to 1 s to 1 h. It returns 0, so that the ring decides, if max-age is
+// missing, invalid or over, and for no-cache, no-store and max-age=0. These ask a cache to check
+// at every use. The ring's poll does that. To read without a pause would flood the server (F81).
 func FreshFor(h http.Header) time.Duration {
 	left := time.Duration(-1)
 	for _, line := range h.Values("Cache-Control") {
@@ -45,7 +44,7 @@ func FreshFor(h http.Header) time.Duration {
 					return 0
 				}
 				if left < 0 || d < left {
-					left = d // of two, the stricter
+					left = d // of two, the shorter one counts
 				}
 			}
 		}
@@ -59,8 +58,8 @@ func FreshFor(h http.Header) time.Duration {
 	return clamp(left)
 }
 
-// deltaSeconds reads a number of seconds: digits only, and what is too large
-// for the type saturates at 2^31 (RFC 9111 section 1.2.2).
+// deltaSeconds parses a number of seconds, which consists of digits. A larger number than 2^31
+// counts as 2^31 (RFC 9111 section 1.2.2).
 func deltaSeconds(text string) (time.Duration, bool) {
 	const most = 1 << 31
 	if text == "" || strings.Trim(text, "0123456789") != "" {

@@ -24,8 +24,8 @@ func TestRetryAfter(t *testing.T) {
 		" 17 ":                           17 * time.Second,
 		"3600":                           time.Hour,
 		"3601":                           time.Hour,
-		"9223372037":                     time.Hour, // seconds that overflow a time.Duration
-		"9223372036854775808":            time.Hour, // and an int64
+		"9223372037":                     time.Hour, // as a time.Duration this overflows
+		"9223372036854775808":            time.Hour, // as an int64 this overflows too
 		"99999999999999999999999999999":  time.Hour,
 		"Mon, 23 Nov 2026 12:02:00 GMT":  2 * time.Minute,
 		"Monday, 23-Nov-26 12:02:00 GMT": 2 * time.Minute, // RFC 850

@@ -14,11 +14,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Missing returns an error that matches [source.ErrUnavailable] and says what err, an
-// error of net/http, is about. Where ctx has ended it wraps that end too.
+// Missing returns an error that says why there is no response. err is an error of net/http or of
+// another client. The result wraps [source.ErrUnavailable] and, if ctx has ended, ctx's error.
 func Missing(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil {
-		return fmt.Errorf("%w: no whole answer in time: %w", source.ErrUnavailable, ended)
+		return fmt.Errorf("%w: no complete response in time: %w", source.ErrUnavailable, ended)
 	}
 	return fmt.Errorf("%w: %s", source.ErrUnavailable, text(err))
 }
@@ -38,11 +38,11 @@ func text(err error) string {
 	}
 	switch {
 	case errors.Is(err, http.ErrSchemeMismatch):
-		return "the server speaks plain HTTP where HTTPS is due"
+		return "the server speaks plain HTTP, not HTTPS"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the connection ended before the answer did"
+		return "the connection was closed before the response was complete"
 	}
-	return "no usable answer"
+	return "no usable response"
 }
 
 func handshake(err error) (string, bool) {
@@ -62,10 +62,10 @@ func handshake(err error) (string, bool) {
 		return "the certificate cannot be verified", true
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "remote error" || op.Op == "local error") {
-		return op.Err.Error(), true // an alert: its texts are a fixed list
+		return op.Err.Error(), true // a TLS alert, whose texts are constants of crypto/tls
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return "the server does not speak it", true
+		return "the server does not speak TLS", true
 	}
 	return "", false
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
-// F57, F95, F103: real failures of net/http whose own words hold the URL or
-// what the peer sent.
+// F57, F95, F103: these are real errors of net/http, whose texts contain the URL or what the
+// peer sent.
 func TestMissingQuotesNobody(t *testing.T) {
 	const sentinel = "rksentinel_"
 	for name, tc := range map[string]struct{ answer, want string }{
-		"not HTTP":      {sentinel + "\r\n\r\n", "no usable answer"},
-		"bad header":    {"HTTP/1.1 200 OK\r\n" + sentinel + "\r\n\r\n", "no usable answer"},
-		"bad location":  {"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: https://[" + sentinel + "\r\n\r\n", "no usable answer"},
-		"hangs up":      {"", "the connection ended before the answer did"},
-		"plain over s:": {"HTTP/1.1 400 " + sentinel + "\r\n\r\n", "the server speaks plain HTTP where HTTPS is due"},
+		"not HTTP":      {sentinel + "\r\n\r\n", "no usable response"},
+		"bad header":    {"HTTP/1.1 200 OK\r\n" + sentinel + "\r\n\r\n", "no usable response"},
+		"bad location":  {"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: https://[" + sentinel + "\r\n\r\n", "no usable response"},
+		"hangs up":      {"", "the connection was closed before the response was complete"},
+		"plain over s:": {"HTTP/1.1 400 " + sentinel + "\r\n\r\n", "the server speaks plain HTTP, not HTTPS"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")

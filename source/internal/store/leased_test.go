@@ -10,7 +10,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/store"
 )
 
-// F104: the client is there for as long as it is used.
+// F104: the client is open for as long as it is used.
 func TestLeased(t *testing.T) {
 	open, refuse := false, errors.New("refused")
 	client := lease.New(func(context.Context) (int, error) {

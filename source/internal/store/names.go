@@ -6,16 +6,16 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Names gives a store's one key its name: the revision at which its content came.
-// The same content keeps its name when it is written again (F16). The zero Names
-// is empty. It is safe for concurrent use.
+// Names gives the version of a store's only key a name: the revision at which its content was
+// first seen. If the same content is written again, it keeps its name (F16). The zero Names is
+// ready for use. It is safe for concurrent use.
 type Names struct {
 	mu   sync.Mutex
-	last source.Key // what the store held last, under its name
+	last source.Key // the last key, with its name
 }
 
-// Name names the key of set after revision, unless the decoder has named it, or
-// there are several.
+// Name names the key of set after revision. It does nothing if the decoder has named the key, or
+// if set has several keys.
 func (n *Names) Name(set source.Set, revision string) {
 	if len(set.Keys) != 1 || set.Keys[0].Version != "" {
 		return

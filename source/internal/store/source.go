@@ -1,6 +1,5 @@
-// Package store is what the sources have in common that ask a store for their
-// keys over a network: how long a reading may take, what the same content is
-// called, and what they say where there is no answer.
+// Package store has what the sources of stores share: the limit of time for a reading, the
+// names of versions, and the errors of a store that does not answer.
 package store
 
 import (
@@ -11,38 +10,39 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/decode"
 )
 
-// Patience bounds one reading of a store that answers within milliseconds. Its
-// client by itself waits for a server that is not there for as long as the
-// context lives, and the ring would hear of it late.
+// Patience bounds one reading of a store that usually answers within milliseconds. Without it, a
+// client waits for an absent server until the context ends, and the ring would notice late.
 const Patience = 5 * time.Second
 
-// A Source is what all such sources do alike. Its methods are safe for concurrent
-// use; its fields are set before.
+// A Source does what all sources of stores do alike. Its methods are safe for concurrent use
+// once its fields are set.
 type Source struct {
-	// Name is what the source calls itself.
+	// Name is the source's String.
 	Name string
-	// Decoder makes keys of a value.
+	// Decoder decodes a value.
 	Decoder source.Decoder
-	// Patience bounds one reading. 0: its context alone does.
+	// Patience bounds one reading. 0 means that only its context does.
 	Patience time.Duration
-	// Explain says in our own words why there is no answer: the store's words may
-	// be anything (F95). An error of its own wraps one of package source's.
+	// Explain turns an error into one that wraps an error of package source. It must not quote
+	// the store, whose texts may contain anything (F95).
 	Explain func(context.Context, error) error
-	// RetryAfter is the store's word on when to try again; nil where it has none.
+	// RetryAfter returns how long the store asked to wait before the next try, or 0. It may be
+	// nil.
 	RetryAfter func(error) time.Duration
 }
 
-// WithDecoder sets what decodes, unless it is nil.
+// WithDecoder sets the decoder, unless it is nil.
 func (s *Source) WithDecoder(decoder source.Decoder) {
 	if decoder != nil {
 		s.Decoder = decoder
 	}
 }
 
-// Decode makes a set of a value, as [decode.Set] has it.
+// Decode decodes a value into a set: see [decode.Set].
 func (s *Source) Decode(data []byte) (source.Set, error) { return decode.Set(s.Decoder, data) }
 
-// Read returns what read does within ctx and s.Patience, or a [*source.Error].
+// Read calls read with a context that ends with ctx or after s.Patience. It returns the set,
+// or a [*source.Error].
 func (s *Source) Read(ctx context.Context, read func(context.Context) (source.Set, error)) (source.Set, error) {
 	if s.Patience > 0 {
 		var cancel context.CancelFunc
@@ -56,8 +56,8 @@ func (s *Source) Read(ctx context.Context, read func(context.Context) (source.Se
 	return set, nil
 }
 
-// Notify calls watch, which returns when there are no more notices. It returns
-// nil if ctx has ended by then, or watch returned nil, and else a [*source.Error].
+// Notify calls watch, which returns when its watch has ended. Notify returns nil if ctx has
+// ended by then, or if watch returned nil, and else a [*source.Error].
 func (s *Source) Notify(ctx context.Context, watch func(context.Context) error) error {
 	err := watch(ctx)
 	if err == nil || ctx.Err() != nil {

@@ -64,7 +64,7 @@ func TestTheSameContentKeepsItsName(t *testing.T) {
 		{"sentinel-a", "", "0"},
 		{"sentinel-a", "", "0"},
 		{"sentinel-b", "", "2"},
-		{"sentinel-c", "v7", "v7"}, // the decoder's
+		{"sentinel-c", "v7", "v7"}, // the decoder has named it
 		{"sentinel-b", "", "2"},
 		{"sentinel-a", "", "5"},
 	} {

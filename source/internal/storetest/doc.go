@@ -1,4 +1,3 @@
-// Package storetest holds sources of keys that are kept in a store to one table
-// of faults, and measures how soon they bring a new key. The package proxy below
-// it makes a bad network for those that have one.
+// Package storetest tests the sources of stores with one table of faults, and measures how
+// soon they return a new key. Package proxy, below this one, simulates a bad network.
 package storetest

@@ -13,56 +13,57 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// Rows are the faults that every store has, or says why it cannot have.
+// Rows are the faults that each store must be tested with. A table may give the reason why
+// its store cannot have one.
 var Rows = []string{
 	"server killed and restarted", "connection reset", "no answer", "slow answers",
 	"permission revoked", "token expired", "secret deleted", "rollback", "empty version", "pending version",
 }
 
-// A Store is a source and what is behind it, for one row of the table.
+// A Store is a source and its store, for one row of the table.
 type Store struct {
 	Source source.Source
-	// Put makes [conformance.NewKey](n) the newest key in the store, whatever is
-	// between it and the source.
+	// Put makes [conformance.NewKey](n) the newest key in the store. It must work during a
+	// fault, too.
 	Put func(n int)
-	// Faults are by row.
+	// Faults are the faults by row.
 	Faults map[string]Fault
 }
 
-// A Fault is what happens to a store that has keys 1 and 2, of which 2 is in use.
+// A Fault happens to a store that has the keys 1 and 2, of which 2 is in use.
 type Fault struct {
-	// Begin makes the fault, Mend ends it; nil is nothing.
+	// Begin begins the fault, and Mend ends it. A nil function does nothing.
 	Begin, Mend func()
-	// Want is what a reading says meanwhile; nil: nothing is wrong with it.
+	// Want is the error of a reading during the fault. The default is nil: the reading succeeds.
 	Want error
-	// Uses is the key in use meanwhile. Default 2; 3 is put during the fault, and
-	// arrives in spite of it.
+	// Uses is the key in use during the fault. The default is 2. If it is 3, key 3 is put during
+	// the fault and must arrive in spite of it.
 	Uses int
-	// Missed: key 3 is put during the fault, and not after it.
+	// Missed says that key 3 is put during the fault, and not after it.
 	Missed bool
 }
 
-// A Table is one store's way through the faults.
+// A Table says how to test one store with the faults.
 type Table struct {
 	Open func(t *testing.T) Store
-	// Absent has the reason for each of [Rows] that the store cannot have.
+	// Absent has a reason for each of [Rows] that the store cannot have.
 	Absent map[string]string
-	// More are the rows that this store has besides.
+	// More are further rows for this store.
 	More []string
-	// Poll is the ring's. Default none: a new key comes by notice alone, which
-	// after a lost connection means that the source was armed again and said so.
+	// Poll is the ring's poll interval. By default the ring does not poll: a new key comes by
+	// notification alone, so the source must watch again after a lost connection.
 	Poll time.Duration
-	// Parallel: the rows have nothing in common.
+	// Parallel says that the rows share nothing and may run in parallel.
 	Parallel bool
 }
 
-// TestFaults runs a ring through every row, with requests all the while. The last
-// good key stays in use, no request fails for want of a source, and the ring finds
-// the new key by itself when the fault is over, within the cap of its back-off.
+// TestFaults runs a ring through every row while requests use its keys. The ring must keep
+// the last good key, and no request may fail because of the source. When the fault is over,
+// the ring must find the new key by itself within its longest back-off.
 func TestFaults(t *testing.T, table Table) {
 	for row := range table.Absent {
 		if !slices.Contains(Rows, row) {
-			t.Errorf("%q is no row", row)
+			t.Errorf("%q is not one of Rows", row)
 		}
 	}
 	for _, row := range append(slices.Clone(Rows), table.More...) {
@@ -76,7 +77,7 @@ func TestFaults(t *testing.T, table Table) {
 			s := table.Open(t)
 			for has := range s.Faults {
 				if !slices.Contains(Rows, has) && !slices.Contains(table.More, has) {
-					t.Errorf("%q is not run", has)
+					t.Errorf("%q is neither in Rows nor in More, so it is not run", has)
 				}
 			}
 			f, ok := s.Faults[row]
@@ -96,7 +97,7 @@ func suffer(t *testing.T, s Store, f Fault, poll time.Duration) {
 	}
 	keys, said := Keep(t, s.Source, opts...)
 	Requests(t, keys)
-	s.Put(2) // by now the watch is armed, or about to be
+	s.Put(2) // by now the watch has begun, or is about to
 	Uses(t, keys, 2)
 
 	if f.Begin != nil {
@@ -138,7 +139,7 @@ func suffer(t *testing.T, s Store, f Fault, poll time.Duration) {
 		s.Put(3)
 	}
 	Uses(t, keys, 3)
-	s.Put(4) // and the watch lives on
+	s.Put(4) // the watch must still work
 	Uses(t, keys, 4)
 	if strings.Contains(said(), conformance.Sentinel) { // F95
 		t.Error("an event holds a secret")

@@ -13,8 +13,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// Keep keeps src in a ring, until the test ends, that does not poll unless opts say
-// so. said returns what its events said.
+// Keep keeps src in a ring until the test ends. The ring does not poll unless opts say so.
+// said returns the text of its events.
 func Keep(t testing.TB, src source.Source, opts ...ring.Option) (keys *ring.Ring, said func() string) {
 	t.Helper()
 	var mu sync.Mutex
@@ -46,7 +46,7 @@ func Keep(t testing.TB, src source.Source, opts ...ring.Option) (keys *ring.Ring
 	return keys, said
 }
 
-// Requests makes requests with ring's keys until the test ends, none of which may fail.
+// Requests makes requests with the ring's keys until the test ends. None of them may fail.
 func Requests(t testing.TB, keys *ring.Ring) {
 	t.Helper()
 	done := make(chan struct{})
@@ -74,11 +74,11 @@ func Requests(t testing.TB, keys *ring.Ring) {
 	t.Cleanup(func() { close(done); wg.Wait() })
 }
 
-// limit ends a wait for what must come in a test that has failed; it measures
-// nothing. A ring's back-off grows to a minute, half of it more by jitter.
+// limit is how long a test waits before it fails. A test that passes never waits for it. It
+// is longer than a ring's longest back-off, which is a minute and half of that as jitter.
 const limit = 100 * time.Second
 
-// Uses waits until ring uses the n-th key.
+// Uses waits until the ring uses the n-th key.
 func Uses(t testing.TB, keys *ring.Ring, n int) {
 	t.Helper()
 	Eventually(t, fmt.Sprintf("key %d in use", n), func() bool {

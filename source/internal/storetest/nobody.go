@@ -15,8 +15,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Refused reads a source of a store that is not there: nobody listens at the
-// address that text gets. Reading ends with its context (F75, F78).
+// Refused reads the source of an absent store. text returns the source string for an address,
+// at which nothing listens. The reading must end with its context (F75, F78).
 func Refused(t *testing.T, text func(address string) string) {
 	t.Helper()
 	src, _, err := source.Parse(text("127.0.0.1:1"))
@@ -28,9 +28,10 @@ func Refused(t *testing.T, text func(address string) string) {
 	unavailable(t, ctx, src)
 }
 
-// Mute reads a source of a store that accepts the connection and says nothing.
-// Reading ends with its context (F78), and nothing of the source's client outlives
-// it: no goroutine, no connection, nor a try to make another one (F104).
+// Mute reads the source of a store that accepts a connection and sends nothing. text returns
+// the source string for its address. The reading must end with its context (F78). After it,
+// the source's client must leave no goroutine and no connection, and must not connect again
+// (F104).
 func Mute(t *testing.T, text func(address string) string) {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
@@ -63,7 +64,7 @@ func Mute(t *testing.T, text func(address string) string) {
 	accepting := goleak.IgnoreAnyFunction("github.com/rollingkeys/rollingkeys/source/internal/storetest.Mute.func1")
 	Eventually(t, "the end of every goroutine of the client", func() bool { return goleak.Find(before, accepting) == nil })
 	if n := accepted.Load(); n != 1 {
-		t.Errorf("%d connections were made, the last of them after the reading had ended: want 1", n)
+		t.Errorf("%d connections were made, want 1: the client connected again after the reading had ended", n)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Open opens a source string, which must make a source of that name.
+// Open opens a source string. The source must have the name.
 func Open(t *testing.T, text, name string) source.Source {
 	t.Helper()
 	src, _, err := source.Parse(text)
@@ -23,7 +23,8 @@ func Open(t *testing.T, text, name string) source.Source {
 	return src
 }
 
-// Invalid holds source strings to be refused, and their secrets not to be quoted (F103).
+// Invalid checks that source strings are refused, and that the errors do not quote their
+// secrets (F103).
 func Invalid(t *testing.T, texts ...string) {
 	t.Helper()
 	for _, text := range texts {

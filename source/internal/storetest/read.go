@@ -8,7 +8,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Read reads src, which must list these versions, newest first, and no other.
+// Read reads src, which must list exactly these versions, newest first, as a Complete set.
 func Read[V string | int](t testing.TB, src source.Source, versions ...V) source.Set {
 	t.Helper()
 	set, err := src.Read(t.Context())

@@ -11,9 +11,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// Rotation measures how long it takes from the moment at which put returns, the
-// n-th key being the newest in the store, until a request would carry it. It
-// reports p50-ms and p99-ms. The ring does not poll unless opts say so.
+// Rotation measures the time from the return of put, which makes the n-th key the newest in
+// the store, until a request would use that key. It reports p50-ms and p99-ms. The ring does
+// not poll unless opts say so.
 func Rotation(b *testing.B, src source.Source, put func(n int), opts ...ring.Option) {
 	b.Helper()
 	measure(b, src, put, opts, func(keys *ring.Ring, before string) {
@@ -21,13 +21,13 @@ func Rotation(b *testing.B, src source.Source, put func(n int), opts ...ring.Opt
 			if time.Now().After(end) {
 				b.Fatal("the key never came")
 			}
-			time.Sleep(20 * time.Microsecond) // leave the processors to the others
+			time.Sleep(20 * time.Microsecond) // let other goroutines run
 		}
 	})
 }
 
-// Polled measures the same by polling each second, and by the refusal of a request
-// that left with the old key. put leaves the n-th key alone in the store.
+// Polled measures the same for a ring that polls each second, and for a request that was sent
+// with the old key and refused. After put, the n-th key must be the only one in the store.
 func Polled(b *testing.B, open func(b *testing.B) (src source.Source, put func(n int))) {
 	poll := []ring.Option{ring.WithPoll(time.Second)}
 	b.Run("poll=1s", func(b *testing.B) {
@@ -55,7 +55,7 @@ func measure(b *testing.B, src source.Source, put func(n int), opts []ring.Optio
 	put(1)
 	keys, _ := Keep(b, src, opts...)
 	put(2)
-	Uses(b, keys, 2) // a watch is armed
+	Uses(b, keys, 2) // now the watch has begun
 	var took []time.Duration
 	for n := 3; b.Loop(); n++ {
 		time.Sleep(5 * time.Millisecond) // no two rotations in one refusal window

@@ -1,3 +1,3 @@
-// Package versions makes a set of the versions that a store lists of a secret, and
-// fetches each version's value once.
+// Package versions makes a set from the versions of a secret that a store lists. It fetches the
+// value of each version once.
 package versions

@@ -11,39 +11,41 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/decode"
 )
 
-// A Listed version is what a store's list says of one, without its value.
+// Listed is what a store lists of a version, without its value.
 type Listed struct {
-	// ID is what no other version ever has, whatever was deleted and made anew.
+	// ID identifies the version. No other version ever has the same ID, not even after the
+	// secret was deleted and created again.
 	ID string
 	// Key has the version's name, and the dates and scopes that the store has for it.
 	Key source.Key
 }
 
-// Values holds what the versions' values said, so that each is fetched once. The
-// zero Values is empty. It is safe for concurrent use.
+// Values remembers the values of versions, so that each is fetched once. The zero Values is
+// empty. It is safe for concurrent use.
 type Values struct {
 	mu   sync.Mutex
 	held map[string]value
 }
 
 type value struct {
-	key source.Key // as fetch left it
+	key source.Key // after fetch has changed it
 	set source.Set
 	err error
 }
 
-// Set makes a complete set of the listed versions, newest first. fetch returns
-// the value of one; it may give the key a CreatedAt that only the value's answer
-// tells. A version that is gone by then, which fetch says with [source.ErrNoKey],
-// is left out; one whose value is no key is left out with a warning, and the good
-// ones behind it stay in use (F92). Any other error of fetch's is Set's. Without
-// any key the error is that of the newest version, or source.ErrNoKey.
+// Set makes a Complete set from the listed versions, newest first. It calls fetch for the
+// value of each version that it does not know yet. fetch may set the key's CreatedAt, if the
+// store says that only with the value. If fetch returns [source.ErrNoKey], the version no
+// longer exists, and Set leaves it out. If the value is no key, Set leaves the version out
+// with a warning, and the older versions stay usable (F92). Set returns any other error of
+// fetch. If there is no key, the error is that of the newest version with a bad value, or
+// [source.ErrNoKey].
 //
-// Of a value that is a key document, which lists all keys itself, the newest that
-// may be used already is the whole answer, and each of its keys ends no later than
-// its version does. One that may not be used yet takes out nothing so far. An
-// older one never stands in for one that is bad or has expired: that would bring
-// back what the newer one took out (F90).
+// A value may be a key document, which lists all keys itself. Then the newest document whose
+// version may be used already is the whole set, and its keys expire with the version at the
+// latest. A document whose version may not be used yet has no effect. If the newest document
+// is bad or has expired, Set does not use an older one: it may list keys that the newest has
+// removed (F90).
 func (v *Values) Set(list []Listed, decoder source.Decoder, fetch func(*source.Key) ([]byte, error)) (source.Set, error) {
 	set := source.Set{Complete: true}
 	now := time.Now()
@@ -87,8 +89,8 @@ func (v *Values) Set(list []Listed, decoder source.Decoder, fetch func(*source.K
 	return source.Set{}, source.ErrNoKey
 }
 
-// whole returns a copy of the set that a version's value is, within the dates that
-// the store has for the version.
+// whole returns a copy of set, which is the value of a version. Its keys expire with the
+// version at the latest.
 func whole(set source.Set, about source.Key, now time.Time) (source.Set, error) {
 	if !about.ExpiresAt.IsZero() && !now.Before(about.ExpiresAt) {
 		return source.Set{}, fmt.Errorf("%w: version %q has expired", source.ErrNoKey, about.Version)
@@ -102,7 +104,7 @@ func whole(set source.Set, about source.Key, now time.Time) (source.Set, error) 
 	return set, nil
 }
 
-// get returns the value of one version: the held one, or else what fetch brings.
+// get returns the value of one version. It calls fetch if the value is not known yet.
 func (v *Values) get(l Listed, decoder source.Decoder, fetch func(*source.Key) ([]byte, error)) (value, error) {
 	v.mu.Lock()
 	got, ok := v.held[l.ID]
@@ -117,7 +119,7 @@ func (v *Values) get(l Listed, decoder source.Decoder, fetch func(*source.Key) (
 	}
 	got.set, got.err = decode.Set(decoder, data)
 	if got.err == nil && len(got.set.Keys) == 0 && !got.set.Complete {
-		got.err = fmt.Errorf("%w: lists no key", source.ErrInvalid)
+		got.err = fmt.Errorf("%w: the value lists no key", source.ErrInvalid)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -128,7 +130,7 @@ func (v *Values) get(l Listed, decoder source.Decoder, fetch func(*source.Key) (
 	return got, nil
 }
 
-// keep drops what is held of versions that are not listed any more (F102).
+// keep forgets the values of versions that are not in list (F102).
 func (v *Values) keep(list []Listed) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 
 const sentinel = "rksentinel_"
 
-// backend has values by version, and counts what is fetched.
+// A backend has the values by version, and counts the fetches.
 type backend struct {
 	values  map[string]string
 	fail    error
@@ -63,9 +63,9 @@ func TestFetchesOnceAndForgets(t *testing.T) {
 		{[]string{"b", "a"}, "b a", 2},
 		{[]string{"b", "a"}, "b a", 2},
 		{[]string{"c", "b"}, "c b", 3},
-		{[]string{"a", "c"}, "a c", 4}, // it was forgotten
+		{[]string{"a", "c"}, "a c", 4}, // the value was forgotten
 		{[]string{"gone", "a"}, "a", 5},
-		{[]string{"gone", "a"}, "a", 6}, // and may come back
+		{[]string{"gone", "a"}, "a", 6}, // the value may come back
 	} {
 		set, err := v.Set(list(step.listed...), source.Plain, b.fetch)
 		if err != nil || names(set) != step.want || b.fetched != step.fetched || !set.Complete {
@@ -81,7 +81,7 @@ func TestFetchesOnceAndForgets(t *testing.T) {
 	}
 }
 
-// F91: the same name with another identity is another version.
+// F91: the same name with another ID is another version.
 func TestNamesAreNoIdentity(t *testing.T) {
 	b := &backend{values: map[string]string{"1": "sentinel-token-old"}}
 	var v versions.Values
@@ -95,7 +95,7 @@ func TestNamesAreNoIdentity(t *testing.T) {
 	}
 }
 
-// F83, F90, F92: what a bad version does depends on what stands behind it.
+// F83, F90, F92: the effect of a bad version depends on the older versions.
 func TestBadVersions(t *testing.T) {
 	document := func(name string) string {
 		return fmt.Sprintf(`{"keys":[{"version":%q,"secret":"s","scopes":["x"]},{"version":"older","secret":"sentinel-r"}]}`, name)
@@ -121,7 +121,7 @@ func TestBadVersions(t *testing.T) {
 	} {
 		var v versions.Values
 		b := &backend{values: tc.values}
-		for range 2 { // the second time out of what is held
+		for range 2 { // the second time from memory
 			set, err := v.Set(list("b", "a"), tc.decode, b.fetch)
 			if names(set) != tc.want || len(set.Warnings) != tc.warnings || !errors.Is(err, tc.err) {
 				t.Errorf("%s: %q, %d warnings, error %v", title, names(set), len(set.Warnings), err)
@@ -142,7 +142,7 @@ func TestBadVersions(t *testing.T) {
 	}
 }
 
-// F92: the store's dates of a version hold for the document that is its value.
+// F92: the store's dates of a version also limit the keys of the document that is its value.
 func TestDocumentOfAPendingOrExpiredVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()

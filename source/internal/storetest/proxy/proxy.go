@@ -1,5 +1,5 @@
-// Package proxy makes a bad network between a source and its store. It is a module
-// of its own: what it needs must not be on the list of those who use a source.
+// Package proxy simulates a bad network between a source and its store. It is a module of its
+// own, so that users of a source do not depend on toxiproxy.
 package proxy
 
 import (
@@ -12,14 +12,14 @@ import (
 	"go.uber.org/goleak"
 )
 
-// A Proxy stands between a source and its store, and fails on demand.
+// A Proxy is between a source and its store, and fails on demand.
 type Proxy struct {
 	Addr  string // host:port on loopback; stays the same
 	t     testing.TB
 	proxy *toxiproxy.Proxy
 }
 
-// New returns a proxy to the server at upstream that ends with the test.
+// New starts a proxy to the server at upstream. The proxy ends with the test.
 func New(t testing.TB, upstream string) *Proxy {
 	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
@@ -32,10 +32,10 @@ func New(t testing.TB, upstream string) *Proxy {
 	return p
 }
 
-// Stop closes all connections, and refuses new ones until Start.
+// Stop closes all connections and refuses new ones until Start.
 func (p *Proxy) Stop() { p.proxy.Stop() }
 
-// Start ends what the other methods began.
+// Start ends the effect of all other methods.
 func (p *Proxy) Start() {
 	p.t.Helper()
 	p.proxy.Toxics.ResetToxics(p.t.Context())
@@ -44,31 +44,31 @@ func (p *Proxy) Start() {
 	}
 }
 
-// Hang lets nothing through either way; connections stay open.
+// Hang stops the data in both directions. Connections stay open.
 func (p *Proxy) Hang() {
 	p.Toxic("timeout", "upstream", map[string]int{"timeout": 0})
 	p.Toxic("timeout", "downstream", map[string]int{"timeout": 0})
 }
 
-// Slow delays what the store sends by so many milliseconds.
+// Slow delays what the store sends.
 func (p *Proxy) Slow(milliseconds int) {
 	p.Toxic("latency", "downstream", map[string]int{"latency": milliseconds})
 }
 
-// Reset resets every connection (RST), those that are open when something is
-// sent and new ones at once.
+// Reset resets connections (RST): open ones when the store sends something, and new ones at
+// once.
 func (p *Proxy) Reset() {
 	p.Toxic("reset_peer", "downstream", map[string]int{"timeout": 0})
 }
 
-// Leaks is for goleak: a link of the proxy whose connection ends while a toxic is
-// put in now and then waits for ever to hand its last bytes on
-// (toxics.ToxicStub, v2.5.0). Nothing of a source runs below that function.
+// Leaks makes goleak ignore goroutines of the proxy. If a connection ends while a toxic is
+// added, a goroutine of toxiproxy v2.5.0 sometimes hangs in toxics.ToxicStub. No code of a
+// source runs in it.
 func Leaks() goleak.Option {
 	return goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run")
 }
 
-// Toxic adds a toxic of toxiproxy's; Start takes it out.
+// Toxic adds a toxic of toxiproxy. Start removes it.
 func (p *Proxy) Toxic(kind, stream string, attributes map[string]int) {
 	p.t.Helper()
 	data, err := json.Marshal(map[string]any{"type": kind, "stream": stream, "attributes": attributes})
