@@ -23,7 +23,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/vault/internal/vaulttest"
 )
 
-// A node answers in Vault's place.
+// A node is an HTTP server in the place of Vault.
 type node struct {
 	*httptest.Server
 	asked atomic.Int64
@@ -40,7 +40,7 @@ func newNode(t *testing.T, start func(http.Handler) *httptest.Server, answer htt
 	return n
 }
 
-// source returns one that asks the node, with the token that login gives.
+// source returns a source that sends its requests to the node, with the token of the login.
 func (n *node) source(t *testing.T, opts ...vault.Option) *vault.Source {
 	t.Helper()
 	transport := n.Client().Transport.(*http.Transport)
@@ -52,7 +52,7 @@ func (n *node) source(t *testing.T, opts ...vault.Option) *vault.Source {
 	return src
 }
 
-// onSubscription lets answer answer who subscribes, and says that all else is not there.
+// onSubscription passes subscriptions to answer, and answers 404 to all other requests.
 func onSubscription(answer http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != subscription {
@@ -77,7 +77,7 @@ func accept(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// armed runs Notify until it is armed, or returns why it is not.
+// armed runs Notify until it has subscribed, or returns Notify's error.
 func armed(t *testing.T, src *vault.Source) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -90,8 +90,8 @@ func armed(t *testing.T, src *vault.Source) error {
 	return err
 }
 
-// F12, F84: a standby names the active node, which is asked then: once, and not
-// over http where it was https before. What cannot be followed is said.
+// F12, F84: a standby node redirects to the active node. The source follows one redirect, and
+// none from https to http. If it does not follow a redirect, Notify returns an error.
 func TestFollowsAStandby(t *testing.T) {
 	var got atomic.Pointer[http.Request]
 	active := newNode(t, httptest.NewServer, func(w http.ResponseWriter, r *http.Request) {
@@ -119,7 +119,7 @@ func TestFollowsAStandby(t *testing.T) {
 	}
 }
 
-// F77: what a server that refuses a subscription asks for goes to the ring.
+// F77: if a server refuses a subscription with Retry-After, the ring gets the wait.
 func TestSubscribesWhenToldTo(t *testing.T) {
 	for _, code := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		n := newNode(t, httptest.NewServer, onSubscription(plainly(answers(code, "", "Retry-After", "7"))))
@@ -130,7 +130,7 @@ func TestSubscribesWhenToldTo(t *testing.T) {
 	}
 }
 
-// F88: a 401 is for the token as a 403 is, and another token is got.
+// F88: a 401 is about the token, as a 403 is, and the source gets another token.
 func TestNotAuthorized(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	write := func(token string) {
@@ -160,8 +160,8 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// F75, F87: a request that Notify sees to the token with is never answered. The
-// readings go on, and Notify says so in the end.
+// F75, F87: a request with which Notify renews the token is never answered. Readings still
+// succeed, and Notify returns an error in the end.
 func TestReadsWhileNotifyHangs(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte("token"), 0o600); err != nil {

@@ -22,7 +22,7 @@ func BenchmarkRotation(b *testing.B) {
 		return s.source(), func(n int) { s.write(map[string]any{"secret": conformance.NewKey(n).Secret.Expose()}) }
 	}
 	storetest.Polled(b, open)
-	b.Run("events", func(b *testing.B) { // one that is lost costs the poll
+	b.Run("events", func(b *testing.B) { // if an event is lost, the poll finds the key
 		src, put := open(b)
 		storetest.Rotation(b, src, put, ring.WithPoll(time.Second))
 	})

@@ -10,7 +10,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/vault"
 )
 
-// An application that logs in with AppRole, its secret id in a mounted file.
+// This application logs in with AppRole. Its secret ID is in a mounted file.
 func ExampleNew() {
 	client, err := api.NewClient(&api.Config{Address: "https://vault.example.com:8200"})
 	if err != nil {
@@ -31,7 +31,7 @@ func ExampleNew() {
 	// Output: vault://vault.example.com:8200/secret/exchange
 }
 
-// The same out of a configuration file.
+// A source string, such as one from a configuration file, opens the same source.
 func Example() {
 	src, params, err := source.Parse("vault://vault.example.com:8200/secret/exchange?id=id&secret=secret&passphrase=passphrase" +
 		"&role_id=trading-bot&secret_id_file=/run/secrets/secret-id&poll=1m")
@@ -39,6 +39,6 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(src, params) // ring.Open keeps it live as well
+	fmt.Println(src, params) // ring.Open also keeps its keys live
 	// Output: vault://vault.example.com:8200/secret/exchange map[poll:1m0s]
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/vault"
 )
 
-// F75, F77, F88, F92. The ring polls: events may be lost.
+// F75, F77, F88, F92. The ring polls, because events may be lost.
 func TestFaults(t *testing.T) {
 	const secret = `{"errors":["` + conformance.Sentinel + `"]}`
 	storetest.TestFaults(t, storetest.Table{
@@ -77,7 +77,7 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// F77: what the server asks for goes to the ring.
+// F77: the ring gets the wait that the server asks for.
 func TestPassesRetryAfterOn(t *testing.T) {
 	s := newStore(t)
 	g := newGate(t, s)
@@ -90,7 +90,7 @@ func TestPassesRetryAfterOn(t *testing.T) {
 	}
 }
 
-// Trying again is the ring's: one call a reading that fails (F77).
+// The ring tries again, not the source: a reading that fails makes one call (F77).
 func TestDoesNotInsist(t *testing.T) {
 	s := newStore(t)
 	g := newGate(t, s)

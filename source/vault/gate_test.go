@@ -15,8 +15,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/vault/internal/vaulttest"
 )
 
-// A gate is a reverse proxy before the server: it counts requests, holds them,
-// breaks them off, or answers in the server's place.
+// A gate is a reverse proxy in front of the server. It counts requests, delays them, breaks
+// their connections, or answers in the server's place.
 type gate struct {
 	t         testing.TB
 	server    *httptest.Server
@@ -26,7 +26,7 @@ type gate struct {
 	mu     sync.Mutex
 	paths  map[string]int
 	answer func(http.ResponseWriter) bool
-	events http.HandlerFunc // answers who subscribes
+	events http.HandlerFunc // answers subscriptions
 	held   chan struct{}
 }
 
@@ -36,7 +36,7 @@ func newGate(t testing.TB, s *store) *gate {
 	t.Helper()
 	target, err := url.Parse(s.Address)
 	s.must(err)
-	back := &http.Transport{DisableKeepAlives: true} // what a test leaves open is the source's
+	back := &http.Transport{DisableKeepAlives: true} // connections that a test leaves open are the source's
 	proxy := &httputil.ReverseProxy{
 		Rewrite:      func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport:    back,
@@ -92,7 +92,7 @@ func (g *gate) set(answer func(http.ResponseWriter) bool) {
 	g.answer = answer
 }
 
-// subscribed sets what answers who subscribes; nil is the server behind.
+// subscribed sets the handler of subscriptions. If it is nil, the server answers them.
 func (g *gate) subscribed(events http.HandlerFunc) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -105,7 +105,7 @@ func (g *gate) count(path string) int {
 	return g.paths[path]
 }
 
-// slow answers as ever, a while later.
+// slow answers as usual, but later.
 func slow(http.ResponseWriter) bool {
 	<-time.After(200 * time.Millisecond)
 	return false

@@ -18,16 +18,16 @@ import (
 )
 
 const (
-	armTime  = 5 * time.Second  // bounds the arming of a subscription, login included
-	moment   = time.Second      // after which Vault surely has made the subscription
-	silence  = 30 * time.Second // between two pings; Vault's own pause
-	eachHour = time.Hour        // a server without events may be another by then
+	armTime  = 5 * time.Second  // bounds the login and the subscription
+	moment   = time.Second      // by then Vault has made the subscription
+	silence  = 30 * time.Second // between two pings; Vault uses the same interval
+	eachHour = time.Hour        // until the next try if the server has no events
 )
 
-// Notify subscribes to the events of KV version 2 engines and calls changed at
-// each that names the secret's path, as [source.Notifier] has it. Where there are
-// none, for the server is too old or not Enterprise, or the policy does not allow
-// it, Notify only waits, and the ring polls. Other errors are those of Read.
+// Notify subscribes to the events of KV version 2 engines, and calls changed at each event of
+// the secret's path: see [source.Notifier]. If the server has no events, or the policy does not
+// allow the subscription, Notify waits for an hour and returns nil. The ring polls meanwhile.
+// The errors are those of Read.
 //
 // https://developer.hashicorp.com/vault/docs/concepts/events
 func (s *Source) Notify(ctx context.Context, changed func()) error {
@@ -35,7 +35,8 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 }
 
 func (s *Source) watch(ctx context.Context, changed func()) error {
-	// F75, F87: readings wait while the session sees to the token for us.
+	// F75, F87: bound the time, since readings wait while the session renews the token or
+	// logs in.
 	arming, cancel := context.WithTimeout(ctx, armTime)
 	defer cancel()
 	var conn *websocket.Conn
@@ -54,14 +55,13 @@ func (s *Source) watch(ctx context.Context, changed func()) error {
 	case err != nil:
 		return err
 	}
-	changed() // F14: only now that we are subscribed
+	changed() // F14: not before the subscription
 	return s.listen(ctx, conn, changed)
 }
 
-// subscribe asks for every event of KV version 2. All come on one connection: of
-// what changes a version's standing, a write is but one kind. One redirect is
-// followed, as the client does for a reading: a standby names the active node.
-// The connection lives on when ctx ends.
+// subscribe asks for all events of KV version 2 on one connection: not only writes change which
+// versions are usable. It follows one redirect, as the client does for a reading, because a
+// standby node redirects to the active node. The connection stays open when ctx ends.
 //
 // https://developer.hashicorp.com/vault/docs/concepts/ha#client-redirection
 func subscribe(ctx context.Context, client *api.Client) (*websocket.Conn, error) {
@@ -74,12 +74,12 @@ func subscribe(ctx context.Context, client *api.Client) (*websocket.Conn, error)
 			return conn, err
 		}
 		if to := elsewhere(resp); to != nil && !followed && !config.DisableRedirects && (r.URL.Scheme != "https" || to.Scheme == "https") {
-			r.URL, r.Host = to, to.Host // F84: with the token, but never from https to http
+			r.URL, r.Host = to, to.Host // F84: the token goes along, but never from https to http
 			continue
 		}
 		err = &api.ResponseError{StatusCode: resp.StatusCode}
 		if after := reply.RetryAfter(resp.Header, time.Now()); after > 0 {
-			err = &patient{err, after} // F77: the client's callbacks do not see this response
+			err = &patient{err, after} // F77: the client's response callbacks do not get this response
 		}
 		return nil, err
 	}
@@ -99,8 +99,8 @@ func dial(ctx context.Context, transport http.RoundTripper, r *api.Request) (*we
 	})
 }
 
-// elsewhere returns where a redirect of a kind that the client follows leads to,
-// nil for every other response.
+// elsewhere returns the target of a redirect that the client would follow, or nil for any other
+// response.
 func elsewhere(resp *http.Response) *url.URL {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect:
@@ -111,8 +111,8 @@ func elsewhere(resp *http.Response) *url.URL {
 	return nil
 }
 
-// hasNone reports whether the server said that it has no events for us. A redirect
-// that is not followed is no such word: it may be that no node is active yet.
+// hasNone reports whether err says that the server has no events for this client. A redirect
+// that was not followed does not say that: perhaps no node is active yet.
 func hasNone(err error) bool {
 	if _, login := err.(*loginError); login {
 		return false
@@ -121,8 +121,8 @@ func hasNone(err error) bool {
 	return code >= 200 && code < 500 && code/100 != 3 && code != http.StatusTooManyRequests
 }
 
-// listen calls changed at each event, and once more a moment after the beginning:
-// Vault says that we are subscribed just before it is so (F14).
+// listen calls changed at each event, and once more a moment after the beginning: Vault
+// confirms a subscription shortly before it makes it (F14).
 func (s *Source) listen(ctx context.Context, conn *websocket.Conn, changed func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var beside sync.WaitGroup
@@ -147,7 +147,7 @@ func (s *Source) listen(ctx context.Context, conn *websocket.Conn, changed func(
 			err := conn.Ping(waiting)
 			done()
 			if err != nil {
-				return // a connection that died without a word
+				return // the connection is broken, and no error said so
 			}
 		}
 	})
@@ -162,8 +162,8 @@ func (s *Source) listen(ctx context.Context, conn *websocket.Conn, changed func(
 	}
 }
 
-// concerns reports whether an event may be about the secret: one that cannot be
-// read may be. It holds a path such as "data/exchange" or, from later servers,
+// concerns reports whether an event may be about the secret. An event that cannot be decoded
+// may be. An event contains a path such as "data/exchange" or, from later servers,
 // "secret/data/exchange", and no secret.
 func (s *Source) concerns(event []byte) bool {
 	var e struct {

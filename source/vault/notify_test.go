@@ -18,8 +18,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/vault"
 )
 
-// F14, F92: whatever changes a version's standing is heard of. Vault 1.14 loses an
-// event of some hundred, so that each change is made until it is.
+// F14, F92: the source is notified of every change of the usable versions. Vault 1.14 loses
+// an event among some hundred, so the test repeats each change until the source is notified.
 func TestHearsOfEveryChange(t *testing.T) {
 	s := newStore(t)
 	s.write(token("1"))
@@ -28,8 +28,8 @@ func TestHearsOfEveryChange(t *testing.T) {
 	done := make(chan error, 1)
 	src := s.source()
 	go func() { done <- src.Notify(ctx, func() { changed <- struct{}{} }) }()
-	<-changed // armed
-	<-changed // and for certain
+	<-changed // subscribed
+	<-changed // and a moment later for certain
 	for _, tc := range []struct {
 		kind   string
 		change func() error
@@ -47,10 +47,10 @@ func TestHearsOfEveryChange(t *testing.T) {
 		{"delete all", func() error { return s.kv.DeleteMetadata(ctx, "key") }},
 	} {
 		heard := false
-		for try := range 5 { // Vault loses an event now and then
+		for try := range 5 { // Vault sometimes loses an event
 			if try > 0 && tc.kind == "delete the newest" {
-				// A version that is deleted is not deleted again: another is made first, of
-				// which there may be an event.
+				// A deleted version cannot be deleted again, so make another first. This may
+				// cause an event too.
 				_, err := s.kv.Put(ctx, "key", token("4"))
 				s.must(err)
 				select {
@@ -78,8 +78,8 @@ func TestHearsOfEveryChange(t *testing.T) {
 	}
 }
 
-// What is heeded: the secret's own path, as former and later servers name it, and
-// what cannot be read.
+// The source heeds events of the secret's path, in the form of earlier and later servers, and
+// events that it cannot decode.
 func TestHeedsItsOwnEvents(t *testing.T) {
 	s := newStore(t)
 	g := newGate(t, s)
@@ -116,7 +116,7 @@ func TestHeedsItsOwnEvents(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- src.Notify(ctx, func() { heard.Add(1); changed <- struct{}{} }) }()
 	<-changed
-	<-changed // a moment after it began
+	<-changed // a moment after the beginning
 	want := heard.Load()
 	for _, step := range steps {
 		next <- step.text
@@ -125,14 +125,14 @@ func TestHeedsItsOwnEvents(t *testing.T) {
 			<-changed
 		}
 	}
-	close(next) // the connection ends, of which the ring hears
+	close(next) // the connection ends, and Notify returns an error
 	if err := <-done; !errors.Is(err, source.ErrUnavailable) || heard.Load() != want {
 		t.Errorf("heeded %d events, want %d; error %v", heard.Load(), want, err)
 	}
 }
 
-// F12: a server without events, or a policy without the right to them, is no
-// fault: nothing is warned of, and the ring polls.
+// F12: a server without events, or a policy that does not allow them, is no fault. The ring
+// polls and does not warn.
 func TestPollsWithoutEvents(t *testing.T) {
 	for name, begin := range map[string]func(*store, *gate){
 		"not permitted":     func(s *store, _ *gate) { s.allow(polls) },
@@ -165,7 +165,7 @@ func plainly(answer func(http.ResponseWriter) bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { answer(w) }
 }
 
-// F75, F95: a server that fails to answer is a fault, and is asked again.
+// F75, F95: an error of the server is a fault, and the ring calls Notify again.
 func TestSubscribesAgain(t *testing.T) {
 	s := newStore(t)
 	g := newGate(t, s)
@@ -183,7 +183,7 @@ func TestSubscribesAgain(t *testing.T) {
 	}
 }
 
-// F88: a token that ended before the subscription began is replaced for it.
+// F88: a token that was revoked before the subscription is replaced.
 func TestSubscribesWithANewToken(t *testing.T) {
 	s := newStore(t)
 	g := newGate(t, s)

@@ -15,7 +15,7 @@ import (
 
 func init() { source.Register("vault", open) }
 
-// open opens a source string; the package comment has the parameters.
+// open opens a source string. The package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {
 	mount, path, err := place(u, query)
 	if err != nil {
@@ -33,16 +33,16 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	if login != nil {
 		opts = append(opts, WithLogin(login))
 	}
-	config := api.DefaultConfig() // takes VAULT_ADDR, VAULT_CACERT and the like
+	config := api.DefaultConfig() // reads VAULT_ADDR, VAULT_CACERT and others
 	if config.Error != nil {
-		return nil, errors.New("the VAULT_ variables of the environment cannot be used")
+		return nil, errors.New("one of the VAULT_ variables in the environment is not valid")
 	}
 	if u.Host != "" {
 		config.Address = "https://" + u.Host
 	}
-	client, err := api.NewClient(config) // takes VAULT_TOKEN and VAULT_NAMESPACE
+	client, err := api.NewClient(config) // reads VAULT_TOKEN and VAULT_NAMESPACE
 	if err != nil {
-		return nil, errors.New("the address, or VAULT_ variables of the environment, cannot be used")
+		return nil, errors.New("the address, or one of the VAULT_ variables in the environment, is not valid")
 	}
 	src, err := New(client, mount, path, opts...)
 	if err != nil {
@@ -51,8 +51,8 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	return src, nil
 }
 
-// place says where the secret is: the mount is the path's first part, unless it
-// is named.
+// place returns the mount and the path of the secret. The mount is the first part of the
+// URL's path, unless the parameter mount names it.
 func place(u *url.URL, query url.Values) (mount, path string, err error) {
 	whole := strings.Trim(u.Path, "/")
 	mount, path, found := strings.Cut(whole, "/")
@@ -67,19 +67,19 @@ func place(u *url.URL, query url.Values) (mount, path string, err error) {
 	return mount, path, err
 }
 
-// decoder says what the data holds: it always is an object.
+// decoder returns the decoder of the data, which is always a JSON object.
 func decoder(query url.Values) (source.Decoder, error) {
 	if query.Get("format") == "json" {
 		return pair.Decoder(query)
 	}
 	names, _, err := pair.Params(query)
 	if err == nil && query.Has("format") {
-		err = errors.New("format is not json, the only one that has to be named")
+		err = errors.New("format must be json or left out")
 	}
 	return names.JSON, err
 }
 
-// method says how to get a token, nil for the client's own.
+// method returns the login method that the parameters name, or nil to use the client's token.
 func method(query url.Values) (api.AuthMethod, error) {
 	values, err := param.Some(query, "token_file", "role_id", "secret_id_file", "auth_mount")
 	if err != nil {
@@ -88,9 +88,9 @@ func method(query url.Values) (api.AuthMethod, error) {
 	file, role, secretFile, mount := values["token_file"], values["role_id"], values["secret_id_file"], strings.Trim(values["auth_mount"], "/")
 	switch {
 	case file != "" && role != "":
-		return nil, errors.New("token_file and role_id exclude each other")
+		return nil, errors.New("token_file and role_id cannot be combined")
 	case role == "" && secretFile+mount != "":
-		return nil, errors.New("secret_id_file and auth_mount are for role_id")
+		return nil, errors.New("secret_id_file and auth_mount need role_id")
 	case file != "":
 		return TokenFile(file), nil
 	case role == "":

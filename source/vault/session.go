@@ -9,22 +9,22 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
-// A session is the source's own standing with Vault: its token, looked after in
-// the course of readings, so that no goroutine is needed.
+// A session has the source's own token. It renews the token during readings, so it needs no
+// goroutine.
 type session struct {
-	method api.AuthMethod // nil: the token that the client came with
+	method api.AuthMethod // nil means to use the client's token
 
-	turn    chan struct{} // holds one token while somebody sees to what follows
+	turn    chan struct{} // a lock for what follows: it has a token while it is locked
 	client  *api.Client
-	known   bool          // lease and renewAt are
-	lease   time.Duration // 0: for ever
-	renewAt time.Time     // zero: not at all
+	known   bool          // lease and renewAt are set
+	lease   time.Duration // 0 means for ever
+	renewAt time.Time     // zero means never
 }
 
-// do calls f with a client whose token is good as far as we know. If Vault does
-// not know the token after all, f gets one more try with another (F88). freshFor
-// makes the ring read, and with it the token be renewed, well within the lease;
-// it is 0 where the ring's own interval is short enough.
+// do calls f with a client whose token has not expired as far as the session knows. If Vault
+// refuses the token, do calls f once more with another one, if it can get one (F88). freshFor
+// makes the ring read in time to renew the token within its lease. It is 0 if the ring's own
+// interval is short enough.
 func (s *session) do(ctx context.Context, f func(*api.Client) error) (freshFor time.Duration, err error) {
 	client, freshFor, err := s.ready(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *session) do(ctx context.Context, f func(*api.Client) error) (freshFor t
 	return freshFor, err
 }
 
-// patient is an error with the server's word on when to ask again.
+// patient is an error with the wait that the server asked for.
 type patient struct {
 	error
 	after time.Duration
@@ -72,11 +72,11 @@ func (s *session) lock(ctx context.Context) error {
 
 func (s *session) unlock() { <-s.turn }
 
-// copy returns a client with the token of this moment. The caller holds turn.
+// copy returns a client with the present token. The caller has locked turn.
 func (s *session) copy() *api.Client { return s.client.WithResponseCallbacks() }
 
-// ready sees to the token if it is time to, and returns a client and how soon
-// the token is to be seen to again.
+// ready logs in or renews the token if necessary. It returns a client, and how soon ready
+// must be called again, or 0.
 func (s *session) ready(ctx context.Context) (client *api.Client, freshFor time.Duration, err error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, 0, err
@@ -99,9 +99,9 @@ func (s *session) ready(ctx context.Context) (client *api.Client, freshFor time.
 	return s.copy(), freshFor, nil
 }
 
-// another returns a client with another token than the one before, which was
-// refused: nil if Vault knows that one, so that it is the policy which refuses,
-// and if there is no other.
+// another returns a client with another token than before, which was refused. It returns nil
+// if there is no other token, or if Vault still knows the token: then a policy refuses the
+// request, and another token would not help.
 func (s *session) another(ctx context.Context, before string) (*api.Client, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, err
@@ -111,12 +111,12 @@ func (s *session) another(ctx context.Context, before string) (*api.Client, erro
 		if s.method == nil {
 			return nil, nil
 		}
-		// Logging in at each poll that a policy refuses would fill Vault with tokens.
+		// If a policy refuses each poll, a login at each would fill Vault with tokens.
 		_, err := s.client.Auth().Token().LookupSelfWithContext(ctx)
 		switch {
 		case err == nil:
 			return nil, nil
-		case status(err) == 0: // no answer says nothing of the token
+		case status(err) == 0: // Vault did not answer, so the token may be valid
 			return nil, err
 		}
 		if err := s.login(ctx); err != nil {
@@ -129,7 +129,7 @@ func (s *session) another(ctx context.Context, before string) (*api.Client, erro
 	return s.copy(), nil
 }
 
-// login gets a token. If it fails, the one before stays. The caller holds turn.
+// login gets a token. If it fails, the client keeps its token. The caller has locked turn.
 func (s *session) login(ctx context.Context) error {
 	if s.method == nil {
 		return &loginError{errNoToken}
@@ -150,8 +150,8 @@ type loginError struct{ error }
 
 func (l *loginError) Unwrap() error { return l.error }
 
-// lookup learns how long the token lives; a token that may not ask is used as it
-// is. The caller holds turn.
+// lookup asks Vault for the token's lease. If the token may not ask, it is used without
+// renewal. The caller has locked turn.
 func (s *session) lookup(ctx context.Context) {
 	secret, err := s.client.Auth().Token().LookupSelfWithContext(ctx)
 	s.known = err == nil || refused(err)
@@ -160,7 +160,7 @@ func (s *session) lookup(ctx context.Context) {
 	}
 }
 
-// note takes over the lease that an answer names. The caller holds turn.
+// note stores the lease that secret names. The caller has locked turn.
 func (s *session) note(secret *api.Secret) {
 	lease, _ := secret.TokenTTL()
 	renewable, _ := secret.TokenIsRenewable()
@@ -170,8 +170,8 @@ func (s *session) note(secret *api.Secret) {
 	}
 }
 
-// renew makes the token live longer, or gets another when it cannot: its maximum
-// is over, it is not renewable, or it is gone. The caller holds turn.
+// renew renews the token. If that fails, it logs in: the token has reached its maximum TTL,
+// cannot be renewed or was revoked. The caller has locked turn.
 func (s *session) renew(ctx context.Context) {
 	secret, err := s.client.Auth().Token().RenewSelfWithContext(ctx, 0)
 	if err == nil {
@@ -179,6 +179,6 @@ func (s *session) renew(ctx context.Context) {
 		return
 	}
 	if s.method == nil || s.login(ctx) != nil {
-		s.renewAt = time.Now().Add(s.lease / 10) // the token may still be good: the reading shows
+		s.renewAt = time.Now().Add(s.lease / 10) // the token may still be valid: the reading will show
 	}
 }

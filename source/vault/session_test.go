@@ -22,7 +22,7 @@ import (
 
 const login = "/v1/auth/approle/login"
 
-// appRole makes a role and returns the login for it, with the file of its secret id.
+// appRole makes a role. It returns its ID, the file of its secret ID, and a login with both.
 func (s *store) appRole(ttl, maxTTL string) (role, secretFile string, method api.AuthMethod) {
 	s.Helper()
 	_, err := s.root.Logical().Write("auth/approle/role/app", map[string]any{
@@ -64,7 +64,7 @@ func TestLogsInAgainWhenTheTokenIsGone(t *testing.T) { // F88
 		t.Fatalf("%d logins, want 2", n)
 	}
 
-	// A policy that refuses the token is no reason to make another.
+	// If a policy refuses the token, the source must not get another.
 	s.allow(nothing)
 	for range 3 {
 		if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrDenied) {
@@ -88,7 +88,7 @@ func TestLogsInAgainWhenTheTokenIsGone(t *testing.T) { // F88
 	}
 }
 
-// The token's lease is far shorter than the test's many readings together.
+// The token's lease is much shorter than the test.
 func TestRenewsItsToken(t *testing.T) {
 	s := newStore(t)
 	g := newGate(t, s)
@@ -130,7 +130,7 @@ func TestLogsInAnewNearTheMaximumLifetime(t *testing.T) {
 	}
 }
 
-// F75, F88: a token that ends leaves the keys in use, and another one helps.
+// F75, F88: if the token is revoked, the ring keeps its keys. With another token it reads again.
 func TestTokenThatCannotBeRenewed(t *testing.T) {
 	s := newStore(t)
 	s.write(token("1"))
@@ -162,7 +162,7 @@ func TestTokenThatCannotBeRenewed(t *testing.T) {
 	}
 }
 
-// Readings that come together share one login.
+// Concurrent readings share one login.
 func TestLogsInOnceForAll(t *testing.T) {
 	s := newStore(t)
 	g := newGate(t, s)
@@ -188,7 +188,7 @@ func TestLogsInOnceForAll(t *testing.T) {
 	}
 }
 
-// A login that hangs keeps no reading beyond its context.
+// If a login hangs, each reading returns when its context ends.
 func TestLoginThatHangs(t *testing.T) { // F87
 	s := newStore(t)
 	g := newGate(t, s)
@@ -212,7 +212,7 @@ func TestLoginThatHangs(t *testing.T) { // F87
 	storetest.Read(t, src, 1)
 }
 
-// The caller's client stays as it is.
+// The source does not change the caller's client.
 func TestLeavesTheClientAlone(t *testing.T) {
 	s := newStore(t)
 	s.write(token("1"))

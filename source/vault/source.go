@@ -20,8 +20,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
-// A Source reads one secret of a KV version 2 engine. It is safe for concurrent
-// use and has nothing to close.
+// A Source reads one secret of a KV version 2 engine. It is a [source.Notifier] and safe for
+// concurrent use. It need not be closed.
 type Source struct {
 	base    store.Source
 	values  versions.Values
@@ -30,18 +30,19 @@ type Source struct {
 	path    string
 }
 
-// An Option changes how a secret is read.
+// An Option changes how a [Source] reads its secret. A nil Option is ignored.
 type Option func(*Source)
 
-// New returns a source that reads the secret at path of the KV version 2 engine
-// at mount, such as "secret". It works on a copy of client, with its token and
-// namespace but without its retries: the ring backs off for all sources alike.
+// New returns a source that reads the secret at path in the KV version 2 engine at mount,
+// such as "secret". It uses a copy of client with the same token and namespace. The copy does
+// not retry, since the ring backs off. New sends no request. Its error is a [*source.Error]
+// that wraps [source.ErrInvalid].
 func New(client *api.Client, mount, path string, opts ...Option) (*Source, error) {
 	s := &Source{mount: strings.Trim(mount, "/"), path: strings.Trim(path, "/"), base: store.Source{
 		Name: "vault", Decoder: pair.Names{}.JSON, Explain: explain, RetryAfter: retryAfter,
 	}}
 	if client == nil || s.mount == "" || s.path == "" {
-		return nil, &source.Error{Source: s.base.Name, Err: fmt.Errorf("%w: no client, no mount or no path", source.ErrInvalid)}
+		return nil, &source.Error{Source: s.base.Name, Err: fmt.Errorf("%w: the client is nil, or the mount or the path is empty", source.ErrInvalid)}
 	}
 	if u, err := url.Parse(client.Address()); err == nil {
 		s.base.Name = (&url.URL{Scheme: "vault", Host: u.Host, Path: "/" + s.mount + "/" + s.path}).String()
@@ -57,23 +58,26 @@ func New(client *api.Client, mount, path string, opts ...Option) (*Source, error
 	return s, nil
 }
 
-// WithDecoder sets what makes a key of a version's data, which it gets as a JSON
-// object; [source.Document] is for a key document. The default is WithNames("", "secret", "").
+// WithDecoder sets the decoder of a version's data, which is a JSON object. Use
+// [source.Document] if the data is a key document. The default is WithNames("", "secret",
+// ""), also if decode is nil.
 func WithDecoder(decode source.Decoder) Option {
 	return func(s *Source) { s.base.WithDecoder(decode) }
 }
 
-// WithNames takes the key out of the named fields of the data. An empty id or
-// passphrase is not looked for, an empty secret stands for "secret". Only the
-// passphrase may be missing; other fields are ignored.
+// WithNames reads the key from the named fields of the data and ignores other fields. If the
+// name of the ID or the passphrase is empty, the source does not read that field. If the name
+// of the secret is empty, it is "secret". The field of the passphrase may be missing, the
+// other fields may not.
 func WithNames(id, secret, passphrase string) Option {
 	return WithDecoder(pair.Names{ID: id, Secret: secret, Passphrase: passphrase}.JSON)
 }
 
-// WithLogin gets the source's own token by logging in, when there is none, when
-// it cannot be renewed any longer, and once when Vault does not know it any
-// more. The method is the official client's, such as that of
-// github.com/hashicorp/vault/api/auth/approle, or [TokenFile].
+// WithLogin gets the source's own token by a login. The source logs in at the first reading,
+// when the token can no longer be renewed, and once when Vault no longer knows the
+// token. The source does not use the client's token. method is one of the official client,
+// such as that of github.com/hashicorp/vault/api/auth/approle, or [TokenFile]. The default is
+// the client's token.
 func WithLogin(method api.AuthMethod) Option {
 	return func(s *Source) {
 		s.session.method = method
@@ -84,9 +88,14 @@ func WithLogin(method api.AuthMethod) Option {
 // String returns "vault://HOST/MOUNT/PATH".
 func (s *Source) String() string { return s.base.Name }
 
-// Read lists the versions that are neither deleted nor destroyed, newest first.
-// It reads the metadata, and the data of each version that it has not read
-// before; now and then it renews its token. Errors are a [*source.Error].
+// Read lists the versions that are neither deleted nor destroyed, newest first. It requests
+// the metadata, and the data of each version that it has not read before. It also renews the
+// token, or logs in, if necessary. It returns when ctx ends.
+//
+// An error is a [*source.Error]. It wraps [source.ErrNoKey] if there is no secret at the path
+// or no usable version, [source.ErrDenied] if Vault refuses the token or the login,
+// [source.ErrInvalid] if the mount is no KV version 2 engine or the data is no key, and
+// [source.ErrUnavailable] otherwise.
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	return s.base.Read(ctx, func(ctx context.Context) (set source.Set, err error) {
 		freshFor, err := s.session.do(ctx, func(client *api.Client) (err error) {
@@ -126,22 +135,22 @@ func (s *Source) fetch(ctx context.Context, kv *api.KVv2, key *source.Key) ([]by
 		return nil, err
 	}
 	if m := secret.VersionMetadata; secret.Data == nil || m == nil || m.Version != n || !m.CreatedTime.Equal(key.CreatedAt) {
-		return nil, source.ErrNoKey // deleted since it was listed, or another secret by now
+		return nil, source.ErrNoKey // it was deleted after the metadata was read, or the secret was replaced
 	}
 	return json.Marshal(secret.Data)
 }
 
-// maxVersions is how many versions are listed at most; KV keeps 10 by default.
+// maxVersions is how many versions the source lists at most. KV keeps 10 by default.
 const maxVersions = 10
 
-// live lists the versions that may be served, newest first, and says which are
-// left out because their dates cannot be read.
+// live returns the versions that may be used, newest first, and a warning for each version
+// that it leaves out because of an invalid time.
 func live(about *api.KVMetadata, now time.Time) (list []versions.Listed, warnings []error) {
 	for _, v := range about.Versions {
 		if v.Destroyed || !v.DeletionTime.IsZero() && !now.Before(v.DeletionTime) { // F92
 			continue
 		}
-		id := fmt.Sprint(v.Version, " ", v.CreatedTime.UnixNano()) // the count begins anew with a new secret
+		id := fmt.Sprint(v.Version, " ", v.CreatedTime.UnixNano()) // numbers start again with a new secret
 		key := source.Key{Version: strconv.Itoa(v.Version), CreatedAt: v.CreatedTime, ExpiresAt: v.DeletionTime}
 		if err := annotate(&key, about.CustomMetadata); err != nil {
 			warnings = append(warnings, err)
@@ -157,7 +166,7 @@ func live(about *api.KVMetadata, now time.Time) (list []versions.Listed, warning
 	return list[:min(len(list), maxVersions)], warnings
 }
 
-// annotate adds what custom_metadata says of the version.
+// annotate adds the times and scopes that custom_metadata has for the version.
 func annotate(key *source.Key, custom map[string]any) error {
 	prefix := "v" + key.Version + "."
 	for name, at := range map[string]*time.Time{"not_before": &key.NotBefore, "expires_at": &key.ExpiresAt} {
@@ -168,7 +177,7 @@ func annotate(key *source.Key, custom map[string]any) error {
 		text, _ := value.(string)
 		t, err := time.Parse(time.RFC3339, text)
 		if err != nil {
-			return fmt.Errorf("%w: version %q: custom_metadata %q is not a time as in RFC 3339", source.ErrInvalid, key.Version, prefix+name)
+			return fmt.Errorf("%w: version %q: custom_metadata %q must be a time of RFC 3339, such as 2026-11-24T09:00:00Z", source.ErrInvalid, key.Version, prefix+name)
 		}
 		if name == "not_before" || at.IsZero() || t.Before(*at) {
 			*at = t

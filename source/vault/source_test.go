@@ -18,21 +18,22 @@ import (
 
 func token(n string) map[string]any { return map[string]any{"secret": conformance.Sentinel + n} }
 
-// F92: what is deleted or destroyed is never served; undelete and rollback are followed.
+// F92: a deleted or destroyed version is never used. The ring follows an undelete and a
+// rollback.
 func TestServesLiveVersionsOnly(t *testing.T) {
 	s := newStore(t)
 	src := s.source()
 	for n := range 12 {
 		s.write(token(string(rune('a' + n))))
 	}
-	storetest.Read(t, src, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3) // KV keeps ten by default, and so do we
+	storetest.Read(t, src, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3) // KV keeps ten by default, and the source lists ten
 	s.must(s.kv.DeleteVersions(t.Context(), "key", []int{3, 4, 5, 6, 7, 8, 11}))
 	storetest.Read(t, src, 12, 10, 9)
 	s.must(s.kv.Destroy(t.Context(), "key", []int{12}))
 	storetest.Read(t, src, 10, 9)
 	s.must(s.kv.Undelete(t.Context(), "key", []int{11}))
 	storetest.Read(t, src, 11, 10, 9)
-	if _, err := s.kv.Rollback(t.Context(), "key", 9); err != nil { // writes it anew
+	if _, err := s.kv.Rollback(t.Context(), "key", 9); err != nil { // a rollback writes the data as a new version
 		t.Fatal(err)
 	}
 	set := storetest.Read(t, src, 13, 11, 10, 9)
@@ -49,7 +50,7 @@ func TestTakesDatesAndScopesFromMetadata(t *testing.T) {
 	s := newStore(t)
 	src := s.source()
 	at := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
-	s.custom(map[string]any{ // before the version is there
+	s.custom(map[string]any{ // before the version is written
 		"v2.not_before": at.Format(time.RFC3339), "v2.scopes": "read  trade", "v1.expires_at": at.Add(time.Hour).Format(time.RFC3339),
 		"owner": "payments",
 	})
@@ -71,7 +72,7 @@ func TestTakesDatesAndScopesFromMetadata(t *testing.T) {
 	if v := keys.Version(); v != "1" {
 		t.Errorf("%q is in use before the time of version 2", v)
 	}
-	s.custom(map[string]any{"v1.expires_at": at.Format(time.RFC3339)}) // version 2 may be used at once
+	s.custom(map[string]any{"v1.expires_at": at.Format(time.RFC3339)}) // version 2 may be used from now on
 	if err := keys.Refresh(t.Context()); err != nil || keys.Version() != "2" {
 		t.Errorf("%q is in use, error %v", keys.Version(), err)
 	}
@@ -87,7 +88,7 @@ func TestTakesDatesAndScopesFromMetadata(t *testing.T) {
 	}
 }
 
-// A deletion time that lies ahead is when the version expires.
+// If a deletion time is in the future, the version expires then.
 func TestDeleteVersionAfterIsExpiry(t *testing.T) {
 	s := newStore(t)
 	src := s.source()
@@ -106,7 +107,7 @@ func TestDeleteVersionAfterIsExpiry(t *testing.T) {
 	}
 }
 
-// Polls read the metadata alone; data is read once a version.
+// A poll requests the metadata alone. The data of each version is requested once.
 func TestReadsEachVersionOnce(t *testing.T) {
 	s := newStore(t)
 	g := newGate(t, s)
@@ -123,7 +124,7 @@ func TestReadsEachVersionOnce(t *testing.T) {
 	}
 }
 
-// F91: with a secret deleted whole and made anew, the numbers begin anew.
+// F91: if a secret is deleted with all versions and created again, its numbers start again.
 func TestNoticesASecretMadeAnew(t *testing.T) {
 	s := newStore(t)
 	src := s.source()
@@ -166,7 +167,7 @@ func TestDecodesFieldsAndDocuments(t *testing.T) {
 	}})
 	document := s.source(vault.WithDecoder(source.Document))
 	storetest.Read(t, document, 8, 7)
-	s.write(map[string]any{"keys": "torn"}) // F90: the older document does not stand in for it
+	s.write(map[string]any{"keys": "torn"}) // F90: the older document must not be used instead
 	if _, err := document.Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
 		t.Errorf("a bad document: %v", err)
 	}

@@ -14,14 +14,14 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/vault/internal/vaulttest"
 )
 
-// store is one secret of a real Vault, with the hands behind it.
+// A store is one secret of a real Vault, which the test can change.
 type store struct {
 	*vaulttest.Server
 	testing.TB
 	root    *api.Client
 	client  *api.Client // the source's: a token of its own, with the policy "reader"
 	kv      *api.KVv2
-	written []string // by number: what put calls the versions
+	written []string // the names of the versions in put, by number
 }
 
 const nothing = `path "secret/data/other" { capabilities = ["read"] }`
@@ -78,8 +78,8 @@ func (s *store) write(data map[string]any) int {
 	return secret.VersionMetadata.Version
 }
 
-// put makes these the versions that are there, newest first; what was written
-// before under a name is undeleted, all others are deleted.
+// put makes these the versions of the secret, newest first. It undeletes the versions that
+// were written before, and deletes all others.
 func (s *store) put(keys ...source.Key) {
 	s.Helper()
 	ctx := context.Background()
@@ -120,7 +120,7 @@ func (s *store) custom(values map[string]any) {
 	s.must(s.kv.PutMetadata(context.Background(), "key", api.KVMetadataPutInput{CustomMetadata: values}))
 }
 
-// F75, F78, F92, F95, F102-F106: the contract of every source, with a real server.
+// F75, F78, F92, F95, F102-F106: the rules for every source, with a real server.
 func TestConformance(t *testing.T) {
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {

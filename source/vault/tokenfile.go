@@ -10,9 +10,8 @@ import (
 	"github.com/hashicorp/vault/api"
 )
 
-// TokenFile returns a login method for [WithLogin] that takes the token out of
-// the file at path: the sink of a Vault Agent, or ~/.vault-token. The file is
-// read again when Vault no longer knows the token.
+// TokenFile returns a login method for [WithLogin] that reads the token from the file at
+// path, such as the sink of a Vault Agent or ~/.vault-token. Each login reads the file again.
 func TokenFile(path string) api.AuthMethod { return tokenFile(path) }
 
 type tokenFile string

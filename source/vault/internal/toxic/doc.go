@@ -1,4 +1,4 @@
-// Package toxic holds the Vault source against a bad network: tests only, with a
-// real Vault behind toxiproxy. It is a module of its own, so that toxiproxy is
-// nobody's dependency.
+// Package toxic tests the Vault source over a bad network, with a real Vault behind
+// toxiproxy. It is a module of its own, so that users of the source do not depend on
+// toxiproxy.
 package toxic

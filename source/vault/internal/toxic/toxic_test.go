@@ -28,15 +28,15 @@ func TestMain(m *testing.M) { // F104
 	}))
 }
 
-// F75, F79, F106: what a network does to the source. The ring goes on with the
-// key it has, and takes up the new one by itself when the network is well.
+// F75, F79, F106: the network fails in several ways. The ring keeps its key, and switches to
+// the new one by itself when the network works again.
 func TestBadNetwork(t *testing.T) {
 	server := vaulttest.Start(t)
 	kv := vaulttest.Client(t, server.Address, server.Token, &http.Transport{}).KVv2("secret")
 	for name, tc := range map[string]struct {
-		kind, stream string // toxiproxy's; empty: the proxy stops
+		kind, stream string // of a toxic; if they are empty, the proxy stops
 		attributes   map[string]int
-		slow         bool // it works all the same, if slowly
+		slow         bool // readings still succeed, but slowly
 	}{
 		"slow answers":                     {"latency", down, map[string]int{"latency": 200, "jitter": 100}, true},
 		"answers later than anyone waits":  {"latency", down, map[string]int{"latency": 60000}, false},

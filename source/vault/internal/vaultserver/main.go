@@ -1,15 +1,15 @@
-// Vaultserver is a Vault server for tests: one node on loopback, its data in a
-// directory so that it can be killed and started again, KV version 2 at secret/
-// and AppRole at auth/approle/.
+// Vaultserver is a Vault server for tests. It is one node on loopback, with KV version 2 at
+// secret/ and AppRole at auth/approle/. Its data is in a directory, so it can be killed and
+// started again.
 //
 //	vaultserver -dir DIR [-listen 127.0.0.1:0]
 //
-// It unseals itself and prints one line of JSON when it serves:
+// It unseals itself. When it is ready, it prints one line of JSON:
 //
 //	{"address":"http://127.0.0.1:8200","token":"..."}
 //
-// It is a module of its own, since Vault as a library brings hundreds of
-// modules that no user of this SDK should see.
+// It is a module of its own, since Vault as a library needs hundreds of modules on which no
+// user of this SDK should depend.
 package main
 
 import (
@@ -41,7 +41,7 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	dir := flag.String("dir", "", "where the data lies")
+	dir := flag.String("dir", "", "directory of the data")
 	listen := flag.String("listen", "127.0.0.1:0", "address to listen on")
 	flag.Parse()
 	if err := run(*dir, *listen); err != nil {
@@ -49,7 +49,7 @@ func main() {
 	}
 }
 
-// saved is what a restart needs to unseal.
+// saved is what the server needs to unseal itself after a restart.
 type saved struct {
 	Key   []byte `json:"key"`
 	Token string `json:"token"`

@@ -1,4 +1,4 @@
-// Package vaulttest starts the Vault server of the module beside it.
+// Package vaulttest starts the Vault server of module vaultserver.
 package vaulttest
 
 import (
@@ -17,8 +17,8 @@ import (
 	"github.com/hashicorp/vault/api"
 )
 
-// build builds the server once for each test binary; Go's build cache makes
-// that a matter of a second, but for the first time on a machine.
+// build builds the server once for each test binary. With Go's build cache this takes a
+// second, except for the first time.
 var build = sync.OnceValues(func() (string, error) {
 	_, here, _, _ := runtime.Caller(0)
 	dir, err := os.MkdirTemp("", "vaultserver")
@@ -35,7 +35,7 @@ var build = sync.OnceValues(func() (string, error) {
 	return binary, nil
 })
 
-// Clean removes what was built. Call it at the end of TestMain.
+// Clean removes the built server. Call it at the end of TestMain.
 func Clean() {
 	if binary, err := build(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(binary))
@@ -77,7 +77,7 @@ func (s *Server) Kill() {
 	}
 }
 
-// Restart starts the process, after Kill with the data and on the port of before.
+// Restart starts the process. After Kill it has the same data and port as before.
 func (s *Server) Restart() {
 	s.tb.Helper()
 	s.Kill()

@@ -1,5 +1,5 @@
-// Package discover stands in for github.com/hashicorp/go-discover in the test
-// server, which joins no cluster. It finds nothing.
+// Package discover replaces github.com/hashicorp/go-discover in the test server, which joins
+// no cluster. It finds nothing.
 package discover
 
 import (
@@ -7,7 +7,7 @@ import (
 	"log"
 )
 
-// Provider is what finds addresses in the original.
+// Provider finds addresses in the original.
 type Provider interface {
 	Addrs(args map[string]string, l *log.Logger) ([]string, error)
 	Help() string
@@ -24,7 +24,7 @@ type Discover struct {
 	Providers map[string]Provider
 }
 
-// Providers is the list of known providers: none.
+// Providers is the list of known providers. It is empty.
 var Providers = map[string]Provider{}
 
 // Parse refuses every string.
@@ -33,7 +33,7 @@ func Parse(string) (Config, error) { return nil, errors.New("discover: not in th
 // New returns a Discover.
 func New(...Option) (*Discover, error) { return &Discover{}, nil }
 
-// WithProviders is of no effect.
+// WithProviders has no effect.
 func WithProviders(map[string]Provider) Option { return func(*Discover) error { return nil } }
 
 // Addrs finds nothing.

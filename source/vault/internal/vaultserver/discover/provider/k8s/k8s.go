@@ -1,4 +1,4 @@
-// Package k8s stands in for the original's Kubernetes provider.
+// Package k8s replaces the original's Kubernetes provider.
 package k8s
 
 import (
