@@ -17,8 +17,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// environment returns the credentials that the environment names: keys, read
-// anew for each call, so that they may change; else a container's endpoint.
+// environment returns the credentials that the environment names. It reads the variables again
+// for each call, so that the keys may change. Without them it uses a container's endpoint.
 //
 // https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
 func environment() (aws.CredentialsProvider, error) {
@@ -29,8 +29,8 @@ func environment() (aws.CredentialsProvider, error) {
 	var container aws.CredentialsProvider
 	if endpoint != "" {
 		container = aws.NewCredentialsCache(endpointcreds.New(endpoint, func(o *endpointcreds.Options) {
-			o.HTTPClient = &http.Client{Transport: &http.Transport{}} // no proxy: the endpoint is the host's own; F89
-			o.Retryer = aws.NopRetryer{}                              // the ring tries again
+			o.HTTPClient = &http.Client{Transport: &http.Transport{}} // F89; no proxy, since the endpoint is local to the host
+			o.Retryer = aws.NopRetryer{}                              // the ring backs off
 			o.AuthorizationTokenProvider = endpointcreds.TokenProviderFunc(containerToken)
 		}))
 	}
@@ -48,7 +48,7 @@ func environment() (aws.CredentialsProvider, error) {
 		}
 		c, err := container.Retrieve(ctx)
 		if _, refused := errors.AsType[smithy.APIError](err); refused {
-			return aws.Credentials{}, denied("the container's endpoint has no credentials for us")
+			return aws.Credentials{}, denied("the container's endpoint refused to return credentials")
 		}
 		return c, err
 	}), nil
@@ -58,9 +58,8 @@ func denied(why string) error {
 	return &source.Error{Source: "environment", Err: fmt.Errorf("%w: %s", source.ErrDenied, why)}
 }
 
-// containerEndpoint returns where ECS and EKS Pod Identity hand out credentials,
-// nothing outside of them. Plain http goes to the host itself and to the
-// addresses that belong to them, nowhere else.
+// containerEndpoint returns the credentials endpoint of ECS or EKS Pod Identity, or "" outside
+// of both. It allows plain http only to the host itself and to the addresses of these two.
 //
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 func containerEndpoint() (string, error) {
@@ -73,18 +72,18 @@ func containerEndpoint() (string, error) {
 	}
 	u, err := url.Parse(full)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", errors.New("AWS_CONTAINER_CREDENTIALS_FULL_URI is not a URL")
+		return "", errors.New("AWS_CONTAINER_CREDENTIALS_FULL_URI is not an http or https URL")
 	}
 	ip, _ := netip.ParseAddr(u.Hostname())
 	switch own := ip.String(); {
 	case u.Scheme == "https", ip.IsLoopback(), own == "169.254.170.2", own == "169.254.170.23", own == "fd00:ec2::23":
 		return full, nil
 	}
-	return "", errors.New("AWS_CONTAINER_CREDENTIALS_FULL_URI is plain http to another host")
+	return "", errors.New("AWS_CONTAINER_CREDENTIALS_FULL_URI must not be plain http to another host: use https")
 }
 
-// containerToken returns what proves to the endpoint who we are; the file, which
-// is replaced now and then, is read anew each time.
+// containerToken returns the token that authenticates the process to the endpoint. It reads the
+// file each time, since the file is replaced now and then.
 func containerToken() (string, error) {
 	path := os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
 	if path == "" {

@@ -17,8 +17,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 )
 
-// F88: credentials from a container's endpoint, as ECS and EKS Pod Identity have
-// it, are fetched again when they end.
+// F88: credentials from the endpoint of ECS or EKS Pod Identity are requested again when they
+// expire.
 func TestContainerCredentials(t *testing.T) {
 	s := newStub(t)
 	s.rotate("v1", "sentinel-token-1")
@@ -38,7 +38,7 @@ func TestContainerCredentials(t *testing.T) {
 		asked.Add(1)
 		_ = json.NewEncoder(w).Encode(map[string]any{
 			"AccessKeyId": "AKIDEXAMPLE", "SecretAccessKey": conformance.Sentinel, "Token": conformance.Sentinel,
-			"Expiration": time.Now().Add(-time.Minute), // they have ended already
+			"Expiration": time.Now().Add(-time.Minute), // they have expired already
 		})
 	}))
 	defer container.Close()
@@ -68,7 +68,7 @@ func TestContainerCredentials(t *testing.T) {
 	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrUnavailable) {
 		t.Errorf("without the token's file: %v", err)
 	}
-	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE") // keys of the environment go first
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE") // keys in the environment take precedence
 	t.Setenv("AWS_SECRET_ACCESS_KEY", conformance.Sentinel)
 	storetest.Read(t, src, "v1")
 }

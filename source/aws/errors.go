@@ -10,9 +10,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
-// kinds says what the service's error codes mean to a ring. The codes are those
-// of the API reference's DescribeSecret and GetSecretValue pages and its page
-// "Common Errors":
+// kinds maps the service's error codes to errors of package source. The codes are from the
+// pages "DescribeSecret", "GetSecretValue" and "Common Errors" of the API reference:
 //
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.html
 var kinds = map[string]error{
@@ -38,8 +37,8 @@ var kinds = map[string]error{
 	"LimitExceededException":              source.ErrUnavailable,
 }
 
-// explain: a code that is not in the list may be anything, so that the status
-// stands for it.
+// explain is reply.Explain for errors of the service. If a code is not in kinds, it uses the
+// HTTP status.
 func explain(ctx context.Context, err error) error {
 	if api, ok := errors.AsType[smithy.APIError](err); ok && kinds[api.ErrorCode()] != nil {
 		return reply.Explain(ctx, err, api.ErrorCode(), kinds)

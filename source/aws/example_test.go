@@ -9,8 +9,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// The client comes from secretsmanager.NewFromConfig; here it is one of a
-// stand-in for the service, which has the secret "prod/key".
+// A program gets its client from secretsmanager.NewFromConfig. The client here belongs to a stub
+// of the service, which has the secret "prod/key".
 func ExampleNew() {
 	store := newStub(exampleTB{})
 	defer store.stop()

@@ -14,7 +14,7 @@ import (
 
 func init() { source.Register("aws", open) }
 
-// open opens a source string; the package comment has the parameters.
+// open opens a source string. The package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {
 	region, secret := u.Host, strings.TrimPrefix(u.Path, "/")
 	if region == "" {

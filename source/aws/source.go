@@ -16,15 +16,15 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
-// API is the part of the official client that a source uses;
-// *secretsmanager.Client has it.
+// API is the part of the official client that a source uses. [*secretsmanager.Client]
+// implements it.
 type API interface {
 	DescribeSecret(context.Context, *secretsmanager.DescribeSecretInput, ...func(*secretsmanager.Options)) (*secretsmanager.DescribeSecretOutput, error)
 	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 }
 
-// A Source reads one secret of AWS Secrets Manager. It is safe for concurrent
-// use and has nothing to close.
+// A Source reads one secret of AWS Secrets Manager. It is safe for concurrent use and
+// need not be closed.
 type Source struct {
 	base   store.Source
 	values versions.Values
@@ -32,12 +32,12 @@ type Source struct {
 	secret string
 }
 
-// An Option changes how a secret is read.
+// An Option changes how a [Source] reads its secret. A nil Option is ignored.
 type Option func(*Source)
 
-// New returns a source that reads the secret with that name or ARN. The client
-// brings region and credentials; its own retries are switched off for the
-// source's calls, since the ring backs off for all sources alike.
+// New returns a source that reads the secret with the given name or ARN, in the client's
+// region and with the client's credentials. The source switches the client's retries off for
+// its calls, since the ring backs off. New makes no call.
 func New(client API, secret string, opts ...Option) *Source {
 	s := &Source{api: client, secret: secret, base: store.Source{Name: "aws:///" + secret, Decoder: source.Plain, Explain: explain}}
 	if c, ok := client.(*secretsmanager.Client); ok && c != nil {
@@ -47,17 +47,18 @@ func New(client API, secret string, opts ...Option) *Source {
 	return s
 }
 
-// WithDecoder sets what makes a key of a version's value, such as
-// [source.Document] or [source.PEM]. The default is [source.Plain]. Of a decoder
-// whose set is not Complete the first key is taken.
+// WithDecoder sets the decoder of a version's value, such as [source.Document] or
+// [source.PEM]. The default is [source.Plain], also if decode is nil. If the decoder's set
+// is not Complete, the source uses only its first key.
 func WithDecoder(decode source.Decoder) Option {
 	return func(s *Source) { s.base.WithDecoder(decode) }
 }
 
-// WithNames takes the key out of the named fields of a JSON object, the form
-// in which the console stores key/value pairs. An empty id or passphrase is not
-// looked for, an empty secret stands for "secret". Only the passphrase may be
-// missing; other fields are ignored.
+// WithNames reads the key from the named fields of a JSON object, the form in which the AWS
+// console stores key/value pairs. It ignores other
+// fields. If the name of the ID or the passphrase is empty, the source does not read that
+// field. If the name of the secret is empty, it is "secret". The field of the passphrase may
+// be missing, the other fields may not.
 func WithNames(id, secret, passphrase string) Option {
 	return WithDecoder(pair.Names{ID: id, Secret: secret, Passphrase: passphrase}.JSON)
 }
@@ -65,9 +66,13 @@ func WithNames(id, secret, passphrase string) Option {
 // String returns "aws://REGION/SECRET".
 func (s *Source) String() string { return s.base.Name }
 
-// Read lists the versions that carry AWSCURRENT and AWSPREVIOUS, in that order.
-// It makes one DescribeSecret call, and one GetSecretValue call for each of the
-// two that it has not read before. Errors are a [*source.Error].
+// Read lists the versions with the stages AWSCURRENT and AWSPREVIOUS, in that order. It makes
+// one DescribeSecret call, and one GetSecretValue call for each of the two that it has not read
+// before. It returns when ctx ends.
+//
+// An error is a [*source.Error]. It wraps [source.ErrNoKey] if the secret does not exist or is
+// being deleted, [source.ErrDenied] if AWS refuses the credentials, [source.ErrInvalid] if the
+// request or the value is not valid, and [source.ErrUnavailable] otherwise.
 func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.base.Read(ctx, s.read) }
 
 func (s *Source) read(ctx context.Context) (source.Set, error) {
@@ -82,8 +87,8 @@ func (s *Source) read(ctx context.Context) (source.Set, error) {
 	for _, stage := range []string{"AWSCURRENT", "AWSPREVIOUS"} { // F92: AWSPENDING never
 		for version, stages := range about.VersionIdsToStages {
 			if slices.Contains(stages, stage) && !slices.ContainsFunc(list, func(l versions.Listed) bool { return l.Key.Version == version }) {
-				// A version's value never changes. A secret deleted and made anew
-				// may have the same version ids, which its clients choose.
+				// A version's value never changes. But clients choose the version ids, so a
+				// secret that is deleted and created again may have the same ids.
 				id := version + aws.ToTime(about.CreatedDate).Format(time.RFC3339Nano)
 				list = append(list, versions.Listed{ID: id, Key: source.Key{Version: version}})
 			}
@@ -101,7 +106,7 @@ func (s *Source) fetch(ctx context.Context, key *source.Key) ([]byte, error) {
 		return nil, err
 	}
 	if aws.ToString(out.VersionId) != key.Version {
-		return nil, fmt.Errorf("%w: the answer is about another version", source.ErrUnavailable)
+		return nil, fmt.Errorf("%w: the response is for another version", source.ErrUnavailable)
 	}
 	key.CreatedAt = aws.ToTime(out.CreatedDate)
 	if out.SecretString != nil {
@@ -110,5 +115,5 @@ func (s *Source) fetch(ctx context.Context, key *source.Key) ([]byte, error) {
 	return out.SecretBinary, nil
 }
 
-// once leaves trying again to the ring.
+// once switches retries off, since the ring backs off.
 func once(o *secretsmanager.Options) { o.Retryer = aws.NopRetryer{} }

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
 
-// F75, F78, F92, F95, F102-F106: the contract of every source.
+// F75, F78, F92, F95, F102-F106: the rules for every source.
 func TestConformance(t *testing.T) {
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
@@ -32,7 +32,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// The calls are what costs: one DescribeSecret a reading, one GetSecretValue a version.
+// Calls cost money: a reading makes one DescribeSecret call, and each version needs one
+// GetSecretValue call.
 func TestFetchesEachVersionOnce(t *testing.T) {
 	s := newStub(t)
 	src := aws.New(s.client(), "prod/key")
@@ -50,14 +51,14 @@ func TestFetchesEachVersionOnce(t *testing.T) {
 	}
 	s.rotate("v3", "sentinel-token-3")
 	storetest.Read(t, src, "v3", "v2")
-	s.rotate("v1", "") // a rollback to what was dropped is fetched anew (F102)
+	s.rotate("v1", "") // a rollback to a forgotten version: its value is fetched again (F102)
 	storetest.Read(t, src, "v1", "v3")
 	if g := s.count("GetSecretValue"); g != 4 {
 		t.Errorf("%d GetSecretValue, want 4", g)
 	}
 }
 
-// F92: the stages of a rotation, one after the other.
+// F92: the stages move as in a rotation.
 func TestServesNoPendingVersion(t *testing.T) {
 	s := newStub(t)
 	src := aws.New(s.client(), "prod/key")
@@ -69,7 +70,7 @@ func TestServesNoPendingVersion(t *testing.T) {
 	s.put("AWSPENDING", "v2", "sentinel-token-2")
 	s.put("custom", "v0", "sentinel-token-0")
 	storetest.Read(t, src, "v1")
-	s.rotate("v2", "") // AWSPENDING stays on it for a while
+	s.rotate("v2", "") // the version keeps AWSPENDING for a while
 	storetest.Read(t, src, "v2", "v1")
 	s.put("AWSPENDING", "v3", "")
 	storetest.Read(t, src, "v2", "v1")
@@ -77,7 +78,7 @@ func TestServesNoPendingVersion(t *testing.T) {
 	storetest.Read(t, src, "v2")
 }
 
-// F83, F92: a version whose value is no key is left out, and those behind it stay.
+// F83, F92: a version whose value is no key is left out, and the older versions stay usable.
 func TestLeavesOutWhatIsNoKey(t *testing.T) {
 	s := newStub(t)
 	src := aws.New(s.client(), "prod/key")
@@ -97,7 +98,7 @@ func TestLeavesOutWhatIsNoKey(t *testing.T) {
 	}
 }
 
-// F91: a secret that was deleted and made anew may have the same version ids.
+// F91: a secret that was deleted and created again may have the same version ids.
 func TestNoticesASecretMadeAnew(t *testing.T) {
 	s := newStub(t)
 	src := aws.New(s.client(), "prod/key")
@@ -130,8 +131,8 @@ func TestDecodesFieldsDocumentsAndBinary(t *testing.T) {
 		}
 	}
 
-	// A document lists its keys itself: AWSPREVIOUS, which holds the one before,
-	// adds nothing and never stands in for it (F90).
+	// A document lists all keys itself. The older document in AWSPREVIOUS adds nothing, and is
+	// never used instead (F90).
 	document := aws.New(s.client(), "prod/key", aws.WithDecoder(source.Document))
 	s.rotate("v2", `{"keys":[{"version":"b","secret":"sentinel-s"},{"version":"a","secret":"sentinel-r"}]}`)
 	storetest.Read(t, document, "b", "a")
@@ -202,7 +203,7 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// Trying again is the ring's: one call a reading that fails (F77).
+// The ring tries again, not the source: a reading that fails makes one call (F77).
 func TestDoesNotInsist(t *testing.T) {
 	s := newStub(t)
 	s.refuse(500, "InternalServiceError")

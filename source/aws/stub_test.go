@@ -19,8 +19,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/listen"
 )
 
-// stub is Secrets Manager with one secret, as far as the source calls it: the
-// protocol awsJson1.1, versions, stages, deletion and the documented errors.
+// A stub is Secrets Manager with one secret. It has what the source uses: the protocol
+// awsJson1.1, versions, stages, deletion and the documented errors.
 type stub struct {
 	t      testing.TB
 	addr   string
@@ -34,8 +34,8 @@ type stub struct {
 	versions map[string]secretVersion
 	stages   map[string]string // stage to version
 	calls    map[string]int
-	answer   func(w http.ResponseWriter) bool // a fault, if not nil; false: answer as ever
-	held     chan struct{}                    // what hangs
+	answer   func(w http.ResponseWriter) bool // if not nil, a fault; if it returns false, the stub answers as usual
+	held     chan struct{}                    // calls that hang wait for this
 }
 
 type secretVersion struct {
@@ -60,7 +60,7 @@ func (s *stub) stop() {
 	s.http.CloseIdleConnections()
 }
 
-// start begins to listen, after a kill on the same port.
+// start starts the server. After kill it has the same port.
 func (s *stub) start() {
 	l, err := listen.At(s.addr)
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *stub) client() *secretsmanager.Client {
 	})
 }
 
-// set makes a fault of every answer, or none.
+// set sets the fault of every response. nil ends the fault.
 func (s *stub) set(answer func(http.ResponseWriter) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,8 +104,8 @@ func refuse(w http.ResponseWriter, status int, code string) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"__type": code, "message": conformance.Sentinel + "message"})
 }
 
-// put makes the versions and moves the stages, as PutSecretValue and
-// UpdateSecretVersionStage do; an empty version takes the stage away.
+// put creates the versions and moves the stages, as PutSecretValue and
+// UpdateSecretVersionStage do. For an empty version it removes the stage.
 func (s *stub) put(stage, version, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +120,7 @@ func (s *stub) put(stage, version, text string) {
 	s.stages[stage] = version
 }
 
-// rotate makes a version current, and what was current previous.
+// rotate makes a version current, and the current one previous.
 func (s *stub) rotate(version, text string) {
 	s.mu.Lock()
 	before := s.stages["AWSCURRENT"]
@@ -201,7 +201,7 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
-// reset breaks the connection in the middle of an answer.
+// reset breaks the connection in the middle of a response.
 func reset(w http.ResponseWriter) bool {
 	w.Header().Set("Content-Length", "1000")
 	_, _ = w.Write([]byte(`{"Name":"`))
@@ -215,13 +215,13 @@ func reset(w http.ResponseWriter) bool {
 	return true
 }
 
-// slow answers as ever, a while later.
+// slow answers as usual, but later.
 func slow(http.ResponseWriter) bool {
 	<-time.After(200 * time.Millisecond)
 	return false
 }
 
-// hang accepts calls and answers none until release.
+// hang accepts calls and answers none of them until release.
 func (s *stub) hang() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -257,7 +257,7 @@ func backend(s *stub, src source.Source) conformance.SourceBackend {
 		},
 		Delete: s.delete,
 		Break:  s.kill,
-		// The SDK does not send again what it wrote on a connection that was closed.
+		// The SDK does not repeat a request that it wrote to a closed connection.
 		Repair:  func() { s.release(); s.server.Close(); s.http.CloseIdleConnections(); s.start() },
 		Hang:    s.hang,
 		Deny:    func() { s.refuse(400, "AccessDeniedException") },
