@@ -13,7 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
-// kinds says what the service's codes mean to a ring.
+// kinds maps the service's codes to errors of package source.
 //
 // https://cloud.google.com/secret-manager/docs/reference/rpc/google.rpc#code
 var kinds = map[codes.Code]error{
@@ -21,20 +21,20 @@ var kinds = map[codes.Code]error{
 	codes.PermissionDenied: source.ErrDenied,
 	codes.Unauthenticated:  source.ErrDenied,
 	codes.InvalidArgument:  source.ErrInvalid,
-	// gRPC's clock may be ahead of the context's own.
-	codes.DeadlineExceeded: fmt.Errorf("%w: no whole answer in time: %w", source.ErrUnavailable, context.DeadlineExceeded),
-	codes.Canceled:         fmt.Errorf("%w: no whole answer in time: %w", source.ErrUnavailable, context.Canceled),
+	// gRPC may end a call shortly before the context ends.
+	codes.DeadlineExceeded: fmt.Errorf("%w: no complete response in time: %w", source.ErrUnavailable, context.DeadlineExceeded),
+	codes.Canceled:         fmt.Errorf("%w: no complete response in time: %w", source.ErrUnavailable, context.Canceled),
 }
 
 func explain(ctx context.Context, err error) error {
-	var code codes.Code // OK: it is not the service that spoke
+	var code codes.Code // OK means that err is not from the service
 	if st, ok := status.FromError(err); ok {
 		code = st.Code()
 	}
 	return reply.Explain(ctx, err, code, kinds)
 }
 
-// retryAfter is the delay of a RetryInfo, 0 without.
+// retryAfter returns the delay in the error's RetryInfo, or 0 if it has none.
 func retryAfter(err error) time.Duration {
 	st, _ := status.FromError(err)
 	for _, d := range st.Details() {

@@ -9,8 +9,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// The client comes from secretmanager.NewClient; here it is one of a stand-in
-// for the service, which has the secret "key" in the project "acme".
+// A program gets its client from secretmanager.NewClient. The client here belongs to a stub
+// of the service, which has the secret "key" in the project "acme".
 func ExampleNew() {
 	store := newStub(&exampleTB{})
 	defer store.t.(*exampleTB).end()

@@ -17,7 +17,7 @@ import (
 
 func init() { source.Register("gcp", open) }
 
-// open opens a source string; the package comment has the parameters.
+// open opens a source string. The package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {
 	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
 	secret := "projects/" + u.Host
@@ -35,11 +35,11 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The client lives for one reading: a source has no end at which to close it (F104).
+	// F104: the client is closed after each reading, since a source has no Close.
 	client := lease.New(func(context.Context) (*secretmanager.Client, error) {
-		client, err := secretmanager.NewClient(context.Background(), opts...) // F86: it may keep the context
+		client, err := secretmanager.NewClient(context.Background(), opts...) // F86: the client may keep the context
 		if err != nil {
-			return nil, fmt.Errorf("%w: no default credentials, or none that can be used", source.ErrDenied)
+			return nil, fmt.Errorf("%w: there are no valid application default credentials", source.ErrDenied)
 		}
 		return client, nil
 	}, func(client *secretmanager.Client) { _ = client.Close() })

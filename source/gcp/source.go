@@ -25,22 +25,22 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/versions"
 )
 
-// A Source reads one secret of Google Secret Manager. It is safe for concurrent
-// use and has nothing to close.
+// A Source reads one secret of Google Secret Manager. It is safe for concurrent use and
+// need not be closed.
 type Source struct {
 	base   store.Leased[*secretmanager.Client]
 	values versions.Values
 	secret string // projects/P/secrets/S
 }
 
-// An Option changes how a secret is read.
+// An Option changes how a [Source] reads its secret. A nil Option is ignored.
 type Option func(*Source)
 
-// New returns a source that reads the secret with the resource name secret,
-// "projects/PROJECT/secrets/NAME" or, for a regional one,
-// "projects/PROJECT/locations/LOCATION/secrets/NAME". The client, one that
-// speaks gRPC, stays the caller's; its retries are not used: the ring backs off
-// for all sources alike.
+// New returns a source that reads the secret with the resource name secret. That is
+// "projects/PROJECT/secrets/NAME" or, for a regional secret,
+// "projects/PROJECT/locations/LOCATION/secrets/NAME". The client must use gRPC. Close it after
+// the ring. The source does not use the client's retries, since the ring backs off. New makes
+// no call.
 func New(client *secretmanager.Client, secret string, opts ...Option) *Source {
 	return newSource(lease.Given(client), secret, opts...)
 }
@@ -55,16 +55,17 @@ func newSource(client *lease.Client[*secretmanager.Client], secret string, opts 
 	return s
 }
 
-// WithDecoder sets what makes a key of a version's value, such as
-// [source.Document] or [source.PEM]. The default is [source.Plain]. Of a decoder
-// whose set is not Complete the first key is taken.
+// WithDecoder sets the decoder of a version's value, such as [source.Document] or
+// [source.PEM]. The default is [source.Plain], also if decode is nil. If the decoder's set
+// is not Complete, the source uses only its first key.
 func WithDecoder(decode source.Decoder) Option {
 	return func(s *Source) { s.base.WithDecoder(decode) }
 }
 
-// WithNames takes the key out of the named fields of a JSON object. An empty
-// id or passphrase is not looked for, an empty secret stands for "secret". Only
-// the passphrase may be missing; other fields are ignored.
+// WithNames reads the key from the named fields of a JSON object. It ignores other
+// fields. If the name of the ID or the passphrase is empty, the source does not read that
+// field. If the name of the secret is empty, it is "secret". The field of the passphrase may
+// be missing, the other fields may not.
 func WithNames(id, secret, passphrase string) Option {
 	return WithDecoder(pair.Names{ID: id, Secret: secret, Passphrase: passphrase}.JSON)
 }
@@ -72,20 +73,25 @@ func WithNames(id, secret, passphrase string) Option {
 // String returns "gcp://PROJECT/NAME", or "gcp://PROJECT/LOCATION/NAME".
 func (s *Source) String() string { return s.base.Name }
 
-// maxVersions is how many enabled versions are listed at most, in one call.
+// maxVersions is how many enabled versions the source lists at most. One call returns them.
 const maxVersions = 10
 
-// alone switches the client's own retries off.
+// alone switches the client's retries off.
 var alone = gax.WithRetry(func() gax.Retryer { return nil })
 
-// Read lists the enabled versions, newest first. It makes one ListSecretVersions
-// call, and one AccessSecretVersion call for each version that it has not read
-// before. Errors are a [*source.Error].
+// Read lists the enabled versions, newest first. It makes one ListSecretVersions call, and one
+// AccessSecretVersion call for each version that it has not read before. It returns when ctx
+// ends.
+//
+// An error is a [*source.Error]. It wraps [source.ErrNoKey] if there is no secret or no
+// enabled version, [source.ErrDenied] if Google refuses the credentials or cannot decrypt a
+// version, [source.ErrInvalid] if the request or the value is not valid, and
+// [source.ErrUnavailable] otherwise.
 func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.base.Read(ctx, s.read) }
 
 func (s *Source) read(ctx context.Context, client *secretmanager.Client) (source.Set, error) {
 	if client == nil {
-		return source.Set{}, fmt.Errorf("%w: no client", source.ErrInvalid)
+		return source.Set{}, fmt.Errorf("%w: the client is nil", source.ErrInvalid)
 	}
 	set, err := s.readWith(ctx, client)
 	if status.Code(err) == codes.Unavailable && redial(ctx, client) {
@@ -94,16 +100,16 @@ func (s *Source) read(ctx context.Context, client *secretmanager.Client) (source
 	return set, err
 }
 
-// redial makes the client dial at once after a lost connection and reports
-// whether it has one, or may. Left to itself gRPC waits for up to 2 min before it
-// tries again, far longer than the ring, and fails every call meanwhile.
+// redial makes the client connect again at once after it lost its connection. It reports
+// whether the client is connected or may be soon. By itself gRPC waits for up to 2 min before
+// it connects again, much longer than the ring backs off, and every call fails meanwhile.
 func redial(ctx context.Context, client *secretmanager.Client) bool {
 	//lint:ignore SA1019 of a pool it is one connection, which is better than none
 	conn := client.Connection()
 	if conn == nil {
 		return false
 	}
-	// Twice, since the end of a back-off is not noticed by the call that ended it.
+	// Try twice: the first call may end gRPC's back-off without connecting.
 	for _, wait := range []time.Duration{100 * time.Millisecond, 400 * time.Millisecond} {
 		if conn.GetState() != connectivity.TransientFailure {
 			return true
@@ -129,7 +135,7 @@ func (s *Source) list(ctx context.Context, client *secretmanager.Client) (list [
 	all := client.ListSecretVersions(ctx, &secretmanagerpb.ListSecretVersionsRequest{
 		Parent: s.secret, Filter: "state:ENABLED", PageSize: maxVersions,
 	}, alone)
-	for len(list) < maxVersions { // newest first, says the reference
+	for len(list) < maxVersions { // the API reference says that the newest comes first
 		v, err := all.Next()
 		if errors.Is(err, iterator.Done) {
 			break
@@ -141,7 +147,7 @@ func (s *Source) list(ctx context.Context, client *secretmanager.Client) (list [
 			continue
 		}
 		key := source.Key{Version: last(v.GetName()), CreatedAt: v.GetCreateTime().AsTime()}
-		id := fmt.Sprint(key.Version, " ", key.CreatedAt.UnixNano()) // the count begins anew with a new secret
+		id := fmt.Sprint(key.Version, " ", key.CreatedAt.UnixNano()) // numbers start again with a new secret
 		list = append(list, versions.Listed{ID: id, Key: key})
 	}
 	return list, nil
@@ -153,7 +159,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func (s *Source) fetch(ctx context.Context, client *secretmanager.Client, key *source.Key) ([]byte, error) {
 	v, err := client.AccessSecretVersion(ctx, &secretmanagerpb.AccessSecretVersionRequest{
-		Name: s.secret + "/versions/" + key.Version, // never "latest": value and metadata are of one version
+		Name: s.secret + "/versions/" + key.Version, // never "latest", so that the value and the metadata are of one version
 	}, alone)
 	if status.Code(err) == codes.FailedPrecondition {
 		return nil, s.withheld(ctx, client, key)
@@ -164,16 +170,17 @@ func (s *Source) fetch(ctx context.Context, client *secretmanager.Client, key *s
 	data := v.GetPayload().GetData()
 	switch sum := v.GetPayload().DataCrc32C; {
 	case last(v.GetName()) != key.Version:
-		return nil, fmt.Errorf("%w: the answer is about another version", source.ErrUnavailable)
+		return nil, fmt.Errorf("%w: the response is for another version", source.ErrUnavailable)
 	case sum != nil && *sum != int64(crc32.Checksum(data, castagnoli)):
 		return nil, fmt.Errorf("%w: the value does not match its checksum", source.ErrUnavailable)
 	}
 	return data, nil
 }
 
-// withheld says why an enabled version's value is not to be had: it was disabled or
-// destroyed since it was listed, or the service cannot decrypt it. The two have
-// one code, and only of the first may the version be left out.
+// withheld says why the service refuses the value of a version that it has listed as enabled.
+// Either the version was disabled or destroyed in the meantime, or the service cannot decrypt
+// it. Both have the same code, but only in the first case may the source leave the version
+// out.
 func (s *Source) withheld(ctx context.Context, client *secretmanager.Client, key *source.Key) error {
 	list, err := s.list(ctx, client)
 	if err != nil {

@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
 
-// F75, F78, F92, F95, F102-F106: the contract of every source.
+// F75, F78, F92, F95, F102-F106: the rules for every source.
 func TestConformance(t *testing.T) {
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
@@ -40,7 +40,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// F92: disabled and destroyed versions are never served, enabled ones again.
+// F92: disabled and destroyed versions are never used. A version that is enabled again is.
 func TestServesEnabledVersionsOnly(t *testing.T) {
 	s := newStub(t)
 	src := gcp.New(s.client(), secret)
@@ -63,7 +63,7 @@ func TestServesEnabledVersionsOnly(t *testing.T) {
 	}
 }
 
-// A version that is disabled between the list and the value is left out.
+// A version that is disabled after it was listed and before its value is read is left out.
 func TestVersionDisabledMeanwhile(t *testing.T) {
 	s := newStub(t)
 	src := gcp.New(s.client(), secret)
@@ -80,8 +80,8 @@ func TestVersionDisabledMeanwhile(t *testing.T) {
 	storetest.Read(t, src, 1)
 }
 
-// F17, F92: the key that encrypts the newest version is disabled. That is an error,
-// not a version less, and the last good key stays in use.
+// F17, F92: the key that encrypts the newest version is disabled. That is an error, and the ring
+// keeps the last good key. The source must not leave the version out.
 func TestVersionThatCannotBeDecrypted(t *testing.T) {
 	s := newStub(t)
 	s.add(conformance.Sentinel + "1")
@@ -109,7 +109,7 @@ func TestVersionThatCannotBeDecrypted(t *testing.T) {
 	}
 }
 
-// F91: with a secret deleted and made anew, the numbers begin anew.
+// F91: if a secret is deleted and created again, its numbers start again.
 func TestNoticesASecretMadeAnew(t *testing.T) {
 	s := newStub(t)
 	src := gcp.New(s.client(), secret)
@@ -161,14 +161,14 @@ func TestDecodesFieldsAndDocuments(t *testing.T) {
 	s.add(`{"keys":[{"version":"8","secret":"sentinel-s-8"},{"version":"7","secret":"sentinel-s-7"}]}`)
 	document := gcp.New(client, secret, gcp.WithDecoder(source.Document))
 	storetest.Read(t, document, 8, 7)
-	s.add(`{"keys":[{"version":"9","sec`) // F90: the older document does not stand in for it
+	s.add(`{"keys":[{"version":"9","sec`) // F90: the older document must not be used instead
 	if _, err := document.Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
 		t.Errorf("a torn document: %v", err)
 	}
 }
 
-// Trying again is the ring's: one call a reading that fails, and one more when
-// that may be for a connection that was lost since the last reading (F77).
+// The ring tries again, not the source. A reading that fails makes one call, and one more if the
+// connection may have been lost after the last reading (F77).
 func TestDoesNotInsist(t *testing.T) {
 	for code, want := range map[codes.Code]int{codes.Unavailable: 3, codes.ResourceExhausted: 2, codes.Internal: 2} {
 		s := newStub(t)
@@ -176,7 +176,7 @@ func TestDoesNotInsist(t *testing.T) {
 		s.set(func(context.Context) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			if s.calls["access"] > 0 { // the list is well at first
+			if s.calls["access"] > 0 { // the first list succeeds
 				return status.Error(code, "")
 			}
 			return nil
@@ -244,7 +244,7 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// F77: what the service asks for goes to the ring.
+// F77: the ring gets the wait that the service asks for.
 func TestPassesRetryInfoOn(t *testing.T) {
 	patient, err := status.New(codes.ResourceExhausted, "quota").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(2 * time.Second)})
 	if err != nil {

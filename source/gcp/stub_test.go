@@ -26,8 +26,8 @@ import (
 
 const secret = "projects/acme/secrets/key"
 
-// stub is Secret Manager with one secret, as far as the source calls it, behind
-// the generated gRPC server on loopback.
+// A stub is Secret Manager with one secret. It has what the source uses, behind the generated
+// gRPC server on loopback.
 type stub struct {
 	secretmanagerpb.UnimplementedSecretManagerServiceServer
 	t      testing.TB
@@ -39,7 +39,7 @@ type stub struct {
 	exists   bool
 	created  time.Time
 	versions []*version
-	names    []string // what put calls the versions
+	names    []string // the names of the versions in put
 	calls    map[string]int
 	fault    func(context.Context) error
 }
@@ -48,7 +48,7 @@ type version struct {
 	state  secretmanagerpb.SecretVersion_State
 	data   []byte
 	sum    int64
-	locked bool // the key that encrypts it is disabled
+	locked bool // the key that encrypts the version is disabled
 }
 
 func newStub(t testing.TB) *stub {
@@ -88,7 +88,7 @@ func (s *stub) client() *secretmanager.Client {
 	return client
 }
 
-// set makes a fault of every answer; nil ends it.
+// set sets the fault of every response. nil ends the fault.
 func (s *stub) set(fault func(context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,19 +99,19 @@ func fails(code codes.Code) func(context.Context) error {
 	return func(context.Context) error { return status.Error(code, conformance.Sentinel+"message") }
 }
 
-// slow answers as ever, a while later.
+// slow answers as usual, but later.
 func slow(context.Context) error {
 	<-time.After(200 * time.Millisecond)
 	return nil
 }
 
-// hang answers nothing for as long as the caller waits.
+// hang is a fault in which no call is answered until its caller gives up.
 func hang(ctx context.Context) error {
 	<-ctx.Done()
 	return status.FromContextError(ctx.Err()).Err()
 }
 
-// add makes a version and returns its number.
+// add creates a version and returns its number.
 func (s *stub) add(text string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,7 +148,7 @@ func (s *stub) count(call string) int {
 	return s.calls[call]
 }
 
-// call counts, makes the faults, and finds the secret of the name.
+// call counts a call, causes the fault, and finds the secret by its name.
 func (s *stub) call(ctx context.Context, what, name string) error {
 	s.mu.Lock()
 	s.calls[what]++
@@ -168,7 +168,7 @@ func (s *stub) call(ctx context.Context, what, name string) error {
 
 func (s *stub) about(n int) *secretmanagerpb.SecretVersion {
 	return &secretmanagerpb.SecretVersion{
-		Name:       fmt.Sprint("projects/123456/secrets/key/versions/", n), // the service answers with the number
+		Name:       fmt.Sprint("projects/123456/secrets/key/versions/", n), // the service answers with the project's number
 		CreateTime: timestamppb.New(s.created.Add(time.Duration(n) * time.Minute)),
 		State:      s.versions[n-1].state,
 	}
