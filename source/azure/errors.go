@@ -15,7 +15,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
-// status returns the status of a server's refusal, 0 if err is none.
+// status returns the status of a server's error response, or 0 if err is not one.
 func status(err error) reply.Status {
 	if answer, ok := errors.AsType[*azcore.ResponseError](err); ok {
 		return reply.Status(answer.StatusCode)
@@ -23,32 +23,33 @@ func status(err error) reply.Status {
 	return 0
 }
 
-// kinds says what the service's statuses mean to a ring.
+// kinds maps the service's statuses to errors of package source.
 //
 // https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret-versions/get-secret-versions
 var kinds = map[reply.Status]error{
 	400: source.ErrInvalid,
 	401: source.ErrDenied,
 	403: source.ErrDenied,
-	404: fmt.Errorf("%w: no such secret, or it is deleted", source.ErrNoKey),
+	404: fmt.Errorf("%w: the secret does not exist or is deleted", source.ErrNoKey),
 }
 
-// explain: before the service answers, the login may fail.
+// explain is reply.Explain for errors of the service. It also handles a failed login.
 func explain(ctx context.Context, err error) error {
 	code := status(err)
 	login, isLogin := errors.AsType[*azidentity.AuthenticationFailedError](err)
 	switch {
 	case code != 0 || ctx.Err() != nil:
 	case isLogin && login.RawResponse != nil && login.RawResponse.StatusCode < 500:
-		err = fmt.Errorf("%w: status %d to the login", source.ErrDenied, login.RawResponse.StatusCode)
+		err = fmt.Errorf("%w: status %d in response to the login", source.ErrDenied, login.RawResponse.StatusCode)
 	case !isLogin && hopeless(err):
-		err = fmt.Errorf("%w: no credential to log in with", source.ErrDenied)
+		err = fmt.Errorf("%w: the environment has no credential for the login", source.ErrDenied)
 	}
 	return reply.Explain(ctx, err, code, kinds)
 }
 
-// hopeless reports whether a credential said that it has nothing to log in with.
-// Its type is not exported; an answer that was cut short has the same mark.
+// hopeless reports whether err says that there is no credential for the login. The error's
+// type is not exported, so hopeless looks for its method NonRetriable. The error of a
+// truncated response has that method too.
 func hopeless(err error) bool {
 	_, marked := errors.AsType[interface {
 		error

@@ -9,8 +9,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// The client comes from azsecrets.NewClient; here it is one of a stand-in for
-// the service, whose vault has the secret "key".
+// A program gets its client from azsecrets.NewClient. The client here belongs to a stub of the
+// service, whose vault has the secret "key".
 func ExampleNew() {
 	store := newStub(nil)
 	store.add("9f3c", `{"id":"id-1","secret":"sentinel-s-1"}`)

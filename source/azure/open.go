@@ -14,7 +14,7 @@ import (
 
 func init() { source.Register("azure", open) }
 
-// open opens a source string; the package comment has the parameters.
+// open opens a source string. The package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {
 	name := strings.Trim(u.Path, "/")
 	if u.Host == "" || name == "" || strings.Contains(name, "/") {
@@ -30,11 +30,11 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	}
 	credential, err := azidentity.NewDefaultAzureCredential(nil)
 	if err != nil {
-		return nil, errors.New("the default credential cannot be made of the environment")
+		return nil, errors.New("the environment has no valid configuration for the default credential")
 	}
 	client, err := azsecrets.NewClient("https://"+host, credential, nil)
 	if err != nil {
-		return nil, errors.New("no client can be made for the vault")
+		return nil, errors.New("the vault's name or host is not valid")
 	}
 	s := New(client, name, WithDecoder(decode))
 	s.base.Name = "azure://" + u.Host + "/" + name

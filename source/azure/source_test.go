@@ -28,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
 
-// F75, F78, F92, F95, F102-F106: the contract of every source.
+// F75, F78, F92, F95, F102-F106: the rules for every source.
 func TestConformance(t *testing.T) {
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
@@ -44,7 +44,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// F92: disabled versions are never served, enabled ones again; the order is by age.
+// F92: disabled versions are never used. A version that is enabled again is. The newest comes
+// first.
 func TestServesEnabledVersionsOnly(t *testing.T) {
 	s := newStub(t)
 	src := azure.New(s.client(), "key")
@@ -98,7 +99,8 @@ func date(t *time.Time) time.Time {
 	return *t
 }
 
-// Dates have whole seconds: the vault says which of two is the newest.
+// Dates have whole seconds. Of two versions with the same date, the vault says which is the
+// newest.
 func TestTellsVersionsOfOneSecondApart(t *testing.T) {
 	for _, order := range [][]int{{1, 2, 3}, {3, 2, 1}, {2, 1, 3}} {
 		s := newStub(t)
@@ -110,7 +112,7 @@ func TestTellsVersionsOfOneSecondApart(t *testing.T) {
 		if err != nil || set.Keys[0].Version != name(order[2]) {
 			t.Errorf("%v: the newest is %+v, error %v", order, set.Keys[0], err)
 		}
-		s.enable(name(order[2]), false) // the newest is refused: either of the others
+		s.enable(name(order[2]), false) // the vault refuses to return the newest: any order of the others will do
 		if set, err := src.Read(t.Context()); err != nil || len(set.Keys) != 2 {
 			t.Errorf("%v: %d keys, error %v", order, len(set.Keys), err)
 		}
@@ -148,7 +150,7 @@ func TestDecodesFieldsAndDocuments(t *testing.T) {
 	if set, err := document.Read(t.Context()); err != nil || len(set.Keys) != 2 || set.Keys[0].Version != "8" {
 		t.Errorf("the document: %+v, error %v", set, err)
 	}
-	s.add(name(3), `{"keys":[{"version":"9","sec`) // F90: the older document does not stand in for it
+	s.add(name(3), `{"keys":[{"version":"9","sec`) // F90: the older document must not be used instead
 	if _, err := document.Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
 		t.Errorf("a torn document: %v", err)
 	}
@@ -203,7 +205,7 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// F77: what the service asks for goes to the ring.
+// F77: the ring gets the wait that the service asks for.
 func TestPassesRetryAfterOn(t *testing.T) {
 	s := newStub(t)
 	s.set(answers(429, "2"))
@@ -213,12 +215,12 @@ func TestPassesRetryAfterOn(t *testing.T) {
 	}
 }
 
-// Trying again is the ring's: one call a reading that fails (F77).
+// The ring tries again, not the source: a reading that fails makes one call (F77).
 func TestDoesNotInsist(t *testing.T) {
 	s := newStub(t)
 	calls := 0
 	s.set(func(r *http.Request) (*http.Response, error) {
-		if calls++; calls == 1 { // the challenge that every client gets
+		if calls++; calls == 1 { // the authentication challenge, which every client gets
 			resp, err := answers(401, "")(r)
 			resp.Header.Set("WWW-Authenticate", `Bearer authorization="https://login.microsoftonline.com/t", resource="https://vault.azure.net"`)
 			return resp, err
@@ -233,7 +235,7 @@ func TestDoesNotInsist(t *testing.T) {
 	}
 }
 
-// F75, F88: what the source's own login says.
+// F75, F88: the errors of the source's own login.
 func TestOwnLoginFails(t *testing.T) {
 	s := newStub(t)
 	s.add(name(1), "sentinel-token-1")

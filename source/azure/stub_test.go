@@ -19,7 +19,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// stub is a vault with one secret, "key", behind the SDK's own fake server.
+// A stub is a vault with the secret "key" behind the SDK's fake server.
 type stub struct {
 	t     testing.TB
 	fakes *fake.ServerTransport
@@ -55,7 +55,7 @@ func (s *stub) client() *azsecrets.Client {
 	return client
 }
 
-// Do is the network between client and vault.
+// Do simulates the network between the client and the vault.
 func (s *stub) Do(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	fault := s.fault
@@ -68,7 +68,7 @@ func (s *stub) Do(r *http.Request) (*http.Response, error) {
 	return s.answer(r, n)
 }
 
-// slow answers as ever, a while later.
+// slow answers as usual, but later.
 func (s *stub) slow(r *http.Request) (*http.Response, error) {
 	<-time.After(200 * time.Millisecond)
 	s.mu.Lock()
@@ -79,23 +79,23 @@ func (s *stub) slow(r *http.Request) (*http.Response, error) {
 
 func (s *stub) answer(r *http.Request, n int) (*http.Response, error) {
 	if path, ok := strings.CutSuffix(r.URL.Path, "/versions"); ok {
-		// The fake server keeps the pages of a listing by its path, so that two
-		// at a time would share them: each listing gets a path of its own.
+		// The fake server stores the pages of a listing by its path, so two concurrent
+		// listings would share them. Each listing gets a path of its own.
 		r = r.Clone(r.Context())
 		r.URL.Path = fmt.Sprintf("%s.%d/versions", path, n)
 	}
 	return s.fakes.Do(r)
 }
 
-// set makes a fault of every answer; nil ends it.
+// set sets the fault of every response. nil ends the fault.
 func (s *stub) set(fault func(*http.Request) (*http.Response, error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault = fault
 }
 
-// add makes a version, a minute younger than the one before, and returns what
-// can be changed of it.
+// add creates a version, which is a minute newer than the one before. It returns the
+// attributes that a test can change.
 func (s *stub) add(name, text string) *azsecrets.SecretAttributes {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,7 +137,7 @@ func id(version string) *azsecrets.ID {
 	return to.Ptr(azsecrets.ID("https://acme.vault.azure.net/secrets/key/" + version))
 }
 
-// list answers in pages of three, the oldest first; the service has no order at all.
+// list answers in pages of three, oldest first. The real service lists versions in no order.
 func (s *stub) list(string, *azsecrets.ListSecretPropertiesVersionsOptions) (resp azfake.PagerResponder[azsecrets.ListSecretPropertiesVersionsResponse]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
