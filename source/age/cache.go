@@ -13,15 +13,14 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// Cache returns a cache that encrypts what it saves to recipient and hands it
-// to cache, and that decrypts with identity what cache loads. It is safe for
-// concurrent use if the three are.
+// Cache returns a cache that stores its data, encrypted, in cache. Save encrypts the data to
+// recipient, and Load decrypts it with identity. The returned cache is safe for concurrent
+// use if the three arguments are.
 //
-// Load's error wraps [source.ErrDenied], and the library's ErrIncorrectIdentity,
-// if the data is encrypted to another identity, and [source.ErrInvalid] if it is
-// not what Save wrote: changed, cut short, not encrypted. Errors of cache come
-// back as they are. Without a cache, a recipient or an identity, every Load and
-// Save fails with [source.ErrInvalid].
+// The error of Load wraps [source.ErrDenied] and the library's ErrIncorrectIdentity if the
+// data is encrypted to another recipient. It wraps [source.ErrInvalid] if the data was
+// changed, cut short or not encrypted. Load and Save return errors of cache unchanged. If an
+// argument is nil, they fail with [source.ErrInvalid].
 func Cache(cache ring.Cache, recipient age.Recipient, identity age.Identity) ring.Cache {
 	return sealed{cache, recipient, identity}
 }
@@ -60,7 +59,7 @@ func (s sealed) Load(ctx context.Context) ([]byte, error) {
 	}
 	r, err := age.Decrypt(bytes.NewReader(data), s.identity)
 	if err == nil {
-		// All of it or nothing: the last chunk is what says that none is missing.
+		// Read all data before any is used: only the last chunk shows that none is missing.
 		data, err = io.ReadAll(r)
 	}
 	switch {
@@ -69,15 +68,15 @@ func (s sealed) Load(ctx context.Context) ([]byte, error) {
 	case errors.Is(err, age.ErrIncorrectIdentity):
 		return nil, fmt.Errorf("age: cache: %w: %w", source.ErrDenied, age.ErrIncorrectIdentity)
 	default:
-		// F95: the library quotes lines that it cannot parse. Of a cache that was
-		// written without encryption those are the keys.
-		return nil, fmt.Errorf("age: cache: %w: not encrypted with age, changed or cut short", source.ErrInvalid)
+		// F95: the library's error quotes a line that it cannot parse. In a cache without
+		// encryption that line may contain a key.
+		return nil, fmt.Errorf("age: cache: %w: the data is not encrypted with age, or was changed or cut short", source.ErrInvalid)
 	}
 }
 
 func (s sealed) check() error {
 	if s.cache == nil || s.recipient == nil || s.identity == nil {
-		return fmt.Errorf("age: cache: %w: without a cache, a recipient or an identity", source.ErrInvalid)
+		return fmt.Errorf("age: cache: %w: the cache, the recipient or the identity is nil", source.ErrInvalid)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ const (
 	second = "sentinel-second-9876543210"
 )
 
-// store is a source that lists one key at a time, and can be down.
+// A store is a source that lists one key at a time, and can be down.
 type store struct {
 	mu  sync.Mutex
 	key string
@@ -98,7 +98,8 @@ func secret(t *testing.T, keys *ring.Ring) string {
 	return attempt.Key().Secret.Expose()
 }
 
-// sealedFile leaves a cache behind that a ring wrote: second is current, first previous.
+// sealedFile returns a cache file that a ring has written, with second as the current and
+// first as the previous key.
 func sealedFile(t *testing.T, identity *age.X25519Identity) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "keys.age")
@@ -114,8 +115,8 @@ func sealedFile(t *testing.T, identity *age.X25519Identity) string {
 	return path
 }
 
-// A ring starts from its encrypted cache while the source is down, and has the
-// previous key as well as the current one.
+// While the source is down, a ring starts from its encrypted cache. It has both the current
+// and the previous key.
 func TestRingStartsFromEncryptedCache(t *testing.T) {
 	identity := newIdentity(t)
 	path := sealedFile(t, identity)
@@ -137,7 +138,7 @@ func TestRingStartsFromEncryptedCache(t *testing.T) {
 	}
 }
 
-// F95: nothing of the keys is on the disk in plain text, temporary files included.
+// F95: no file on the disk, not even a temporary one, contains a key in plain text.
 func TestNothingInPlainText(t *testing.T) {
 	path := sealedFile(t, newIdentity(t))
 	entries, err := os.ReadDir(filepath.Dir(path))
@@ -161,8 +162,8 @@ func TestNothingInPlainText(t *testing.T) {
 	}
 }
 
-// F17, F95: a cache that cannot be opened is a warning with a typed error that
-// quotes nothing, and the ring starts from its source and saves anew.
+// F17, F95: if a cache cannot be decrypted, the ring warns with a typed error that quotes
+// nothing. The ring starts from its source and saves the cache again.
 func TestUselessCache(t *testing.T) {
 	identity := newIdentity(t)
 	good, err := os.ReadFile(sealedFile(t, identity))
@@ -171,7 +172,7 @@ func TestUselessCache(t *testing.T) {
 	}
 	changed := bytes.Clone(good)
 	changed[len(changed)-20] ^= 1
-	// Cut at the end of the header and its nonce, and within the last chunk.
+	// Cut the file at the end of the header and its nonce, and within the last chunk.
 	header := bytes.LastIndex(good, []byte("\n---")) + 1
 	header += bytes.IndexByte(good[header:], '\n') + 1
 	cases := []struct {
@@ -226,7 +227,7 @@ func TestUselessCache(t *testing.T) {
 	}
 }
 
-// No file yet is not an error to a ring, so the decorator must not hide which it is.
+// A ring treats a missing file as no error, so Load must return that error unchanged.
 func TestMissingCacheStaysMissing(t *testing.T) {
 	identity := newIdentity(t)
 	cache := rkage.Cache(ring.FileCache(filepath.Join(t.TempDir(), "none")), identity.Recipient(), identity)

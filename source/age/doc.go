@@ -1,29 +1,28 @@
-// Package age keeps a ring's cache encrypted, in the age format (age-encryption.org/v1).
+// Package age encrypts the cache of a ring in the age format (age-encryption.org/v1).
 //
-// A ring with ring.WithCache survives a restart in the middle of a rotation,
-// or while its source is down; but the cache holds the keys. Wrapped like this,
-// what reaches the disk is of no use without the identity:
+// With ring.WithCache a ring can restart in the middle of a rotation, or while its source is
+// down. But the cache contains the keys. This package encrypts the cache, so the file on disk
+// is useless without the identity:
 //
 //	identity, err := age.ParseX25519Identity(os.Getenv("CACHE_IDENTITY")) // filippo.io/age
 //	cache := rkage.Cache(ring.FileCache("/var/lib/bot/keys.age"), identity.Recipient(), identity)
 //	keys, err := ring.Keep(ctx, src, ring.WithCache(cache))
 //
-// where rkage is this package, imported under another name than filippo.io/age.
-// Any recipient and identity of that library will do, post-quantum and plugins
-// included. A passphrase (scrypt) works too, and costs a second for every save.
+// Here rkage is this package, imported under a name other than that of filippo.io/age. Every
+// recipient and identity of that library can be used, also post-quantum ones and plugins. With a
+// passphrase (scrypt) each save takes a second.
 //
-// # What it protects, and what not
+// # What it protects
 //
-// Who can read the file learns its length and when it changed, nothing more.
-// A file that was changed, cut short or encrypted to somebody else is not
-// loaded: the ring says so in a Warning and starts from its source.
+// Whoever can read the file learns only its length and when it changed. If a file was
+// changed, cut short or encrypted to another recipient, it is not loaded: the ring emits a
+// Warning and starts from its source.
 //
-// age does not say who encrypted a file. Whoever can write the cache and knows
-// the recipient, which is a public key, can put keys of their own into it, and
-// whoever can merely write it can put an older cache back. ring.FileCache
-// therefore takes no file that others than its owner can write; do not print
-// the recipient where it is not needed.
+// The age format does not say who encrypted a file. Whoever can write the cache and knows the
+// recipient, which is a public key, can write keys of their own into the cache. Whoever can only
+// write it can replace it with an older one. For this reason ring.FileCache refuses a file that
+// users other than its owner can write. Do not publish the recipient without need.
 //
-// The identity opens the cache, so it must not lie beside it: take it from the
+// The identity decrypts the cache, so do not store it beside the cache. Read it from the
 // environment, a mounted secret or a hardware plugin.
 package age

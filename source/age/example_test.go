@@ -13,7 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// A restart while the source is down goes on with the cached keys.
+// A program restarts while its source is down, and uses the cached keys.
 func Example() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "cache")
