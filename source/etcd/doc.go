@@ -1,12 +1,12 @@
-// Package etcd reads keys from etcd v3 and hears of a change within milliseconds.
+// Package etcd reads keys from etcd v3, and notices a change within milliseconds.
 //
 //	client, err := clientv3.New(clientv3.Config{Endpoints: []string{"127.0.0.1:2379"}})
 //	...
 //	src := etcd.New(client, "keys/exchange")
 //
-// Hand it to ring.Keep. The client stays yours: close it after the ring.
-// Importing the package also opens source strings, which make a client of
-// their own, closed with the last ring that uses it:
+// Pass src to ring.Keep. The source does not close the client: close it after the ring. If the
+// package is imported, [source.Parse] and ring.Open also open these source strings. Their
+// sources make a client of their own, and close it when no ring uses it any more:
 //
 //	etcd://127.0.0.1:2379?key=keys/exchange               one token
 //	etcd://a:2379?endpoint=b:2379&endpoint=c:2379&key=k   a cluster
@@ -15,44 +15,43 @@
 //	etcd://a:2379?key=k&tls=true
 //	etcd://a:2379?key=k&ca_file=...&cert_file=...&key_file=...
 //
-// There is no place for a password in such a string: password_env names an
-// environment variable, password_file a file; both are read at each connection.
+// A source string contains no password. password_env names an environment variable, and
+// password_file a file. The source reads it for each connection.
 //
-// # What is listed
+// # Versions
 //
-// The value of the one etcd key: a token, or whatever the decoder makes of it.
-// A single token's version is the modification revision at which the source first
-// saw its content, such as "1042". Putting the same value again is no rotation
-// (F16) and leaves the name, so that a job which puts it every minute makes no new
-// names; a process that starts after that has the later revision. Who needs one
-// name everywhere does not put a value again, or puts a key document. An old value
-// that is put back comes under its new revision. etcd knows no time of change, so
-// CreatedAt is empty.
+// The source lists what the value of the one etcd key contains: a token, or what the decoder
+// makes of the value. A single token is named by the modification revision at which the source
+// first saw its content, such as "1042". If the same value is put again, that is no rotation
+// and the name stays (F16): a job that puts the value every minute makes no new names. A
+// process that starts later sees a later revision and uses that as the name. If all processes
+// must use the same name, do not put a value again, or put a key document. If an old value is
+// put again after another, its name is the new revision. etcd has no time of a change, so
+// CreatedAt is zero.
 //
-// The revisions before are not listed, though etcd keeps them until it is
-// compacted: it cannot say which of them are still valid. The ring remembers
-// what it replaced for its overlap. Where every process must know of several
-// keys, of their lifetimes and of revocation, put a key document (format=json).
+// The source does not list earlier revisions, although etcd keeps them until it is compacted:
+// etcd does not know which of them are still valid. The ring remembers the keys that it
+// replaces for its overlap. If every process must know several keys, their lifetimes and their
+// revocation, put a key document (format=json).
 //
-// # What is noticed
+// # Notifications
 //
-// The source watches the key and reads it whenever it was put or deleted. After
-// a lost connection the watch goes on from the revision it had; when that was
-// compacted meanwhile, it begins anew, and reads. A watch on a member that lost
-// its leader ends, so that it can begin anew on another. Readings are
-// linearizable: a member that was cut off answers nothing rather than an old key.
+// The source watches the key, and the ring reads it whenever it is put or deleted. After a lost
+// connection the watch continues from its last revision. If that revision was compacted in the
+// meantime, the source begins a new watch, and the ring reads the key. If a member of the
+// cluster loses its leader, its watches end, and the source can watch another member. Readings
+// are linearizable: a member without contact to the others does not answer with an old key.
 //
-// A client of your own decides how soon it connects again: gRPC's pause between
-// two tries grows to 2 min unless Config.DialOptions say otherwise
-// (grpc.WithConnectParams), and only Config.DialKeepAliveTime finds a connection
-// that died without a word. Source strings have 10 s for either.
+// A client of your own decides when it connects again. gRPC's pause between two tries grows to
+// 2 min unless Config.DialOptions set another limit (grpc.WithConnectParams). Without
+// Config.DialKeepAliveTime the client does not notice a connection that broke without an error.
+// The clients of source strings use 10 s for both.
 //
 // # Permissions
 //
-// Reading the one key is enough, for the watch too:
+// The right to read the key is enough, also for the watch:
 //
 //	etcdctl role grant-permission keys-reader read keys/exchange
 //
-// A key that was deleted, or whose lease ended, is an error, and the ring goes
-// on with the keys it has.
+// If the key is deleted, or its lease ends, the reading fails and the ring keeps its keys.
 package etcd

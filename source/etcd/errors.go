@@ -12,13 +12,14 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
-// refusals are the server's words that are about us; their texts are a fixed list.
+// refusals are the server's errors that refuse the client. Their texts are constants of the
+// library, so they may be quoted.
 var refusals = []error{
 	rpctypes.ErrPermissionDenied, rpctypes.ErrAuthFailed, rpctypes.ErrUserEmpty, rpctypes.ErrUserNotFound,
 	rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision, rpctypes.ErrPermissionNotGranted,
 }
 
-// kinds says what the server's codes mean to a ring.
+// kinds maps the server's codes to errors of package source.
 var kinds = map[codes.Code]error{
 	codes.PermissionDenied: source.ErrDenied,
 	codes.Unauthenticated:  source.ErrDenied,
@@ -30,7 +31,7 @@ func explain(ctx context.Context, err error) error {
 			return reply.Explain(ctx, err, refusal.Error(), map[string]error{refusal.Error(): source.ErrDenied})
 		}
 	}
-	var code codes.Code // OK: it is not the server that spoke
+	var code codes.Code // OK means that err is not from the server
 	if e, ok := errors.AsType[rpctypes.EtcdError](rpctypes.Error(err)); ok {
 		code = e.Code()
 	} else if st, ok := status.FromError(err); ok {

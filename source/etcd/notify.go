@@ -11,8 +11,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Notify watches the key and calls changed when it was put or deleted, as
-// [source.Notifier] has it. Its errors are those of Read.
+// Notify watches the key and calls changed when the key was put or deleted: see
+// [source.Notifier]. Its errors are those of Read.
 func (s *Source) Notify(ctx context.Context, changed func()) error {
 	return s.base.Notify(ctx, func(ctx context.Context, client *clientv3.Client) error { return s.watch(ctx, client, changed) })
 }
@@ -23,19 +23,19 @@ func (s *Source) watch(ctx context.Context, client *clientv3.Client, changed fun
 		if ctx.Err() != nil || !errors.Is(err, rpctypes.ErrCompacted) {
 			return err
 		}
-		// What was missed is read when the next watch is armed.
+		// At the beginning of the next watch changed makes the ring read the missed changes.
 	}
 }
 
 func (s *Source) watchOnce(ctx context.Context, client *clientv3.Client, changed func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the watch on the server too
-	// A watcher of our own: the client's keeps its stream if the watch is ended
-	// just as it begins (F104).
+	// F104: use a watcher of its own. The client's watcher keeps its stream open if a watch
+	// ends just as it begins.
 	watcher := clientv3.NewWatcher(client)
 	defer watcher.Close()
-	// A watch without a revision begins with what comes after its creation, of
-	// which the server tells: F14, the reading that changed asks for is later.
+	// F14: the watch reports the changes after its creation. The server confirms the
+	// creation, and then changed makes the ring read, so no change is missed.
 	for got := range watcher.Watch(clientv3.WithRequireLeader(ctx), s.key, clientv3.WithCreatedNotify()) {
 		if err := got.Err(); err != nil {
 			return err

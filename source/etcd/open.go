@@ -20,10 +20,10 @@ import (
 
 func init() { source.Register("etcd", open) }
 
-// open opens a source string; the package comment has the parameters.
+// open opens a source string. The package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {
 	if u.Host == "" || u.Path != "" && u.Path != "/" {
-		return nil, errors.New("want etcd://host:port?key=name")
+		return nil, errors.New("want etcd://HOST:PORT?key=NAME")
 	}
 	endpoints := append([]string{u.Host}, query["endpoint"]...)
 	query.Del("endpoint")
@@ -32,7 +32,7 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 		return nil, err
 	}
 	if key == "" {
-		return nil, errors.New("key is missing")
+		return nil, errors.New("the parameter key is missing")
 	}
 	decode, err := param.Decoder(query)
 	if err != nil {
@@ -43,7 +43,7 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 		return nil, err
 	}
 	if username == "" && password != nil {
-		return nil, errors.New("password_env and password_file go with username")
+		return nil, errors.New("password_env and password_file need username")
 	}
 	config, err := param.TLS(query, false)
 	if err != nil {
@@ -54,8 +54,8 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	return newSource(name, client, key, WithDecoder(decode)), nil
 }
 
-// connectParams bound the pause between two tries to connect, which gRPC by
-// itself lets grow to 2 min: longer than the ring's own back-off.
+// connectParams limit the pause between two tries to connect. By default it grows to 2 min,
+// which is longer than the ring's back-off.
 var connectParams = grpc.ConnectParams{
 	Backoff:           backoff.Config{BaseDelay: 250 * time.Millisecond, Multiplier: 1.6, Jitter: 0.3, MaxDelay: 10 * time.Second},
 	MinConnectTimeout: 5 * time.Second,
@@ -65,12 +65,12 @@ func dial(endpoints []string, username string, password func() (source.Secret, e
 	return func(ctx context.Context) (*clientv3.Client, error) {
 		c := clientv3.Config{
 			Endpoints: slices.Clone(endpoints), TLS: config,
-			// A connection that died without a word is noticed within 15 s; the
-			// server allows a ping every 5 s.
+			// These notice within 15 s that a connection broke without an error. The server
+			// allows a ping every 5 s.
 			DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 5 * time.Second,
 			DialTimeout: 5 * time.Second,
 			DialOptions: []grpc.DialOption{grpc.WithConnectParams(connectParams)},
-			Logger:      zap.NewNop(), // what matters comes back as an error
+			Logger:      zap.NewNop(), // errors are returned instead
 		}
 		if password != nil {
 			secret, err := password()
@@ -79,8 +79,8 @@ func dial(endpoints []string, username string, password func() (source.Secret, e
 			}
 			c.Username, c.Password = username, secret.Expose()
 		}
-		// New logs in where there is a password. The client's own context is its
-		// lifetime, so ctx may end it only until it is there.
+		// clientv3.New logs in if there is a password. The context in its configuration ends the
+		// client, so ctx may end that context only until New returns.
 		life, end := context.WithCancel(context.Background())
 		c.Context = life
 		stop := context.AfterFunc(ctx, end)

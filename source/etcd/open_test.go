@@ -36,7 +36,8 @@ func TestParse(t *testing.T) {
 	)
 }
 
-// F75, F78, F104: no server, or one that says nothing, and nothing of the client stays, with a login and without.
+// F75, F78, F104: the server is absent or sends nothing. Nothing of the client remains, with
+// a login and without.
 func TestNobodyThere(t *testing.T) {
 	t.Setenv("ETCD_TEST_PASSWORD", conformance.Sentinel)
 	for _, login := range []string{"", "&username=bot&password_env=ETCD_TEST_PASSWORD"} {

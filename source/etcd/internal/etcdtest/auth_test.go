@@ -17,12 +17,12 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 )
 
-// A login is a server with logins: root's, and the source's, which may read k.
+// A login is a server with two users: root, and the source's user bot, which may read k.
 type login struct {
 	*etcdtest.Server
 	t        testing.TB
 	root     *clientv3.Client
-	password string // the file with bot's
+	password string // the file with bot's password
 }
 
 func secured(t testing.TB) *login {
@@ -74,7 +74,7 @@ func (s *login) revoke() {
 	s.must(err)
 }
 
-// source returns bot's source, of the server or proxy at addr.
+// source returns a source that logs in as bot to the server or proxy at addr.
 func (s *login) source(t testing.TB, addr string) source.Source {
 	t.Helper()
 	src, _, err := source.Parse("etcd://" + addr + "?key=k&username=bot&password_file=" + url.QueryEscape(s.password))
@@ -82,8 +82,8 @@ func (s *login) source(t testing.TB, addr string) source.Source {
 	return src
 }
 
-// F17, F88: a login without permission, and one whose password is changed while
-// the source runs.
+// F17, F88: a user has no permission, and the password of a user changes while the source is
+// in use.
 func TestPermission(t *testing.T) {
 	s := secured(t)
 	src := s.source(t, s.Addr)

@@ -18,7 +18,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 )
 
-// shared is the server of all tests that do not end it.
+// shared is the server of all tests that do not stop their server.
 var shared *etcdtest.Server
 
 type tests struct{ *testing.M }
@@ -32,13 +32,13 @@ func (m tests) Run() int {
 	return m.M.Run()
 }
 
-// F104: with the servers gone, no goroutine is left.
+// F104: after the servers have stopped, no goroutine is left.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, proxy.Leaks()) }
 
-// dial returns a client of the server, or proxy, at addr.
+// dial returns a client of the server or proxy at addr.
 func dial(t testing.TB, addr string) *clientv3.Client {
 	t.Helper()
-	// gRPC's own back-off, up to 2 min, is not what is tested here.
+	// These tests do not wait for gRPC's own back-off of up to 2 min.
 	soon := grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, MaxDelay: time.Second}})
 	client, err := clientv3.New(clientv3.Config{Endpoints: []string{addr}, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{soon}})
 	if err != nil {
@@ -48,12 +48,12 @@ func dial(t testing.TB, addr string) *clientv3.Client {
 	return client
 }
 
-// keyOf is the etcd key of a test.
+// keyOf returns the etcd key of a test.
 func keyOf(t testing.TB) string {
 	return fmt.Sprintf("keys/%s-%d", strings.ReplaceAll(t.Name(), "#", "-"), keys.Add(1))
 }
 
-var keys atomic.Int64 // so that a test that runs again finds nothing of its last run
+var keys atomic.Int64 // so that a test that runs twice does not find the key of its last run
 
 func put(t testing.TB, client *clientv3.Client, key, value string) int64 {
 	t.Helper()

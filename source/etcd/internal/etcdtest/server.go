@@ -1,5 +1,5 @@
-// Package etcdtest tests source/etcd against a real etcd in the test's process.
-// It is a module of its own, so that who uses the source is spared the server.
+// Package etcdtest tests source/etcd with a real etcd in the test's process. It is a module
+// of its own, so that users of the source do not depend on the server.
 package etcdtest
 
 import (
@@ -17,17 +17,17 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/listen"
 )
 
-// A Server is an etcd of one member on loopback.
+// A Server is an etcd with one member on loopback.
 type Server struct {
 	Addr string
 	peer string
 	dir  string
 	etcd *embed.Etcd
-	// Client is root's, and goes straight to the server.
+	// Client is logged in as root and connected to the server without a proxy.
 	Client *clientv3.Client
 }
 
-// Start starts a server that keeps its data in a directory of its own.
+// Start starts a server whose data is in a directory of its own.
 func Start() (*Server, error) {
 	dir, err := os.MkdirTemp("", "etcdtest")
 	if err != nil {
@@ -52,9 +52,9 @@ func (s *Server) run() error {
 	config.Dir = s.dir
 	config.LogLevel = "fatal"
 	config.LogOutputs = []string{"/dev/null"}
-	config.AuthTokenTTL = 1 // s: logins expire while a test looks on
+	config.AuthTokenTTL = 1 // seconds: logins expire during a test
 	config.UnsafeNoFsync = true
-	config.BcryptCost = 4 // the least: logins are many
+	config.BcryptCost = 4 // the lowest cost, since tests log in often
 	client, peer := url.URL{Scheme: "http", Host: s.Addr}, url.URL{Scheme: "http", Host: s.peer}
 	config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 	config.ListenPeerUrls, config.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
@@ -73,10 +73,10 @@ func (s *Server) run() error {
 	return nil
 }
 
-// Kill ends the server and keeps its data; Restart brings it back.
+// Kill ends the server and keeps its data. Restart starts it again.
 func (s *Server) Kill() { s.etcd.Close() }
 
-// Restart starts a server that was killed, at the same address.
+// Restart starts a killed server at the same address.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	if err := listen.Free(s.Addr); err != nil {
@@ -87,14 +87,14 @@ func (s *Server) Restart(t testing.TB) {
 	}
 }
 
-// Stop ends the server for good.
+// Stop ends the server and deletes its data.
 func (s *Server) Stop() {
 	_ = s.Client.Close()
 	s.etcd.Close()
 	_ = os.RemoveAll(s.dir)
 }
 
-// free returns an address on loopback that nobody listens on.
+// free returns a free address on loopback.
 func free() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// harness makes the suite's backend: the shared server behind a proxy.
+// harness returns the suite's backend, which is the shared server behind a proxy.
 func harness(document bool) conformance.SourceHarness {
 	h := conformance.SourceHarness{
 		Lists: document,
@@ -84,7 +84,8 @@ func TestConformance(t *testing.T) {
 	t.Run("Document", func(t *testing.T) { conformance.TestSource(t, harness(true)) })
 }
 
-// F75, F77, F88, F92: a watch is armed again, honestly, after each way to lose it.
+// F75, F77, F88, F92: after each way to lose a watch, the source watches again and misses no
+// change.
 func TestFaults(t *testing.T) {
 	storetest.TestFaults(t, storetest.Table{
 		Absent: map[string]string{"pending version": "a value that is one token has no date: TestDocumentLife"},
@@ -104,7 +105,7 @@ func TestFaults(t *testing.T) {
 					"no answer":                   {Begin: between.Hang, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
 					"slow answers":                {Begin: func() { between.Slow(200) }, Mend: between.Start, Uses: 3},
 					"permission revoked":          {Begin: s.revoke, Mend: s.grant, Want: source.ErrDenied, Missed: true},
-					"token expired":               {Begin: func() { s.Kill(); restart() }}, // it keeps its tokens in memory only
+					"token expired":               {Begin: func() { s.Kill(); restart() }}, // the server keeps its tokens in memory only
 					"secret deleted": {Begin: func() {
 						_, err := s.root.Delete(context.Background(), "k")
 						s.must(err)
@@ -145,7 +146,7 @@ func TestVersionIsTheRevision(t *testing.T) {
 	}
 }
 
-// F92, F102: a revoked and a pending key of a document, and one that is no longer listed.
+// F92, F102: a document has a revoked and a pending key, and no longer lists another.
 func TestDocumentLife(t *testing.T) {
 	name := keyOf(t)
 	document := func(keys string) { put(t, shared.Client, name, `{"keys":[`+keys+`]}`) }
@@ -162,7 +163,7 @@ func TestDocumentLife(t *testing.T) {
 	storetest.Eventually(t, "v1 when v2 is revoked", func() bool { return live.Version() == "v1" })
 }
 
-// F11: the revisions that a watch has missed are compacted before it can go on.
+// F11: the revisions that a watch has missed are compacted before it can continue.
 func TestCompactedWhileAway(t *testing.T) {
 	name := keyOf(t)
 	key := func(n int) string { return conformance.NewKey(n).Secret.Expose() }
@@ -185,7 +186,7 @@ func TestCompactedWhileAway(t *testing.T) {
 	storetest.Uses(t, keys, 5)
 }
 
-// A lease that ends takes the key away: the last good one stays.
+// The etcd key disappears when its lease ends. The ring keeps the last good API key.
 func TestLeaseEnds(t *testing.T) {
 	name := keyOf(t)
 	lease, err := shared.Client.Grant(t.Context(), 60)
