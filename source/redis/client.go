@@ -10,10 +10,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/store"
 )
 
-// opened is a client, and what ends its dials.
+// opened is a client with a function that ends its dials.
 type opened struct {
 	*redis.Client
-	end context.CancelFunc // nil where the client is the caller's, who closes it
+	end context.CancelFunc // nil if the caller made the client and closes it
 }
 
 func (o *opened) close() {
@@ -21,9 +21,9 @@ func (o *opened) close() {
 	_ = o.Close()
 }
 
-// dialer returns a Dialer whose dials end with life (F104). The client dials in
-// the background without the command's context, and its Close ends no dial; with
-// TLS, the default dialer heeds no context at all.
+// dialer returns a Dialer whose dials end with life (F104). The client dials in the
+// background without the command's context, and its Close does not end a dial. The default
+// dialer for TLS ignores every context.
 func dialer(life context.Context, config *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	plain := &net.Dialer{Timeout: store.Patience}
 	dial := plain.DialContext

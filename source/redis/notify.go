@@ -16,13 +16,13 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/store"
 )
 
-// silence is how long a subscription says nothing until it is asked whether it is still there.
+// silence is how long the source waits for a message until it sends a ping.
 const silence = 10 * time.Second
 
-// Notify subscribes to the key's keyspace events, and to the channel if there is
-// one, and calls changed at each message, as [source.Notifier] has it. Its
-// errors are those of Read; a server that says that it sends no such events,
-// with no channel beside them, is [source.ErrUnavailable].
+// Notify subscribes to the key's keyspace events, and to the channel of [WithChannel] if
+// there is one. It calls changed at each message: see [source.Notifier]. Its errors are those
+// of Read. If there is no channel and the server says that it sends no such events, the error
+// wraps [source.ErrUnavailable].
 func (s *Source) Notify(ctx context.Context, changed func()) error {
 	return s.base.Notify(ctx, func(ctx context.Context, client *opened) error { return s.watch(ctx, client.Client, changed) })
 }
@@ -37,7 +37,8 @@ func (s *Source) watch(ctx context.Context, client *redis.Client, changed func()
 			changed()
 		}
 	}
-	// F106: see Read. It must not hold up the ring's Close, nor call changed after it.
+	// F106: see Read. A call that goes on must neither delay the ring's Close nor call
+	// changed after it.
 	_, err := await.Call(ctx, func() (struct{}, error) { return struct{}{}, s.listen(ctx, client, heed) })
 	mu.Lock()
 	defer mu.Unlock()
@@ -50,11 +51,11 @@ func (s *Source) listen(ctx context.Context, client *redis.Client, changed func(
 	if s.channel != "" {
 		channels = append(channels, s.channel)
 	} else if !s.sends(ctx, client) {
-		return fmt.Errorf("%w: notify-keyspace-events has not the K and the %s that it takes", source.ErrUnavailable, s.class())
+		return fmt.Errorf("%w: the server sends no events: its notify-keyspace-events needs K and %s", source.ErrUnavailable, s.class())
 	}
 	sub := client.Subscribe(ctx, channels...)
 	defer func() { _ = sub.Close() }()
-	// Receiving heeds no context.
+	// ReceiveTimeout ignores the context, so close the subscription when ctx ends.
 	defer context.AfterFunc(ctx, func() { _ = sub.Close() })()
 
 	for range channels {
@@ -62,7 +63,7 @@ func (s *Source) listen(ctx context.Context, client *redis.Client, changed func(
 			return err
 		}
 	}
-	changed() // F14: only now that we are subscribed
+	changed() // F14: not before the subscription
 	for asked := false; ; {
 		got, err := sub.ReceiveTimeout(ctx, silence)
 		var failed net.Error
@@ -74,7 +75,7 @@ func (s *Source) listen(ctx context.Context, client *redis.Client, changed func(
 			asked = true
 			continue
 		case err != nil:
-			return err // what was sent since the connection was lost, nobody sends again
+			return err // Redis does not repeat messages, so the ring must read after the next subscription
 		}
 		asked = false
 		if _, pong := got.(*redis.Pong); !pong {
@@ -83,7 +84,7 @@ func (s *Source) listen(ctx context.Context, client *redis.Client, changed func(
 	}
 }
 
-// class is the class of events that a write to the key belongs to.
+// class returns the class of the events that a write to the key causes.
 func (s *Source) class() string {
 	if s.fields != nil {
 		return "h"
@@ -91,8 +92,8 @@ func (s *Source) class() string {
 	return "$"
 }
 
-// sends reports whether the server sends events for writes to the key. One that
-// does not say is believed to.
+// sends reports whether the server sends events for writes to the key. If the server does not
+// say, sends returns true.
 func (s *Source) sends(ctx context.Context, client *redis.Client) bool {
 	const name = "notify-keyspace-events"
 	got, err := client.ConfigGet(ctx, name).Result()

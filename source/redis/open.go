@@ -20,12 +20,12 @@ func init() {
 	source.Register("rediss", open)
 }
 
-// open opens a source string; the package comment has the parameters.
+// open opens a source string. The package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {
 	if u.Host == "" {
-		return nil, errors.New("want redis://host:port/db?key=name")
+		return nil, errors.New("want redis://HOST:PORT/DATABASE?key=NAME")
 	}
-	// A command is tried again by the client and by the ring: one dial each is enough.
+	// The client and the ring retry a command, so each try needs only one dial.
 	o := redis.Options{Addr: u.Host, ContextTimeoutEnabled: true, DialerRetries: 1}
 	if u.Port() == "" {
 		o.Addr = strings.TrimSuffix(u.Host, ":") + ":6379"
@@ -33,7 +33,7 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	if text := strings.TrimPrefix(u.Path, "/"); text != "" {
 		db, err := strconv.Atoi(text)
 		if err != nil || db < 0 {
-			return nil, errors.New("the path is not a database's number")
+			return nil, errors.New("the path must be the number of a database")
 		}
 		o.DB = db
 	}
@@ -42,7 +42,7 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 		return nil, err
 	}
 	if values["key"] == "" {
-		return nil, errors.New("key is missing")
+		return nil, errors.New("the parameter key is missing")
 	}
 	opts := []Option{WithChannel(values["channel"])}
 	names, hash, err := pair.Params(query)
@@ -64,7 +64,7 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 		return nil, err
 	}
 	if o.TLSConfig != nil && u.Scheme != "rediss" {
-		return nil, errors.New("tls, ca_file, cert_file and key_file are for rediss")
+		return nil, errors.New("tls, ca_file, cert_file and key_file need the scheme rediss")
 	}
 	if password != nil {
 		o.CredentialsProviderContext = func(context.Context) (string, string, error) {

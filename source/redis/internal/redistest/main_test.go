@@ -16,7 +16,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/redis/internal/redistest"
 )
 
-// shared is the server of all tests that do not end it.
+// shared is the server of all tests that do not stop their server.
 var shared *redistest.Server
 
 type tests struct{ *testing.M }
@@ -25,7 +25,7 @@ func (m tests) Run() int {
 	var err error
 	shared, err = redistest.Start()
 	if errors.Is(err, exec.ErrNotFound) && os.Getenv("ROLLINGKEYS_REQUIRE") != "1" {
-		// Tests skip themselves, with the reason; examples cannot.
+		// Tests skip themselves and give the reason. Examples cannot.
 		shared = nil
 		flag.Parse()
 		if err := flag.Set("test.skip", "^Example"); err != nil {
@@ -41,7 +41,7 @@ func (m tests) Run() int {
 	return m.M.Run()
 }
 
-// F104: with the servers gone, no goroutine is left.
+// F104: after the servers have stopped, no goroutine is left.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, proxy.Leaks()) }
 
 // server returns the shared server.

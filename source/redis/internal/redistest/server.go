@@ -1,6 +1,5 @@
-// Package redistest tests source/redis against a real redis-server, which it
-// starts itself. It is a module of its own, so that who uses the source is spared
-// what the tests need.
+// Package redistest tests source/redis with a real redis-server, which it starts itself. It
+// is a module of its own, so that users of the source do not depend on what the tests need.
 package redistest
 
 import (
@@ -16,17 +15,17 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/listen"
 )
 
-// A Server is a redis-server on loopback that loses nothing when it is killed.
+// A Server is a redis-server on loopback that loses no data when it is killed.
 type Server struct {
 	Addr string
-	// Client goes straight to the server.
+	// Client is connected to the server without a proxy.
 	Client *redis.Client
 	dir    string
 	cmd    *exec.Cmd
 }
 
-// Start starts a server that keeps its data in a directory of its own. An error
-// that wraps exec.ErrNotFound says that there is no redis-server.
+// Start starts a server whose data is in a directory of its own. The error wraps
+// exec.ErrNotFound if redis-server is not installed.
 func Start() (*Server, error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return nil, err
@@ -45,7 +44,7 @@ func Start() (*Server, error) {
 	return s, s.Restart()
 }
 
-// Restart starts a server that was killed, at the same address.
+// Restart starts a killed server at the same address.
 func (s *Server) Restart() error {
 	_, port, err := net.SplitHostPort(s.Addr)
 	if err != nil {
@@ -73,13 +72,13 @@ func (s *Server) Restart() error {
 	return nil
 }
 
-// Kill ends the server without a farewell and keeps its data; Restart brings it back.
+// Kill kills the server and keeps its data. Restart starts it again.
 func (s *Server) Kill() {
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()
 }
 
-// Stop ends the server for good.
+// Stop ends the server and deletes its data.
 func (s *Server) Stop() {
 	_ = s.Client.Close()
 	s.Kill()

@@ -20,7 +20,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// pair makes keys with all the fields that a hash can have.
+// pair returns keys with all fields that a hash can have.
 func pair(n int) source.Key {
 	key := conformance.NewKey(n)
 	key.ID = "id-" + key.Version
@@ -28,7 +28,7 @@ func pair(n int) source.Key {
 	return key
 }
 
-// A form is one way in which a Redis key holds API keys.
+// A form is one way to store API keys in a Redis key.
 type form struct {
 	opts  []rkredis.Option
 	key   func(int) source.Key
@@ -98,14 +98,14 @@ func (f form) harness() conformance.SourceHarness {
 			proxy := proxy.New(t, s.Addr)
 			name := "keys:" + t.Name()
 			t.Cleanup(func() { do(t, s.Client, "DEL", name) })
-			// With one connection, which it keeps between readings: what a ring that was
-			// closed left behind may be in flight at the next reading (F106), and a pool
-			// would make another connection for that and keep it too.
+			// The client has one connection, which it keeps between readings. A call of a
+			// ring that was closed may still be going on at the next reading (F106), and a
+			// pool would open and keep another connection.
 			client := redis.NewClient(&redis.Options{Addr: proxy.Addr, PoolSize: 1})
 			t.Cleanup(func() { _ = client.Close() })
 			mend := func() {
 				proxy.Start()
-				// After a number of failures the client does not even try, for a second.
+				// After some failures the client does not try to connect for a second.
 				storetest.Eventually(t, "the connection", func() bool { return client.Ping(context.Background()).Err() == nil })
 			}
 			return conformance.SourceBackend{
@@ -133,8 +133,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// F75, F77, F88, F92: a subscription is armed again, honestly, after each way to
-// lose it, though Redis never repeats what nobody heard.
+// F75, F77, F88, F92: after each way to lose a subscription, the source subscribes again and
+// misses no change, although Redis does not repeat messages.
 func TestFaults(t *testing.T) {
 	server(t)
 	storetest.TestFaults(t, storetest.Table{
@@ -158,7 +158,7 @@ func TestFaults(t *testing.T) {
 						if err := s.Restart(); err != nil {
 							t.Fatal(err)
 						}
-						grant(t, s.Client, "one") // it keeps no logins
+						grant(t, s.Client, "one") // the server forgets its users
 					}, Want: source.ErrUnavailable},
 					"connection reset": {Begin: between.Reset, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
 					"refused":          {Begin: between.Stop, Mend: between.Start, Want: source.ErrUnavailable, Missed: true},
@@ -181,15 +181,15 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// grant makes the source's login, with the rights that the manual names.
+// grant creates the source's user with the rights that the package comment names.
 func grant(t testing.TB, client *redis.Client, password string) {
 	t.Helper()
 	do(t, client, "ACL", "SETUSER", "bot", "reset", "on", ">"+password, "~k", "&__keyspace@0__:k",
 		"+getrange", "+hmget", "+subscribe", "+ping", "+config|get")
 }
 
-// A server that sends no events: the ring says so, and is told once it does. With
-// a channel of one's own it is not needed.
+// If the server sends no events, the ring warns. When the server begins to send them, the
+// ring is notified. With a channel the source needs no events.
 func TestWithoutEvents(t *testing.T) {
 	s := own(t)
 	do(t, s.Client, "CONFIG", "SET", "notify-keyspace-events", "")
@@ -200,7 +200,7 @@ func TestWithoutEvents(t *testing.T) {
 	keys, said := storetest.Keep(t, rkredis.New(s.Client, "k"))
 	storetest.Eventually(t, "a warning", func() bool { return strings.Contains(said(), "notify-keyspace-events") })
 	do(t, s.Client, "SET", "k", key(2))
-	// The notice of its own may come before it is subscribed; it is armed with a reading then.
+	// If the message comes before the subscription, the subscription causes the reading.
 	do(t, s.Client, "PUBLISH", "changed", "")
 	storetest.Uses(t, published, 2)
 	do(t, s.Client, "SET", "k", key(3))
@@ -208,12 +208,12 @@ func TestWithoutEvents(t *testing.T) {
 	storetest.Uses(t, published, 3)
 
 	do(t, s.Client, "CONFIG", "SET", "notify-keyspace-events", "KA")
-	storetest.Uses(t, keys, 3) // the next try arms, and reads
+	storetest.Uses(t, keys, 3) // the next Notify subscribes and makes the ring read
 	do(t, s.Client, "SET", "k", key(4))
 	storetest.Uses(t, keys, 4)
 }
 
-// F07: a key that expires is gone, and the last good one stays.
+// F07: the Redis key expires, and the ring keeps the last good API key.
 func TestKeyExpires(t *testing.T) {
 	s := server(t)
 	do(t, s.Client, "SET", t.Name(), conformance.NewKey(1).Secret.Expose())
@@ -230,7 +230,7 @@ func TestKeyExpires(t *testing.T) {
 	storetest.Uses(t, keys, 3)
 }
 
-// F20, F21, F95: values that are none, and errors that quote nothing of them.
+// F20, F21, F95: the errors of invalid values quote nothing of them.
 func TestInvalidValues(t *testing.T) {
 	s := server(t)
 	src := rkredis.New(s.Client, t.Name())
@@ -259,7 +259,7 @@ func TestInvalidValues(t *testing.T) {
 	}
 }
 
-// F17, F88: a login that is not there yet, and one whose password changes.
+// F17, F88: a user does not exist yet, and the password of a user changes.
 func TestPermission(t *testing.T) {
 	s := own(t)
 	put := func(n int) { t.Helper(); do(t, s.Client, "SET", "k", conformance.NewKey(n).Secret.Expose()) }
