@@ -1,15 +1,15 @@
-// Package nats reads keys from a NATS JetStream key-value bucket and hears of a
-// change within milliseconds.
+// Package nats reads keys from a key-value bucket of NATS JetStream, and notices a change within
+// milliseconds.
 //
 //	nc, err := nats.Connect(nats.DefaultURL, nats.MaxReconnects(-1)) // github.com/nats-io/nats.go
 //	...
 //	src := rknats.New(nc, "KEYS", "exchange")
 //
-// where rknats is this package under another name than the client's. Hand src to
-// ring.Keep. The connection stays yours: close it after the ring, and let it
-// reconnect for ever, for it gives up after 60 tries by default. Importing the
-// package also opens source strings, which make a connection of their own,
-// closed with the last ring that uses it:
+// Here rknats is this package, imported under a name other than the client's. Pass src to
+// ring.Keep. The source does not close the connection: close it after the ring. Let it
+// reconnect for ever, since by default it gives up after 60 tries. If the package is
+// imported, [source.Parse] and ring.Open also open these source strings. Their sources make a
+// connection of their own, and close it when no ring uses it any more:
 //
 //	nats://127.0.0.1:4222/KEYS/exchange              bucket KEYS, key exchange, one token
 //	nats://a:4222/KEYS/k?server=b:4222&server=c:4222 a cluster
@@ -19,47 +19,48 @@
 //	nats://a:4222/KEYS/k?creds_file=/run/secrets/bot.creds
 //	nats://a:4222/KEYS/k?tls=true                    or ca_file, cert_file, key_file
 //
-// There is no place for a password in such a string; the files and variables it
-// names are read at each connection.
+// A source string contains no password. The source reads the files and variables that it names
+// for each connection.
 //
-// # What is listed
+// # Versions
 //
-// The bucket's history of the key, newest first, up to its last delete or purge
-// marker. A version is named by the revision at which its content first stands in
-// the history, such as "17" (a revision counts for the bucket, not for the key),
-// and CreatedAt is the time of that revision. The same value put again is no
-// rotation (F16); an old value put back is that version again (F71).
+// The source lists the values in the bucket's history of the key, newest first, back to the last
+// delete or purge marker. A version is named by the first revision in the history that has its
+// content, such as "17". Revisions count the changes of the whole bucket, not of the key.
+// CreatedAt is the time of that revision. If the same value is put again, that is no rotation
+// (F16). If an old value is put again after another, it is the old version again (F71).
 //
-// The newest is current. Those before may be used until an overlap after they
-// were replaced, 24 h unless [WithOverlap] (in a string: overlap, which the ring
-// gets too) says otherwise, and no longer: the times are the server's, so that
-// every process knows the previous key, one that has just started included. A
-// bucket keeps a history of 1 unless it was made with more (nats kv add
-// --history); then the ring remembers what it replaced.
+// The newest version is current. Each previous version expires an overlap after it was
+// replaced. The overlap is 24 h unless [WithOverlap] sets another. In a source string, the
+// parameter overlap sets that of the source and of the ring. The times are those of the
+// server, so every process knows the previous key, even one that has just started. By default
+// a bucket's history has one value only, and the ring remembers the keys that it replaces.
+// Make the bucket with a longer history (nats kv add --history) to let the source list them.
 //
-// A marker revokes what was before it: to revoke the old key, purge the key and
-// put the new one. A source whose watch hears of the marker knows it whatever the
-// history. One that was away, or has just started, sees it only while it is in the
-// history: a history of 2 has it until the second put after it, one of 1 until
-// the first.
+// A marker revokes all values before it. To revoke the old key, purge the key and put the new
+// one. If the source's watch has seen the marker, the source remembers it, however short the
+// history is. If the source was not connected at that time, or has just started, it finds the
+// marker only while the history has it: with a history of 2 until the second put after the
+// marker, with a history of 1 until the first.
 //
-// A value that is a key document (format=json) says everything itself, and no
-// history is looked at.
+// A value that is a key document (format=json) lists all keys itself. The source then ignores
+// the history.
 //
-// # What is noticed
+// # Notifications
 //
-// The source watches the key, and reads it when it was put, deleted or purged.
-// When a lost connection is back it watches anew, and reads. A server behind the
-// one that gave notice is asked again for a second, for reads may be served by any
-// replica; then the reading fails, and the ring keeps what it has. A bucket that
-// was made anew is known by its times. One that was restored with an older value
-// than was heard of looks like a server that is behind: put the key once more.
+// The source watches the key, and the ring reads it when it is put, deleted or purged. After
+// a lost connection the source watches again, and the ring reads the key. Any replica may
+// answer a reading, and it may be behind the one that sent the notification. The source then
+// asks again for a second. After that the reading fails, and the ring keeps its keys. The
+// source recognizes by the times that a bucket was deleted and created again. If a bucket is
+// restored with an older value than the watch has seen, it looks like a replica that is
+// behind: put the key once more.
 //
 // # Permissions
 //
-// To read and watch a user needs to publish to $JS.API.STREAM.INFO.KV_KEYS,
+// To read and watch, a user must be allowed to publish to $JS.API.STREAM.INFO.KV_KEYS,
 // $JS.API.DIRECT.GET.KV_KEYS.>, $JS.API.STREAM.MSG.GET.KV_KEYS,
-// $JS.API.CONSUMER.CREATE.KV_KEYS.> and $JS.API.CONSUMER.DELETE.KV_KEYS.>, and to
-// subscribe to _INBOX.>. The server never answers a request that it does not
-// permit, so that a refusal takes 5 s to show.
+// $JS.API.CONSUMER.CREATE.KV_KEYS.> and $JS.API.CONSUMER.DELETE.KV_KEYS.>, and to subscribe
+// to _INBOX.>. The server does not answer a request that it does not permit, so the source
+// notices a refusal after 5 s.
 package nats

@@ -12,11 +12,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// An entry is one of a bucket's.
+// An entry is an entry of a bucket.
 type entry struct {
 	jetstream.KeyValueEntry
 	revision uint64
-	value    string // empty: a marker
+	value    string // a marker has none
 	created  time.Time
 }
 
@@ -30,8 +30,8 @@ func (e entry) Operation() jetstream.KeyValueOp {
 	return jetstream.KeyValuePut
 }
 
-// A replica is a bucket with a history of 1 as one server sees it: servers in one
-// process are never behind one another.
+// A replica simulates a server's replica of a bucket with a history of 1. Real servers in one
+// process are never behind each other.
 type replica struct {
 	jetstream.KeyValue
 	entry
@@ -54,8 +54,8 @@ type watcher struct {
 func (w watcher) Updates() <-chan jetstream.KeyValueEntry { return w.updates }
 func (watcher) Stop() error                               { return nil }
 
-// F70: what a watch told of is not forgotten because a replica is behind, however
-// long; it is when the bucket was made anew.
+// F70: the source does not forget what a watch has seen, however long a replica is behind. It
+// forgets it when the bucket is deleted and created again.
 func TestReplicaBehind(t *testing.T) {
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	at := func(revision uint64, value string, second int) entry {
@@ -63,7 +63,7 @@ func TestReplicaBehind(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name  string
-		then  entry // what is read in the end
+		then  entry // the entry of the last reading
 		tells []entry
 	}{
 		{"it catches up", at(4, "three", 4), nil},
@@ -82,7 +82,7 @@ func TestReplicaBehind(t *testing.T) {
 				}
 				s.hear(at(3, "", 3))
 				s.hear(at(4, "three", 4))
-				s.hear(at(2, "two", 2)) // from a watch that was armed anew, at the one behind
+				s.hear(at(2, "two", 2)) // from a new watch of the replica that is behind
 				for range 2 {
 					if set, err := read(); !errors.Is(err, source.ErrUnavailable) {
 						t.Errorf("while it is behind: %d keys, %v", len(set.Keys), err)
@@ -101,7 +101,7 @@ func TestReplicaBehind(t *testing.T) {
 				if s.heard > tc.then.revision {
 					t.Errorf("revision %d of the former bucket is waited for", s.heard)
 				}
-				bucket.entry = at(tc.then.revision+1, "five", 9) // without a marker: it has its overlap again
+				bucket.entry = at(tc.then.revision+1, "five", 9) // there was no marker, so the previous key has its overlap
 				if set, err := read(); err != nil || set.Complete {
 					t.Errorf("the next rotation: complete %v, %v", set.Complete, err)
 				}

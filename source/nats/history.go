@@ -12,8 +12,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// history returns all that the bucket has of the key, markers included, newest
-// first. The library's own History ends early, and says nothing, when ctx does.
+// history returns all entries of the key, markers included, newest first. The library's
+// History is not used because it returns a part of the entries, and no error, if ctx ends
+// early.
 func history(ctx context.Context, kv jetstream.KeyValue, key string) ([]jetstream.KeyValueEntry, error) {
 	w, err := kv.Watch(ctx, key, jetstream.IncludeHistory())
 	if err != nil {
@@ -26,7 +27,7 @@ func history(ctx context.Context, kv jetstream.KeyValue, key string) ([]jetstrea
 		case entry, ok := <-w.Updates():
 			switch {
 			case !ok:
-				return nil, fmt.Errorf("%w: the history was cut short", source.ErrUnavailable)
+				return nil, fmt.Errorf("%w: the server sent only a part of the history", source.ErrUnavailable)
 			case entry != nil:
 				entries = append(entries, entry)
 				continue
@@ -41,7 +42,7 @@ func history(ctx context.Context, kv jetstream.KeyValue, key string) ([]jetstrea
 	}
 }
 
-// list makes the set of a history. The caller holds mu.
+// list makes a set from a history. The caller has locked mu.
 func (s *Source) list(entries []jetstream.KeyValueEntry) (source.Set, error) {
 	if entries[0].Operation() != jetstream.KeyValuePut {
 		return source.Set{}, fmt.Errorf("%w: the key was deleted", source.ErrNoKey)
@@ -51,16 +52,16 @@ func (s *Source) list(entries []jetstream.KeyValueEntry) (source.Set, error) {
 		return source.Set{}, err
 	}
 	if set.Complete || len(set.Keys) != 1 || set.Keys[0].Version != "" {
-		return set, nil // it says everything itself
+		return set, nil // the value lists all keys itself, or the decoder has named the key
 	}
 	var keys []source.Key
-	var replaced time.Time // when the entry was
+	var replaced time.Time // when the entry was replaced
 	for _, entry := range entries {
 		if entry.Operation() != jetstream.KeyValuePut {
 			set.Complete = true // F70: a marker revokes all before it
 			break
 		}
-		// What cannot be read was never a key; only the newest must be one.
+		// An older value that cannot be decoded was never a key. Only the newest must be one.
 		if got, err := s.base.Decode(entry.Value()); err == nil && len(got.Keys) == 1 {
 			keys = s.add(keys, got.Keys[0], entry, replaced)
 		}
@@ -73,8 +74,8 @@ func (s *Source) list(entries []jetstream.KeyValueEntry) (source.Set, error) {
 	return set, nil
 }
 
-// add adds the key of an entry. One that is there already takes the name and the
-// time of the older entry; its end stays.
+// add adds the key of an entry. If keys has the key already, it gets the name and the time of
+// this older entry, and keeps its ExpiresAt.
 func (s *Source) add(keys []source.Key, key source.Key, entry jetstream.KeyValueEntry, replaced time.Time) []source.Key {
 	i := slices.IndexFunc(keys, key.SameContent)
 	if i < 0 {
@@ -84,7 +85,7 @@ func (s *Source) add(keys []source.Key, key source.Key, entry jetstream.KeyValue
 		i, keys = len(keys), append(keys, key)
 	}
 	keys[i].Version, keys[i].CreatedAt = strconv.FormatUint(entry.Revision(), 10), entry.Created()
-	// F16: when the history has lost the first of many equal entries, the name stays.
+	// F16: the name stays when the history loses the first of several equal entries.
 	for _, known := range s.set.Keys {
 		if known.SameContent(key) {
 			keys[i].Version, keys[i].CreatedAt = known.Version, known.CreatedAt

@@ -11,9 +11,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/store"
 )
 
-// Notify watches the key and calls changed when it was put, deleted or purged,
-// and when a lost connection is back, as [source.Notifier] has it. Its errors
-// are those of Read.
+// Notify watches the key, and calls changed when the key was put, deleted or purged, and
+// after a lost connection: see [source.Notifier]. Its errors are those of Read.
 func (s *Source) Notify(ctx context.Context, changed func()) error {
 	return s.base.Notify(ctx, func(ctx context.Context, nc *nats.Conn) error { return s.watch(ctx, nc, changed) })
 }
@@ -29,7 +28,8 @@ func (s *Source) watch(ctx context.Context, nc *nats.Conn, changed func()) error
 	return nil
 }
 
-// watchOnce returns nil when the connection was lost and is back.
+// watchOnce watches the key. It returns nil when the client has reconnected after it lost its
+// connection.
 func (s *Source) watchOnce(ctx context.Context, nc *nats.Conn, status <-chan nats.Status, changed func()) error {
 	arming, cancel := context.WithTimeout(ctx, store.Patience)
 	defer cancel()
@@ -42,7 +42,7 @@ func (s *Source) watchOnce(ctx context.Context, nc *nats.Conn, status <-chan nat
 		return err
 	}
 	defer func() { _ = w.Stop() }()
-	changed() // F14: only now that the watch is armed
+	changed() // F14: not before the watch has begun
 	for {
 		select {
 		case entry, ok := <-w.Updates():

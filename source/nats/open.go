@@ -15,11 +15,11 @@ import (
 
 func init() { source.Register("nats", open) }
 
-// open opens a source string; the package comment has the parameters.
+// open opens a source string. The package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	if u.Host == "" || bucket == "" || key == "" {
-		return nil, errors.New("want nats://host:port/bucket/key")
+		return nil, errors.New("want nats://HOST:PORT/BUCKET/KEY")
 	}
 	servers := append([]string{u.Host}, query["server"]...)
 	query.Del("server")
@@ -28,7 +28,8 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 		return nil, err
 	}
 	opts := []Option{WithDecoder(decode)}
-	// The ring has taken the overlap already, and has said so if it is none.
+	// The ring's part of the string has been parsed already, so an invalid overlap is not
+	// reported here.
 	if d, err := time.ParseDuration(u.Query().Get("overlap")); err == nil {
 		opts = append(opts, WithOverlap(d))
 	}
@@ -41,7 +42,7 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	case err != nil:
 		return nil, err
 	case creds != "" && password != nil:
-		return nil, errors.New("creds_file and a password exclude each other")
+		return nil, errors.New("creds_file cannot be combined with password_env and password_file")
 	}
 	config, err := param.TLS(query, false)
 	if err != nil {
@@ -52,8 +53,8 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	return newSource(name, conn, bucket, key, opts...), nil
 }
 
-// login returns options that ask for the password at each connection. An error
-// there becomes an empty password, which the server refuses.
+// login returns options that read the password for each connection. If that fails, the
+// password is empty, and the server refuses the login.
 func login(username string, password func() (source.Secret, error), creds string) []nats.Option {
 	text := func() string {
 		secret, _ := password()

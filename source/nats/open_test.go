@@ -36,7 +36,7 @@ func TestParse(t *testing.T) {
 	)
 }
 
-// F75, F78, F104: no server, or one that says nothing, and nothing of the client stays.
+// F75, F78, F104: the server is absent or sends nothing. Nothing of the client remains.
 func TestNobodyThere(t *testing.T) {
 	text := func(address string) string {
 		return "nats://" + address + "/KEYS/k?server=" + address + "&server=" + address

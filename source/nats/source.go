@@ -16,42 +16,42 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/store"
 )
 
-// defaultOverlap is the ring's.
+// defaultOverlap is the default of ring.WithOverlap as well.
 const defaultOverlap = 24 * time.Hour
 
-// A Source reads one key of a key-value bucket. It is a [source.Notifier], safe
-// for concurrent use.
+// A Source reads one key of a key-value bucket. It is a [source.Notifier] and safe for
+// concurrent use.
 type Source struct {
 	base        store.Leased[*nats.Conn]
 	bucket, key string
 	overlap     time.Duration
 
 	mu       sync.Mutex
-	heard    uint64    // the newest revision that a watch told of
-	heardAt  time.Time // when that was made
-	revision uint64    // of what was read last
+	heard    uint64    // the newest revision that a watch has seen
+	heardAt  time.Time // the time of that revision
+	revision uint64    // the newest revision of the last reading
 	created  time.Time
-	set      source.Set // what it said
-	marker   uint64     // the newest one that a watch told of
-	revokes  bool       // no set without the keys before it was listed since
+	set      source.Set // the set of the last reading
+	marker   uint64     // the revision of the newest marker that a watch has seen
+	revokes  bool       // the marker revokes keys, and no set since then has left them out
 }
 
-// An Option changes how the bucket is read.
+// An Option changes how a [Source] reads the bucket. A nil Option is ignored.
 type Option func(*Source)
 
-// WithDecoder sets what makes keys of a value, such as [source.Document] or
-// [source.PEM]. The default is [source.Plain].
+// WithDecoder sets the decoder of a value, such as [source.Document] or [source.PEM]. The
+// default is [source.Plain], also if decode is nil.
 func WithDecoder(decode source.Decoder) Option {
 	return func(s *Source) { s.base.WithDecoder(decode) }
 }
 
-// WithOverlap sets for how long a key out of the history may be used after it
-// was replaced. Default 24 h; 0 means not at all. Give ring.WithOverlap the
-// same: that is for what the history has lost.
+// WithOverlap sets how long a key in the history may be used after it was replaced. The
+// default is 24 h, and 0 means not at all. Pass the same duration to ring.WithOverlap, which
+// applies to keys that the history has lost.
 func WithOverlap(d time.Duration) Option { return func(s *Source) { s.overlap = max(d, 0) } }
 
-// New returns a source that reads key in bucket through nc, which must not be
-// nil. Neither need exist yet.
+// New returns a source that reads key in bucket with nc, which must not be nil. New makes no
+// request: the bucket and the key need not exist yet.
 func New(nc *nats.Conn, bucket, key string, opts ...Option) *Source {
 	return newSource("nats:"+bucket+"/"+key, lease.Given(nc), bucket, key, opts...)
 }
@@ -64,14 +64,14 @@ func newSource(name string, conn *lease.Client[*nats.Conn], bucket, key string, 
 	return s
 }
 
-// String returns "nats:BUCKET/KEY", or the source string it was opened by
-// without its parameters.
+// String returns "nats:BUCKET/KEY". For a source that was opened from a string, it returns
+// the string without its parameters.
 func (s *Source) String() string { return s.base.Name }
 
-// Read reads the key and, if it has changed, its history, within ctx and 5 s.
-// The error wraps [source.ErrNoKey] if key or bucket do not exist,
-// [source.ErrDenied] if the server refuses us, [source.ErrInvalid] if the value
-// is none, and [source.ErrUnavailable] otherwise.
+// Read reads the key and, if it has changed, its history. It returns when ctx ends, and after
+// 5 s at most. An error is a [*source.Error]. It wraps [source.ErrNoKey] if the bucket or the
+// key does not exist, [source.ErrDenied] if the server refuses the login or the request,
+// [source.ErrInvalid] if the value is no API key, and [source.ErrUnavailable] otherwise.
 func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.base.Read(ctx, s.read) }
 
 func (s *Source) read(ctx context.Context, nc *nats.Conn) (source.Set, error) {
@@ -119,7 +119,7 @@ func (s *Source) readFrom(ctx context.Context, kv jetstream.KeyValue) (source.Se
 
 func (s *Source) bucketOf(ctx context.Context, nc *nats.Conn) (jetstream.KeyValue, error) {
 	if !nc.IsConnected() {
-		return nil, nats.ErrDisconnected // a request would wait for the connection
+		return nil, nats.ErrDisconnected // a request would wait until the client has reconnected
 	}
 	js, err := jetstream.New(nc)
 	if err != nil {

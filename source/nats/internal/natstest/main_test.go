@@ -14,7 +14,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/nats/internal/natstest"
 )
 
-// shared is the server of all tests that do not end it.
+// shared is the server of all tests that do not stop their server.
 var shared *natstest.Server
 
 type tests struct{ *testing.M }
@@ -31,8 +31,8 @@ func (m tests) Run() int {
 	return m.M.Run()
 }
 
-// occupy makes a bucket that stays: with its last bucket, the server removes the
-// directory of all, at times from under one that is being made.
+// occupy creates a bucket that stays. When the last bucket is deleted, the server removes the
+// directory of all buckets, sometimes while another bucket is being created.
 func occupy(addr string) error {
 	nc, err := nats.Connect(addr)
 	if err != nil {
@@ -47,11 +47,11 @@ func occupy(addr string) error {
 	return err
 }
 
-// F104: with the servers gone, no goroutine is left.
+// F104: after the servers have stopped, no goroutine is left.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, proxy.Leaks()) }
 
-// dial returns a connection to the server, or proxy, at addr, that soon notices
-// when it is lost and soon comes back.
+// dial returns a connection to the server or proxy at addr. It notices soon that it is lost,
+// and reconnects soon.
 func dial(t testing.TB, addr string, opts ...nats.Option) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(addr, append([]nats.Option{
@@ -66,12 +66,12 @@ func dial(t testing.TB, addr string, opts ...nats.Option) *nats.Conn {
 	return nc
 }
 
-// bucketOf names the bucket of a test.
+// bucketOf returns the name of a test's bucket.
 func bucketOf(t testing.TB) string {
 	return strings.NewReplacer("/", "_", "#", "_", "=", "-").Replace(t.Name())
 }
 
-// bucket makes a bucket that keeps so many values of a key, and ends with the test.
+// bucket creates a bucket with the given history. The bucket ends with the test.
 func bucket(t testing.TB, nc *nats.Conn, name string, history uint8) jetstream.KeyValue {
 	t.Helper()
 	js, err := jetstream.New(nc)

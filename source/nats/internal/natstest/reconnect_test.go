@@ -14,9 +14,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/nats/internal/natstest"
 )
 
-// F104, F106: a ring is closed while its client connects again, to a server that
-// says nothing. The client's locks do not hold up Close until the handshake has
-// timed out, and it does not connect once more.
+// F104, F106: a ring is closed while its client reconnects to a server that says nothing. The
+// client's locks do not delay Close until the handshake times out, and the client does not
+// connect again.
 func TestCloseWhileReconnecting(t *testing.T) {
 	s, err := natstest.Start()
 	if err != nil {
@@ -41,7 +41,7 @@ func TestCloseWhileReconnecting(t *testing.T) {
 	}
 	ring, _ := storetest.Keep(t, src)
 	put(t, kv, conformance.NewKey(2).Secret.Expose())
-	storetest.Uses(t, ring, 2) // by notice: the watch is armed
+	storetest.Uses(t, ring, 2) // by a notification, so the watch has begun
 	nc.Close()
 	s.Stop()
 

@@ -1,5 +1,5 @@
-// Package natstest tests source/nats against a real server in the test's
-// process. It is a module of its own, so that who uses the source is spared it.
+// Package natstest tests source/nats with a real server in the test's process. It is a module
+// of its own, so that users of the source do not depend on the server.
 package natstest
 
 import (
@@ -20,8 +20,8 @@ type Server struct {
 	nats *server.Server
 }
 
-// Start starts a server that keeps its data in a directory of its own. users may
-// be empty: then there are no logins.
+// Start starts a server whose data is in a directory of its own. Without users, no login is
+// needed.
 func Start(users ...*server.User) (*Server, error) {
 	dir, err := os.MkdirTemp("", "natstest")
 	if err != nil {
@@ -34,7 +34,7 @@ func Start(users ...*server.User) (*Server, error) {
 	return s, s.Restart()
 }
 
-// Restart starts a server that was killed, at the same address.
+// Restart starts a killed server at the same address.
 func (s *Server) Restart() error {
 	if s.Addr != "" {
 		if err := listen.Free(s.Addr); err != nil {
@@ -54,19 +54,20 @@ func (s *Server) Restart() error {
 	return nil
 }
 
-// Kill ends the server and keeps its data; Restart brings it back.
+// Kill ends the server and keeps its data. Restart starts it again.
 func (s *Server) Kill() {
 	s.nats.Shutdown()
 	s.nats.WaitForShutdown()
 }
 
-// Login changes who may do what; connections that it concerns are closed.
+// Login replaces the users and their permissions. The server closes the connections of
+// changed users.
 func (s *Server) Login(users ...*server.User) error {
 	s.opts.Users = users
 	return s.nats.ReloadOptions(s.opts.Clone())
 }
 
-// Stop ends the server for good.
+// Stop ends the server and deletes its data.
 func (s *Server) Stop() {
 	s.Kill()
 	_ = os.RemoveAll(s.opts.StoreDir)

@@ -23,7 +23,7 @@ import (
 
 var buckets atomic.Int64
 
-// harness makes the suite's backend: the shared server behind a proxy.
+// harness returns the suite's backend, which is the shared server behind a proxy.
 func harness(document bool) conformance.SourceHarness {
 	h := conformance.SourceHarness{
 		Lists: document,
@@ -34,8 +34,8 @@ func harness(document bool) conformance.SourceHarness {
 			if document {
 				opts = append(opts, rknats.WithDecoder(source.Document))
 			}
-			// As no other bucket was called: the server takes its time to clear away
-			// what a deleted one of that name has left.
+			// Use a new name: the server needs time to remove what a deleted bucket of the
+			// same name has left.
 			name := fmt.Sprintf("%s_%d", bucketOf(t), buckets.Add(1))
 			kv := bucket(t, dial(t, shared.Addr), name, 1)
 			encode := func(keys ...source.Key) string {
@@ -48,7 +48,8 @@ func harness(document bool) conformance.SourceHarness {
 			nc := dial(t, proxy.Addr)
 			mend := func() {
 				proxy.Start()
-				// What Hang held is closed now, which the client may not know yet.
+				// The connections that hung are closed now, but the client may not have
+				// noticed yet.
 				storetest.Eventually(t, "the connection", func() bool { return nc.FlushTimeout(100*time.Millisecond) == nil })
 			}
 			return conformance.SourceBackend{
@@ -89,7 +90,8 @@ func TestConformance(t *testing.T) {
 	t.Run("Document", func(t *testing.T) { conformance.TestSource(t, harness(true)) })
 }
 
-// F75, F77, F88, F92: a watch is armed again, honestly, after each way to lose it.
+// F75, F77, F88, F92: after each way to lose a watch, the source watches again and misses no
+// change.
 func TestFaults(t *testing.T) {
 	storetest.TestFaults(t, storetest.Table{
 		Absent: map[string]string{"pending version": "a value that is one token has no date: TestConformance/Document"},
@@ -140,14 +142,14 @@ func TestFaults(t *testing.T) {
 
 var admin = &server.User{Username: "admin", Password: "admin"}
 
-// bot is the source's login, with the rights that it may have.
+// bot returns the source's user with these permissions.
 func bot(password string, publish ...string) *server.User {
 	return &server.User{Username: "bot", Password: password, Permissions: &server.Permissions{
 		Publish: &server.SubjectPermission{Allow: publish}, Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
 	}}
 }
 
-// needed are the rights that the manual names.
+// needed are the permissions that the package comment names.
 var needed = []string{
 	"$JS.API.STREAM.INFO.KV_KEYS", "$JS.API.DIRECT.GET.KV_KEYS.>", "$JS.API.STREAM.MSG.GET.KV_KEYS",
 	"$JS.API.CONSUMER.CREATE.KV_KEYS.>", "$JS.API.CONSUMER.DELETE.KV_KEYS.>",
@@ -166,14 +168,14 @@ func versions(t *testing.T, src source.Source) (names []string, set source.Set) 
 	return names, set
 }
 
-// F16, F70, F71, F92: the history's values are the versions, and a marker ends it.
+// F16, F70, F71, F92: the versions are the values in the history, back to a marker.
 func TestHistory(t *testing.T) {
 	nc := dial(t, shared.Addr)
 	kv := bucket(t, nc, bucketOf(t), 4)
 	src := rknats.New(nc, bucketOf(t), "k")
 	check := func(what string, complete bool, want ...uint64) source.Set {
 		t.Helper()
-		for _, src := range []source.Source{src, rknats.New(nc, bucketOf(t), "k")} { // one that knew before, one that did not
+		for _, src := range []source.Source{src, rknats.New(nc, bucketOf(t), "k")} { // one that has read before, and a new one
 			if got, set := versions(t, src); fmt.Sprint(got) != fmt.Sprint(want) || set.Complete != complete {
 				t.Errorf("%s: versions %v, complete %v; want %v, %v", what, got, set.Complete, want, complete)
 			}
@@ -199,7 +201,7 @@ func TestHistory(t *testing.T) {
 	check("two again", false, two, one)
 	put(t, kv, "one")
 	check("back to one", false, one, two)
-	put(t, kv, " ") // never a key
+	put(t, kv, " ") // this value is no key
 	if _, err := src.Read(t.Context()); !errors.Is(err, source.ErrInvalid) {
 		t.Errorf("a blank value: %v", err)
 	}
@@ -217,8 +219,8 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// F16: the same value is put until the history has lost all others. Neither the
-// current key's name nor the previous key is lost in the ring.
+// F16: the same value is put until the history has lost all others. The ring keeps the
+// current key's name, and the previous key.
 func TestHistoryOverflows(t *testing.T) {
 	nc := dial(t, shared.Addr)
 	kv := bucket(t, nc, bucketOf(t), 2)
@@ -239,8 +241,8 @@ func TestHistoryOverflows(t *testing.T) {
 	}
 }
 
-// F70: a purge revokes the old keys, wherever they are held and however short the
-// history is; what is put after it has its overlap again.
+// F70: a purge revokes the old keys in the source and in the ring, however short the history
+// is. A key that is put after it has its overlap.
 func TestPurgeRevokes(t *testing.T) {
 	for _, history := range []uint8{1, 2, 5} {
 		t.Run(fmt.Sprint("history=", history), func(t *testing.T) {
@@ -264,7 +266,8 @@ func TestPurgeRevokes(t *testing.T) {
 	}
 }
 
-// F70: the source is away while the key is purged and put; a history of 2 tells.
+// F70: the source is not connected while the key is purged and put. It finds the marker in a
+// history of 2.
 func TestPurgeWhileAway(t *testing.T) {
 	proxy := proxy.New(t, shared.Addr)
 	kv := bucket(t, dial(t, shared.Addr), bucketOf(t), 2)
@@ -295,7 +298,7 @@ func purge(t testing.TB, kv jetstream.KeyValue) {
 	}
 }
 
-// live counts the versions that may be used.
+// live returns the number of versions that may be used.
 func live(keys *ring.Ring) (n int) {
 	for _, v := range keys.Status().Versions {
 		if v.Role == ring.RoleCurrent || v.Role == ring.RolePrevious {
@@ -305,7 +308,7 @@ func live(keys *ring.Ring) (n int) {
 	return n
 }
 
-// A bucket that is deleted and made anew counts its revisions from 1 again.
+// A bucket that is deleted and created again counts its revisions from 1.
 func TestBucketMadeAnew(t *testing.T) {
 	nc := dial(t, shared.Addr)
 	name := bucketOf(t)
@@ -314,7 +317,7 @@ func TestBucketMadeAnew(t *testing.T) {
 	keys, _ := storetest.Keep(t, rknats.New(nc, name, "k"))
 	storetest.Requests(t, keys)
 	put(t, kv, conformance.NewKey(2).Secret.Expose())
-	storetest.Uses(t, keys, 2) // the watch is armed
+	storetest.Uses(t, keys, 2) // now the watch has begun
 	put(t, kv, conformance.NewKey(3).Secret.Expose())
 	storetest.Uses(t, keys, 3)
 	js, err := jetstream.New(nc)
@@ -334,7 +337,7 @@ func TestBucketMadeAnew(t *testing.T) {
 	storetest.Uses(t, keys, 4)
 }
 
-// F17, F88: a login that may not read, is let in, is refused altogether, and let in again.
+// F17, F88: a user may not read, may read, may not log in, and may read again.
 func TestPermission(t *testing.T) {
 	s, err := natstest.Start(admin, bot("one"))
 	if err != nil {
@@ -371,7 +374,7 @@ func TestPermission(t *testing.T) {
 	rotate(2)
 	storetest.Uses(t, keys, 2)
 
-	login(admin, bot("two", needed...)) // the password is another now
+	login(admin, bot("two", needed...)) // with another password
 	storetest.Eventually(t, "a refusal", func() bool { return errors.Is(keys.Refresh(t.Context()), source.ErrDenied) })
 	rotate(3)
 	t.Setenv("NATS_TEST_PASSWORD", "two")
