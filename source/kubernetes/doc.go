@@ -1,13 +1,14 @@
-// Package kubernetes reads keys from a Secret by the API, without a mount, and
-// hears of a change within milliseconds where a mount takes up to a minute.
+// Package kubernetes reads keys from a Secret with the Kubernetes API. It needs no mount, and
+// notices a change within milliseconds. A mounted Secret takes up to a minute.
 //
 //	config, err := rest.InClusterConfig()
 //	client, err := kubernetes.NewForConfig(config) // k8s.io/client-go
 //	...
 //	src := rkkubernetes.New(client.CoreV1(), "default", "exchange")
 //
-// where rkkubernetes is this package under another name than the client's. Hand
-// src to ring.Keep. Importing the package also opens source strings:
+// Here rkkubernetes is this package, imported under a name other than the client's. Pass src to
+// ring.Keep. If the package is imported, [source.Parse] and ring.Open also open these source
+// strings:
 //
 //	kubernetes:///default/exchange                       namespace and name, in the cluster
 //	kubernetes:///default/exchange?field=token           WithField, one token
@@ -15,33 +16,36 @@
 //	kubernetes:///default/exchange?id=user&secret=pass&passphrase=   WithNames
 //	kubernetes:///default/exchange?kubeconfig=/home/bot/.kube/config&context=prod
 //
-// The configuration is read when the ring first reads, and again while it cannot
-// be used: an error says what is wrong with it.
+// The source of a string reads the configuration when the ring first reads the source. While the
+// configuration is not valid, each reading fails with an error that says what is wrong, and the
+// next one reads the configuration again.
 //
-// # What is listed
+// # Versions
 //
-// One key of the Secret's data, as a directory that it is mounted into would
-// have it: "api-key" is the ID, "api-secret" the Secret and "passphrase" an
-// Extra; [WithNames] has other names. Or one field with a token, a key document
-// or what else the decoder makes of it ([WithField]). A Secret is written as a
-// whole, so that no pair is torn.
+// The source lists one key, which it reads from several fields of the Secret's data. They
+// have the names that package source/file uses for a mounted Secret: "api-key" is the ID,
+// "api-secret" the Secret and "passphrase" an Extra. [WithNames] sets other names. With
+// [WithField] the source decodes a single field instead, which contains a token, a key
+// document or another form. A Secret is written as a whole, so the source never mixes two
+// keys.
 //
-// A version is named by the resourceVersion at which the source first saw its
-// content: changes to labels and annotations are no rotation and leave the name
-// (F16), though a process that starts after one has the later. The API keeps no
-// earlier versions: the ring remembers what it replaced for its overlap. Where
-// every process must know of several keys and their lifetimes, put a key document.
+// A version is named by the resourceVersion at which the source first saw its content. If a
+// label or an annotation changes, that is no rotation and the name stays (F16). A process
+// that starts after such a change uses the later resourceVersion. The API keeps no earlier
+// versions, so the ring remembers the keys that it replaces for its overlap. If every process
+// must know several keys and their lifetimes, put a key document into the Secret.
 //
-// # What is noticed
+// # Notifications
 //
-// The source watches the one Secret and gets it whenever it changes. A watch
-// ends every few minutes and goes on from the resourceVersion it had; when the
-// server no longer has that (410 Gone), it begins anew, and gets. A Secret that
-// is deleted is an error, and the ring goes on with the keys it has.
+// The source watches the Secret, and the ring reads it whenever it changes. The server ends a
+// watch every few minutes, and the source continues it from the last resourceVersion. If the
+// server no longer has that version (410 Gone), the source begins a new watch, and the ring
+// reads the Secret. If the Secret is deleted, the reading fails and the ring keeps its keys.
 //
 // # Permissions
 //
-// A Role with the verbs get and watch on this Secret by name, and no list:
+// The source needs a Role with the verbs get and watch for this Secret by name. It does not need
+// list:
 //
 //	rules:
 //	- apiGroups: [""]

@@ -12,7 +12,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/reply"
 )
 
-// kinds says what the API server's statuses mean to a ring.
+// kinds maps the API server's statuses to errors of package source.
 var kinds = map[reply.Status]error{
 	401: source.ErrDenied,
 	403: source.ErrDenied,
@@ -28,7 +28,7 @@ func explain(ctx context.Context, err error) error {
 	return reply.Explain(ctx, err, code, kinds)
 }
 
-// retryAfter is the server's word on when to try again, 0 without.
+// retryAfter returns the wait that the server asked for, or 0.
 func retryAfter(err error) time.Duration {
 	seconds, _ := apierrors.SuggestsClientDelay(err)
 	return time.Duration(seconds) * time.Second

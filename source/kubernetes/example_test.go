@@ -14,7 +14,7 @@ import (
 
 func Example() {
 	ctx := context.Background()
-	// In a cluster: kubernetes.NewForConfig of what rest.InClusterConfig returns.
+	// In a cluster, pass the result of rest.InClusterConfig to kubernetes.NewForConfig.
 	client := fake.NewClientset(&corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "exchange"},
 		Data:       map[string][]byte{"api-key": []byte("k-1"), "api-secret": []byte("s-1")},

@@ -16,8 +16,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// Notify watches the Secret and calls changed when it was created, changed or
-// deleted, as [source.Notifier] has it. Its errors are those of Read.
+// Notify watches the Secret, and calls changed when the Secret was created, changed or
+// deleted: see [source.Notifier]. Its errors are those of Read.
 func (s *Source) Notify(ctx context.Context, changed func()) error {
 	return s.base.Notify(ctx, func(ctx context.Context, client typedcorev1.SecretsGetter) error {
 		return s.watch(ctx, client, changed)
@@ -31,11 +31,11 @@ func (s *Source) watch(ctx context.Context, client typedcorev1.SecretsGetter, ch
 		next, err := s.watchFrom(ctx, client, version, changed)
 		switch {
 		case version != "" && (apierrors.IsGone(err) || apierrors.IsResourceExpired(err)):
-			next = "" // anew, with a reading once it is armed
+			next = "" // begin a new watch, and read
 		case err != nil:
 			return err
 		case next == version && time.Since(started) < time.Second:
-			// A server that ends every watch at once is not worth a busy loop.
+			// Avoid a busy loop with a server that ends every watch at once.
 			return fmt.Errorf("%w: the watch ended at once", source.ErrUnavailable)
 		}
 		version = next
@@ -43,10 +43,10 @@ func (s *Source) watch(ctx context.Context, client typedcorev1.SecretsGetter, ch
 	return nil
 }
 
-// watchFrom watches from version, or, if that is empty, from now, until the server
-// ends the watch. It returns the version to go on from.
+// watchFrom watches from version on, or from now on if version is empty, until the server
+// ends the watch. It returns the version from which to continue.
 func (s *Source) watchFrom(ctx context.Context, client typedcorev1.SecretsGetter, version string, changed func()) (string, error) {
-	seconds := int64(5*60 + rand.IntN(5*60)) // client-go's: so that not all watches end together
+	seconds := int64(5*60 + rand.IntN(5*60)) // as in client-go, so that not all watches end at the same time
 	w, err := client.Secrets(s.namespace).Watch(ctx, metav1.ListOptions{
 		FieldSelector:   fields.OneTermEqualSelector(metav1.ObjectNameField, s.name).String(),
 		ResourceVersion: version, AllowWatchBookmarks: true, TimeoutSeconds: &seconds,
@@ -56,7 +56,7 @@ func (s *Source) watchFrom(ctx context.Context, client typedcorev1.SecretsGetter
 	}
 	defer w.Stop()
 	if version == "" {
-		changed() // F14: only now that the watch is armed
+		changed() // F14: not before the watch has begun
 	}
 	for {
 		select {

@@ -21,11 +21,11 @@ import (
 
 func init() { source.Register("kubernetes", open) }
 
-// open opens a source string; the package comment has the parameters.
+// open opens a source string. The package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {
 	namespace, name, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	if u.Host != "" || namespace == "" || name == "" || strings.Contains(name, "/") {
-		return nil, errors.New("want kubernetes:///namespace/name")
+		return nil, errors.New("want kubernetes:///NAMESPACE/NAME")
 	}
 	values, err := param.Some(query, "field", "kubeconfig", "context")
 	if err != nil {
@@ -38,7 +38,7 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	var opts []Option
 	switch {
 	case values["field"] != "" && named:
-		return nil, errors.New("field, and id, secret, passphrase, exclude each other")
+		return nil, errors.New("field cannot be combined with id, secret and passphrase")
 	case values["field"] != "":
 		decode, err := param.Decoder(query)
 		if err != nil {
@@ -46,12 +46,12 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 		}
 		opts = append(opts, WithField(values["field"], decode))
 	case query.Has("format"):
-		return nil, errors.New("format goes with field")
+		return nil, errors.New("format needs field")
 	case named:
 		opts = append(opts, WithNames(names.ID, names.Secret, names.Passphrase))
 	}
 	if values["context"] != "" && values["kubeconfig"] == "" {
-		return nil, errors.New("context goes with kubeconfig")
+		return nil, errors.New("context needs kubeconfig")
 	}
 	dial := func(context.Context) (typedcorev1.SecretsGetter, error) {
 		return dial(values["kubeconfig"], values["context"])
@@ -64,22 +64,22 @@ func dial(kubeconfig, name string) (typedcorev1.SecretsGetter, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.QPS = -1 // the ring bounds its readings; 5 a second, the default, would hold up a burst of changes
+	config.QPS = -1 // no limit: the ring limits its readings, and the default of 5 a second would delay a burst of changes
 	client, err := typedcorev1.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("%w: no client can be made of the configuration", source.ErrUnavailable)
+		return nil, fmt.Errorf("%w: the configuration is not valid for a client", source.ErrUnavailable)
 	}
 	return client, nil
 }
 
-// configure says where the API server is and who we are. It quotes nothing out of
-// the files, which hold tokens (F95).
+// configure returns the address of the API server and the credentials. Its errors quote
+// nothing of the files, which contain tokens (F95).
 func configure(kubeconfig, name string) (*rest.Config, error) {
 	if kubeconfig == "" {
-		config, err := rest.InClusterConfig() // its token is read again every minute
+		config, err := rest.InClusterConfig() // client-go reads the token again every minute
 		switch {
 		case errors.Is(err, rest.ErrNotInCluster):
-			return nil, fmt.Errorf("%w: not in a cluster (KUBERNETES_SERVICE_HOST and _PORT are not set), and no kubeconfig is named", source.ErrUnavailable)
+			return nil, fmt.Errorf("%w: the program is not in a cluster (KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set): name a kubeconfig", source.ErrUnavailable)
 		case err != nil:
 			return nil, fmt.Errorf("%w: the service account's token cannot be read%s", source.ErrUnavailable, reason(err))
 		}
@@ -93,12 +93,12 @@ func configure(kubeconfig, name string) (*rest.Config, error) {
 		if why := reason(err); why != "" {
 			return nil, fmt.Errorf("%w: the kubeconfig cannot be read%s", source.ErrUnavailable, why)
 		}
-		return nil, fmt.Errorf("%w: the kubeconfig is none, has no such context, or names a file that is not there", source.ErrUnavailable)
+		return nil, fmt.Errorf("%w: the kubeconfig is not valid, does not have the context, or names a file that does not exist", source.ErrUnavailable)
 	}
 	return config, nil
 }
 
-// reason is ": " and the operating system's word on a file, without its path.
+// reason returns ": " and the operating system's error without the file's path, or "".
 func reason(err error) string {
 	if number, ok := errors.AsType[syscall.Errno](err); ok {
 		return ": " + number.Error()

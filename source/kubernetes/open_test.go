@@ -40,8 +40,8 @@ func TestParse(t *testing.T) {
 	)
 }
 
-// F75, F95: neither in a cluster nor with a kubeconfig that can be used. The error
-// says that, and not that a server were silent.
+// F75, F95: the program is not in a cluster and has no valid kubeconfig. The error says so,
+// and does not say that a server did not answer.
 func TestNoConfiguration(t *testing.T) {
 	file := func(text string) string {
 		path := filepath.Join(t.TempDir(), "config")
@@ -57,9 +57,9 @@ func TestNoConfiguration(t *testing.T) {
 		"outside a cluster":         {"", "", "not in a cluster"},
 		"no token in a pod":         {"127.0.0.1", "", "service account's token cannot be read: no such file or directory"},
 		"no kubeconfig":             {"", "?kubeconfig=/does/not/exist", "the kubeconfig cannot be read: no such file or directory"},
-		"a kubeconfig that is none": {"", file(conformance.Sentinel + ": ["), "the kubeconfig is none"},
-		"no such context":           {"", file(here) + "&context=elsewhere", "has no such context"},
-		"no such authority":         {"", file(strings.Replace(here, `"server"`, `"certificate-authority":"/does/not/exist","server"`, 1)), "names a file that is not there"},
+		"a kubeconfig that is none": {"", file(conformance.Sentinel + ": ["), "the kubeconfig is not valid"},
+		"no such context":           {"", file(here) + "&context=elsewhere", "does not have the context"},
+		"no such authority":         {"", file(strings.Replace(here, `"server"`, `"certificate-authority":"/does/not/exist","server"`, 1)), "names a file that does not exist"},
 	} {
 		t.Setenv("KUBERNETES_SERVICE_HOST", tc.host)
 		t.Setenv("KUBERNETES_SERVICE_PORT", "1")
@@ -79,7 +79,7 @@ func TestNoConfiguration(t *testing.T) {
 	}
 }
 
-// F75, F78, F104: no server, or one that says nothing, and nothing of the client stays.
+// F75, F78, F104: the server is absent or sends nothing. Nothing of the client remains.
 func TestNobodyThere(t *testing.T) {
 	text := func(address string) string {
 		path := filepath.Join(t.TempDir(), "config")

@@ -16,7 +16,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/store"
 )
 
-// A Source reads one Secret. It is a [source.Notifier], safe for concurrent use.
+// A Source reads one Secret. It is a [source.Notifier] and safe for concurrent use.
 type Source struct {
 	base            store.Leased[typedcorev1.SecretsGetter]
 	namespace, name string
@@ -24,20 +24,22 @@ type Source struct {
 	names           store.Names
 }
 
-// An Option changes which of the Secret's data are read, and how.
+// An Option changes which of the Secret's fields a [Source] reads, and how. A nil Option is
+// ignored.
 type Option func(*Source)
 
-// WithNames sets the names of the fields that hold the id, the secret and the
-// passphrase; the default is "api-key", "api-secret" and "passphrase". An empty
-// id or passphrase is not looked for, an empty secret leaves the default. Only
-// the passphrase may be missing.
+// WithNames sets the names of the fields that contain the ID, the secret and the passphrase.
+// The default is "api-key", "api-secret" and "passphrase". If the name of the ID or the
+// passphrase is empty, the source does not read that field. If the name of the secret is
+// empty, it is "api-secret". The field of the passphrase may be missing, the other fields may
+// not.
 func WithNames(id, secret, passphrase string) Option {
 	names := pair.Names{ID: id, Secret: cmp.Or(secret, "api-secret"), Passphrase: passphrase}
 	return func(s *Source) { s.decode = names.Key }
 }
 
-// WithField reads the one field of that name with decoder, such as
-// [source.Document]; nil means [source.Plain].
+// WithField makes the source read only the field with that name, and decode it with decoder,
+// such as [source.Document]. If decoder is nil, it is [source.Plain].
 func WithField(name string, decoder source.Decoder) Option {
 	if decoder == nil {
 		decoder = source.Plain
@@ -52,8 +54,9 @@ func WithField(name string, decoder source.Decoder) Option {
 	}
 }
 
-// New returns a source that reads the Secret of that name through client, such
-// as a clientset's CoreV1(), which must not be nil. The Secret need not exist yet.
+// New returns a source that reads the Secret with that name with client, such as a
+// clientset's CoreV1(). client must not be nil. New makes no request: the Secret need not
+// exist yet.
 func New(client typedcorev1.SecretsGetter, namespace, name string, opts ...Option) *Source {
 	return newSource(lease.Given(client), namespace, name, opts...)
 }
@@ -69,14 +72,15 @@ func newSource(client *lease.Client[typedcorev1.SecretsGetter], namespace, name 
 // String returns "kubernetes:///NAMESPACE/NAME".
 func (s *Source) String() string { return s.base.Name }
 
-// Read gets the Secret and decodes it, within ctx and 5 s. The error wraps
-// [source.ErrNoKey] if the Secret does not exist, [source.ErrDenied] if the server
-// refuses us, [source.ErrInvalid] if its data are no key, and [source.ErrUnavailable] otherwise.
+// Read reads the Secret and decodes its data. It returns when ctx ends, and after 5 s at
+// most. An error is a [*source.Error]. It wraps [source.ErrNoKey] if the Secret does not
+// exist, [source.ErrDenied] if the server refuses the credentials or the request,
+// [source.ErrInvalid] if the data is no API key, and [source.ErrUnavailable] otherwise.
 func (s *Source) Read(ctx context.Context) (source.Set, error) { return s.base.Read(ctx, s.read) }
 
 func (s *Source) read(ctx context.Context, client typedcorev1.SecretsGetter) (source.Set, error) {
-	// Without a resourceVersion this is what the store has, not what a cache
-	// remembers: never older than the event that asked for it.
+	// Without a resourceVersion the API server reads from its store and not from a cache, so
+	// the Secret is never older than the event that caused this reading.
 	secret, err := client.Secrets(s.namespace).Get(ctx, s.name, metav1.GetOptions{})
 	if err != nil {
 		return source.Set{}, err

@@ -25,12 +25,12 @@ import (
 
 var secrets = schema.GroupResource{Resource: "secrets"}
 
-// A cluster is client-go's fake, with a resourceVersion that counts and errors on demand.
+// A cluster is client-go's fake. It also counts resourceVersions and returns errors on demand.
 type cluster struct {
 	t       testing.TB
 	client  *fake.Clientset
 	version atomic.Int64
-	err     atomic.Pointer[error] // what a get answers
+	err     atomic.Pointer[error] // the error of a get
 }
 
 func newCluster(t testing.TB) *cluster {
@@ -148,7 +148,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// F16: a label is no rotation, whatever it does to the resourceVersion.
+// F16: a new label is no rotation, although it changes the resourceVersion.
 func TestVersionIsTheResourceVersion(t *testing.T) {
 	c := newCluster(t)
 	src := rkkubernetes.New(c.client.CoreV1(), "default", "exchange")
@@ -174,7 +174,7 @@ func TestVersionIsTheResourceVersion(t *testing.T) {
 	}
 }
 
-// F04, F17, F77, F95: what each answer becomes.
+// F04, F17, F77, F95: each response becomes a typed error.
 func TestErrors(t *testing.T) {
 	c := newCluster(t)
 	for _, e := range []struct {
@@ -207,8 +207,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// F11: a watch goes on from the resourceVersion of its last event or bookmark;
-// one that has expired (410) begins anew, with a reading.
+// F11: a watch continues from the resourceVersion of its last event or bookmark. If that has
+// expired (410), a new watch begins with a reading.
 func TestWatchGoesOn(t *testing.T) {
 	c := newCluster(t)
 	type opened struct {
@@ -244,7 +244,7 @@ func TestWatchGoesOn(t *testing.T) {
 	}
 
 	w := next("")
-	<-changed // armed
+	<-changed // the watch has begun
 	w.Modify(secret("5"))
 	<-changed
 	w.Action(watch.Bookmark, secret("9"))
@@ -256,7 +256,7 @@ func TestWatchGoesOn(t *testing.T) {
 	expired := apierrors.NewResourceExpired("too old").Status()
 	w.Error(&expired)
 	w = next("")
-	<-changed // what was missed is read
+	<-changed // makes the ring read what the watch has missed
 	w.Delete(secret("12"))
 	<-changed
 	denied := apierrors.NewForbidden(secrets, "exchange", nil).Status()

@@ -25,7 +25,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// shared is the server of all tests, each of which has a namespace of its own.
+// shared is the server of all tests. Each test has a namespace of its own.
 var shared *apiserver.Server
 
 type tests struct{ *testing.M }
@@ -46,7 +46,7 @@ func (m tests) Run() (code int) {
 	return m.M.Run()
 }
 
-// F104: with the server gone, no goroutine is left.
+// F104: after the server has stopped, no goroutine is left.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, proxy.Leaks()) }
 
 // A bot is a service account that may get and watch the Secret "exchange" of its
@@ -85,8 +85,8 @@ func (b *bot) must(err error) {
 	}
 }
 
-// grant binds the bot to its role, revoke ends that. The server heeds either
-// with a delay.
+// grant binds the bot to its role, and revoke deletes the binding. Both take effect after a
+// delay.
 func (b *bot) grant() {
 	b.t.Helper()
 	_, err := shared.Admin.RbacV1().RoleBindings(b.namespace).Create(context.Background(), &rbacv1.RoleBinding{
@@ -102,8 +102,8 @@ func (b *bot) revoke() {
 	b.must(shared.Admin.RbacV1().RoleBindings(b.namespace).Delete(context.Background(), "bot", metav1.DeleteOptions{}))
 }
 
-// parse opens the source string of a Secret's field token with the bot's
-// identity, by way of the server, or proxy, at addr.
+// parse opens the source string of a Secret's field "token". The source uses the bot's
+// identity and the server or proxy at addr.
 func (b *bot) parse(addr, secret string) source.Source {
 	b.t.Helper()
 	path := filepath.Join(b.t.TempDir(), "config")
@@ -116,7 +116,8 @@ func (b *bot) parse(addr, secret string) source.Source {
 	return src
 }
 
-// keep keeps the Secret, with the first key, in a ring, which requests use.
+// keep puts the first key into the Secret and keeps the Secret in a ring, with requests that
+// use the ring.
 func (b *bot) keep() (keys *ring.Ring, said func() string) {
 	b.t.Helper()
 	b.put(1)
@@ -127,8 +128,8 @@ func (b *bot) keep() (keys *ring.Ring, said func() string) {
 	return keys, said
 }
 
-// put writes the n-th key into the Secret, which it creates if need be, and
-// returns the Secret's version.
+// put writes the n-th key into the Secret, which it creates if necessary. It returns the
+// Secret's version.
 func (b *bot) put(n int) (version string) {
 	b.t.Helper()
 	b.must(b.change(func(secret *corev1.Secret) {
@@ -137,7 +138,8 @@ func (b *bot) put(n int) (version string) {
 	return version
 }
 
-// change gets, changes and updates the Secret, anew if another did so meanwhile.
+// change reads, changes and updates the Secret. It tries again if the Secret was updated in
+// between.
 func (b *bot) change(edit func(*corev1.Secret), version *string) error {
 	ctx, api := context.Background(), shared.Admin.CoreV1().Secrets(b.namespace)
 	return retry.RetryOnConflict(retry.DefaultRetry, func() error {

@@ -1,7 +1,8 @@
-// Package apiserver runs source/kubernetes against a real kube-apiserver, with
-// etcd behind it, role-based access and a service account's token. It is a
-// module of its own, since the API server as a library brings well over a
-// hundred modules, and behind the build tag "apiserver", since building it for
-// the first time takes minutes: make test-kubernetes. What make test runs is in
-// kubernetestest, with a server that speaks the same protocol.
+// Package apiserver tests source/kubernetes with a real kube-apiserver and etcd, with
+// role-based access control and the token of a service account.
+//
+// It is a module of its own, since the API server as a library needs more than a hundred
+// modules. It needs the build tag "apiserver", since the first build takes minutes: make
+// test-kubernetes sets it. make test runs the tests of kubernetestest instead, with a server
+// that has the same protocol.
 package apiserver

@@ -25,27 +25,27 @@ import (
 
 // A Server is a kube-apiserver on loopback, with an etcd in the test's process.
 type Server struct {
-	Addr  string // host:port; stays the same
-	CA    string // the file with the certificate of who signed the server's
+	Addr  string // host:port; does not change
+	CA    string // the file with the certificate that signs the server's certificate
 	Admin *kubernetes.Clientset
-	Log   bytes.Buffer // what the server has printed; read it after Stop
+	Log   bytes.Buffer // the server's output; read it after Stop
 
 	dir    string
-	store  string // etcd's address
+	store  string // the address of etcd
 	etcd   *embed.Etcd
-	config *rest.Config // Admin's
+	config *rest.Config // the configuration of Admin
 	cmd    *exec.Cmd    // nil after Kill
 }
 
-// Start builds and starts a server that keeps its data in a directory of its
-// own. Stop must be called even after an error.
+// Start builds and starts a server whose data is in a directory of its own. Call Stop even if
+// Start returns an error.
 func Start() (*Server, error) {
 	dir, err := os.MkdirTemp("", "apiserver")
 	s := &Server{dir: dir, CA: filepath.Join(dir, "apiserver.crt")}
 	if err != nil {
 		return s, err
 	}
-	// But for the first time on a machine, Go's build cache leaves only the link.
+	// With Go's build cache, only the first build on a machine takes long.
 	build := exec.Command("go", "build", "-tags", "apiserver", "-o", s.file("kube-apiserver"), "./cmd/kube-apiserver")
 	if out, err := build.CombinedOutput(); err != nil {
 		return s, fmt.Errorf("building kube-apiserver: %w\n%s", err, out)
@@ -75,8 +75,8 @@ func Start() (*Server, error) {
 	return s, s.Restart()
 }
 
-// Restart starts the API server, after Kill at the address of before and with
-// what it held, and returns when it is ready.
+// Restart starts the API server and returns when it is ready. After Kill it has the same
+// address and data as before.
 func (s *Server) Restart() error {
 	s.Kill()
 	host, port, err := net.SplitHostPort(s.Addr)
@@ -86,7 +86,7 @@ func (s *Server) Restart() error {
 	s.cmd = exec.Command(s.file("kube-apiserver"),
 		"--etcd-servers=http://"+s.store,
 		"--bind-address="+host, "--advertise-address="+host, "--secure-port="+port,
-		"--cert-dir="+s.dir,               // where it puts a certificate, apiserver.crt, that it signs itself
+		"--cert-dir="+s.dir,               // the server writes a self-signed certificate, apiserver.crt, there
 		"--endpoint-reconciler-type=none", // no pod could reach it on loopback
 		"--service-cluster-ip-range=10.0.0.0/24",
 		"--authorization-mode=RBAC",
@@ -96,7 +96,7 @@ func (s *Server) Restart() error {
 		"--service-account-signing-key-file="+s.file("service-account.key"),
 	)
 	s.cmd.Stdout, s.cmd.Stderr = &s.Log, &s.Log
-	if _, err := s.cmd.StdinPipe(); err != nil { // the command ends when we do
+	if _, err := s.cmd.StdinPipe(); err != nil { // the command ends when this process does
 		return err
 	}
 	if err := s.cmd.Start(); err != nil {
@@ -105,7 +105,7 @@ func (s *Server) Restart() error {
 	return s.ready()
 }
 
-// ready waits until the server is ready by its own account.
+// ready waits until the server says that it is ready.
 func (s *Server) ready() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -135,7 +135,7 @@ func (s *Server) ask(ctx context.Context) error {
 	return s.Admin.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 }
 
-// Kill ends the API server without a farewell. What it held is in etcd.
+// Kill kills the API server. Its data stays in etcd.
 func (s *Server) Kill() {
 	if s.cmd != nil && s.cmd.Process != nil {
 		_ = s.cmd.Process.Kill()
@@ -144,7 +144,7 @@ func (s *Server) Kill() {
 	s.cmd = nil
 }
 
-// Stop ends the server for good.
+// Stop ends the server and deletes its data.
 func (s *Server) Stop() {
 	s.Kill()
 	if s.etcd != nil {
@@ -165,7 +165,7 @@ func newSigner() ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), err
 }
 
-// free returns an address on loopback that nobody listens on.
+// free returns a free address on loopback.
 func free() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

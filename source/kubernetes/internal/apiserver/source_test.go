@@ -28,8 +28,8 @@ func stays(t *testing.T, keys *ring.Ring, n int) {
 	}
 }
 
-// F16: versions are the API's, a label is no rotation, and the update that came
-// too late (409) none either.
+// F16: the versions are the API's. Neither a label nor an update that came too late (409) is
+// a rotation.
 func TestRotated(t *testing.T) {
 	b := newBot(t)
 	keys, _ := b.keep()
@@ -59,11 +59,12 @@ func TestRotated(t *testing.T) {
 	storetest.Uses(t, keys, 4)
 }
 
-// F17, F95: the bot's role has no list and no other Secret; who has no account gets nothing.
+// F17, F95: the bot's role allows neither list nor another Secret. A client without an
+// account is refused.
 func TestDenied(t *testing.T) {
 	b := newBot(t)
 	b.put(1)
-	storetest.Keep(t, b.parse(shared.Addr, "exchange")) // by now the server knows of the role
+	storetest.Keep(t, b.parse(shared.Addr, "exchange")) // after this the role is in effect
 	if _, err := b.parse(shared.Addr, "another").Read(t.Context()); !errors.Is(err, source.ErrDenied) {
 		t.Errorf("another Secret: %v", err)
 	}
@@ -74,8 +75,8 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// F17, F95: a permission is revoked and restored. A watch that is open lives on;
-// what it asks for is refused.
+// F17, F95: a permission is revoked and restored. An open watch goes on, and the readings
+// that it causes are refused.
 func TestRevokedAndRestored(t *testing.T) {
 	b := newBot(t)
 	keys, said := b.keep()
@@ -95,8 +96,8 @@ func TestRevokedAndRestored(t *testing.T) {
 	}
 }
 
-// F17, F75: the server restarts while the permission is revoked, so that the
-// watch is lost, and refused.
+// F17, F75: the server restarts while the permission is revoked. The watch is lost, and a new
+// one is refused.
 func TestRestartedWithoutPermission(t *testing.T) {
 	b := newBot(t)
 	keys, said := b.keep()
@@ -115,7 +116,7 @@ func TestRestartedWithoutPermission(t *testing.T) {
 	storetest.Uses(t, keys, 4)
 }
 
-// F07: the Secret is deleted, and created anew.
+// F07: the Secret is deleted and created again.
 func TestDeletedAndRecreated(t *testing.T) {
 	b := newBot(t)
 	keys, _ := b.keep()
@@ -131,8 +132,8 @@ func TestDeletedAndRecreated(t *testing.T) {
 	storetest.Uses(t, keys, 4)
 }
 
-// F75, F77, F95: a watch is armed again, honestly, after each way to lose it,
-// the end of the server among them.
+// F75, F77, F95: after each way to lose a watch, such as the end of the server, the source
+// watches again and misses no change.
 func TestFaults(t *testing.T) {
 	storetest.TestFaults(t, storetest.Table{
 		Absent: map[string]string{

@@ -10,7 +10,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 )
 
-// startStore starts an etcd of one member.
+// startStore starts an etcd with one member.
 func (s *Server) startStore() error {
 	peer, err := free()
 	if err != nil {

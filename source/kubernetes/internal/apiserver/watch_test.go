@@ -17,12 +17,13 @@ import (
 	rkkubernetes "github.com/rollingkeys/rollingkeys/source/kubernetes"
 )
 
-// A hurry has every watch end after two seconds, not minutes, and counts them.
+// A hurry makes the server end every watch after two seconds instead of minutes. It counts
+// the watches.
 type hurry struct {
 	next http.RoundTripper
-	// anew are the watches from now, on those from a resourceVersion.
+	// anew counts the watches from now on, and on counts those from a resourceVersion.
 	anew, on atomic.Int64
-	// expire has the next watch that goes on do so from a resourceVersion of long ago.
+	// expire makes the next watch from a resourceVersion begin at an old one.
 	expire atomic.Bool
 }
 
@@ -45,9 +46,9 @@ func (h *hurry) RoundTrip(req *http.Request) (*http.Response, error) {
 	return h.next.RoundTrip(req)
 }
 
-// F11, F14: a watch that the server ends goes on from the resourceVersion it
-// had; when the server no longer has that (410), it begins anew. All that is one
-// Notify: the ring hears of no error.
+// F11, F14: after the server has ended a watch, the source continues it from the last
+// resourceVersion. If the server no longer has that (410), a new watch begins. All of this
+// happens in one call of Notify, which returns no error.
 func TestWatchGoesOn(t *testing.T) {
 	b := newBot(t)
 	token, err := os.ReadFile(b.token)

@@ -1,8 +1,7 @@
-// Package kubernetestest runs source/kubernetes over real connections, against a
-// server that speaks the API's protocol for one Secret: get, and watch with
-// resourceVersion, as the API concepts have them
-// (https://kubernetes.io/docs/reference/using-api/api-concepts/). It is a module
-// of its own, so that who uses the source is spared what the tests need.
+// Package kubernetestest tests source/kubernetes over real connections, with a server that
+// has the API's protocol for one Secret: get, and watch with resourceVersion
+// (https://kubernetes.io/docs/reference/using-api/api-concepts/). It is a module of its own,
+// so that users of the source do not depend on what the tests need.
 package kubernetestest
 
 import (
@@ -21,15 +20,15 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/listen"
 )
 
-// A Server holds the Secret "exchange" in the namespace "default".
+// A Server has the Secret "exchange" in the namespace "default".
 type Server struct {
 	Addr string
 
 	mu      sync.Mutex
 	http    *httptest.Server
-	end     context.CancelFunc // of the watches that are out
+	end     context.CancelFunc // ends all open watches
 	history []event            // one for each resourceVersion from 1 on
-	oldest  int                // watches from before this one have expired
+	oldest  int                // a watch from an earlier resourceVersion gets 410
 	denied  bool
 	changed chan struct{}
 }
@@ -37,7 +36,7 @@ type Server struct {
 type event struct {
 	Type   string               `json:"type"`
 	Object runtime.RawExtension `json:"object"`
-	secret *corev1.Secret       // nil: deleted
+	secret *corev1.Secret       // nil if the Secret was deleted
 }
 
 // Start starts a server on loopback.
@@ -46,7 +45,7 @@ func Start() (*Server, error) {
 	return s, s.Restart()
 }
 
-// Restart starts a server that was killed, at the same address, with what it held.
+// Restart starts a killed server with the same address and data.
 func (s *Server) Restart() error {
 	addr := s.Addr
 	if addr == "" {
@@ -69,7 +68,7 @@ func (s *Server) Restart() error {
 // Kill closes every connection and ends the server.
 func (s *Server) Kill() {
 	s.http.CloseClientConnections()
-	s.end() // a watch may have begun since, and Close would wait for it
+	s.end() // a watch may have begun in between, and Close would wait for it
 	s.http.Close()
 }
 
@@ -103,14 +102,14 @@ func (s *Server) Delete() {
 	s.changed = make(chan struct{})
 }
 
-// Deny refuses whoever asks, until it is told otherwise. A watch that is open goes on.
+// Deny makes the server refuse all requests, or none. Open watches go on.
 func (s *Server) Deny(all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.denied = all
 }
 
-// Compact forgets all versions but the last: who watches from an older one gets 410.
+// Compact forgets all versions except the last. A watch from an older one gets 410.
 func (s *Server) Compact() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +131,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == secrets && query.Get("watch") != "" && query.Get("fieldSelector") == "metadata.name=exchange":
 		s.watch(w, r, query.Get("resourceVersion"))
 	default:
-		refuse(w, http.StatusForbidden, metav1.StatusReasonForbidden) // list, above all
+		refuse(w, http.StatusForbidden, metav1.StatusReasonForbidden) // this includes list
 	}
 }
 
@@ -158,8 +157,8 @@ func (s *Server) get(w http.ResponseWriter) {
 	_ = json.NewEncoder(w).Encode(s.history[len(s.history)-1].secret)
 }
 
-// watch sends what came after the version, or, without one, the Secret as it is
-// and what comes.
+// watch sends the events after the version from. Without a version it sends the present
+// Secret and the events after it.
 func (s *Server) watch(w http.ResponseWriter, r *http.Request, from string) {
 	next, _ := strconv.Atoi(from)
 	s.mu.Lock()

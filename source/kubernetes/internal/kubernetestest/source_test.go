@@ -28,8 +28,8 @@ func start(t testing.TB) *kubernetestest.Server {
 	return s
 }
 
-// parse opens the source string of a Secret's field, by a kubeconfig for the
-// server, or proxy, at addr.
+// parse opens the source string of a Secret's field, with a kubeconfig for the server or
+// proxy at addr.
 func parse(t testing.TB, addr string) source.Source {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config")
@@ -51,7 +51,7 @@ func token(key source.Key) map[string][]byte {
 	return map[string][]byte{"token": []byte(key.Secret.Expose())}
 }
 
-// F75, F77: a watch is armed again, honestly, after each way to lose it.
+// F75, F77: after each way to lose a watch, the source watches again and misses no change.
 func TestFaults(t *testing.T) {
 	storetest.TestFaults(t, storetest.Table{
 		Absent: map[string]string{
@@ -85,7 +85,7 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// F11: the versions that a watch has missed are gone before it can go on.
+// F11: the server forgets the versions that a watch has missed before the watch can continue.
 func TestExpiredWhileAway(t *testing.T) {
 	s := start(t)
 	proxy := proxy.New(t, s.Addr)

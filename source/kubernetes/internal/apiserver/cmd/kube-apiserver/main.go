@@ -1,7 +1,7 @@
 //go:build apiserver
 
-// Kube-apiserver is the command of Kubernetes, built from its module. It ends
-// when its standard input does, so that it never outlives the test.
+// Kube-apiserver is the command of Kubernetes, built from its module. It exits when its
+// standard input ends, so that it never outlives the test.
 package main
 
 import (
