@@ -121,13 +121,7 @@ func (b *body) close() {
 // release lets go of a body that no further attempt will want.
 func (b *body) release() {
 	if b.gate != nil {
-		s := b.gate.s
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.freed = true
-		if b.gate.closed {
-			_ = s.tidy()
-		}
+		b.gate.free()
 	}
 }
 
@@ -135,17 +129,7 @@ func (b *body) release() {
 // is closed. A body that was sent whole is the attempt's no more. After a redirect that
 // keeps the body http.Client asks for it again before it closes the answer.
 func (b *body) over(resp *http.Response) {
-	if b.gate == nil {
-		return
-	}
-	s := b.gate.s
-	s.mu.Lock()
-	sent := b.gate.closed && !s.busy
-	s.mu.Unlock()
-	switch {
-	case resp == nil, resp.StatusCode == http.StatusTemporaryRedirect, resp.StatusCode == http.StatusPermanentRedirect:
-		s.lose()
-	case resp.StatusCode != http.StatusSwitchingProtocols && !sent: // F39
-		resp.Body = &answered{resp.Body, s}
+	if b.gate != nil {
+		b.gate.finish(resp)
 	}
 }

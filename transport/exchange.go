@@ -26,10 +26,24 @@ type exchange struct {
 	signing  bool // by the scheme's code, which may panic
 }
 
+// inTurn carries a sequential request out. The key is chosen when the turn has come, and
+// the outcome told before the next one's: of many that wait, one finds out that a key is
+// refused.
+func (t *Transport) inTurn(b body, base http.RoundTripper, obs *Observation, replace bool) (*http.Response, error) {
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+		return t.exchange(b, base, obs, replace)
+	case <-b.req.Context().Done():
+		b.close()
+		return nil, b.req.Context().Err()
+	}
+}
+
 // exchange carries the request out.
 func (t *Transport) exchange(b body, base http.RoundTripper, obs *Observation, replace bool) (resp *http.Response, err error) {
 	req := b.req
-	x := exchange{t: t, req: req, body: b, base: base, obs: obs, replace: replace}
+	x := &exchange{t: t, req: req, body: b, base: base, obs: obs, replace: replace}
 	// The attempt begins ahead of the copying: its counter's atomic addition would
 	// wait for all that the copying writes.
 	if x.a, err = t.ring.Attempt(req.Context(), t.repeatable(x.body.view())); err != nil {
@@ -37,7 +51,16 @@ func (t *Transport) exchange(b body, base http.RoundTripper, obs *Observation, r
 		return nil, err
 	}
 	x.out = copied(req)
-	defer x.end(&resp, &err)
+	defer func() {
+		// A scheme that panics fails the request, not the program, and what it panicked
+		// with, which may hold the secret, goes no further (F97); any other panic passes
+		// through.
+		if x.signing && recover() != nil {
+			resp, err = nil, x.unsigned(errPanicked)
+		}
+		x.body.release()
+		x.a.End()
+	}()
 	x.first = x.a.Version()
 	for {
 		if resp, err = x.send(); err != nil {
@@ -141,17 +164,6 @@ func (x *exchange) unsigned(err error) error {
 }
 
 var errPanicked = fmt.Errorf("%w: its scheme panicked", source.ErrUnusable)
-
-// end lets go of what the exchange holds. A scheme that panics fails the request,
-// not the program, and what it panicked with, which may hold the secret, goes no
-// further (F97); any other panic passes through.
-func (x *exchange) end(resp **http.Response, err *error) {
-	if x.signing && recover() != nil {
-		*resp, *err = nil, x.unsigned(errPanicked)
-	}
-	x.body.release()
-	x.a.End()
-}
 
 // credentials are the values that the scheme gave its headers.
 func (t *Transport) credentials(out *http.Request) []string {

@@ -218,6 +218,31 @@ func (s *shared) lose() {
 	s.settled()
 }
 
+// free is release for a shared body.
+func (g *gate) free() {
+	s := g.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.freed = true
+	if g.closed {
+		_ = s.tidy()
+	}
+}
+
+// finish is over for a shared body.
+func (g *gate) finish(resp *http.Response) {
+	s := g.s
+	s.mu.Lock()
+	sent := g.closed && !s.busy
+	s.mu.Unlock()
+	switch {
+	case resp == nil, resp.StatusCode == http.StatusTemporaryRedirect, resp.StatusCode == http.StatusPermanentRedirect:
+		s.lose()
+	case resp.StatusCode != http.StatusSwitchingProtocols && !sent: // F39
+		resp.Body = &answered{resp.Body, s}
+	}
+}
+
 // same reports whether a and b are one reader.
 func same(a, b io.ReadCloser) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b

@@ -86,15 +86,7 @@ func (t *Transport) roundTrip(req *http.Request, base http.RoundTripper) (*http.
 		return body.forward(req, base, obs, CallersKey)
 	}
 	if t.turn != nil {
-		// The key is chosen when the turn has come, and the outcome told before the
-		// next one's: of many that wait, one finds out that a key is refused.
-		select {
-		case t.turn <- struct{}{}:
-			defer func() { <-t.turn }()
-		case <-req.Context().Done():
-			body.close()
-			return nil, req.Context().Err()
-		}
+		return t.inTurn(body, base, obs, how == replacing)
 	}
 	return t.exchange(body, base, obs, how == replacing)
 }
