@@ -19,14 +19,14 @@ func (t *Transport) classify(resp *http.Response) (v Verdict) {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return Passed // F39: its body belongs to the two ends
 	}
+	if t.classifier == nil {
+		return RFC6750(answer(resp)) // called by its name, so that the answer stays on the stack
+	}
 	defer func() {
 		if recover() != nil {
 			v = Passed
 		}
 	}()
-	if t.classifier == nil {
-		return RFC6750(answer(resp)) // called by its name, so that the answer stays on the stack
-	}
 	return t.classifier(answer(resp))
 }
 

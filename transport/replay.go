@@ -14,6 +14,9 @@ func (r refusal) applied() bool { return r.status != http.StatusUnauthorized && 
 // mayReplay asks the replay policy about a refusal, or, without resp, about one
 // that is to be expected. A policy that panics has said no (F97).
 func (t *Transport) mayReplay(req *http.Request, resp *http.Response, r refusal) (may bool) {
+	if t.replay == nil && !r.applied() {
+		return true // and no function of others is asked
+	}
 	defer func() {
 		if recover() != nil {
 			may = false
