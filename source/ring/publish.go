@@ -65,15 +65,16 @@ func (r *Ring) publish() {
 		r.outbox.emit(Event{Kind: Refused, Version: v.label()})
 	}
 	r.policy.newlyHeld = nil
-	s, old := r.snapshot(), *before
-	if old.err != nil && s.err != nil {
-		old.err = s.err // its text has the age of the last reading, which changes all the time
-	}
-	if s != old {
-		r.wakeWaiters(before, &s)
-		signal(r.wake) // the loop has new times to wait for, and samples the counters
-	}
+	s := r.snapshot()
 	if s != *before {
+		old := *before
+		if old.err != nil && s.err != nil {
+			old.err = s.err // its text has the age of the last reading, which changes all the time
+		}
+		if s != old {
+			r.wakeWaiters(before, &s)
+			signal(r.wake) // the loop has new times to wait for, and samples the counters
+		}
 		made := s
 		r.snap.Store(&made)
 	}
