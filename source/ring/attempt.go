@@ -35,25 +35,32 @@ type Attempt struct {
 // Attempt blocks only with [WithLockout]: if every key is refused and the source is being
 // asked for another one, Attempt waits for that, within ctx.
 func (r *Ring) Attempt(ctx context.Context, repeatable bool) (a Attempt, err error) {
+	err = a.begin(ctx, r, repeatable)
+	return a, err
+}
+
+// begin is [Ring.Attempt], which can be inlined without it: an Attempt is large to copy.
+func (a *Attempt) begin(ctx context.Context, r *Ring, repeatable bool) error {
 	if r == nil {
-		return a, fmt.Errorf("ring: %w: no ring", source.ErrNoKey)
+		return fmt.Errorf("ring: %w: no ring", source.ErrNoKey)
 	}
 	s := r.snap.Load()
 	if s == nil {
-		return a, fmt.Errorf("ring: %w: the ring was not made by Keep", source.ErrNoKey)
+		return fmt.Errorf("ring: %w: the ring was not made by Keep", source.ErrNoKey)
 	}
 	if s.err != nil {
-		return a, s.err
+		return s.err
 	}
 	a.v, a.left = s.use, s.moment
 	if s.undecided(repeatable, r.cfg.now) {
-		if err := r.chooseFirst(ctx, repeatable, &a); err != nil {
-			return Attempt{}, err
+		if err := r.chooseFirst(ctx, repeatable, a); err != nil {
+			*a = Attempt{}
+			return err
 		}
 	}
 	a.ring, a.shard = r, shard()
 	a.v.counters.shards[a.shard].sent.Add(1)
-	return a, nil
+	return nil
 }
 
 // chooseFirst asks the policy for the version of a first attempt. In a lockout it waits
