@@ -49,9 +49,13 @@ func (a *apart) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // limit is the least work that attaches a key within the RoundTripper contract: a copy
-// of the request's struct, one of its header map, and an assignment. maps.Clone copies
-// groups of entries; at the sizes at which they are full, adding one makes the copy grow,
-// and a map that is made with room for it is cheaper.
+// of the request's struct, one of its header map, and an assignment of a value that was
+// made before. The caller's value slices are shared, since none is changed. limit does
+// not look for a credential of the caller's, at the request's origin or at the answer,
+// and it counts nothing.
+//
+// maps.Clone copies groups of entries; at the sizes at which they are full, adding one
+// makes the copy grow, and a map that is made with room for it is cheaper.
 type limit struct {
 	base  http.RoundTripper
 	value []string
@@ -195,7 +199,8 @@ func newStutter() *stutter {
 }
 
 // BenchmarkFallback is a request that is refused with the current key and sent
-// again with the previous one, beside two sends that attach a key and do no more.
+// again with the previous one, beside two sends that attach a key and do no more: there
+// is no body to be sent again, and none to be drained.
 // The second answer is a 503: after a success the ring would know which key to
 // take, and no other request would have to fall back.
 func BenchmarkFallback(b *testing.B) {
