@@ -18,6 +18,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
@@ -83,7 +84,7 @@ func newRig(t *testing.T, s sdk, http2 bool) (r *rig, key source.Key) {
 	}
 	c, err := client.New(t.Context(), &observed{file.New(r.path, decode...), r.wasRead},
 		client.WithProvider(s.profile), client.WithOverride(),
-		client.WithBase(r.base), client.WithRing(ring.WithLogger(nil)))
+		client.WithBase(r.base), client.WithRing(ring.WithLogger(nil), ring.WithRefusalWait(time.Minute))) // however busy the machine
 	if err != nil {
 		t.Fatal(err)
 	}
