@@ -6,17 +6,17 @@ import (
 	"testing"
 )
 
-// A Checker is the part of a server that checks keys, which it knows by a name: a version,
-// an id, a secret. Set guards its fields.
+// A Checker is the part of a server that checks keys. It identifies a key by a name: a
+// version, an id or a secret. Set guards its fields.
 type Checker struct {
 	mu       sync.Mutex
 	Accepted []string
-	Seen     []string // of each request
+	Seen     []string // the key of each request
 	Served   map[string]int
 	Refused  int
 }
 
-// Set calls change under the lock.
+// Set calls change while it holds the lock.
 func (c *Checker) Set(change func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,7 +9,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// A Fallback is one kind of call of a client, whose server knows keys by their version.
+// A Fallback tests one kind of call of a client. The server identifies keys by their
+// version.
 type Fallback struct {
 	*Checker
 	Store *Store

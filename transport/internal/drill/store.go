@@ -1,5 +1,5 @@
-// Package drill has what tests of real clients share: a source and a server under the
-// test's control, calls under load, and the rotations that those must survive.
+// Package drill contains what tests of real clients share: a source and a server that
+// the test controls, calls under load, and the rotations that the calls must survive.
 package drill
 
 import (

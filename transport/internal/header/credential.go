@@ -8,17 +8,17 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// A Credential is what a header's value has of a credential: the texts of which one may
-// be a key's secret.
+// A Credential is what a header's value may hold as a secret: one of these texts may be
+// a key's secret.
 type Credential []string
 
-// words stand before a credential.
+// words are the names of authentication schemes that come before a credential.
 var words = []string{"Bearer", "Basic", "Token", "ApiKey", "Key", "Bot"}
 
-// ParseCredential returns the credential in a header's value. prefix is what stands
-// before the secret where the ring's key is sent in that header. The result is empty if
-// the value is none: SDKs that were given no key set an empty value, or the name of an
-// authentication scheme with nothing behind it (F113).
+// ParseCredential returns the credential in a header's value. prefix is the text before
+// the secret if the ring's key is sent in that header. The result is empty if the value
+// holds no credential: SDKs that were given no key set an empty value, or only the name
+// of an authentication scheme (F113).
 func ParseCredential(value, prefix string) Credential {
 	value, prefix = strings.TrimSpace(value), strings.TrimSpace(prefix)
 	if value == "" || prefix != "" && EqualFold(value, prefix) {
@@ -45,7 +45,7 @@ func ParseCredential(value, prefix string) Credential {
 	return Credential{value, rest, strings.TrimPrefix(value, prefix)}
 }
 
-// IsOf reports whether the credential is key's secret.
+// IsOf reports whether the credential holds key's secret.
 func (c Credential) IsOf(key source.Key) bool {
 	return slices.ContainsFunc(c, func(part string) bool { return source.NewSecret(part).Equal(key.Secret) })
 }

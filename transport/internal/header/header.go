@@ -1,5 +1,5 @@
-// Package header says what a header's name and value can be, and which values are
-// credentials.
+// Package header says which texts a header's name and value can be, and finds the
+// credential in a value.
 package header
 
 import "strings"
@@ -11,13 +11,13 @@ func ValidName(s string) bool {
 	})
 }
 
-// ValidValue reports whether s can be a header's value: visible ASCII, and spaces inside
-// (F19). net/http would refuse each request that has another one; HTTP/2 might not.
+// ValidValue reports whether s can be a header's value: visible ASCII, with spaces only
+// inside (F19). net/http refuses each request with another value; HTTP/2 might not.
 func ValidValue(s string) bool {
 	return s != "" && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// EqualFold compares in ASCII, of which all names are.
+// EqualFold compares names of headers, which are ASCII, without regard to case.
 func EqualFold(a, b string) bool {
 	return len(a) == len(b) && strings.EqualFold(a, b)
 }

@@ -1,4 +1,4 @@
-// Package mac computes HMACs for schemes.
+// Package mac computes HMACs for the schemes of transport and provider.
 package mac
 
 import (
@@ -10,30 +10,30 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// MAC computes HMACs under one secret. It is safe for concurrent use and keeps
-// the keyed state, so that a signature costs the hashing of its message only.
+// A MAC computes HMACs with one secret. It is safe for concurrent use. It reuses the
+// keyed state, so that a signature costs only the hashing of its message.
 type MAC struct{ pool sync.Pool }
 
-// New returns the MAC for secret as decode gives it (nil: its bytes as they
-// are). The error wraps [source.ErrUnusable].
+// New returns a MAC whose key is what decode returns for the secret. If decode is nil,
+// the key is the secret's bytes. The error wraps [source.ErrUnusable].
 func New(newHash func() hash.Hash, decode func(string) ([]byte, error), secret source.Secret) (*MAC, error) {
 	key := []byte(secret.Expose())
 	if decode != nil {
 		var err error
 		if key, err = decode(secret.Expose()); err != nil {
-			// The decoder's own words may quote the secret.
-			return nil, fmt.Errorf("%w: its secret is not encoded as the scheme expects", source.ErrUnusable)
+			// The decoder's error may quote the secret.
+			return nil, fmt.Errorf("%w: the secret is not in the encoding that the scheme requires", source.ErrUnusable)
 		}
 	}
 	if len(key) == 0 {
-		return nil, fmt.Errorf("%w: empty secret", source.ErrUnusable)
+		return nil, fmt.Errorf("%w: the secret is empty", source.ErrUnusable)
 	}
 	m := &MAC{}
 	m.pool.New = func() any { return hmac.New(newHash, key) }
 	return m, nil
 }
 
-// Append appends the MAC of the parts, one after the other, to dst.
+// Append appends the MAC of the concatenated parts to dst.
 func (m *MAC) Append(dst []byte, parts ...[]byte) []byte {
 	h := m.pool.Get().(hash.Hash)
 	defer m.pool.Put(h)

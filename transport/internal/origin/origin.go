@@ -1,4 +1,4 @@
-// Package origin decides where a key may go.
+// Package origin decides which origins a key may go to.
 package origin
 
 import (
@@ -22,28 +22,29 @@ var (
 	ErrInsecure = errors.New("transport: no key over plain http")
 )
 
-// A Set is what a key is bound to. Each of its origins is normal: lower case, with
-// port. It is safe for concurrent use.
+// A Set holds the origins that a key may go to. Each is in normal form: lower case,
+// with port. A Set is safe for concurrent use.
 type Set struct {
 	insecure bool
 	allowed  atomic.Pointer[[]string] // nil: the first request decides
 
-	// good is the last URL scheme and host, as written, that was found to be
-	// allowed: the usual request costs two comparisons of equal strings.
+	// good is the scheme and host, as written in a URL, that was allowed last. With it
+	// the usual request costs two comparisons of equal strings.
 	good atomic.Pointer[written]
 }
 
 type written struct{ scheme, host string }
 
-// New returns the set of the listed origins, which the first request decides where
-// there are none. insecure allows plain http to any host.
+// New returns a Set of the listed origins. If the list is empty, the first request
+// decides. insecure allows plain http to any host. The error wraps ErrOrigin or
+// ErrInsecure.
 func New(list []string, insecure bool) (*Set, error) {
 	o := &Set{insecure: insecure}
 	var allowed []string
 	for _, s := range list {
 		u, err := url.Parse(s)
 		if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/" {
-			return nil, fmt.Errorf("%w: WithOrigin wants scheme, host and port, such as https://api.example.com", ErrOrigin)
+			return nil, fmt.Errorf("%w: WithOrigin: want a scheme, a host and, if needed, a port, such as https://api.example.com", ErrOrigin)
 		}
 		n, err := o.normal(u.Scheme, u.Host)
 		if err != nil {
@@ -57,9 +58,9 @@ func New(list []string, insecure bool) (*Set, error) {
 	return o, nil
 }
 
-// Bound reports whether req may carry the key. A redirect that leaves the
-// origins, once, goes on without the key, wherever it leads (F53 to F55); any
-// other request to a foreign origin is an error.
+// Bound reports whether req may carry the key. For a redirect to another origin, and
+// for all redirects after it, it returns false (F53 to F55). For any other request to
+// another origin it returns an error.
 func (o *Set) Bound(req *http.Request) (bool, error) {
 	if g := o.good.Load(); g != nil && req.Response == nil && req.URL.Opaque == "" &&
 		req.URL.Host == g.host && req.URL.Scheme == g.scheme && (req.Host == "" || req.Host == g.host) {
@@ -88,12 +89,12 @@ func (o *Set) Bound(req *http.Request) (bool, error) {
 	case err != nil:
 		return false, err
 	default:
-		return false, fmt.Errorf("%w: not to be sent to %s", ErrOrigin, n)
+		return false, fmt.Errorf("%w: the request goes to %s: add it to WithOrigin if the key may go there", ErrOrigin, n)
 	}
 }
 
-// alone reports whether req, and every request that it was redirected from, goes
-// to one origin, by URL and by Host.
+// alone reports whether req, and every request that it was redirected from, goes to the
+// given origin, both by URL and by Host.
 func (o *Set) alone(req *http.Request, origin string) bool {
 	for {
 		if req == nil || req.URL == nil || !plainTarget(req) {
@@ -111,15 +112,15 @@ func (o *Set) alone(req *http.Request, origin string) bool {
 	}
 }
 
-// plainTarget reports whether the request line names a path. An opaque URL may
-// put a whole URL there, which a proxy or gateway follows instead of the Host
-// (RFC 9112 section 3.2.2).
+// plainTarget reports whether the request line holds only a path. An opaque URL may put
+// a whole URL there, and a proxy or gateway would follow that instead of Host (RFC 9112
+// section 3.2.2).
 func plainTarget(req *http.Request) bool {
 	o := req.URL.Opaque
 	return o == "" || strings.HasPrefix(o, "/") && !strings.HasPrefix(o, "//")
 }
 
-// Has reports whether req goes to one of the origins, by its URL and by its Host.
+// Has reports whether req goes to one of the origins, both by its URL and by its Host.
 func (o *Set) Has(req *http.Request) bool {
 	allowed := o.allowed.Load()
 	if allowed == nil || req.URL == nil || !plainTarget(req) {
@@ -136,7 +137,7 @@ func (o *Set) Has(req *http.Request) bool {
 	return err == nil && slices.Contains(*allowed, n)
 }
 
-// normal writes an origin in one way: lower case, no trailing dot, with port.
+// normal returns the normal form of an origin: lower case, no trailing dot, with port.
 func (o *Set) normal(scheme, hostport string) (string, error) {
 	var port string
 	switch lower(scheme) {
@@ -145,7 +146,7 @@ func (o *Set) normal(scheme, hostport string) (string, error) {
 	case "http", "ws":
 		scheme, port = "http", "80"
 	default:
-		return "", fmt.Errorf("%w: scheme %q", ErrOrigin, scheme)
+		return "", fmt.Errorf("%w: the URL has the scheme %q: want https or http", ErrOrigin, scheme)
 	}
 	host := hostport
 	if h, p, err := net.SplitHostPort(hostport); err == nil {
@@ -159,7 +160,7 @@ func (o *Set) normal(scheme, hostport string) (string, error) {
 	host = strings.TrimSuffix(lower(host), ".")
 	switch {
 	case host == "" || strings.ContainsAny(host, "@/\\ "):
-		return "", fmt.Errorf("%w: no host", ErrOrigin)
+		return "", fmt.Errorf("%w: the URL has no valid host", ErrOrigin)
 	case strings.ContainsFunc(host, func(r rune) bool { return r >= utf8.RuneSelf }):
 		return "", fmt.Errorf("%w: the host %q is not ASCII: write it as xn--", ErrOrigin, host)
 	}
@@ -169,9 +170,9 @@ func (o *Set) normal(scheme, hostport string) (string, error) {
 	return scheme + "://" + net.JoinHostPort(host, port), nil
 }
 
-// lower is strings.ToLower for ASCII, which hosts and schemes are of. Unicode has two
-// runes besides whose lower case is an ASCII letter, U+0130 and U+212A: hosts that
-// merely look like the key's (F167).
+// lower is strings.ToLower for ASCII only. Unicode has two other runes whose lower case
+// is an ASCII letter, U+0130 and U+212A: a host with one of them only looks like the
+// key's (F167).
 func lower(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {

@@ -1,4 +1,4 @@
-// Package query takes parameters out of queries and form bodies.
+// Package query reads and removes parameters of queries and of form bodies.
 package query
 
 import (
@@ -12,8 +12,8 @@ import (
 // FormType is the media type of a form.
 const FormType = "application/x-www-form-urlencoded"
 
-// IsForm reports whether the header says that the body is a form. The header's names may
-// have any case.
+// IsForm reports whether Content-Type says that the body is a form. The name of the
+// header may have any case.
 func IsForm(h http.Header) bool {
 	for name, values := range h {
 		if len(values) > 0 && strings.EqualFold(name, "Content-Type") {
@@ -24,9 +24,9 @@ func IsForm(h http.Header) bool {
 	return false
 }
 
-// Without returns a query, or a form's body, without the named parameters. The
-// others stay as they are, byte for byte and in their order. A ";" separates
-// parameters as "&" does, since some servers take it so.
+// Without returns a query, or the body of a form, without the named parameters. The
+// others stay unchanged and in their order. A ";" separates parameters like "&", since
+// some servers read it so.
 func Without(query string, names ...string) string {
 	var kept strings.Builder
 	for before, pair := range pairs(query) {
@@ -40,8 +40,8 @@ func Without(query string, names ...string) string {
 	return kept.String()
 }
 
-// Values yields the names and values of a query, or a form's body. Those that cannot
-// be decoded are as they are: a server may take them all the same.
+// Values yields the names and values of a query or of the body of a form, decoded. A
+// name or value that cannot be decoded is yielded unchanged: a server may accept it.
 func Values(query string) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for _, pair := range pairs(query) {
@@ -52,7 +52,7 @@ func Values(query string) iter.Seq2[string, string] {
 	}
 }
 
-// pairs yields the parameters with what separates each from the one before.
+// pairs yields the parameters, each with the separator before it.
 func pairs(query string) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for before := ""; ; {

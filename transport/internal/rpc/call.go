@@ -14,16 +14,16 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// A Carrier takes the key of one attempt to where its request is written, and back what
-// became of it there.
+// A Carrier passes the key of one attempt to the code that writes the request, and
+// passes back whether the key was sent.
 type Carrier struct {
-	Value func() string // of the header; nil: the call passes as it is
-	Sent  atomic.Bool   // a request with the key went out
-	Left  atomic.Bool   // and one without, after a redirect
+	Value func() string // returns the value of the header; nil: send the call unchanged
+	Sent  atomic.Bool   // a request with the key was sent
+	Left  atomic.Bool   // a request without the key was sent, after a redirect
 }
 
-// A Call is one RPC on its way: its attempts, one after the other. It tells the ring what
-// became of each, once. It is safe for concurrent use.
+// A Call is one RPC with its attempts, one after the other. It reports the outcome of
+// each attempt to the ring once. It is safe for concurrent use.
 type Call struct {
 	auth *Auth
 	ctx  context.Context
@@ -31,11 +31,11 @@ type Call struct {
 	mu      sync.Mutex // guards the rest
 	attempt ring.Attempt
 	carrier *Carrier
-	told    bool              // the attempt has been told its outcome
-	refused transport.Verdict // of the attempt before
+	told    bool              // the outcome of the attempt was reported
+	refused transport.Verdict // the verdict about the attempt before
 }
 
-// Begin begins a call's first attempt, whose key on takes.
+// Begin begins the first attempt of a call. on gets its key.
 func (a *Auth) Begin(ctx context.Context, on *Carrier, repeatable bool) (*Call, error) {
 	attempt, err := a.ring.Attempt(ctx, repeatable)
 	switch {
@@ -52,7 +52,7 @@ func (a *Auth) Begin(ctx context.Context, on *Carrier, repeatable bool) (*Call, 
 	return c, nil
 }
 
-// load gives on the attempt's key.
+// load puts the attempt's key in on.
 func (c *Call) load(on *Carrier) error {
 	value, ok := c.attempt.Prepared(c.auth.slot).(func() string)
 	if !ok {
@@ -64,14 +64,15 @@ func (c *Call) load(on *Carrier) error {
 	return nil
 }
 
-// Carrier returns that of the attempt.
+// Carrier returns the attempt's carrier.
 func (c *Call) Carrier() *Carrier {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.carrier
 }
 
-// Verdict says what err, with which the attempt of on ended, means for its key.
+// Verdict returns what err means for the key. err ended the attempt whose carrier is
+// on.
 func (a *Auth) Verdict(on *Carrier, err error) (v transport.Verdict) {
 	switch {
 	case !on.Sent.Load(), on.Left.Load(): // the answer is not about the key
@@ -87,7 +88,8 @@ func (a *Auth) Verdict(on *Carrier, err error) (v transport.Verdict) {
 	return a.Classify(err)
 }
 
-// Refusal reports whether err, with which the attempt of on ended, refuses its key.
+// Refusal reports whether err refuses the key. err ended the attempt whose carrier is
+// on.
 func (a *Auth) Refusal(on *Carrier, err error) bool { return refusal(a.Verdict(on, err)) }
 
 func refusal(v transport.Verdict) bool { return definite(v) || v == transport.Ambiguous }
@@ -96,9 +98,9 @@ func definite(v transport.Verdict) bool {
 	return v == transport.Refused || v == transport.RefusedUnapplied
 }
 
-// Again tells the ring what became of the attempt, which ended with err, and reports
-// whether there is another one, after a refusal. It blocks while the source is asked for
-// another key, within the call's context.
+// Again reports to the ring the outcome of the attempt, which ended with err. It
+// returns true if the key was refused and there is another attempt. It blocks while the
+// source is asked for another key, within the call's context.
 func (c *Call) Again(err error) bool {
 	v := c.auth.Verdict(c.Carrier(), err)
 	if !refusal(v) || c.ctx.Err() != nil {
@@ -122,11 +124,11 @@ func (c *Call) Again(err error) bool {
 	return true
 }
 
-// Ended tells the ring what became of the attempt, which ended with err, or, with nil,
-// whose first message came. There is no other attempt.
+// Ended reports to the ring the outcome of the attempt, which ended with err. If err is
+// nil, its first message arrived. There is no other attempt.
 func (c *Call) Ended(err error) { c.tell(c.auth.Verdict(c.Carrier(), err), c.auth.Code(err)) }
 
-// End tells the ring that nothing is known, if it was told nothing.
+// End reports that the outcome is unknown, if no outcome was reported.
 func (c *Call) End() { c.tell(transport.Inconclusive, OK) }
 
 func (c *Call) tell(v transport.Verdict, code Code) {
@@ -146,8 +148,9 @@ func (c *Call) tell(v transport.Verdict, code Code) {
 	}
 }
 
-// Final is what the caller gets for err: the context's end, where that kept a refused call
-// from being made again (F41), and no text with the key in it (F57).
+// Final returns the error that the caller gets for err. If the context ended before a
+// refused call could be made again, it is the context's error (F41). Its text never
+// contains the key (F57).
 func (c *Call) Final(err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return err

@@ -1,9 +1,9 @@
 package rpc
 
-// A Code is the outcome of a call: gRPC's numbers, which are Connect's too.
+// A Code is the outcome of a call. gRPC and Connect use the same numbers.
 type Code uint32
 
-// The codes that matter here.
+// The codes that this package uses.
 const (
 	OK                 Code = 0
 	Canceled           Code = 1
@@ -19,9 +19,9 @@ const (
 	Unauthenticated    Code = 16
 )
 
-// application reports whether only an application gives the code: gRPC's document of
-// status codes lists those that no library generates, and no HTTP status becomes one of
-// them. Unimplemented is not among them: a client makes it of a proxy's 404.
+// application reports whether only an application returns the code. gRPC's list of
+// status codes says which codes no library generates, and no HTTP status is mapped to
+// one of these. Unimplemented is not among them: clients return it for a proxy's 404.
 func (c Code) application() bool {
 	switch c {
 	case InvalidArgument, NotFound, AlreadyExists, FailedPrecondition, Aborted, OutOfRange, DataLoss:

@@ -7,70 +7,73 @@ import (
 	"sync/atomic"
 )
 
-// A Conn is one attempt at a stream: what is below.
+// A Conn is the stream of one attempt.
 type Conn interface {
 	comparable
 	Send(any) error
 	CloseRequest() error
 }
 
-// A Stream is a streaming call on the side that sends: its attempts, one after the other,
-// until the first message has come. Messages are kept so long, within the Auth's bounds, and
-// sent again to each attempt. One goroutine may send while another receives.
+// A Stream is the sending side of a streaming call with its attempts, one after the
+// other, until the first message arrives. Until then it keeps copies of the messages
+// that were sent, within the Auth's limits, and sends them again in each attempt. One
+// goroutine may send while another receives.
 type Stream[C Conn] struct {
 	Hooks[C]
-	Receiving sync.Mutex // held by the goroutine that receives; taken after sending
-	sending   sync.Mutex // held by the one that sends
+	Receiving sync.Mutex // held by the goroutine that receives; locked after sending
+	sending   sync.Mutex // held by the goroutine that sends
 	settled   atomic.Bool
 	call      *Call // set before anything is sent
 
-	mu      sync.Mutex // guards the rest; taken last. Nothing is sent under it, nor received
+	mu      sync.Mutex // guards the fields below; locked last, and never held during a send or receive
 	live    C
-	to      progress // of live
-	kept    []any    // messages of the caller, as long as they may have to be sent
-	size    int      // of them, in bytes
+	to      progress // the progress of live
+	kept    []any    // the caller's messages that may have to be sent again
+	size    int      // of kept, in bytes
 	keeping bool     // the stream can be made again
-	closed  bool     // by CloseRequest
+	closed  bool     // CloseRequest was called
 	err     error    // why there is no attempt
 }
 
-// Hooks are what the protocol adds to a Stream.
+// Hooks are the parts of a Stream that depend on the protocol.
 type Hooks[C Conn] struct {
 	// Single: the caller sends one message, which is kept whatever its size.
 	Single bool
-	// Open opens the stream of the call's next attempt, after one that was refused.
+	// Open opens the stream of the next attempt. refused is the attempt that was
+	// refused.
 	Open func(refused C) (C, error)
-	// Copy copies a message, for the caller may change it when it is sent, and returns its
-	// size. It reports false for one that cannot be copied.
+	// Copy copies a message, because the caller may change it after it is sent, and
+	// returns its size in bytes. It returns false if the message cannot be copied.
 	Copy func(any) (any, int, bool)
-	// Why is called with Receiving held when an attempt takes no more messages, and
-	// returns what Refused said where the attempt's end is known.
+	// Why is called, with Receiving held, when an attempt takes no more messages. known
+	// says that Why knows how the attempt ended; again is then the result of Refused.
 	Why func(C) (again, known bool)
 }
 
-// progress is what an attempt has had.
+// progress is what was sent in an attempt.
 type progress struct {
-	sent   int  // of what is kept
-	closed bool // the end
-	broken bool // it takes no more messages
+	sent   int  // number of kept messages
+	closed bool // the end of the messages
+	broken bool // the attempt takes no more messages
 }
 
-// Begin begins the stream with its first attempt, or, without a call, one that is not made
-// again.
+// Begin begins the stream with its first attempt. If call is nil, the stream is never
+// made again.
 func (s *Stream[C]) Begin(call *Call, live C) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.call, s.live, s.keeping = call, live, call != nil
 }
 
-// Live returns the attempt that is live, or why there is none.
+// Live returns the live attempt, or the reason why there is none.
 func (s *Stream[C]) Live() (C, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.live, s.err
 }
 
-// Settle notes that a message came: the key was accepted, and the stream is not made again.
+// Settle records that a message arrived: the server accepted the key, and the stream is
+// not made again.
 func (s *Stream[C]) Settle() {
 	if s.settled.Swap(true) {
 		return
@@ -81,7 +84,7 @@ func (s *Stream[C]) Settle() {
 	}
 }
 
-// Stop ends the making again.
+// Stop prevents further attempts.
 func (s *Stream[C]) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,9 +92,9 @@ func (s *Stream[C]) Stop() {
 	s.drop()
 }
 
-// Refused tells the ring what err, with which live ended, says of the key, and reports
-// whether there is another attempt. replay says that it is to be sent what is kept, beside
-// the caller's receiving.
+// Refused reports to the ring that live ended with err, and returns whether there is
+// another attempt. If replay is true, a goroutine sends the kept messages to the new
+// attempt while the caller goes on receiving.
 func (s *Stream[C]) Refused(live C, err error, replay bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,19 +113,19 @@ func (s *Stream[C]) Refused(live C, err error, replay bool) bool {
 	}
 	s.live, s.to = next, progress{}
 	if replay && (s.closed || len(s.kept) > 0) {
-		// Whoever receives must not wait for it: a server may read on only when its
-		// answers are read.
+		// The receiving goroutine must not wait for this: a server may stop reading until
+		// its answers are read.
 		go func() {
 			s.sending.Lock()
 			defer s.sending.Unlock()
-			_ = s.catchUp() // who receives will find out
+			_ = s.catchUp() // receiving returns the error
 		}()
 	}
 	return true
 }
 
-// Send sends a message. While the stream can be made again, it sends and keeps a copy. io.EOF
-// says that the stream is over; receiving tells why.
+// Send sends a message. While the stream can be made again, it also keeps a copy.
+// io.EOF means that the stream has ended; receiving returns the reason.
 func (s *Stream[C]) Send(m any) error {
 	s.sending.Lock()
 	defer s.sending.Unlock()
@@ -134,14 +137,14 @@ func (s *Stream[C]) Send(m any) error {
 	if err != nil || kept {
 		return err
 	}
-	live, err := s.Live() // the last there is
+	live, err := s.Live() // no other attempt can follow
 	if err != nil {
 		return io.EOF
 	}
 	return live.Send(m)
 }
 
-// CloseRequest says that no more messages follow.
+// CloseRequest ends the messages of the caller.
 func (s *Stream[C]) CloseRequest() error {
 	s.sending.Lock()
 	defer s.sending.Unlock()
@@ -151,11 +154,11 @@ func (s *Stream[C]) CloseRequest() error {
 	if err := s.catchUp(); !errors.Is(err, io.EOF) {
 		return err
 	}
-	return nil // receiving tells
+	return nil // receiving returns the reason
 }
 
-// catchUp sends the live attempt what it has not had of what is kept. io.EOF says that the
-// stream is over. The caller holds sending.
+// catchUp sends the kept messages that the live attempt lacks. io.EOF means that the
+// stream has ended. The caller holds sending.
 func (s *Stream[C]) catchUp() error {
 	for {
 		live, m, what := s.next()
@@ -178,11 +181,11 @@ func (s *Stream[C]) catchUp() error {
 	}
 }
 
-// What is to be sent.
+// A step is what catchUp does next.
 type step uint8
 
 const (
-	nothing step = iota // the attempt has had everything, or whoever receives makes another
+	nothing step = iota // everything is sent, or the receiving goroutine makes the next attempt
 	message
 	end
 	over
@@ -207,8 +210,8 @@ func (s *Stream[C]) next() (live C, m any, what step) {
 	return s.live, nil, nothing
 }
 
-// revive is called when live takes no more messages. If that is for a refusal, it makes
-// another attempt. io.EOF says that the stream is over. The caller holds sending.
+// revive is called when live takes no more messages. If live was refused, revive makes
+// another attempt. io.EOF means that the stream has ended. The caller holds sending.
 func (s *Stream[C]) revive(live C) error {
 	s.mu.Lock()
 	gone, keeping := s.live != live, s.keeping
@@ -226,7 +229,7 @@ func (s *Stream[C]) revive(live C) error {
 		} else if known {
 			return io.EOF
 		}
-	} // else whoever receives makes the next attempt
+	} // else the receiving goroutine makes the next attempt
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live == live {
@@ -235,8 +238,8 @@ func (s *Stream[C]) revive(live C) error {
 	return nil
 }
 
-// keep keeps a copy of a message and reports whether it can. With nil, headers alone are
-// sent. The caller holds mu.
+// keep keeps a copy of a message, and reports false if it cannot. A nil message stands
+// for headers alone. The caller holds mu.
 func (s *Stream[C]) keep(m any) bool {
 	if m == nil {
 		s.kept = append(s.kept, nil)
@@ -251,8 +254,8 @@ func (s *Stream[C]) keep(m any) bool {
 	return true
 }
 
-// drop lets go of what was kept, once it is sent and not to be sent again. The caller
-// holds mu.
+// drop discards the kept messages if they are sent and the stream is not made again.
+// The caller holds mu.
 func (s *Stream[C]) drop() {
 	if !s.keeping && s.to.sent == len(s.kept) {
 		s.kept, s.to.sent = nil, 0
