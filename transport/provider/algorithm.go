@@ -20,13 +20,13 @@ import (
 
 // An algorithm signs messages with one key. It is safe for concurrent use.
 type algorithm struct {
-	name   string                                    // in JSON Web Signatures: see Algorithm
-	sign   func(dst, message []byte) ([]byte, error) // the signature, to dst
+	name   string                                    // the name in JSON Web Signatures: see Algorithm
+	sign   func(dst, message []byte) ([]byte, error) // appends the signature to dst
 	encode func(dst, sum []byte) []byte
 }
 
-// algorithm returns what the secret signs with. The errors are fixed texts: those of the
-// parsers may hold some of what they parse.
+// algorithm returns the algorithm for the secret. Its errors do not contain the errors
+// of the parsers, which may quote the secret.
 func (s *Signing) algorithm(secret source.Secret) (algorithm, error) {
 	text := strings.TrimSpace(secret.Expose())
 	a := algorithm{encode: base64.StdEncoding.AppendEncode}
@@ -34,10 +34,10 @@ func (s *Signing) algorithm(secret source.Secret) (algorithm, error) {
 	var err error
 	switch {
 	case strings.HasPrefix(text, "-----BEGIN"):
-		// Under a scheme that takes none it would sign as a shared secret, and be refused
-		// request by request.
+		// As a shared secret the text of a private key would sign, but the server would
+		// refuse each request.
 		if !s.RSA && !s.RSAPSS && !s.Ed25519 && !s.ES256 {
-			return a, unusable("a private key, where a shared secret is wanted")
+			return a, unusable("its secret is a private key: the API takes shared secrets only")
 		}
 		private, err = parsePEM(text)
 	case s.Hash == nil && s.Ed25519:
@@ -85,19 +85,19 @@ func (s *Signing) algorithm(secret source.Secret) (algorithm, error) {
 		}
 	}
 	if a.sign == nil {
-		return a, unusable("its private key is of a kind that the API does not take")
+		return a, unusable("the API does not take private keys of its kind")
 	}
-	// A key that is too small, or inconsistent, shows only when it signs.
+	// Only signing shows that a key is too small or inconsistent.
 	if _, err := a.sign(nil, nil); err != nil {
 		return a, unusable("its private key cannot sign")
 	}
 	return a, nil
 }
 
-// shared returns the HMAC of a shared secret.
+// shared returns the HMAC algorithm for a shared secret.
 func (s *Signing) shared(secret source.Secret) (algorithm, error) {
 	if s.Hash == nil || s.Encode == nil {
-		return algorithm{}, unusable("its scheme has no hash, or no encoding, for a shared secret")
+		return algorithm{}, unusable("the scheme takes no shared secrets: Signing has no Hash or no Encode")
 	}
 	m, err := mac.New(s.Hash, s.Decode, secret)
 	if err != nil {
@@ -110,8 +110,8 @@ func (s *Signing) shared(secret source.Secret) (algorithm, error) {
 	}, nil
 }
 
-// parsePEM returns the private key in text, one PEM block and nothing else. One on one
-// line, with \n written out as in JSON, will do.
+// parsePEM returns the private key in text, which must be exactly one PEM block. The
+// block may be on one line with \n for the line breaks, as in JSON.
 func parsePEM(text string) (any, error) {
 	if !strings.Contains(text, "\n") {
 		text = strings.ReplaceAll(text, `\n`, "\n")
@@ -136,7 +136,8 @@ func parsePEM(text string) (any, error) {
 	return key, nil
 }
 
-// parseEd25519 returns the key in text: base64 of its seed, or of seed and public key.
+// parseEd25519 returns the key in text: its seed, or its seed and public key, in
+// base64.
 func parseEd25519(text string) (any, error) {
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(raw) != ed25519.SeedSize && len(raw) != ed25519.PrivateKeySize {
@@ -144,7 +145,7 @@ func parseEd25519(text string) (any, error) {
 	}
 	key := ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize])
 	if len(raw) == ed25519.PrivateKeySize && !key.Equal(ed25519.PrivateKey(raw)) {
-		return nil, unusable("the halves of its Ed25519 key do not belong together")
+		return nil, unusable("its Ed25519 key has a public key that does not match its seed")
 	}
 	return key, nil
 }

@@ -8,16 +8,17 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Alpaca sends the id and the secret of a key in APCA-API-KEY-ID and
-// APCA-API-SECRET-KEY, to the trading API, to that for paper money, and to market data.
-// A key for paper money is none for real money: give each a ring of its own, and take
-// the other origin out of the profile, so that no request goes there by mistake.
+// Alpaca returns the profile of Alpaca. It sends the key's ID in APCA-API-KEY-ID and
+// its Secret in APCA-API-SECRET-KEY, to the trading API, the paper trading API and the
+// market data API. A paper trading key is not valid for real trading. So give each its
+// own ring, and remove the other origin from the profile, so that no request goes there
+// by mistake.
 //
-// A 401 refuses the key, unless it is about a scope. The market data API answers 403 to
-// a bad key and to a plan that does not include the data. A 403 that says "forbidden."
-// and no more is [transport.Ambiguous]: the request was not carried out, and the key
-// counts as refused only if another one is accepted. Other 403s, such as the trading
-// API's for too little buying power, are the caller's.
+// A 401 refuses the key, unless it is about a scope. The market data API answers 403
+// both to a bad key and to a plan that does not include the data. A 403 with only
+// "forbidden." is [transport.Ambiguous]: the request was not carried out, and the key
+// counts as refused only if another one is accepted. Any other 403, such as the trading
+// API's for insufficient buying power, passes to the caller.
 //
 // Login is for wss://stream.data.alpaca.markets and the trading API's /stream.
 //
@@ -39,7 +40,7 @@ func Alpaca() Profile {
 
 func alpacaLogin(key source.Key) ([]byte, error) {
 	if key.ID == "" || key.Secret.IsZero() {
-		return nil, fmt.Errorf("provider: alpaca: %w: no id, or no secret", source.ErrUnusable)
+		return nil, fmt.Errorf("provider: alpaca: %w: it has no id or no secret", source.ErrUnusable)
 	}
 	return json.Marshal(struct {
 		Action string `json:"action"`

@@ -2,11 +2,12 @@ package provider
 
 import "github.com/rollingkeys/rollingkeys/transport"
 
-// Anthropic sends the key in x-api-key. The anthropic-version header is the
-// caller's. authentication_error is a 401; permission_error, a 403, and
-// overloaded_error, a 529, are not about the key. Completions are slow.
+// Anthropic returns the profile of Anthropic's API, with the key in x-api-key. The
+// caller sets the anthropic-version header. authentication_error has status 401 and
+// refuses the key. permission_error (403) and overloaded_error (529) are not about the
+// key. Completions are slow.
 //
-// A bearer token is a credential of the request's own too: version 2 of the Go SDK
+// A bearer token also counts as a credential of the request: version 2 of the Go SDK
 // sends its API key as one.
 //
 // https://docs.anthropic.com/en/api/errors
@@ -17,7 +18,7 @@ func Anthropic() Profile {
 	return p
 }
 
-// anthropicScheme knows the header that a client may have its key in besides.
+// anthropicScheme adds the other header in which a client may send its key.
 type anthropicScheme struct{ transport.Scheme }
 
 func (s anthropicScheme) Traits() transport.Traits {

@@ -16,26 +16,27 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
 
-// Binance signs requests to Binance's spot, margin and futures APIs. The secret
-// decides how: text signs with HMAC-SHA256, a PEM block with Ed25519 or RSA.
+// Binance returns the profile of Binance's spot, margin and futures APIs. The form of
+// the secret decides how it signs: a PEM block with Ed25519 or RSA, any other text with
+// HMAC-SHA256.
 //
-// The parameters stand in the query or in a form body, percent-encoded and in
-// the caller's order. A timestamp in milliseconds is appended unless there is
-// one, and the signature comes last: in the body where there is one, else in the
-// query. A caller who wants a recvWindow other than 5000 ms adds it himself.
+// The parameters are in the query or in a form body, percent-encoded and in the
+// caller's order. The scheme appends a timestamp in milliseconds, unless there is one,
+// and the signature: to the body if there is one, else to the query. For a recvWindow
+// other than 5000 ms the caller adds that parameter.
 //
-// Requests that Binance documents as public go out without the key, as it
-// refuses parameters that it does not expect; those that want the key but no
-// signature (user data streams, historical trades) get the header alone.
+// Requests that Binance documents as public are sent without the key, because Binance
+// refuses parameters that it does not expect. Requests that need the key but no
+// signature (user data streams, historical trades) get only the header.
 //
-// Binance answers -2015 to a key that is dead or not known yet, and also to an
-// address or a permission that it lacks. So it is tried once with another key, and
-// the source is read for one, without waiting; after a few such answers in a row in
-// vain, as an endpoint without permission gives them, there is neither for up to a
-// minute at a time. What remains: where the old key dies before the new one is at
-// the source, requests get -2015 until it is. Leave an overlap.
+// Binance answers -2015 to a key that is revoked or not yet active, and also to a
+// forbidden address or a missing permission. So the request is tried once with another
+// key, and the source is read once for a new key. After a few such answers in a row
+// that another key did not change, as from an endpoint without permission, neither is
+// done for up to a minute. One case remains: if the old key is revoked before the
+// source has the new one, requests fail with -2015 until it has. So use an overlap.
 //
-// Login is session.logon, which takes Ed25519 keys only.
+// Login is session.logon, which takes only Ed25519 keys.
 //
 // https://developers.binance.com/docs/binance-spot-api-docs/rest-api/request-security
 func Binance(opts ...Option) Profile {
@@ -62,15 +63,15 @@ func Binance(opts ...Option) Profile {
 	return p
 }
 
-// binanceMessage is the query and the body with nothing between them, as
-// Binance takes them, and the timestamp at the end of whichever is the last.
+// binanceMessage is the query followed directly by the body, as Binance wants them,
+// with the timestamp at the end of the last that is not empty.
 func binanceMessage(dst []byte, c *Call) []byte {
 	body := c.Form()
 	dst = Query(dst, c)
 	inQuery, signed := binanceParams(dst)
 	inBody, signedBody := binanceParams(body)
 	if signed || signedBody {
-		c.Fail(errors.New("the request has a signature already"))
+		c.Fail(errors.New("the request already has a signature: remove it, or use transport.WithOverride"))
 	}
 	dst = append(dst, body...)
 	if !inQuery && !inBody {
@@ -82,8 +83,7 @@ func binanceMessage(dst []byte, c *Call) []byte {
 	return dst
 }
 
-// binanceParams reports which of the two parameters that Binance adds a query or
-// form has already.
+// binanceParams reports whether a query or form already has a timestamp or a signature.
 func binanceParams(raw []byte) (timestamp, signature bool) {
 	const size = len("timestamp")
 	for {
@@ -116,8 +116,8 @@ func binanceSignature(c *Call) error {
 	return nil
 }
 
-// binanceSigned is the message and its signature, which is in base64 if the key is a
-// private one.
+// binanceSigned is the message with its signature. The signature of a private key is in
+// base64.
 func binanceSigned(dst []byte, c *Call) []byte {
 	dst = append(Message(dst, c), "&signature="...)
 	from := len(dst)
@@ -155,7 +155,7 @@ func binancePublic(path string) bool {
 }
 
 // binanceUnsigned reports whether an endpoint's security type is USER_STREAM or
-// MARKET_DATA: the key in the header, no signature.
+// MARKET_DATA: these need the key in the header but no signature.
 func binanceUnsigned(path string) bool {
 	switch path {
 	case "/api/v3/userDataStream", "/api/v3/historicalTrades", "/fapi/v1/historicalTrades", "/dapi/v1/historicalTrades",
@@ -167,8 +167,8 @@ func binanceUnsigned(path string) bool {
 	return false
 }
 
-// binanceLogin is session.logon. What is signed are its parameters, sorted by
-// name, as a query.
+// binanceLogin returns the session.logon message. It signs its parameters, sorted by
+// name, in the form of a query.
 // https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/authentication-requests
 func binanceLogin(c *Call) ([]byte, error) {
 	if c.Value(Algorithm) != "EdDSA" {

@@ -8,9 +8,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Bitfinex signs requests to Bitfinex's v2 API. Nonces are microseconds, and
-// requests go one at a time, as Bitfinex refuses a nonce that arrives out of
-// order. Its refusals come with status 500.
+// Bitfinex returns the profile of Bitfinex's v2 API. Nonces are microseconds. Requests
+// are sent one at a time, because Bitfinex refuses a nonce that arrives out of order.
+// Its refusals have status 500.
 //
 // https://docs.bitfinex.com/docs/rest-auth
 func Bitfinex(opts ...Option) Profile {

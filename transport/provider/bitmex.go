@@ -8,7 +8,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// BitMEX signs requests to BitMEX's API. A signature is good for 30 s.
+// BitMEX returns the profile of BitMEX's API. A signature is valid for 30 s.
 //
 // https://www.bitmex.com/app/apiKeysUsage
 func BitMEX(opts ...Option) Profile {

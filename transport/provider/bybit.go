@@ -13,9 +13,9 @@ import (
 
 const bybitWindow = "X-Bapi-Recv-Window"
 
-// Bybit signs requests to Bybit's v5 API. The secret decides how: text signs
-// with HMAC-SHA256, a PEM block with RSA. The X-BAPI-RECV-WINDOW header is 5000
-// (milliseconds) unless the caller sets it.
+// Bybit returns the profile of Bybit's v5 API. The form of the secret decides how it
+// signs: a PEM block with RSA, any other text with HMAC-SHA256. The X-BAPI-RECV-WINDOW
+// header is 5000 (milliseconds), unless the caller sets it.
 //
 // https://bybit-exchange.github.io/docs/v5/guide
 func Bybit(opts ...Option) Profile {
@@ -33,11 +33,11 @@ func Bybit(opts ...Option) Profile {
 		Login:   bybitLogin,
 	}.Profile(opts...)
 	p.Origins = []string{"https://api.bybit.com", "https://api.bytick.com"}
-	// https://bybit-exchange.github.io/docs/v5/error. Most come with status 200.
+	// https://bybit-exchange.github.io/docs/v5/error. Most errors have status 200.
 	p.Classifier = Codes("retCode", map[transport.Verdict][]string{
 		transport.RefusedUnapplied: {"10003", "10004", "10007", "33004"},
 		transport.ClockSkew:        {"10002"},
-		// Rates, permissions, addresses, bans, and servers that are busy.
+		// Rates, permissions, addresses, bans, busy servers.
 		transport.Inconclusive: {"10000", "10005", "10006", "10008", "10009", "10010", "10016", "10018", "10019", "10024", "10027",
 			"10028", "10029", "10429"},
 	}, 200, 401)
@@ -48,7 +48,7 @@ func bybitReceive(dst []byte, c *Call) []byte {
 	return append(dst, c.Request.Header.Get(bybitWindow)...)
 }
 
-// bybitPayload is the query of a GET, and the body of everything else.
+// bybitPayload is the query of a GET and the body of any other request.
 func bybitPayload(dst []byte, c *Call) []byte {
 	if c.Request.Method == http.MethodGet || c.Request.Method == "" {
 		return Query(dst, c)
@@ -56,7 +56,7 @@ func bybitPayload(dst []byte, c *Call) []byte {
 	return Body(dst, c)
 }
 
-// bybitLogin signs the time until which the login is good.
+// bybitLogin signs the time at which the login message expires.
 // https://bybit-exchange.github.io/docs/v5/ws/connect
 func bybitLogin(c *Call) ([]byte, error) {
 	expires := c.Time.Add(10 * time.Second).UnixMilli()

@@ -9,26 +9,26 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// A Call is one attempt at a request while it is being signed. It lives no
-// longer than that, and is not safe for concurrent use.
+// A Call is one attempt of a request while it is being signed. Do not keep it
+// afterwards. It is not safe for concurrent use.
 type Call struct {
-	// Request is the transport's copy: see [transport.Signer] for what may be
-	// changed of it, and how. Its body is read with Body.
+	// Request is the transport's copy of the request: [transport.Signer] says what may
+	// be changed and how. Read its body by the method Body.
 	Request *http.Request
-	// Time is the attempt's time, the same in all its parts.
+	// Time is the time of the attempt, the same in all its parts.
 	Time time.Time
 
 	signer    *signer
 	body      []byte
 	gotBody   bool
 	nonce     uint64
-	random    []byte // nil: nobody has asked
+	random    []byte // nil until Random is called
 	message   []byte
 	signature []byte
-	headers   []byte   // their values, one after the other
-	ends      []int    // of those
-	text      []byte   // room for Value; nil: it is taken
-	sum       [64]byte // room for a MAC
+	headers   []byte   // the values of the headers, concatenated
+	ends      []int    // where each value ends in headers
+	text      []byte   // buffer for Value; nil while it is in use
+	sum       [64]byte // buffer for a MAC
 	err       error
 }
 
@@ -41,7 +41,7 @@ func newCall(s *signer, req *http.Request) *Call {
 }
 
 func (c *Call) release() {
-	const keep = 64 << 10 // a large body's room is not kept
+	const keep = 64 << 10 // larger buffers are not reused
 	if cap(c.message)+cap(c.headers)+cap(c.signature)+cap(c.text) > keep {
 		return
 	}
@@ -49,10 +49,10 @@ func (c *Call) release() {
 	calls.Put(c)
 }
 
-// Value returns what the parts append, one after the other, as text.
+// Value returns the text that the parts append.
 func (c *Call) Value(parts ...Part) string {
 	room := c.text
-	c.text = nil // a part may ask for a value too
+	c.text = nil // a part may call Value too
 	for _, part := range parts {
 		room = part(room, c)
 	}
@@ -61,17 +61,17 @@ func (c *Call) Value(parts ...Part) string {
 	return text
 }
 
-// Fail ends the request with err, before anything is sent: parts, which return no error,
-// call it. The first error counts; nil is none.
+// Fail makes the request fail with err before anything is sent. It is for parts, which
+// return no error. The first error counts; a nil err is ignored.
 func (c *Call) Fail(err error) {
 	if c.err == nil {
 		c.err = err
 	}
 }
 
-// Body returns the request's body as it will be sent; it must not be changed.
-// If it cannot be read twice, the result is empty and the request fails with an
-// error that wraps [transport.ErrBody], before anything is sent (F33).
+// Body returns the request's body as it will be sent; do not change it. If the body
+// cannot be read twice, Body returns nil, and the request fails with an error that
+// wraps [transport.ErrBody] before anything is sent (F33).
 func (c *Call) Body() []byte {
 	if !c.gotBody {
 		c.gotBody = true
@@ -82,8 +82,8 @@ func (c *Call) Body() []byte {
 	return c.body
 }
 
-// SetBody gives the request another body, and contentType as its Content-Type, unless
-// that is empty or the caller has set one. It does nothing once signing has failed.
+// SetBody replaces the request's body. It sets Content-Type to contentType, unless that
+// is empty or the caller has set a Content-Type. SetBody does nothing after Fail.
 func (c *Call) SetBody(data []byte, contentType string) {
 	if c.err != nil {
 		return
@@ -93,7 +93,7 @@ func (c *Call) SetBody(data []byte, contentType string) {
 	setType(c.Request, contentType)
 }
 
-// SetQuery gives the request another query.
+// SetQuery replaces the request's query by raw, which must be encoded.
 func (c *Call) SetQuery(raw string) {
 	u := *c.Request.URL
 	u.RawQuery = raw
@@ -127,9 +127,9 @@ func (c *Call) sign() error {
 	return c.err
 }
 
-// setHeaders sets the headers. Values that are as they were at the version's first
-// attempt, such as the key's id, share a slice with it; the others are written into
-// one string and one slice.
+// setHeaders sets the headers. A value that is the same as at the version's first
+// attempt, such as the key's id, shares its slice. The other values are written into
+// one string and one slice. This saves allocations.
 func (c *Call) setHeaders() {
 	d := c.signer.d
 	const kept = -1

@@ -9,11 +9,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// maxOffset is how far away a server's clock may be and still be believed. A
-// wrong Date must not push signatures, or nonces, far into the future.
+// maxOffset is the largest difference of clocks that is corrected. A wrong Date must
+// not move signatures or nonces far into the future.
 const maxOffset = time.Hour
 
-// A clock tells the server's time, as far as it is known.
+// A clock returns the server's time, as far as it is known.
 type clock struct {
 	local  func() time.Time
 	offset atomic.Int64 // nanoseconds to add to the local time
@@ -21,16 +21,16 @@ type clock struct {
 
 func (c *clock) now() time.Time { return c.local().Add(time.Duration(c.offset.Load())) }
 
-// resync learns the offset from an answer. It reports true whenever the answer
-// had a time to go by, changed or not: of several requests that were refused for
-// their time at once, only the first finds the offset new.
+// resync learns the offset from an answer. It returns true if the answer had a usable
+// time, even if the offset did not change: if several requests are refused for their
+// time at once, only the first finds a new offset.
 func (c *clock) resync(a *transport.Answer) bool {
 	date, err := http.ParseTime(a.Header.Get("Date"))
 	if err != nil {
 		return false
 	}
-	// Date is cut to the second; the middle of that second is wrong by half a
-	// second at most.
+	// Date has a resolution of one second. The middle of that second is wrong by at most
+	// half a second.
 	offset := date.Add(500 * time.Millisecond).Sub(c.local())
 	if offset.Abs() > maxOffset {
 		return false
@@ -39,9 +39,9 @@ func (c *clock) resync(a *transport.Answer) bool {
 	return true
 }
 
-// A counter hands out the nonces of one key: the time, or one more than the
-// last, so that they grow strictly whatever goroutine asks and wherever the
-// clock jumps (F49).
+// A counter returns the nonces of one key id: the time, or the nonce before plus one,
+// whichever is larger. So nonces always grow, across goroutines and steps of the clock
+// (F49).
 type counter struct{ last atomic.Uint64 }
 
 func (c *counter) next(now uint64) uint64 {
@@ -54,9 +54,9 @@ func (c *counter) next(now uint64) uint64 {
 	}
 }
 
-// counters has one counter for each API and key id, for as long as the process
-// lives, as the server keeps one too: two clients of one process, and two
-// versions that share an id, share it. The id is the public half of a key.
+// counters has one counter for each API and key id, for the life of the process,
+// because the server keeps one too. Two clients of one process share it, and so do two
+// versions with the same id. The id is the public part of a key.
 var counters sync.Map // of *counter by [2]string
 
 func counterFor(api, id string) *counter {

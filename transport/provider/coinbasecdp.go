@@ -6,17 +6,17 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// CoinbaseCDP signs requests to Coinbase's Advanced Trade API with keys of the Coinbase
-// Developer Platform. A key's ID is its name, "organizations/.../apiKeys/..." or a UUID.
-// Its Secret is either a PEM block with an EC private key on P-256, which signs with
-// ES256, or an Ed25519 key, in base64 of 32 or 64 bytes or in PEM, which signs with
-// EdDSA. A PEM block on one line, with \n written out as in Coinbase's JSON files, will
-// do.
+// CoinbaseCDP returns the profile of Coinbase's Advanced Trade API, with keys of the
+// Coinbase Developer Platform. A key's ID is its name, "organizations/.../apiKeys/..."
+// or a UUID. Its Secret is one of two: an EC private key on P-256 in a PEM block, which
+// signs with ES256; or an Ed25519 key, 32 or 64 bytes in base64 or in PEM, which signs
+// with EdDSA. The PEM block may be on one line with \n for the line breaks, as in
+// Coinbase's JSON files.
 //
-// Each attempt carries a JWT of its own (RFC 7519), good for two minutes, the most that
-// Coinbase takes, and for that method, host and path only. A 401 refuses the key; it
-// gives no reason, so that a wrong clock cannot be told from a wrong key, and
-// [LearnClock] learns nothing.
+// Each attempt carries its own JWT (RFC 7519). It is valid only for that method, host
+// and path, and for two minutes, the longest time that Coinbase allows. A 401 refuses
+// the key. It gives no reason, so a wrong clock looks like a wrong key, and
+// [LearnClock] has no effect.
 //
 // https://docs.cdp.coinbase.com/get-started/authentication/jwt-authentication
 func CoinbaseCDP(opts ...Option) Profile {

@@ -7,9 +7,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// CoinbaseExchange signs requests to Coinbase Exchange. A key has a passphrase
-// in Extra["passphrase"]. For Advanced Trade, whose keys sign a JWT, see
-// [CoinbaseCDP].
+// CoinbaseExchange returns the profile of Coinbase Exchange. A key has its passphrase
+// in Extra["passphrase"]. Keys of Advanced Trade sign a JWT: see [CoinbaseCDP].
 //
 // https://docs.cdp.coinbase.com/exchange/rest-api/authentication
 func CoinbaseExchange(opts ...Option) Profile {

@@ -8,20 +8,21 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Datadog sends an API key in DD-API-KEY, the key's Secret, and an application key in
-// DD-APPLICATION-KEY, the entry "application-key" of its Extra. site is where the
-// organization is, such as "datadoghq.eu", "us3.datadoghq.com" or "ddog-gov.com"; empty
-// means "datadoghq.com". Keys go to the site's API and to its intake of logs and events.
+// Datadog returns the profile of Datadog. It sends the key's Secret, an API key, in
+// DD-API-KEY, and Extra["application-key"], an application key, in DD-APPLICATION-KEY.
+// site is the organization's site, such as "datadoghq.eu", "us3.datadoghq.com" or
+// "ddog-gov.com"; empty means "datadoghq.com". Keys go to the site's API and to its
+// intake of logs and events.
 //
-// For a program that only sends data and has no application key, change the scheme:
+// A program that only sends data has no application key. For it, change the scheme:
 //
 //	p := provider.Datadog("")
 //	p.Scheme = transport.Header("DD-API-KEY")
 //
-// A bad API key is a 403, and so is a permission or scope that a key lacks. A 403 that
-// says which is [transport.Inconclusive]. Any other with Datadog's errors is
-// [transport.Ambiguous]: the request was not carried out, and the key counts as refused
-// only if another one is accepted. A 401 refuses the key.
+// Datadog answers 403 to a bad API key and also to a missing permission or scope. A 403
+// that names a permission or scope is [transport.Inconclusive]. Any other 403 with
+// Datadog's errors is [transport.Ambiguous]: the request was not carried out, and the
+// key counts as refused only if another one is accepted. A 401 refuses the key.
 //
 // https://docs.datadoghq.com/api/latest/authentication/
 // https://docs.datadoghq.com/getting_started/site/
@@ -42,7 +43,7 @@ func datadogAnswer(a *transport.Answer) transport.Verdict {
 	}
 	body := a.Body()
 	if cmp.Or(Lookup(body, "errors.0"), Lookup(body, "errors.0.title"), Lookup(body, "errors.0.detail")) == "" {
-		return transport.Passed // a firewall's, most likely
+		return transport.Passed // most likely from a firewall
 	}
 	text := bytes.ToLower(body)
 	for _, about := range []string{"permission", "scope"} {

@@ -11,13 +11,13 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Deribit signs requests to Deribit's HTTP API. A key whose secret was reset
-// dies at once; the overlap is for those who rotate by making a new key.
+// Deribit returns the profile of Deribit's HTTP API. If the secret of a key is reset,
+// the old secret is invalid at once; for an overlap, rotate by making a new key.
 //
-// Deribit places and cancels orders by GET. Every method that is neither public
-// nor a get_ is sent once only: net/http does not send it again on a lost
-// connection, nor does client.WithRetry. A read-only key for all GETs would get
-// the orders: use [Profile.Reads].
+// Deribit places and cancels orders by GET. Every method that is neither public nor
+// begins with get_ counts as not idempotent: net/http does not repeat it when the
+// connection is lost, and client.WithRetry does not either. A rule that sends all GETs
+// with a read-only key would send orders with it too: use [Profile.Reads].
 //
 // https://docs.deribit.com/articles/authentication
 func Deribit(opts ...Option) Profile {
@@ -31,11 +31,11 @@ func Deribit(opts ...Option) Profile {
 		Login: deribitLogin,
 	}.Profile(opts...)
 	p.Origins = []string{"https://www.deribit.com"}
-	// By message, as Deribit's own pages contradict each other on the numbers.
+	// By message: Deribit's pages disagree about the error numbers.
 	p.Classifier = Codes("error.message", map[transport.Verdict][]string{
 		transport.RefusedUnapplied: {"invalid_credentials", "invalid_token", "unauthorized", "token_revoked",
 			"authorization_required"},
-		// Those that are not about the key come with status 400 too.
+		// Errors that are not about the key have status 400 too.
 		transport.Inconclusive: {"forbidden", "insufficient_scope", "tfa_required", "too_many_requests",
 			"too_many_concurrent_requests", "retry", "settlement_in_progress", "system_maintenance",
 			"temporarily_unavailable", "unavailable", "matching_engine_queue_full", "timed_out", "internal_server_error"},
@@ -48,8 +48,8 @@ func deribitEffect(req *http.Request) bool {
 	return !strings.HasPrefix(path.Base(req.URL.Path), "get_") && !strings.Contains(req.URL.Path, "/public/")
 }
 
-// deribitLogin is public/auth with a client signature over the time, the nonce
-// and the field "data", which is empty here.
+// deribitLogin returns the public/auth message. It signs the time, the nonce and the
+// field "data", which is empty here.
 // https://docs.deribit.com/articles/authentication
 func deribitLogin(c *Call) ([]byte, error) {
 	newline := Text("\n")

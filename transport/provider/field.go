@@ -10,8 +10,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
 
-// Form is [Call.Body] for an API that takes a form. A body of another type fails the
-// request; one that does not say what it is passes for a form.
+// Form returns what [Call.Body] returns. It fails the request if Content-Type is set
+// and is not that of a form.
 func (c *Call) Form() []byte {
 	body := c.Body()
 	if len(body) > 0 && !isForm(c.Request) {
@@ -20,9 +20,9 @@ func (c *Call) Form() []byte {
 	return body
 }
 
-// Field returns a field of the form or the JSON object in the body: of a form the first
-// of that name, as it is sent, and of an object what [Lookup] finds. It is empty where
-// there is none.
+// Field returns a field of the form or the JSON object in the body. In a form it is the
+// first field with that name, still encoded; in an object it is what [Lookup] returns.
+// It is empty if there is no such field.
 func (c *Call) Field(name string) string {
 	body := c.Body()
 	if isObject(body) {
@@ -32,10 +32,10 @@ func (c *Call) Field(name string) string {
 	return string(value)
 }
 
-// AddField puts a field before those of the form or the JSON object in the body, unless
-// there is one of that name; an empty body becomes a form. value appends the field's
-// value as it stands there: encoded in a form, as JSON in an object. A body that is
-// neither fails the request. Content-Type is set where the caller has not set it.
+// AddField inserts a field before all others of the form or the JSON object in the
+// body, unless there is a field with that name. An empty body becomes a form. value
+// appends the value in the encoding of the body: form encoding or JSON. A body of
+// another type fails the request. AddField sets Content-Type if the caller has not.
 func (c *Call) AddField(name string, value Part) {
 	body := c.Body()
 	room := make([]byte, 0, len(name)+len(body)+32)
@@ -47,7 +47,7 @@ func (c *Call) AddField(name string, value Part) {
 		}
 		setType(c.Request, "application/json")
 	case !isForm(c.Request):
-		c.Fail(errors.New("the body is neither a form nor a JSON object"))
+		c.Fail(errors.New("the body is neither a form nor a JSON object, and the scheme must add a field"))
 	default:
 		if _, ok := param(body, name); !ok {
 			room = value(append(append(room, name...), '='), c)
@@ -60,20 +60,19 @@ func (c *Call) AddField(name string, value Part) {
 	}
 }
 
-// isForm reports whether a request's body is a form, or does not say what it is.
+// isForm reports whether the Content-Type is that of a form, or not set.
 func isForm(req *http.Request) bool {
 	return req.Header.Get("Content-Type") == "" || query.IsForm(req.Header)
 }
 
-// setType sets the body's type where the caller has not.
+// setType sets Content-Type if the caller has not.
 func setType(req *http.Request, contentType string) {
 	if contentType != "" && req.Header.Get("Content-Type") == "" {
 		req.Header["Content-Type"] = []string{contentType}
 	}
 }
 
-// param returns the raw value of a parameter in a query or form, the first one
-// of that name.
+// param returns the first parameter with that name in a query or form, still encoded.
 func param(raw []byte, name string) (value []byte, ok bool) {
 	for i := 0; ; {
 		at := bytes.Index(raw[i:], []byte(name))
@@ -89,8 +88,8 @@ func param(raw []byte, name string) (value []byte, ok bool) {
 	}
 }
 
-// intoObject appends the fields of object to begin, which is the beginning of one with
-// a field in it. They stay as they are. object is one, by isObject.
+// intoObject appends the fields of object, unchanged, to begin. begin is the beginning
+// of a JSON object with one field. object must satisfy isObject.
 func intoObject(begin, object []byte) []byte {
 	const space = " \t\r\n"
 	rest := bytes.TrimLeft(object, space)[1:]
@@ -100,8 +99,8 @@ func intoObject(begin, object []byte) []byte {
 	return append(begin, rest...)
 }
 
-// withoutFields returns the JSON object data without the named fields; the others stay
-// as they are, byte for byte. What is no object is returned whole.
+// withoutFields returns the JSON object data without the named fields. The other fields
+// stay unchanged. If data is not an object, it is returned unchanged.
 func withoutFields(data []byte, names []string) []byte {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
@@ -110,7 +109,7 @@ func withoutFields(data []byte, names []string) []byte {
 	out := bytes.Clone(data[:dec.InputOffset()])
 	first := true
 	for dec.More() {
-		from := dec.InputOffset() // before what separates this field from the one before
+		from := dec.InputOffset() // before the comma that precedes this field
 		name, err := dec.Token()
 		if err != nil || !skip(dec) {
 			return data
@@ -133,8 +132,7 @@ func withoutFields(data []byte, names []string) []byte {
 	return append(out, data[from:]...)
 }
 
-// leading returns the white space ahead of the first field that is kept, without the
-// comma that may stand in it.
+// leading returns the white space before the first field that is kept, without a comma.
 func leading(data []byte) []byte {
 	space := data[:len(data)-len(bytes.TrimLeft(data, ", \t\r\n"))]
 	return bytes.ReplaceAll(space, []byte(","), nil)

@@ -7,8 +7,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Gate signs requests to Gate's v4 API. Path and query are signed decoded, as
-// Gate's own client does.
+// Gate returns the profile of Gate's v4 API. The signature covers the decoded path and
+// query, as in Gate's own client.
 //
 // https://www.gate.com/docs/developers/apiv4/en/#authentication
 func Gate(opts ...Option) Profile {

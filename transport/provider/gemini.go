@@ -12,11 +12,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Gemini signs requests to Gemini's REST API (the exchange). The caller's body
-// is the JSON object of the request's parameters, or empty; it travels in a
-// header, with "request" and "nonce" as its first fields unless it has them, and
-// the body that is sent is empty. Nonces are milliseconds, and requests go one at
-// a time, as Gemini refuses a nonce that arrives out of order.
+// Gemini returns the profile of Gemini's REST API (the exchange). The caller's body is
+// empty or a JSON object with the request's parameters. The scheme sends it in a
+// header, with "request" and "nonce" as its first fields unless it has them, and sends
+// an empty body. Nonces are milliseconds. Requests are sent one at a time, because
+// Gemini refuses a nonce that arrives out of order.
 //
 // https://docs.gemini.com/rest-api/#private-api-invocation
 func Gemini(opts ...Option) Profile {
@@ -47,14 +47,14 @@ func geminiFields(c *Call) error {
 	case len(body) == 0:
 		c.SetBody([]byte("{}"), "application/json")
 	case body[0] != '{':
-		return errors.New("the body is not a JSON object")
+		return errors.New("the body is not a JSON object with the request's parameters")
 	}
 	c.AddField("nonce", Nonce)
-	c.AddField("request", geminiRequest) // ahead of the nonce
+	c.AddField("request", geminiRequest) // before the nonce
 	return nil
 }
 
-// geminiRequest is the request's target as JSON.
+// geminiRequest appends the target of the request as JSON.
 func geminiRequest(dst []byte, c *Call) []byte {
 	target, _ := json.Marshal(c.Value(Target))
 	return append(dst, target...)

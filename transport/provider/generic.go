@@ -2,8 +2,9 @@ package provider
 
 import "github.com/rollingkeys/rollingkeys/transport"
 
-// Generic is an API that takes its key as scheme puts it and refuses it as HTTP
-// says, with 401: see [transport.RFC6750].
+// Generic returns a profile for an API that takes its key by the given scheme and
+// refuses it with 401, as HTTP says: see [transport.RFC6750]. Without origins the
+// origin is that of the first request.
 func Generic(scheme transport.Scheme, origins ...string) Profile {
 	return Profile{
 		Name: "generic", Scheme: scheme, Classifier: transport.RFC6750, Origins: origins,

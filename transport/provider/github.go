@@ -2,8 +2,8 @@ package provider
 
 import "github.com/rollingkeys/rollingkeys/transport"
 
-// GitHub sends a token as a bearer token. A 403 is never taken for a refusal of
-// the key: after several bad ones GitHub answers it to good ones too.
+// GitHub returns the profile of GitHub's API, with a token as a bearer token. A 403
+// never refuses the key: after several bad tokens GitHub answers 403 to good ones too.
 //
 // https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api
 func GitHub() Profile {

@@ -7,10 +7,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Google sends an API key in X-Goog-Api-Key to the given origins, as each Google
-// API has its own. A 400 refuses the key if its details give the reason
-// API_KEY_INVALID. A key in the parameter "key", where Google takes one too, is a
-// credential of the request's own.
+// Google returns the profile of a Google API with an API key in X-Goog-Api-Key. Each
+// Google API has its own origins. A 400 refuses the key if its details give the reason
+// API_KEY_INVALID. Google also takes a key in the parameter "key": such a key counts as
+// a credential of the request.
 //
 // https://cloud.google.com/docs/authentication/api-keys-use
 func Google(origins ...string) Profile {
@@ -25,7 +25,7 @@ func Google(origins ...string) Profile {
 	return p
 }
 
-// googleScheme knows where a client may have its key besides.
+// googleScheme adds the other place where a client may put its key.
 type googleScheme struct{ transport.Scheme }
 
 func (s googleScheme) Traits() transport.Traits {

@@ -2,12 +2,12 @@ package provider
 
 import "github.com/rollingkeys/rollingkeys/transport"
 
-// GraphQL is an API that answers in GraphQL's format, and refuses a key with status 200
-// and an error code. scheme puts the key on a request. The codes are UNAUTHENTICATED
-// (Apollo, Yoga and others), AUTH_NOT_AUTHENTICATED (Hot Chocolate),
-// AUTHENTICATION_ERROR (Linear) and invalid-jwt (Hasura); access-denied, Hasura's for a
-// bad admin secret and for a role that is not allowed, is [transport.Ambiguous].
-// [GraphQLCodes] reads others:
+// GraphQL returns a profile for a GraphQL API that refuses a key with an error code and
+// status 200. scheme puts the key on a request. These codes refuse the key:
+// UNAUTHENTICATED (Apollo, Yoga and others), AUTH_NOT_AUTHENTICATED (Hot Chocolate),
+// AUTHENTICATION_ERROR (Linear) and invalid-jwt (Hasura). Hasura's access-denied is
+// [transport.Ambiguous]: it stands for a bad admin secret and for a role that is not
+// allowed. For other codes use [GraphQLCodes]:
 //
 //	p := provider.GraphQL(transport.Bearer(), "https://api.example.com")
 //	p.Classifier = provider.GraphQLCodes(map[transport.Verdict][]string{
@@ -16,11 +16,11 @@ import "github.com/rollingkeys/rollingkeys/transport"
 //
 // # What is sent again
 //
-// A refusal whose answer has no "data" entry came before execution began (GraphQL,
-// section 7.1): any request may be sent again, a mutation too. With a "data" entry, be
-// it null, some resolvers have run: where a server checks keys in its resolvers, a
-// mutation may have been carried out in part, and a POST is not sent again by the
-// default policy. Since queries are POSTs as a rule, such servers want
+// If a refusal has no "data" entry, execution had not begun (GraphQL, section 7.1): any
+// request may be sent again, even a mutation. If it has a "data" entry, even null, some
+// resolvers have run. If a server checks keys in its resolvers, a mutation may have
+// been carried out in part, so the default policy does not send a POST again. Queries
+// are usually POSTs too; to send these again, use
 //
 //	transport.WithReplay(provider.ReplayQueries)
 //

@@ -9,18 +9,19 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// GraphQLCodes returns a classifier that reads extensions.code of the errors in a
-// GraphQL answer with status 200, 400, 401, 403 or 500. Letter case does not matter; a
-// text that ends in "*" stands for all that begin with it. Of several errors, one that
-// is listed as a refusal decides.
+// GraphQLCodes returns a classifier that decides by extensions.code of the errors in a
+// GraphQL answer with status 200, 400, 401, 403 or 500. Letter case is ignored. A text
+// that ends in "*" matches all codes that begin with it. If there are several errors, a
+// code that is listed as a refusal decides.
 //
-// RefusedUnapplied and Ambiguous hold where the answer is whole, which [transport.MaxPeek]
-// may prevent, and has no "data" entry: execution had not begun. Else RefusedUnapplied
-// is Refused, and Ambiguous is Inconclusive.
+// The verdicts RefusedUnapplied and Ambiguous apply only if execution had not begun:
+// the answer has no "data" entry and is not longer than [transport.MaxPeek]. Otherwise
+// RefusedUnapplied becomes Refused, and Ambiguous becomes Inconclusive.
 //
-// An answer with errors that are not listed is decided as [transport.RFC6750] does, and
-// Inconclusive where that has nothing to say: a 200 with errors is no acceptance of the key.
-// Nor is a 200 of another type than JSON, such as a stream of events.
+// An answer whose errors are not listed is classified like [transport.RFC6750], except
+// that it is Inconclusive if it would pass: a 200 with errors is not an acceptance of
+// the key. A 200 of another type than JSON, such as a stream of events, is not an
+// acceptance either.
 func GraphQLCodes(verdicts map[transport.Verdict][]string) transport.Classifier {
 	meaning := newTexts(verdicts)
 	return func(a *transport.Answer) transport.Verdict {
@@ -43,7 +44,7 @@ func GraphQLCodes(verdicts map[transport.Verdict][]string) transport.Classifier 
 		if !bytes.Contains(body, []byte(`"errors"`)) {
 			return v
 		}
-		if v == transport.Passed && !isObject(body) { // a batch, of several answers
+		if v == transport.Passed && !isObject(body) { // a batch of several answers
 			return transport.Inconclusive
 		}
 		answer := readGraphQL(body)
@@ -60,11 +61,12 @@ func GraphQLCodes(verdicts map[transport.Verdict][]string) transport.Classifier 
 	}
 }
 
-// ReplayQueries is a replay policy for [transport.WithReplay]: it allows what
-// [transport.Replayable] allows, and a POST of a GraphQL query that holds no mutation.
-// It reads the request's body, JSON with the document in "query", by GetBody, ahead of
-// each POST and after each refusal. What it cannot read, such as a batch or a query that
-// is named by its hash, it takes for a mutation. It is safe for concurrent use.
+// ReplayQueries is a replay policy for [transport.WithReplay]. It allows what
+// [transport.Replayable] allows, and a POST of a GraphQL query without a mutation.
+// Before each POST and after each refusal it reads the request's body by GetBody: a
+// JSON object with the document in "query". If it cannot read the document, as in a
+// batch or a query named by its hash, it assumes a mutation. It is safe for concurrent
+// use.
 func ReplayQueries(req *http.Request, resp *http.Response, v transport.Verdict) bool {
 	if transport.Replayable(req, resp, v) {
 		return true
@@ -90,23 +92,22 @@ func ReplayQueries(req *http.Request, resp *http.Response, v transport.Verdict) 
 			}
 			continue
 		}
-		if query != "" || dec.Decode(&query) != nil { // of two, servers take either
+		if query != "" || dec.Decode(&query) != nil { // if there are two, servers differ in which they take
 			return false
 		}
 	}
-	// Without the keyword there is no mutation (GraphQL, section 2.3).
+	// A mutation must have the keyword (GraphQL, section 2.3).
 	return query != "" && !strings.Contains(query, "mutation")
 }
 
-// graphQL is what an answer says.
+// graphQL is the content of an answer.
 type graphQL struct {
-	whole  bool // it is not cut off
-	data   bool // it has the entry, be it null: execution had begun
+	whole  bool // the answer is not cut off
+	data   bool // it has a "data" entry, even null: execution had begun
 	errors bool
 	codes  []string
 }
 
-// verdict returns what the codes mean.
 func (g graphQL) verdict(meaning texts) (verdict transport.Verdict, ok bool) {
 	before := g.whole && !g.data
 	for _, code := range g.codes {
@@ -127,7 +128,7 @@ func (g graphQL) verdict(meaning texts) (verdict transport.Verdict, ok bool) {
 	return verdict, ok
 }
 
-// readGraphQL reads the entries of an answer, which may be cut off.
+// readGraphQL parses an answer, which may be cut off.
 func readGraphQL(body []byte) (g graphQL) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
@@ -146,12 +147,12 @@ func readGraphQL(body []byte) (g graphQL) {
 			continue
 		}
 		if tok, err := dec.Token(); err != nil || tok != json.Delim('[') {
-			return g // null, or no errors of GraphQL's
+			return g // null, or not a list of GraphQL errors
 		}
 		for dec.More() {
 			g.errors = true
 			at, e := dec.InputOffset(), json.RawMessage(nil)
-			if dec.Decode(&e) != nil { // cut off, but perhaps after the code
+			if dec.Decode(&e) != nil { // cut off; the code may come before the cut
 				g.codes = append(g.codes, Lookup(bytes.TrimLeft(body[at:], ", \t\r\n"), "extensions.code"))
 				return g
 			}
@@ -166,7 +167,7 @@ func readGraphQL(body []byte) (g graphQL) {
 	return g
 }
 
-// isJSON reports whether a Content-Type is JSON, or built on it, such as
+// isJSON reports whether a Content-Type is JSON or based on JSON, such as
 // application/graphql-response+json.
 func isJSON(contentType string) bool {
 	t, _, _ := strings.Cut(contentType, ";")

@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// Lookup returns the string or number at path in JSON: names and indexes with dots
-// between them, such as "error.code" or "error.0". It is empty where there is none. data
-// is read no further than that, and may be cut off.
+// Lookup returns the string or number at path in JSON. path is a list of names and
+// indexes separated by dots, such as "error.code" or "error.0". The result is empty if
+// there is none. Lookup reads data only up to the value, so data may be cut off after
+// it.
 func Lookup(data []byte, path string) string {
 	for text := range values(data, path) {
 		return text
@@ -18,8 +19,9 @@ func Lookup(data []byte, path string) string {
 	return ""
 }
 
-// values yields the strings and numbers at path in data, in which "*" stands for each
-// element of a list. Its depth is the path's, as data may be hostile.
+// values yields the strings and numbers at path in data. "*" in the path stands for
+// each element of a list. The depth of the recursion is bounded by the path, not by
+// data, which may be hostile.
 func values(data []byte, path string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		dec := json.NewDecoder(bytes.NewReader(data))
@@ -53,7 +55,8 @@ func values(data []byte, path string) iter.Seq[string] {
 	}
 }
 
-// enter reads as far as the value of the named field, or of the element with that index.
+// enter reads up to the value of the named field, or of the element with that index. It
+// reports false if there is none.
 func enter(dec *json.Decoder, want string) bool {
 	tok, err := dec.Token()
 	if err != nil {
@@ -83,8 +86,8 @@ func enter(dec *json.Decoder, want string) bool {
 	return false
 }
 
-// elements yields those of the list that dec has come to in data; of one that is cut
-// off what there is.
+// elements yields the elements of the list that dec has reached in data. If data is cut
+// off, the last element is what is left of it.
 func elements(dec *json.Decoder, data []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if tok, err := dec.Token(); err != nil || tok != json.Delim('[') {
@@ -104,7 +107,7 @@ func elements(dec *json.Decoder, data []byte) iter.Seq[[]byte] {
 	}
 }
 
-// skip reads one value and drops it.
+// skip reads one value and discards it.
 func skip(dec *json.Decoder) bool {
 	for depth := 0; ; {
 		tok, err := dec.Token()

@@ -6,9 +6,10 @@ import (
 	"maps"
 )
 
-// JWT is a JSON Web Token (RFC 7519) that the key signs. content returns the claims, and
-// what the header has besides "alg" and "typ". Both go through encoding/json; an error
-// fails the request. Numbers of seconds, as "exp" is, come from [Call.Time].
+// JWT appends a JSON Web Token (RFC 7519) that the key signs. content returns the
+// claims, and the fields of the header besides "alg" and "typ". Both are encoded by
+// encoding/json; an encoding error fails the request. Compute times in seconds, such as
+// "exp", from [Call.Time].
 func JWT(content func(*Call) (header, claims map[string]any)) Part {
 	return func(dst []byte, c *Call) []byte {
 		header, claims := content(c)

@@ -12,14 +12,15 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Kraken signs requests to Kraken's spot API. Requests outside /private/ are
-// public and go out without the key.
+// Kraken returns the profile of Kraken's spot API. Requests outside /private/ are
+// public and are sent without the key.
 //
-// The nonce is added as the first field of the form or JSON object in the body,
-// unless the body has one; an empty body becomes a form. Nonces are
-// milliseconds: see [NonceUnit] for keys that were used with larger ones. Requests
-// go one at a time, since Kraken refuses nonces that arrive out of order, and locks
-// out for it; with a nonce window on the keys, [NonceWindow] lets them go together.
+// The scheme adds the nonce as the first field of the form or JSON object in the body,
+// unless the body has one. An empty body becomes a form. Nonces are milliseconds: see
+// [NonceUnit] for keys that were used with larger nonces. Requests are sent one at a
+// time, because Kraken refuses nonces that arrive out of order and locks the account
+// for it. If the keys have a nonce window, use [NonceWindow] to send requests
+// concurrently.
 //
 // https://docs.kraken.com/api/docs/guides/spot-rest-auth
 func Kraken(opts ...Option) Profile {
@@ -36,10 +37,10 @@ func Kraken(opts ...Option) Profile {
 		Headers:  []Header{{"API-Key", ID}, {"API-Sign", Signature}},
 	}.Profile(opts...)
 	p.Origins, p.Lockout = []string{"https://api.kraken.com"}, true
-	// Kraken puts its refusals in answers with status 200; warnings may come before the
-	// error. https://docs.kraken.com/api/docs/guides/spot-errors
-	// What the categories mean: https://support.kraken.com/articles/360001491786-api-error-messages
-	// An error about the order or the query says that the key is good.
+	// Kraken refuses with status 200. Warnings may come before the error.
+	// https://docs.kraken.com/api/docs/guides/spot-errors
+	// Categories of errors: https://support.kraken.com/articles/360001491786-api-error-messages
+	// An error about the order or the query means that the key was accepted.
 	p.Classifier = Codes("error.*", map[transport.Verdict][]string{
 		transport.RefusedUnapplied: {"EAPI:Invalid key", "EAPI:Invalid signature"},
 		transport.ClockSkew:        {"EAPI:Invalid nonce"},
@@ -51,13 +52,13 @@ func Kraken(opts ...Option) Profile {
 
 func krakenNonce(c *Call) error {
 	if c.Request.Method != http.MethodPost {
-		return errors.New("private requests are sent with POST")
+		return errors.New("Kraken takes private requests by POST only: change the method")
 	}
 	c.AddField("nonce", Nonce)
 	return nil
 }
 
-// krakenDigest is SHA-256 over the nonce and the body.
+// krakenDigest appends the SHA-256 of the nonce and the body.
 func krakenDigest(dst []byte, c *Call) []byte {
 	h := sha256.New()
 	h.Write([]byte(c.Field("nonce")))

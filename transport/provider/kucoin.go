@@ -9,11 +9,11 @@ import (
 
 const kucoinVersion = "Kc-Api-Key-Version"
 
-// KuCoin signs requests to KuCoin's spot and futures APIs with keys of version 2
-// and 3. A key has a passphrase in Extra["passphrase"], which is sent signed.
-// The KC-API-KEY-VERSION header is 3, as in KuCoin's own clients, unless the
-// caller sets it: KuCoin's page of a key says which it is. Path and query are
-// signed decoded.
+// KuCoin returns the profile of KuCoin's spot and futures APIs, with keys of version 2
+// and 3. A key has its passphrase in Extra["passphrase"], which is sent signed. The
+// KC-API-KEY-VERSION header is 3, as in KuCoin's own clients, unless the caller sets
+// it; KuCoin shows the version on the key's page. The signature covers the decoded path
+// and query.
 //
 // https://www.kucoin.com/docs-new/authentication
 func KuCoin(opts ...Option) Profile {

@@ -8,8 +8,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// OKX signs requests to OKX's v5 API. A key has a passphrase in
-// Extra["passphrase"], which is sent as it is.
+// OKX returns the profile of OKX's v5 API. A key has its passphrase in
+// Extra["passphrase"], which is sent unchanged.
 //
 // https://www.okx.com/docs-v5/en/#overview-rest-authentication
 func OKX(opts ...Option) Profile {
@@ -24,7 +24,7 @@ func OKX(opts ...Option) Profile {
 	}.Profile(opts...)
 	p.Origins = []string{"https://www.okx.com"}
 	// https://www.okx.com/docs-v5/en/#error-code
-	// Some of what is not about the key comes with status 200.
+	// Some errors that are not about the key have status 200.
 	p.Classifier = Codes("code", map[transport.Verdict][]string{
 		transport.RefusedUnapplied: {"50105", "50111", "50113", "50114", "50119"},
 		transport.ClockSkew:        {"50102", "50112"},

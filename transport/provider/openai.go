@@ -7,8 +7,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// OpenAI sends the key as a bearer token. A 401 refuses it unless the body says
-// that the address or the organization is the trouble. Completions are slow.
+// OpenAI returns the profile of OpenAI's API, with the key as a bearer token. A 401
+// refuses the key, unless the body says that the address or the organization is the
+// reason. Completions are slow.
 //
 // https://platform.openai.com/docs/guides/error-codes
 func OpenAI() Profile {

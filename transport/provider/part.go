@@ -9,40 +9,40 @@ import (
 	"time"
 )
 
-// A Part appends one part of a message, or of a header's value, to dst, and returns
-// the result. Besides those of this package any function will do; one that cannot append
-// its part calls [Call.Fail].
+// A Part appends one part of a message, or of the value of a header, to dst and returns
+// the result. Any function with this signature may be used. If a Part cannot append
+// anything, it calls [Call.Fail].
 type Part func(dst []byte, c *Call) []byte
 
-// Millis is the time in milliseconds since 1970.
+// Millis appends the time in milliseconds since 1970.
 func Millis(dst []byte, c *Call) []byte { return strconv.AppendInt(dst, c.Time.UnixMilli(), 10) }
 
-// Seconds is the time in seconds since 1970.
+// Seconds appends the time in seconds since 1970.
 func Seconds(dst []byte, c *Call) []byte { return strconv.AppendInt(dst, c.Time.Unix(), 10) }
 
-// ISO8601 is the time as 2020-12-08T09:08:57.715Z.
+// ISO8601 appends the time in the form 2020-12-08T09:08:57.715Z.
 func ISO8601(dst []byte, c *Call) []byte {
 	return c.Time.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
 }
 
-// Expires is a [Seconds] that lies d after the time.
+// Expires appends the time plus d, in seconds since 1970.
 func Expires(d time.Duration) Part {
 	return func(dst []byte, c *Call) []byte { return strconv.AppendInt(dst, c.Time.Add(d).Unix(), 10) }
 }
 
-// Nonce is a number that grows strictly for each key id, across goroutines, clients of
-// the process and steps of the clock: the time in [Signing.NonceUnit], or one more than
-// the nonce before. It is the same in all parts of an attempt.
+// Nonce appends a number that always grows for each key id, across goroutines, clients
+// of the process and steps of the clock. It is the time in [Signing.NonceUnit], or the
+// nonce before plus one if that is larger. It is the same in all parts of an attempt.
 func Nonce(dst []byte, c *Call) []byte {
 	if c.nonce == 0 {
-		// Before 1970 there is no nonce but the last one and one more.
+		// Before 1970 the time counts as 0.
 		c.nonce = c.signer.nonces.next(uint64(max(0, c.Time.UnixNano()/int64(c.signer.d.nonceUnit))))
 	}
 	return strconv.AppendUint(dst, c.nonce, 10)
 }
 
-// Random are 16 random bytes in lower-case hexadecimal, the same in all parts of an
-// attempt, for APIs that take any text as a nonce, once.
+// Random appends 16 random bytes in lower-case hexadecimal, the same in all parts of an
+// attempt. It is for APIs that accept any text as a nonce, once.
 func Random(dst []byte, c *Call) []byte {
 	if c.random == nil {
 		c.random = make([]byte, 16)
@@ -51,18 +51,18 @@ func Random(dst []byte, c *Call) []byte {
 	return hex.AppendEncode(dst, c.random)
 }
 
-// ID is the key's id.
+// ID appends the key's id.
 func ID(dst []byte, c *Call) []byte { return append(dst, c.signer.id...) }
 
-// Secret is the key's secret as it is.
+// Secret appends the key's secret.
 func Secret(dst []byte, c *Call) []byte { return append(dst, c.signer.secret.Expose()...) }
 
-// Extra is the named entry of source.Key.Extra.
+// Extra appends that entry of source.Key.Extra.
 func Extra(name string) Part {
 	return func(dst []byte, c *Call) []byte { return append(dst, c.signer.extra[name].Expose()...) }
 }
 
-// Method is the request's method, in upper case as it is sent.
+// Method appends the method as it is sent.
 func Method(dst []byte, c *Call) []byte {
 	if c.Request.Method == "" {
 		return append(dst, "GET"...)
@@ -70,10 +70,10 @@ func Method(dst []byte, c *Call) []byte {
 	return append(dst, c.Request.Method...)
 }
 
-// Path is the path as it is sent, escapes and all.
+// Path appends the path as it is sent, with its escapes.
 func Path(dst []byte, c *Call) []byte { return append(dst, escapedPath(c.Request.URL)...) }
 
-// Target is the path and, if there is one, "?" and the query, as sent.
+// Target appends the path and, if there is one, "?" and the query, as they are sent.
 func Target(dst []byte, c *Call) []byte {
 	dst = Path(dst, c)
 	if u := c.Request.URL; u.RawQuery != "" || u.ForceQuery {
@@ -82,10 +82,10 @@ func Target(dst []byte, c *Call) []byte {
 	return dst
 }
 
-// Query is the query as it is sent, without "?".
+// Query appends the query as it is sent, without "?".
 func Query(dst []byte, c *Call) []byte { return append(dst, c.Request.URL.RawQuery...) }
 
-// DecodedPath is [Path] without its escapes.
+// DecodedPath appends the path without its escapes.
 func DecodedPath(dst []byte, c *Call) []byte {
 	if c.Request.URL.Path == "" {
 		return append(dst, '/')
@@ -93,16 +93,17 @@ func DecodedPath(dst []byte, c *Call) []byte {
 	return append(dst, c.Request.URL.Path...)
 }
 
-// DecodedQuery is [Query] without its escapes, and with spaces for "+".
+// DecodedQuery appends the query without its escapes, with a space for each "+". A
+// broken escape fails the request.
 func DecodedQuery(dst []byte, c *Call) []byte {
 	query, err := url.QueryUnescape(c.Request.URL.RawQuery)
 	if err != nil {
-		c.Fail(errors.New("the query has a broken escape"))
+		c.Fail(errors.New("the query has a broken escape: encode it by url.Values"))
 	}
 	return append(dst, query...)
 }
 
-// DecodedTarget is [Target] without its escapes, and with spaces for "+" in the query.
+// DecodedTarget appends [DecodedPath] and, if there is a query, "?" and [DecodedQuery].
 func DecodedTarget(dst []byte, c *Call) []byte {
 	dst = DecodedPath(dst, c)
 	if u := c.Request.URL; u.RawQuery != "" || u.ForceQuery {
@@ -111,24 +112,24 @@ func DecodedTarget(dst []byte, c *Call) []byte {
 	return dst
 }
 
-// Body is the body as it is sent, byte for byte.
+// Body appends the body as it is sent.
 func Body(dst []byte, c *Call) []byte { return append(dst, c.Body()...) }
 
-// Message is the string to sign, for [Signing.After] and headers.
+// Message appends the string to sign. Use it in [Signing.After] and in headers.
 func Message(dst []byte, c *Call) []byte { return append(dst, c.message...) }
 
-// Signature is the signature of the message, for [Signing.After] and headers. Without a
-// message it is empty.
+// Signature appends the signature of the message. Use it in [Signing.After] and in
+// headers. Without a message it appends nothing.
 func Signature(dst []byte, c *Call) []byte { return append(dst, c.signature...) }
 
-// Text is s itself.
+// Text appends s.
 func Text(s string) Part { return func(dst []byte, _ *Call) []byte { return append(dst, s...) } }
 
-// Algorithm is the name of what the key signs with in JSON Web Signatures (RFC 7518
+// Algorithm appends the name of the key's algorithm in JSON Web Signatures (RFC 7518
 // section 3.1, RFC 8037): HS256, HS384 or HS512, RS256, PS256, ES256 or EdDSA.
 func Algorithm(dst []byte, c *Call) []byte { return append(dst, c.signer.name...) }
 
-// Signed is the signature of the parts p by themselves.
+// Signed appends a signature of the parts p, independent of the message.
 func Signed(p ...Part) Part {
 	message := Join(p...)
 	return func(dst []byte, c *Call) []byte {
@@ -138,7 +139,7 @@ func Signed(p ...Part) Part {
 	}
 }
 
-// Join is the parts p, one after the other.
+// Join appends the parts p.
 func Join(p ...Part) Part {
 	return func(dst []byte, c *Call) []byte {
 		for _, part := range p {

@@ -7,15 +7,15 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Codes returns a classifier that reads an error code, or message, out of JSON
-// bodies: the value at path, as [Lookup] finds it. A "*" in the path stands for each
-// element of a list, such as "errors.*.code"; the first that is listed decides. Letter
-// case does not matter; a text that ends in "*" stands for all that begin with it. Only
-// bodies of the given statuses are read, and of those no more than [transport.MaxPeek].
-// Whatever is not listed is decided as [transport.RFC6750] does.
+// Codes returns a classifier that decides by an error code or message in a JSON body:
+// the value at path, as [Lookup] finds it. "*" in the path stands for each element of a
+// list, such as "errors.*.code"; then the first listed value decides. Letter case is
+// ignored. A text that ends in "*" matches all values that begin with it; the longest
+// match decides. Codes reads only bodies of the given statuses, and at most
+// [transport.MaxPeek] bytes. It classifies other answers like [transport.RFC6750].
 //
-// List what is not about the key as well, as [transport.Inconclusive]: with a status of
-// 401 it would count as a refusal else, and with 200 as an acceptance.
+// Also list errors that are not about the key, as [transport.Inconclusive]. Otherwise
+// they count as a refusal with a status of 401, and as an acceptance with 200.
 func Codes(path string, verdicts map[transport.Verdict][]string, statuses ...int) transport.Classifier {
 	meaning := newTexts(verdicts)
 	return func(a *transport.Answer) transport.Verdict {
@@ -28,7 +28,7 @@ func Codes(path string, verdicts map[transport.Verdict][]string, statuses ...int
 	}
 }
 
-// texts are what error codes and messages mean, in lower case.
+// texts maps error codes and messages, in lower case, to verdicts.
 type texts struct{ exact, prefix map[string]transport.Verdict }
 
 func newTexts(verdicts map[transport.Verdict][]string) texts {
@@ -46,7 +46,7 @@ func newTexts(verdicts map[transport.Verdict][]string) texts {
 	return m
 }
 
-// first returns what the first text at path in data means that means anything.
+// first returns the verdict of the first listed text at path in data.
 func (m texts) first(data []byte, path string) (v transport.Verdict, ok bool) {
 	for text := range values(data, path) {
 		if v, ok = m.verdict(text); ok {
@@ -56,7 +56,7 @@ func (m texts) first(data []byte, path string) (v transport.Verdict, ok bool) {
 	return v, ok
 }
 
-// verdict returns what text means; of the prefixes that fit, the longest says.
+// verdict returns the verdict of text. If several prefixes match, the longest decides.
 func (m texts) verdict(text string) (v transport.Verdict, ok bool) {
 	if text == "" {
 		return v, false

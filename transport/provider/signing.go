@@ -16,56 +16,58 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
 
-// A Signing describes how an API wants its requests signed: a message made of
-// parts, a signature over it, and headers that carry the result.
+// A Signing describes how an API wants its requests signed: a message made of parts, a
+// signature over the message, and headers that carry the result.
 //
-// For each attempt, Before, Message, the signature, After and Headers come in
-// this order. Nothing of a Signing may be changed once [Signing.Profile] was called.
+// Each attempt runs Before, Message, the signature, After and Headers, in this order.
+// Do not change a Signing after a call of [Signing.Profile].
 type Signing struct {
-	// Name is the API's name in lower case. It stands in errors, and APIs of one name
-	// share the nonces of a key.
+	// Name is the API's name in lower case. Error texts contain it. Schemes with the
+	// same name share the nonces of a key id.
 	Name string
-	// Hash is the HMAC's hash, such as sha256.New; nil where the API takes private keys
-	// alone.
+	// Hash is the hash of the HMAC, such as sha256.New. Nil: the API takes private keys
+	// only.
 	Hash func() hash.Hash
-	// Decode turns a secret's text into the HMAC's key, e.g.
-	// base64.StdEncoding.DecodeString; nil takes the text as it is.
+	// Decode decodes the text of a secret into the HMAC's key, e.g.
+	// base64.StdEncoding.DecodeString. Nil: the key is the text itself.
 	Decode func(string) ([]byte, error)
-	// Encode appends the HMAC to dst as text, e.g. hex.AppendEncode. Other signatures
-	// are written in standard base64.
+	// Encode appends the HMAC to dst as text, e.g. hex.AppendEncode. Signatures of
+	// private keys are always in standard base64.
 	Encode func(dst, sum []byte) []byte
-	// RSA, RSAPSS, Ed25519 and ES256 say which private keys the API takes: RSA, which
-	// sign with SHA-256, and PKCS #1 v1.5 or, if RSAPSS is set, PSS with a salt of 32
-	// bytes; Ed25519; and ECDSA on P-256 with SHA-256, whose signature is r and s of 32
-	// bytes each (RFC 7518 section 3.4). A private key is a PEM block: PKCS #8, PKCS #1
-	// for RSA, or SEC 1 for ECDSA. Where Hash is nil, an Ed25519 key may be base64 of 32
-	// or 64 bytes.
+	// RSA, RSAPSS, Ed25519 and ES256 say which private keys the API takes. RSA keys
+	// sign with SHA-256, and with PSS and a salt of 32 bytes if RSAPSS is set, else
+	// with PKCS #1 v1.5. ES256 is ECDSA on P-256 with SHA-256; the signature is r and s
+	// of 32 bytes each (RFC 7518 section 3.4). A private key is one PEM block: PKCS #8,
+	// PKCS #1 for RSA, or SEC 1 for ECDSA. If Hash is nil, an Ed25519 key may also be
+	// 32 or 64 bytes in base64.
 	RSA, RSAPSS, Ed25519, ES256 bool
-	// Extra names the entries of source.Key.Extra that a usable key has, such
-	// as "passphrase".
+	// Extra names the entries of source.Key.Extra that a key must have, such as
+	// "passphrase".
 	Extra []string
-	// NonceUnit is what [Nonce] counts. Default: microseconds.
+	// NonceUnit is the unit of time that [Nonce] counts. Default: microseconds.
 	NonceUnit time.Duration
 
-	// Traits are those of the scheme. To its Headers those below are added; Strip follows
-	// from Replaces if it is nil, and Resync from [LearnClock].
+	// Traits are the traits of the scheme. The names of the Headers below are added to
+	// Traits.Headers. If Strip is nil, the scheme removes what Replaces names.
+	// [LearnClock] sets Resync.
 	Traits transport.Traits
-	// Replaces names what a client of the API's own adds when it signs, besides the
-	// Headers: parameters of the query, and fields of the form or the JSON object in the
-	// body. With transport.WithOverride they are taken out, for the scheme to add its own;
-	// otherwise those that a caller sets are kept.
+	// Replaces names what the API's own client adds when it signs, besides the Headers:
+	// parameters of the query, and fields of the form or of the JSON object in the
+	// body. With transport.WithOverride they are removed, so that the scheme adds its
+	// own. Otherwise the scheme keeps those that the caller sets.
 	Replaces []string
-	// Before may change the request before it is signed, with the methods of Call.
+	// Before may change the request before it is signed, by the methods of Call. Nil:
+	// no change.
 	Before func(*Call) error
-	// Message are the parts of the string to sign, one after the other. Without them
-	// nothing is signed but what [Signed] and [JWT] sign.
+	// Message lists the parts of the string to sign, which are concatenated. If it is
+	// empty, only [Signed] and [JWT] make signatures.
 	Message []Part
-	// After may change the request once the signature is known.
+	// After may change the request once the signature is known. Nil: no change.
 	After func(*Call) error
-	// Headers are set on the request; their values may use [Signature].
+	// Headers are set on the request. Their values may use [Signature].
 	Headers []Header
-	// Login returns the message of [Profile.Login]. Its Call has an empty request, and
-	// the parts of an attempt: time, nonce, signatures. Nil: there is no login.
+	// Login returns the message for [Profile.Login]. Its Call has an empty request, but
+	// a time, a nonce and signatures like any attempt. Nil: the API has no login.
 	Login func(*Call) ([]byte, error)
 }
 
@@ -75,13 +77,15 @@ type Header struct {
 	Value Part
 }
 
-// Profile returns the API's name, its login, and the scheme that signs as s says. The
-// caller adds what else there is to know of the API.
+// Profile returns a profile with the API's name, its login, and a scheme that signs as
+// s says. The caller sets the other fields. A nil Option is ignored.
 //
-// The scheme keeps an unusable key from ever becoming current: one without an id or a
-// named extra, with characters that no header could carry, with a secret that cannot be
-// decoded, or with a private key of another kind; the error wraps source.ErrUnusable. A
-// request whose body cannot be read twice is an error that wraps transport.ErrBody.
+// The scheme calls a key unusable, so that it never becomes current, if it lacks an ID
+// or a required extra, if one of these has characters that a header cannot carry, if
+// its secret cannot be decoded, or if its private key is of a kind that the API does
+// not take. The error wraps source.ErrUnusable. If the scheme signs the body and the
+// body cannot be read twice, the request fails with an error that wraps
+// transport.ErrBody.
 func (s Signing) Profile(opts ...Option) Profile {
 	d := newScheme(s, opts)
 	p := Profile{Name: s.Name, Scheme: d}
@@ -123,7 +127,7 @@ func (d *scheme) Prepare(key source.Key) (transport.Signer, error) {
 	return s, nil
 }
 
-// Traits are those of the description, and what follows from the rest of it.
+// Traits returns the traits of the description, completed from its other fields.
 func (d *scheme) Traits() transport.Traits {
 	traits := d.Signing.Traits
 	traits.Headers, traits.Params, traits.Fields = slices.Clone(traits.Headers), slices.Clone(traits.Params), slices.Clone(traits.Fields)
@@ -140,7 +144,7 @@ func (d *scheme) Traits() transport.Traits {
 	return traits
 }
 
-// strip takes out what a caller's own client has added.
+// strip removes what the API's own client has added.
 func (d *scheme) strip(req *http.Request) error {
 	names := d.Replaces
 	if q := req.URL.RawQuery; q != "" {
@@ -165,8 +169,8 @@ func (d *scheme) strip(req *http.Request) error {
 	return nil
 }
 
-// A signer signs under one version. What is secret of it lies behind functions
-// and source.Secret, where fmt cannot reach it (F93).
+// A signer signs with one version. Its secrets are in functions and in source.Secret,
+// so that fmt cannot print them (F93).
 type signer struct {
 	algorithm
 	d      *scheme
@@ -174,17 +178,17 @@ type signer struct {
 	secret source.Secret
 	extra  map[string]source.Secret
 	nonces *counter
-	kept   []atomic.Pointer[[]string] // by header: its value at the first attempt
+	kept   []atomic.Pointer[[]string] // for each header its value at the first attempt
 }
 
 func (d *scheme) prepare(key source.Key) (*signer, error) {
 	fail := func(err error) (*signer, error) { return nil, fmt.Errorf("provider: %s: %w", d.Name, err) }
 	if !visible(key.ID) {
-		return fail(unusable("its id is empty or not visible ASCII"))
+		return fail(unusable("the key's id is empty or not visible ASCII"))
 	}
 	for _, name := range d.Extra {
 		if !visible(key.Extra[name].Expose()) {
-			return fail(unusable("its " + name + " is missing or not visible ASCII"))
+			return fail(unusable("the key's " + name + " is missing or not visible ASCII"))
 		}
 	}
 	a, err := d.algorithm(key.Secret)
@@ -195,7 +199,6 @@ func (d *scheme) prepare(key source.Key) (*signer, error) {
 		kept: make([]atomic.Pointer[[]string], len(d.Headers))}, nil
 }
 
-// Sign signs one attempt.
 func (s *signer) Sign(req *http.Request) error {
 	c := newCall(s, req)
 	defer c.release()
@@ -205,7 +208,7 @@ func (s *signer) Sign(req *http.Request) error {
 	return nil
 }
 
-// login is Profile.Login.
+// login implements Profile.Login.
 func (d *scheme) login(key source.Key) ([]byte, error) {
 	s, err := d.prepare(key)
 	if err != nil {
@@ -220,7 +223,7 @@ func (d *scheme) login(key source.Key) ([]byte, error) {
 	return message, nil
 }
 
-// visible reports whether s is not empty and all visible ASCII.
+// visible reports whether s is not empty and only visible ASCII.
 func visible(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {

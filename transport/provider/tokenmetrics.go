@@ -2,9 +2,9 @@ package provider
 
 import "github.com/rollingkeys/rollingkeys/transport"
 
-// TokenMetrics is the Token Metrics data API. Its pages and its clients do not
-// agree on the name of the header: header is "x-api-key" if empty, and "api_key"
-// for endpoints that want that.
+// TokenMetrics returns the profile of the Token Metrics data API. Its pages and clients
+// disagree about the header's name. header is that name; empty means "x-api-key". Some
+// endpoints want "api_key".
 //
 // https://developers.tokenmetrics.com/reference
 func TokenMetrics(header string) Profile {
