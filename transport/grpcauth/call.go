@@ -16,18 +16,18 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
-// A call is one RPC on its way, with what the caller wants of it.
+// A call is one RPC with the caller's options.
 type call struct {
 	*rpc.Call
 	auth     *Auth
-	opts     []grpc.CallOption // the caller's, without those that follow
+	opts     []grpc.CallOption // the caller's, without those in the fields below
 	onFinish []func(error)
 	creds    credentials.PerRPCCredentials
 
 	finished atomic.Bool
 
 	mu  sync.Mutex    // guards the rest
-	own *ring.Attempt // with a key of the caller's own, out of creds
+	own *ring.Attempt // counts the use of the caller's own key, which creds returned
 }
 
 // begin begins a call's first attempt.
@@ -41,7 +41,8 @@ func (a *Auth) begin(ctx context.Context, opts []grpc.CallOption, repeatable boo
 	return c, nil
 }
 
-// split takes the options that a call must not hand on to each attempt out of opts.
+// split moves the options that must not be passed to each attempt from opts to fields
+// of their own.
 func (c *call) split() {
 	special := func(o grpc.CallOption) bool {
 		switch o := o.(type) {
@@ -63,12 +64,12 @@ func (c *call) split() {
 	c.opts = opts
 }
 
-// options are those of one attempt.
+// options returns the options of one attempt.
 func (c *call) options(more ...grpc.CallOption) []grpc.CallOption {
 	return slices.Concat(c.opts, more, []grpc.CallOption{grpc.PerRPCCredentials(&credential{c, c.Carrier()})})
 }
 
-// passThrough notes that the call carries a credential of the caller's own.
+// passThrough records that the call carries the caller's own credential.
 func (c *call) passThrough(value, where string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +79,7 @@ func (c *call) passThrough(value, where string) {
 	}
 }
 
-// end tells the ring that nothing more is known.
+// end reports to the ring that the outcome is unknown, if none was reported.
 func (c *call) end() {
 	c.End()
 	c.mu.Lock()
@@ -88,7 +89,7 @@ func (c *call) end() {
 	}
 }
 
-// finish ends the call, and calls the caller's OnFinish functions, once.
+// finish ends the call and calls the caller's OnFinish functions, once.
 func (c *call) finish(err error) {
 	if c.finished.Swap(true) {
 		return
@@ -102,20 +103,20 @@ func (c *call) finish(err error) {
 	}
 }
 
-// A credential carries the key of one attempt to gRPC, which asks for it
-// whenever it writes the attempt's headers: again for a retry of its own.
+// A credential passes the key of one attempt to gRPC, which asks for it whenever it
+// writes the attempt's headers, also for gRPC's own retries.
 type credential struct {
 	call    *call
 	carrier *rpc.Carrier
 }
 
-// RequireTransportSecurity makes gRPC check the connection before it asks.
+// RequireTransportSecurity makes gRPC check the connection before it asks for the key.
 func (c *credential) RequireTransportSecurity() bool {
 	also := c.call.creds
 	return !c.call.auth.opts.insecure || also != nil && also.RequireTransportSecurity()
 }
 
-// GetRequestMetadata returns the key, and what the caller's own credentials return.
+// GetRequestMetadata returns the key and what the caller's own credentials return.
 func (c *credential) GetRequestMetadata(ctx context.Context, uri ...string) (map[string]string, error) {
 	header := c.call.auth.opts.Header
 	all := make(map[string]string, 1)

@@ -1,5 +1,5 @@
-// Package grpcauth puts the current key of a ring on the calls of a gRPC client,
-// and makes a call again with another key when the server refuses the one it had.
+// Package grpcauth puts the current key of a ring on the calls of a gRPC client. When
+// the server refuses the key of a call, it makes the call again with another one.
 //
 //	keys, err := ring.Keep(ctx, file.New("/run/secrets/api-key"))
 //	if err != nil {
@@ -8,63 +8,69 @@
 //	conn, err := grpc.NewClient("api.example.com:443", append(grpcauth.New(keys).DialOptions(),
 //		grpc.WithTransportCredentials(credentials.NewTLS(nil)))...)
 //
-// It is a module of its own, which keeps google.golang.org/grpc out of the core's.
+// The package is a module of its own, so that the core does not require
+// google.golang.org/grpc.
 //
 // # How a key goes onto a call
 //
-// As metadata: "authorization: Bearer SECRET", or as [WithHeader] says. The key is
-// never in the context's outgoing metadata: gRPC asks for it when it writes the
-// headers of an attempt (credentials.PerRPCCredentials). So gRPC itself keeps it
-// off a connection without TLS, unless [WithInsecure] is given, and other
-// interceptors do not see it. A ClientConn's own grpc.WithPerRPCCredentials goes
-// out besides; it must not set the same header.
+// The key is sent as metadata: "authorization: Bearer SECRET", or as [WithHeader] says.
+// It is never in the context's outgoing metadata: gRPC asks for it when it writes the
+// headers of an attempt (credentials.PerRPCCredentials). So gRPC itself refuses to send
+// it over a connection without TLS, unless [WithInsecure] is given, and other
+// interceptors do not see it. Credentials of the ClientConn
+// (grpc.WithPerRPCCredentials) are sent too; they must not set the same header.
 //
-// A call that has the header already, in its metadata or from a
-// grpc.PerRPCCredentials of the caller, fails with transport.ErrCredential, unless
+// A call may already have the header, in its metadata or from the caller's
+// grpc.PerRPCCredentials. Such a call fails with transport.ErrCredential, unless
 // [WithOverride] or [WithPassThrough] is given.
 //
-// # What is a refusal
+// # What a refusal is
 //
-// A status of Unauthenticated that came from the server; one that gRPC made itself,
-// because the connection is not secure for instance, is none. [WithClassifier] adds
-// others. That the key was accepted, only a status of OK says, or a stream's first
-// message. Where another key was refused for the same call, a status that only an
-// application gives says it too: InvalidArgument, NotFound, AlreadyExists,
-// FailedPrecondition, Aborted, OutOfRange, DataLoss. All others may come from a
-// proxy or from gRPC and say nothing of the key, nor do headers without a message.
+// A status of Unauthenticated from the server refuses the key. A status that gRPC
+// itself makes, for instance because the connection is not secure, does not.
+// [WithClassifier] adds other refusals.
+//
+// Only a status of OK, or the first message of a stream, proves that the server
+// accepted the key. If another key was refused for the same call, a status that only an
+// application returns proves it too: InvalidArgument, NotFound, AlreadyExists,
+// FailedPrecondition, Aborted, OutOfRange, DataLoss. All other statuses may come from a
+// proxy or from gRPC and say nothing about the key. Headers without a message say
+// nothing either.
 //
 // # What is made again
 //
-// A unary call: the status means that it was not carried out. A server that passes
-// on the Unauthenticated of a server behind it, after it has done its part, needs a
-// classifier that tells the two apart. How often a call is made at the most is the
-// ring's to say: the rule is twice; see [ring.Attempt]. gRPC's own
-// retries, transparent ones and those of a service config, go on below, each with
-// the key of its call.
+// A refused unary call is made again: the status means that it was not carried out. If
+// a server does its part and then passes on the Unauthenticated of a server behind it,
+// a classifier must distinguish the two. The ring limits the attempts of a call, to two
+// as a rule: see [ring.Attempt]. gRPC's own retries, transparent or by service config,
+// happen below, each with the key of its attempt.
 //
-// A stream, until its first message has come. What was sent so far is kept and
-// sent again: up to 4,096 messages and 256 KiB of them (gRPC's own bound for its
-// retries); see [WithReplay]. Messages are copied, so the caller may use one again.
-// When more was sent, when a message is no protobuf message, when a message
-// came or [grpc.ClientStream]'s Context was called, the refusal goes to the
-// caller, and the next call gets another key. A long stream of a client rarely
-// comes to that: while a server refuses without reading, a flow-control window of
-// 64 KiB passes, and as much again waits in gRPC's buffer. But where the server sends
-// headers ahead of the refusal, only RecvMsg can tell what follows them: a client
-// that sends more than is kept before it receives gets the refusal.
+// A refused stream is made again until its first message arrives. Until then up to
+// 4,096 sent messages of up to 256 KiB in total (gRPC's own limit for its retries) are
+// kept and sent again: see [WithReplay]. The messages are copied, so the caller may
+// reuse them. The caller gets the refusal, and the next call gets another key, if more
+// was sent, if a message is not a protobuf message, if a message has arrived, or if the
+// Context of the [grpc.ClientStream] was called.
 //
-// A stream that is made again has new headers: Header, called before the first
-// message came, may have returned those of the refusal.
+// Long streams of a client rarely reach these limits: while a server refuses without
+// reading, it lets one flow-control window of 64 KiB pass, and as much again waits in
+// gRPC's buffer. But if the server sends headers before the refusal, only RecvMsg can
+// find out what follows them: then a client that sends more than is kept before it
+// receives gets the refusal.
 //
-// Statistics handlers, and interceptors below this one, see each attempt as a call
-// of its own. A grpc.OnFinish of the caller is called once.
+// A stream that is made again has new headers. If the caller called Header before the
+// first message arrived, it may have got the headers of the refusal.
+//
+// Statistics handlers, and interceptors below this one, see each attempt as a call. The
+// caller's grpc.OnFinish is called once.
 //
 // # Where a key may go
 //
-// To the targets of [WithTarget]; without it, to that of the first call.
+// A key goes only to the targets of [WithTarget]. Without WithTarget its target is that
+// of the first call.
 //
 // # Errors
 //
-// They have a status, and wrap what the ring says, such as [source.ErrNoKey]. Where
-// the message of a server's status quotes the key, it is replaced by [redacted].
+// Errors have a status and wrap the ring's error, such as [source.ErrNoKey]. If the
+// message of a server's status contains the key, the key is replaced by [redacted].
 package grpcauth

@@ -16,19 +16,19 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
-// ErrTarget: the key is bound to another target; see [WithTarget].
+// ErrTarget means that the key is bound to another target: see [WithTarget].
 var ErrTarget = errors.New("the key is bound to another target")
 
-// Auth puts the keys of a ring on calls. It is safe for concurrent use, and may
-// serve several ClientConns of one target.
+// Auth puts the keys of a ring on calls. It is safe for concurrent use and may serve
+// several ClientConns with the same target.
 type Auth struct {
 	keys  *rpc.Auth
 	opts  options
-	bound atomic.Pointer[string] // the target of the first call, where none was named
+	bound atomic.Pointer[string] // the target of the first call, if WithTarget is not given
 }
 
-// New returns an Auth that draws keys from ring. It never fails: where there is no
-// ring, or no key that the header can carry, every call says so.
+// New returns an Auth that takes keys from the ring. New does not fail: if there is no
+// ring, or no key that the header can carry, every call returns the error.
 func New(keys *ring.Ring, opts ...Option) *Auth {
 	o := options{Options: rpc.Options{Header: "authorization", Prefix: "Bearer ", Messages: 4096, Size: 256 << 10},
 		classify: Unauthenticated}
@@ -48,8 +48,8 @@ func (a *Auth) DialOptions() []grpc.DialOption {
 	}
 }
 
-// UnaryInterceptor is a grpc.UnaryClientInterceptor. It blocks as a call does, and
-// after a refusal for as long as the ring waits for another key
+// UnaryInterceptor is a grpc.UnaryClientInterceptor. It blocks like the call itself.
+// After a refusal it also blocks while the ring waits for another key
 // ([ring.WithRefusalWait]), within ctx.
 func (a *Auth) UnaryInterceptor(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
 	invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
@@ -66,7 +66,7 @@ func (a *Auth) UnaryInterceptor(ctx context.Context, method string, req, reply a
 	if err != nil {
 		return err
 	}
-	defer c.end() // against panics below
+	defer c.end() // the interceptors below may panic
 	for {
 		err := invoker(ctx, method, req, reply, cc, c.options()...)
 		if c.Again(err) {
@@ -78,8 +78,8 @@ func (a *Auth) UnaryInterceptor(ctx context.Context, method string, req, reply a
 	}
 }
 
-// admit looks at what a call comes with: whether the key may go there, and whether
-// the call has a credential of its own, with which it is to pass.
+// admit checks whether the key may go to cc, and whether the call already has a
+// credential. own is the credential if the call is to be sent with it.
 func (a *Auth) admit(ctx context.Context, cc *grpc.ClientConn) (_ context.Context, own string, err error) {
 	if err := a.check(cc); err != nil {
 		return ctx, "", err
@@ -92,14 +92,15 @@ func (a *Auth) admit(ctx context.Context, cc *grpc.ClientConn) (_ context.Contex
 	if own, err = a.keys.Admit(values, a.where("metadata")); own != "" || err != nil {
 		return ctx, own, err
 	}
-	md.Delete(a.opts.Header) // a copy
+	md.Delete(a.opts.Header) // FromOutgoingContext returned a copy
 	return metadata.NewOutgoingContext(ctx, md), "", nil
 }
 
-// where is the header in the words of an error.
+// where names the header in an error text.
 func (a *Auth) where(in string) string { return fmt.Sprintf("%q in %s", a.opts.Header, in) }
 
-// check binds the key to cc's target, or compares.
+// check compares cc's target with those that the key may go to. The first target is
+// bound if there are none.
 func (a *Auth) check(cc *grpc.ClientConn) error {
 	target := cc.CanonicalTarget()
 	if len(a.opts.targets) > 0 {
@@ -115,5 +116,5 @@ func (a *Auth) check(cc *grpc.ClientConn) error {
 			return nil
 		}
 	}
-	return &callError{codes.Internal, fmt.Errorf("grpcauth: %w: %s; see WithTarget", ErrTarget, target)}
+	return &callError{codes.Internal, fmt.Errorf("grpcauth: %w: the call goes to %s: name it by WithTarget if the key may go there", ErrTarget, target)}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
-// Option sets how [New] makes an Auth.
+// Option changes how [New] makes an Auth. A nil Option is ignored.
 type Option func(*options)
 
 type options struct {
@@ -18,24 +18,24 @@ type options struct {
 	insecure bool
 }
 
-// WithHeader sets the metadata that carries the key: the name, and what is before
-// the secret. Default "authorization" and "Bearer ". A name that ends in "-bin"
-// cannot carry it.
+// WithHeader sets the metadata that carries the key: its name, and the text before the
+// secret. Default: "authorization" and "Bearer ". A name that ends in "-bin" is
+// invalid.
 func WithHeader(name, prefix string) Option {
 	return func(o *options) { o.Header, o.Prefix = name, prefix }
 }
 
-// WithTarget names the targets that may get the key, as they were given to
-// grpc.NewClient. Without it the key is bound to the target of the first call. A
-// call to another fails with [ErrTarget].
+// WithTarget sets the targets that the key may go to, spelled as in grpc.NewClient.
+// Default: the target of the first call. A call to another target fails with
+// [ErrTarget].
 func WithTarget(targets ...string) Option { return func(o *options) { o.targets = targets } }
 
-// WithClassifier sets what tells a refusal of the key from other statuses of a
-// server. Default [Unauthenticated]. It is not asked about a status of OK, nor of one
-// of gRPC's own where the key was not sent. transport.Refused and
-// transport.RefusedUnapplied are the same here, and so are transport.Inconclusive and
-// transport.ClockSkew. For a server that answers PermissionDenied to a bad key as well as
-// to a missing permission:
+// WithClassifier sets the classifier, which decides whether a status from the server
+// refuses the key. Default: [Unauthenticated]. It is not called for OK, nor for a
+// status of gRPC itself if the key was not sent. Here transport.Refused means the same
+// as transport.RefusedUnapplied, and transport.Inconclusive the same as
+// transport.ClockSkew. f must be safe for concurrent use. This classifier is for a
+// server that answers PermissionDenied both to a bad key and to a missing permission:
 //
 //	grpcauth.WithClassifier(func(s *status.Status) transport.Verdict {
 //		if s.Code() == codes.PermissionDenied {
@@ -56,24 +56,25 @@ func Unauthenticated(s *status.Status) transport.Verdict {
 	return transport.Passed
 }
 
-// WithReplay sets how much of what a stream has sent is kept, so that it can be
-// sent again: so many messages, and so many bytes of them in protobuf's binary
-// form. Default 4,096 and 256 KiB, for each stream whose first message has not come.
-// With 0 a stream is made again only if nothing was sent on it. The one message of
-// a call that streams in the server's direction only is kept whatever its size.
+// WithReplay limits what is kept of a stream so that it can be sent again: the number
+// of messages, and their total size in bytes in protobuf's binary form. Default: 4,096
+// and 256 KiB, for each stream whose first message has not arrived. With 0 a stream is
+// made again only if nothing was sent on it. If a call sends only one message and
+// receives a stream, its message is kept whatever its size.
 func WithReplay(messages, bytes int) Option {
 	return func(o *options) { o.Messages, o.Size = messages, bytes }
 }
 
-// WithInsecure lets the key go over connections that are not secure: plaintext on
-// loopback, in a test, or to a proxy of a service mesh on the same host.
+// WithInsecure allows the key over connections that are not secure: plaintext on
+// loopback, in a test, or to the proxy of a service mesh on the same host. Default:
+// gRPC refuses such calls.
 func WithInsecure() Option { return func(o *options) { o.insecure = true } }
 
-// WithOverride replaces a credential that a call comes with by the ring's key.
+// WithOverride replaces a credential that a call already has by the ring's key.
+// Default: such a call fails with transport.ErrCredential.
 func WithOverride() Option { return func(o *options) { o.Own = rpc.Replace } }
 
-// WithPassThrough makes a call that comes with a credential of its own as it is. Its
-// outcome says nothing of the ring's keys, but it counts as use: see
-// [ring.Ring.Caller]. The last of WithOverride and
-// WithPassThrough counts.
+// WithPassThrough sends a call that already has a credential unchanged. Its outcome
+// says nothing about the ring's keys, but the ring counts the use: see
+// [ring.Ring.Caller]. Of WithOverride and WithPassThrough the last counts.
 func WithPassThrough() Option { return func(o *options) { o.Own = rpc.Pass } }

@@ -12,7 +12,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
-// protocol is how gRPC tells of calls.
+// protocol describes the errors of gRPC.
 func protocol(classify func(*status.Status) transport.Verdict) rpc.Protocol {
 	return rpc.Protocol{
 		Package: "grpcauth",
@@ -36,7 +36,7 @@ func protocol(classify func(*status.Status) transport.Verdict) rpc.Protocol {
 	}
 }
 
-// callError is an error with a status, for what is wrong on this side.
+// callError is an error with a status that was detected on the client.
 type callError struct {
 	code codes.Code
 	err  error
@@ -46,8 +46,8 @@ func (e *callError) Error() string              { return e.err.Error() }
 func (e *callError) Unwrap() error              { return e.err }
 func (e *callError) GRPCStatus() *status.Status { return status.New(e.code, e.Error()) }
 
-// validName reports whether gRPC takes name for metadata: digits, lower case,
-// "_", "-" and "." (the PROTOCOL-HTTP2 document, Custom-Metadata).
+// validName reports whether gRPC accepts name for metadata: digits, lower case, "_",
+// "-" and "." (the PROTOCOL-HTTP2 document, Custom-Metadata).
 func validName(name string) bool {
 	return name != "" && !strings.HasPrefix(name, "grpc-") && !strings.HasSuffix(name, "-bin") &&
 		!strings.ContainsFunc(name, func(r rune) bool {

@@ -8,14 +8,15 @@ import (
 // SendMsg sends a message.
 func (s *stream) SendMsg(m any) error { return s.Send(m) }
 
-// CloseSend says that no more messages follow.
+// CloseSend ends the caller's messages.
 func (s *stream) CloseSend() error {
-	_ = s.CloseRequest() // as gRPC does: RecvMsg tells
+	_ = s.CloseRequest() // as in gRPC: RecvMsg returns the error
 	return nil
 }
 
-// why says how an attempt that takes no more messages has ended. Without headers, gRPC
-// knows the status now. With them, only RecvMsg tells it: a message may come before.
+// why returns how an attempt that takes no more messages has ended. If there were no
+// headers, gRPC knows the status already. Otherwise only RecvMsg can return it, because
+// a message may come before it.
 func (s *stream) why(a *attempt) (again, known bool) {
 	if md, _ := a.Header(); md != nil {
 		return false, false
@@ -27,7 +28,7 @@ func (s *stream) why(a *attempt) (again, known bool) {
 	return s.auth.keys.Refusal(a.carrier, *end) && s.refused(a, *end, false), true
 }
 
-// copied copies a protobuf message of either API.
+// copied copies a protobuf message of the old or the new API.
 func copied(m any) (any, int, bool) {
 	v2, modern := m.(proto.Message)
 	if v1, ok := m.(protoadapt.MessageV1); ok && !modern {

@@ -12,9 +12,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
-// StreamInterceptor is a grpc.StreamClientInterceptor. It blocks as the opening of a
-// stream does; the stream's methods block, after a refusal, for as long as the ring
-// waits for another key ([ring.WithRefusalWait]), within ctx.
+// StreamInterceptor is a grpc.StreamClientInterceptor. It blocks like the opening of a
+// stream. After a refusal the stream's methods also block while the ring waits for
+// another key ([ring.WithRefusalWait]), within ctx.
 func (a *Auth) StreamInterceptor(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
 	streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	ctx, own, err := a.admit(ctx, cc)
@@ -43,7 +43,7 @@ func (a *Auth) StreamInterceptor(ctx context.Context, desc *grpc.StreamDesc, cc 
 	opened := false
 	defer func() {
 		if !opened {
-			c.end() // a panic below
+			c.end() // the interceptors below panicked
 		}
 	}()
 	first, err := s.Open(nil)
@@ -55,18 +55,18 @@ func (a *Auth) StreamInterceptor(ctx context.Context, desc *grpc.StreamDesc, cc 
 	return s, nil
 }
 
-// A stream is one streaming call: its attempts, one after the other, until the
-// first message has come. One goroutine may send while another receives.
+// A stream is one streaming call with its attempts, one after the other, until the
+// first message arrives. One goroutine may send while another receives.
 type stream struct {
 	*call
 	rpc.Stream[*attempt]
 }
 
-// An attempt is one stream below.
+// An attempt is the gRPC stream of one attempt.
 type attempt struct {
 	grpc.ClientStream
 	carrier *rpc.Carrier
-	ended   atomic.Pointer[error] // what gRPC told at the end
+	ended   atomic.Pointer[error] // the error that gRPC reported at the end
 }
 
 func (a *attempt) Send(m any) error    { return a.SendMsg(m) }
@@ -77,12 +77,12 @@ func (s *stream) open(below func(...grpc.CallOption) (grpc.ClientStream, error))
 	a := &attempt{carrier: s.Carrier()}
 	cs, err := below(s.options(grpc.OnFinish(func(err error) {
 		a.ended.Store(&err)
-		if !s.auth.keys.Refusal(a.carrier, err) { // else who gets the refusal decides
+		if !s.auth.keys.Refusal(a.carrier, err) { // else the goroutine that gets the refusal decides
 			s.Ended(err)
 			s.finish(s.Final(err))
 		}
 	}))...)
-	if err != nil { // which says nothing of the key
+	if err != nil { // this error says nothing about the key
 		err = s.Final(err)
 		s.finish(err)
 		return nil, err
@@ -91,7 +91,7 @@ func (s *stream) open(below func(...grpc.CallOption) (grpc.ClientStream, error))
 	return a, nil
 }
 
-// RecvMsg receives the next message. The first one ends the falling back.
+// RecvMsg receives the next message. After the first message there is no other attempt.
 func (s *stream) RecvMsg(m any) error {
 	s.Receiving.Lock()
 	defer s.Receiving.Unlock()
@@ -110,7 +110,7 @@ func (s *stream) RecvMsg(m any) error {
 	}
 }
 
-// refused is Refused, and finishes the call where there is no other attempt.
+// refused calls Refused, and finishes the call if there is no other attempt.
 func (s *stream) refused(a *attempt, err error, replay bool) bool {
 	again := s.Refused(a, err, replay)
 	if !again {
@@ -119,7 +119,7 @@ func (s *stream) refused(a *attempt, err error, replay bool) bool {
 	return again
 }
 
-// last is what the caller gets at the end.
+// last returns the error that the caller gets at the end.
 func (s *stream) last(err error) error {
 	if _, failed := s.Live(); failed != nil {
 		return failed
@@ -132,26 +132,27 @@ func (s *stream) Header() (metadata.MD, error) {
 	for {
 		a, err := s.Live()
 		if err != nil {
-			return nil, nil // as gRPC does: RecvMsg tells
+			return nil, nil // as in gRPC: RecvMsg returns the error
 		}
 		md, err := a.Header()
 		if md != nil || err != nil {
 			return md, err
 		}
-		end := a.ended.Load() // without headers
+		end := a.ended.Load() // the attempt ended without headers
 		if end == nil || !s.auth.keys.Refusal(a.carrier, *end) || !s.refused(a, *end, true) {
 			return nil, nil
 		}
 	}
 }
 
-// Trailer returns the live attempt's.
+// Trailer returns the trailer of the live attempt.
 func (s *stream) Trailer() metadata.MD {
 	a, _ := s.Live()
 	return a.Trailer()
 }
 
-// Context returns the live attempt's, and ends the falling back, as it ends gRPC's retries.
+// Context returns the context of the live attempt. It prevents further attempts, as it
+// prevents gRPC's retries.
 func (s *stream) Context() context.Context {
 	s.Stop()
 	a, _ := s.Live()
