@@ -17,23 +17,23 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
-// ErrNoTransport: the server refused a call without the key, which only
-// [Auth.Transport] puts on it.
-var ErrNoTransport = errors.New("the key was not sent: the client's http.Client lacks Auth.Transport")
+// ErrNoTransport means that the server refused a call without a key, because the
+// client's http.Client lacks [Auth.Transport].
+var ErrNoTransport = errors.New("the key was not sent: make Auth.Transport the Transport of the client's http.Client")
 
-// Auth puts the keys of a ring on calls. It is a connect.Interceptor, for clients;
-// on the calls of a handler it does nothing. It is safe for concurrent use, and may
-// serve several clients of one origin.
+// Auth puts the keys of a ring on calls. It is a connect.Interceptor for clients; for
+// handlers it does nothing. It is safe for concurrent use and may serve several clients
+// with the same origin.
 type Auth struct {
 	keys    *rpc.Auth
 	opts    options
 	origins *origin.Set
-	err     error // what is wrong with the options
+	err     error // an option is invalid
 }
 
-// New returns an Auth that draws keys from ring. It never fails: where there is no
-// ring, no key that the header can carry, or an origin that is none, every call
-// says so.
+// New returns an Auth that takes keys from the ring. New does not fail: if there is no
+// ring, no key that the header can carry, or an invalid origin, every call returns the
+// error.
 func New(keys *ring.Ring, opts ...Option) *Auth {
 	o := options{Options: rpc.Options{Header: "Authorization", Prefix: "Bearer ", Messages: 4096, Size: 256 << 10},
 		classify: Unauthenticated}
@@ -51,9 +51,9 @@ func New(keys *ring.Ring, opts ...Option) *Auth {
 	return a
 }
 
-// WrapUnary makes unary calls fall back. A call blocks as it does without, and after a
-// refusal for as long as the ring waits for another key ([ring.WithRefusalWait]),
-// within its context.
+// WrapUnary makes unary calls fall back. A call blocks as without it. After a refusal
+// it also blocks while the ring waits for another key ([ring.WithRefusalWait]), within
+// its context.
 func (a *Auth) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 		if !req.Spec().IsClient {
@@ -72,26 +72,26 @@ func (a *Auth) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		if err != nil {
 			return nil, err
 		}
-		defer c.End() // against panics below
+		defer c.End() // the interceptors below may panic
 		theirs := req.Header().Clone()
 		for {
 			resp, err := next(a.withCarrier(ctx, c.Carrier()), req)
 			if !c.Again(err) {
 				return resp, final(c, err)
 			}
-			clear(req.Header()) // of what the protocol has made of it
+			clear(req.Header()) // the protocol has added headers
 			maps.Copy(req.Header(), theirs.Clone())
 		}
 	}
 }
 
-// WrapStreamingHandler returns next.
+// WrapStreamingHandler returns next: handlers need no key.
 func (a *Auth) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return next
 }
 
-// admit looks at the headers that a call comes with, in any case. It returns a credential of the
-// caller's own with which the call is to pass.
+// admit checks the header that a call already has, in any letter case. own is the
+// credential if the call is to be sent with it.
 func (a *Auth) admit(h http.Header) (own string, err error) {
 	if a.err != nil {
 		return "", a.err
@@ -105,5 +105,5 @@ func (a *Auth) admit(h http.Header) (own string, err error) {
 	return a.keys.Admit(values, a.where())
 }
 
-// where is the header in the words of an error.
+// where names the header in an error text.
 func (a *Auth) where() string { return fmt.Sprintf("header %q", a.opts.Header) }

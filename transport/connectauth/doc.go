@@ -1,6 +1,6 @@
-// Package connectauth puts the current key of a ring on the calls of a Connect
-// client, over all three protocols (Connect, gRPC, gRPC-Web), and makes a call
-// again with another key when the server refuses the one it had.
+// Package connectauth puts the current key of a ring on the calls of a Connect client,
+// for all three protocols (Connect, gRPC, gRPC-Web). When the server refuses the key of
+// a call, it makes the call again with another one.
 //
 //	keys, err := ring.Keep(ctx, file.New("/run/secrets/api-key"))
 //	if err != nil {
@@ -10,67 +10,69 @@
 //	client := pingv1connect.NewPingServiceClient(&http.Client{Transport: auth.Transport(nil)},
 //		"https://api.example.com", connect.WithInterceptors(auth))
 //
-// It is a module of its own, which keeps connectrpc.com/connect out of the core's.
-// It is for connectrpc.com/connect, version 1; the interceptors of version 2,
-// connectrpc.com/connect/v2, are other ones.
+// The package is a module of its own, so that the core does not require
+// connectrpc.com/connect. It is for version 1; version 2, connectrpc.com/connect/v2,
+// has other interceptors.
 //
-// Package transport under a Connect client is enough for unary calls, and it takes
-// one line fewer. This package is for those who want streams to fall back as well.
+// For unary calls package transport under a Connect client is enough, with one line
+// less. Use this package to make streams fall back too.
 //
 // # How a key goes onto a call
 //
-// Two parts are needed. The interceptor chooses the key for each attempt; the
-// [Auth.Transport] of the http.Client puts it on the request, as "Authorization:
-// Bearer SECRET" or as [WithHeader] says. Only there is it known where a request
-// goes. The key is in no header that callers and other interceptors see. Where the
-// transport is missing, a call that the server refuses fails with [ErrNoTransport].
-// Requests that did not come by the interceptor pass the transport as they are.
+// Two parts are needed. The interceptor chooses the key of each attempt. The
+// [Auth.Transport] of the http.Client puts it on the request, as "Authorization: Bearer
+// SECRET" or as [WithHeader] says; only the transport knows where a request goes.
+// Callers and other interceptors never see the key in a header. If the transport is
+// missing, a call that the server refuses fails with [ErrNoTransport]. The transport
+// sends requests that did not pass the interceptor unchanged.
 //
-// A call that has the header already fails with transport.ErrCredential, unless
+// A call that already has the header fails with transport.ErrCredential, unless
 // [WithOverride] or [WithPassThrough] is given.
 //
 // # Where a key may go
 //
-// To its origins: scheme, host and port ([WithOrigin]; without it, to the origin of
-// the first request). A redirect that leaves them goes on without the key, and its
-// answer says nothing of the key; any other request elsewhere fails with
-// transport.ErrOrigin. Plain http is for loopback, unless [WithInsecureHTTP] says
-// otherwise (transport.ErrInsecure).
+// A key goes only to its origins: scheme, host and port ([WithOrigin]). Without
+// WithOrigin its origin is that of the first request. A redirect to another origin is
+// followed without the key, and its answer says nothing about the key. Any other
+// request to another origin fails with transport.ErrOrigin. Plain http is allowed only
+// to loopback (transport.ErrInsecure), unless [WithInsecureHTTP] is given.
 //
-// # What is a refusal
+// # What a refusal is
 //
-// connect.CodeUnauthenticated, in the form of the protocol or as an HTTP status of
-// 401. [WithClassifier] adds others. That the key was accepted, only a success says,
-// or a stream's first message. Where another key was refused for the same call, a code
-// that only an application gives says it too: InvalidArgument, NotFound,
-// AlreadyExists, FailedPrecondition, Aborted, OutOfRange, DataLoss. All others may
-// come from a proxy or from this side and say nothing of the key, nor do headers
-// without a message.
+// connect.CodeUnauthenticated refuses the key, in the form of the protocol or as an
+// HTTP status of 401. [WithClassifier] adds other refusals.
+//
+// Only a success, or the first message of a stream, proves that the server accepted the
+// key. If another key was refused for the same call, a code that only an application
+// returns proves it too: InvalidArgument, NotFound, AlreadyExists, FailedPrecondition,
+// Aborted, OutOfRange, DataLoss. All other codes may come from a proxy or from the
+// client and say nothing about the key. Headers without a message say nothing either.
 //
 // # What is made again
 //
-// A unary call: the code means that it was not carried out. A server that passes
-// on the Unauthenticated of a server behind it, after it has done its part, needs a
-// classifier that tells the two apart. How often a call is made at the most is the
-// ring's to say: the rule is twice; see [ring.Attempt].
+// A refused unary call is made again: the code means that it was not carried out. If a
+// server does its part and then passes on the Unauthenticated of a server behind it, a
+// classifier must distinguish the two. The ring limits the attempts of a call, to two
+// as a rule: see [ring.Attempt].
 //
-// A stream, until its first message has come. What was sent so far is kept and
-// sent again: up to 4,096 messages and 256 KiB of them; see [WithReplay]. Messages
-// are copied, so the caller may use one again. When more was sent, when a
-// message is no protobuf message or when a message came, the refusal goes to the
-// caller, and the next call gets another key. A server that refuses without reading
-// lets no more than a flow-control window pass, which is 1 MiB with net/http and 64
-// KiB with gRPC's own server: keep as much where long streams of the client must not
-// fail. Over HTTP/1.1 a server that refuses early may close the connection, and the
-// call fails with that error: use HTTP/2 for streams of the client.
+// A refused stream is made again until its first message arrives. Until then up to
+// 4,096 sent messages of up to 256 KiB in total are kept and sent again: see
+// [WithReplay]. The messages are copied, so the caller may reuse them. The caller gets
+// the refusal, and the next call gets another key, if more was sent, if a message is
+// not a protobuf message, or if a message has arrived.
 //
-// A stream that is made again has new headers: ResponseHeader, called before the
-// first message came, may have returned those of the refusal.
+// A server that refuses without reading lets one flow-control window pass: 1 MiB with
+// net/http, 64 KiB with gRPC's own server. If long streams of the client must not fail,
+// keep as much. Over HTTP/1.1 a server that refuses early may close the connection, and
+// the call fails with that error: use HTTP/2 for streams of the client.
 //
-// Interceptors below this one see each attempt as a call of its own.
+// A stream that is made again has new headers. If the caller called ResponseHeader
+// before the first message arrived, it may have got the headers of the refusal.
+//
+// Interceptors below this one see each attempt as a call.
 //
 // # Errors
 //
-// They have a code, and wrap what the ring says, such as [source.ErrNoKey]. Where
-// the message of a server's error quotes the key, it is replaced by [redacted].
+// Errors have a code and wrap the ring's error, such as [source.ErrNoKey]. If the
+// message of a server's error contains the key, the key is replaced by [redacted].
 package connectauth

@@ -7,7 +7,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
-// Option sets how [New] makes an Auth.
+// Option changes how [New] makes an Auth. A nil Option is ignored.
 type Option func(*options)
 
 type options struct {
@@ -17,25 +17,27 @@ type options struct {
 	classify func(*connect.Error) transport.Verdict
 }
 
-// WithHeader sets the header that carries the key: its name, and what is before the
-// secret. Default "Authorization" and "Bearer ".
+// WithHeader sets the header that carries the key: its name, and the text before the
+// secret. Default: "Authorization" and "Bearer ".
 func WithHeader(name, prefix string) Option {
 	return func(o *options) { o.Header, o.Prefix = name, prefix }
 }
 
-// WithOrigin names the origins that may get the key: scheme, host and port, such
-// as "https://api.example.com"; a path behind them does not count. Without it the
-// key is bound to the origin of the first request. The last WithOrigin counts.
+// WithOrigin sets the origins that the key may go to: scheme, host and port, such as
+// "https://api.example.com". Default: the origin of the first request. If WithOrigin is
+// given more than once, the last counts.
 func WithOrigin(origins ...string) Option { return func(o *options) { o.origins = origins } }
 
-// WithInsecureHTTP lets the key go over plain http to hosts other than loopback.
+// WithInsecureHTTP allows the key over plain http to any host. Default: only to
+// loopback.
 func WithInsecureHTTP() Option { return func(o *options) { o.insecure = true } }
 
-// WithClassifier sets what tells a refusal of the key from other errors of a server.
-// Default [Unauthenticated]. It is not asked about a success, nor about an error of a
-// call whose key was not sent. transport.Refused and transport.RefusedUnapplied
-// are the same here, and so are transport.Inconclusive and transport.ClockSkew. For a server that
-// answers PermissionDenied to a bad key as well as to a missing permission:
+// WithClassifier sets the classifier, which decides whether an error from the server
+// refuses the key. Default: [Unauthenticated]. It is not called for a success, nor for
+// an error of a call whose key was not sent. Here transport.Refused means the same as
+// transport.RefusedUnapplied, and transport.Inconclusive the same as
+// transport.ClockSkew. f must be safe for concurrent use. This classifier is for a
+// server that answers PermissionDenied both to a bad key and to a missing permission:
 //
 //	connectauth.WithClassifier(func(e *connect.Error) transport.Verdict {
 //		if e.Code() == connect.CodePermissionDenied {
@@ -56,20 +58,20 @@ func Unauthenticated(e *connect.Error) transport.Verdict {
 	return transport.Passed
 }
 
-// WithReplay sets how much of what a stream has sent is kept, so that it can be
-// sent again: so many messages, and so many bytes of them in protobuf's binary
-// form. Default 4,096 and 256 KiB, for each stream whose first message has not come.
-// With 0 a stream is made again only if nothing was sent on it. The one message of
-// a call that streams in the server's direction only is kept whatever its size.
+// WithReplay limits what is kept of a stream so that it can be sent again: the number
+// of messages, and their total size in bytes in protobuf's binary form. Default: 4,096
+// and 256 KiB, for each stream whose first message has not arrived. With 0 a stream is
+// made again only if nothing was sent on it. If a call sends only one message and
+// receives a stream, its message is kept whatever its size.
 func WithReplay(messages, bytes int) Option {
 	return func(o *options) { o.Messages, o.Size = messages, bytes }
 }
 
-// WithOverride replaces a credential that a call comes with by the ring's key.
+// WithOverride replaces a credential that a call already has by the ring's key.
+// Default: such a call fails with transport.ErrCredential.
 func WithOverride() Option { return func(o *options) { o.Own = rpc.Replace } }
 
-// WithPassThrough makes a call that comes with a credential of its own as it is. Its
-// outcome says nothing of the ring's keys, but it counts as use: see
-// [ring.Ring.Caller]. The last of WithOverride and
-// WithPassThrough counts.
+// WithPassThrough sends a call that already has a credential unchanged. Its outcome
+// says nothing about the ring's keys, but the ring counts the use: see
+// [ring.Ring.Caller]. Of WithOverride and WithPassThrough the last counts.
 func WithPassThrough() Option { return func(o *options) { o.Own = rpc.Pass } }

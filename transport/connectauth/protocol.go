@@ -12,7 +12,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
-// protocol is how Connect tells of calls.
+// protocol describes the errors of Connect.
 func protocol(classify func(*connect.Error) transport.Verdict) rpc.Protocol {
 	return rpc.Protocol{
 		Package: "connectauth",
@@ -51,7 +51,7 @@ func redact(err error, clean func(string) string) error {
 	return redacted
 }
 
-// final is what the caller gets for err.
+// final returns the error that the caller gets for err.
 func final(c *rpc.Call, err error) error {
 	on := c.Carrier()
 	if code := connect.CodeOf(err); code == connect.CodeUnauthenticated && !on.Sent.Load() && !on.Left.Load() {

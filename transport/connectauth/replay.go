@@ -7,7 +7,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
-// Send sends a message, or with nil the headers.
+// Send sends a message. If m is nil, it sends only the headers.
 func (s *stream) Send(m any) error {
 	if err := s.begin(); err != nil {
 		return err
@@ -15,7 +15,7 @@ func (s *stream) Send(m any) error {
 	return s.messages.Send(m)
 }
 
-// CloseRequest says that no more messages follow.
+// CloseRequest ends the caller's messages.
 func (s *stream) CloseRequest() error {
 	if s.begin() != nil {
 		return nil // there is no request
@@ -23,8 +23,8 @@ func (s *stream) CloseRequest() error {
 	return s.messages.CloseRequest()
 }
 
-// why says how an attempt that takes no more messages has ended. Only receiving tells. A
-// message that comes instead is kept for the caller.
+// why returns how an attempt that takes no more messages has ended. Only receiving can
+// find out. If a message arrives instead, why keeps it for the caller.
 func (s *stream) why(a *attempt) (again, known bool) {
 	m := s.answer()
 	if live, _ := s.messages.Live(); m == nil || live != a {
@@ -43,8 +43,8 @@ func (s *stream) why(a *attempt) (again, known bool) {
 	return false, true
 }
 
-// answer makes an empty message of the kind that the call receives; nil where that is
-// not known.
+// answer returns an empty message of the type that the call receives, or nil if the
+// type is not known.
 func (s *stream) answer() proto.Message {
 	method, ok := s.spec.Schema.(protoreflect.MethodDescriptor)
 	if !ok || s.spec.StreamType == connect.StreamTypeUnary {

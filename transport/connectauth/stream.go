@@ -13,21 +13,21 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
-// WrapStreamingClient makes streams fall back until their first message has come.
-// Their methods block as they do without, and after a refusal for as long as the
-// ring waits for another key ([ring.WithRefusalWait]), within the context.
+// WrapStreamingClient makes streams fall back until their first message arrives. Their
+// methods block as without it. After a refusal they also block while the ring waits for
+// another key ([ring.WithRefusalWait]), within the context.
 func (a *Auth) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
 	return func(ctx context.Context, spec connect.Spec) connect.StreamingClientConn {
 		s := &stream{auth: a, ctx: ctx, spec: spec, carrier: &rpc.Carrier{}}
 		s.messages.Hooks = rpc.Hooks[*attempt]{Single: spec.StreamType&connect.StreamTypeClient == 0, Copy: copied, Why: s.why,
 			Open: func(refused *attempt) (*attempt, error) {
-				_ = refused.CloseRequest() // whatever they say, it is over
+				_ = refused.CloseRequest() // errors do not matter: the attempt is over
 				_ = refused.CloseResponse()
 				a := s.open(next, s.call.Carrier())
 				maps.Copy(a.RequestHeader(), s.own.Clone())
 				return a, nil
 			}}
-		// The caller sets headers before it sends. The key comes then.
+		// The caller may set headers until it sends, so the key is chosen then.
 		first := s.open(next, s.carrier)
 		s.messages.Begin(nil, first)
 		s.first = first.StreamingClientConn
@@ -36,31 +36,31 @@ func (a *Auth) WrapStreamingClient(next connect.StreamingClientFunc) connect.Str
 	}
 }
 
-// A stream is one streaming call: its attempts, one after the other, until the
-// first message has come. One goroutine may send while another receives.
+// A stream is one streaming call with its attempts, one after the other, until the
+// first message arrives. One goroutine may send while another receives.
 type stream struct {
 	auth     *Auth
 	ctx      context.Context
 	spec     connect.Spec
 	first    connect.StreamingClientConn
-	carrier  *rpc.Carrier // of first
-	fresh    http.Header  // of a request, before the caller has set any
+	carrier  *rpc.Carrier // the carrier of first
+	fresh    http.Header  // the headers of a request before the caller sets any
 	messages rpc.Stream[*attempt]
 
 	mu      sync.Mutex // guards the rest
 	begun   bool
-	err     error       // there is no request, for this reason
-	call    *rpc.Call   // nil: not begun, or the caller's own credential
-	own     http.Header // what the caller has set
-	end     func()      // tells the ring that it is over; nil: not begun
-	release func() bool // the watching of ctx
+	err     error       // why there is no request
+	call    *rpc.Call   // nil: not begun, or the call has the caller's own credential
+	own     http.Header // the headers that the caller has set
+	end     func()      // reports the end to the ring; nil: not begun
+	release func() bool // stops watching ctx
 }
 
-// An attempt is one stream below.
+// An attempt is the Connect stream of one attempt.
 type attempt struct {
 	connect.StreamingClientConn
-	ahead proto.Message // received before the caller has asked; guarded by messages.Receiving
-	over  error         // the end, likewise
+	ahead proto.Message // a message that was received before the caller asked for it; guarded by messages.Receiving
+	over  error         // the end, if it was received before; guarded likewise
 }
 
 // open opens the stream of an attempt.
@@ -68,7 +68,7 @@ func (s *stream) open(next connect.StreamingClientFunc, on *rpc.Carrier) *attemp
 	return &attempt{StreamingClientConn: next(s.auth.withCarrier(s.ctx, on), s.spec)}
 }
 
-// begin begins the call, with what is sent first.
+// begin begins the call when something is sent or received first.
 func (s *stream) begin() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,7 +94,7 @@ func (s *stream) begin() error {
 		return s.err
 	}
 	s.end = s.call.End
-	s.release = context.AfterFunc(s.ctx, s.end) // who leaves a stream ends its context
+	s.release = context.AfterFunc(s.ctx, s.end) // a caller abandons a stream by ending its context
 	s.own = make(http.Header)
 	for name, values := range header {
 		if !slices.Equal(values, s.fresh[name]) {
@@ -106,7 +106,7 @@ func (s *stream) begin() error {
 	return nil
 }
 
-// Receive receives the next message. The first one ends the falling back.
+// Receive receives the next message. After the first message there is no other attempt.
 func (s *stream) Receive(m any) error {
 	if err := s.begin(); err != nil {
 		return err
@@ -131,7 +131,8 @@ func (s *stream) Receive(m any) error {
 	}
 }
 
-// receive receives the next message, or what was received ahead.
+// receive returns the message that was received ahead, if there is one; else it
+// receives the next.
 func (a *attempt) receive(m any) error {
 	if a.over != nil {
 		return a.over
@@ -143,7 +144,7 @@ func (a *attempt) receive(m any) error {
 	a.ahead = nil
 	data, err := proto.Marshal(ahead)
 	if err == nil {
-		err = proto.Unmarshal(data, m.(proto.Message)) // the schema says that it is one
+		err = proto.Unmarshal(data, m.(proto.Message)) // by the schema it is a proto.Message
 	}
 	return err
 }
@@ -175,7 +176,7 @@ func (s *stream) Peer() connect.Peer { return s.first.Peer() }
 // RequestHeader returns the headers that the caller may set until it sends.
 func (s *stream) RequestHeader() http.Header { return s.first.RequestHeader() }
 
-// ResponseHeader returns the live attempt's.
+// ResponseHeader returns the headers of the live attempt.
 func (s *stream) ResponseHeader() http.Header {
 	if a := s.asked(); a != nil {
 		return a.ResponseHeader()
@@ -183,7 +184,7 @@ func (s *stream) ResponseHeader() http.Header {
 	return make(http.Header)
 }
 
-// ResponseTrailer returns the live attempt's.
+// ResponseTrailer returns the trailers of the live attempt.
 func (s *stream) ResponseTrailer() http.Header {
 	if a := s.asked(); a != nil {
 		return a.ResponseTrailer()
@@ -191,8 +192,8 @@ func (s *stream) ResponseTrailer() http.Header {
 	return make(http.Header)
 }
 
-// asked returns the live attempt, or nil where there was no request, for whose answer
-// Connect would wait.
+// asked returns the live attempt. It returns nil if there was no request, because
+// Connect would wait for an answer.
 func (s *stream) asked() *attempt {
 	s.mu.Lock()
 	defer s.mu.Unlock()

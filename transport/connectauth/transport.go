@@ -11,9 +11,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
-// Transport returns an http.RoundTripper for the client's http.Client. It puts the
-// key that the interceptor chose on each request, where the key may go. base sends
-// the requests; nil is what http.DefaultTransport is now.
+// Transport returns the RoundTripper for the client's http.Client. It puts the key that
+// the interceptor chose on each request, if the request goes to one of the key's
+// origins. base sends the requests; nil means the value of http.DefaultTransport at
+// this moment. The RoundTripper is safe for concurrent use.
 func (a *Auth) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
@@ -26,10 +27,10 @@ type roundTripper struct {
 	base http.RoundTripper
 }
 
-// carrierKey is what an Auth's carriers stand under in a context.
+// carrierKey is the key of an Auth's carrier in a context.
 type carrierKey struct{ *Auth }
 
-// withCarrier returns a context that takes c down to the transport.
+// withCarrier returns a context that passes c to the transport.
 func (a *Auth) withCarrier(ctx context.Context, c *rpc.Carrier) context.Context {
 	return context.WithValue(ctx, carrierKey{a}, c)
 }
@@ -50,7 +51,7 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !bound || c.Left.Load() {
 		c.Left.Store(true)
 	} else {
-		out = req.WithContext(req.Context()) // a copy: the caller's stays as it is
+		out = req.WithContext(req.Context()) // a copy: the caller's request must not change
 		out.Header = make(http.Header, len(req.Header)+1)
 		for name, values := range req.Header {
 			if !header.EqualFold(name, t.auth.opts.Header) {
@@ -67,7 +68,8 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// CloseIdleConnections closes base's, for http.Client.CloseIdleConnections.
+// CloseIdleConnections closes the idle connections of base.
+// http.Client.CloseIdleConnections calls it.
 func (t *roundTripper) CloseIdleConnections() {
 	(&http.Client{Transport: t.base}).CloseIdleConnections()
 }
