@@ -5,11 +5,11 @@ import (
 	"net/http"
 )
 
-// body gives each attempt of a request a body of its own.
+// A body gives each attempt of a request its own reader of the body.
 type body struct {
 	req     *http.Request // the caller's
 	current io.ReadCloser // what the attempt sends
-	gate    *gate         // that is current; nil: no other attempt can read what this one does
+	gate    *gate         // the gate that is current; nil: no other attempt can read from current
 }
 
 func newBody(req *http.Request) body {
@@ -18,9 +18,9 @@ func newBody(req *http.Request) body {
 	case req.GetBody == nil && req.Header["Expect"] == nil:
 	case req.GetBody != nil && fresh(req.GetBody):
 	default:
-		// F38: a server that refuses before "100 Continue" leaves the body untouched;
-		// it can be sent again although it cannot be had again.
-		own := *req // for a library that is given the body in req itself: see Sign
+		// F38: if a server refuses before "100 Continue", nothing of the body was read,
+		// so it can be sent again although there is no GetBody.
+		own := *req // Sign sets the gate as the body of req itself
 		_, g := newShared(&own)
 		return body{req, g, g}
 	}
@@ -29,11 +29,11 @@ func newBody(req *http.Request) body {
 
 func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
 
-// streamed reports whether req has a body that cannot be had again.
+// streamed reports whether req has a body that cannot be read again.
 func streamed(req *http.Request) bool { return hasBody(req) && req.GetBody == nil }
 
-// view returns the request for those who may read its body besides the attempt, through
-// GetBody: the scheme's Strip, a replay policy, the search for a credential.
+// view returns the request for code that may read the body by GetBody during an
+// attempt: the scheme's Strip, a replay policy, the search for a credential.
 func (b *body) view() *http.Request {
 	if b.gate == nil || b.req.GetBody == nil {
 		return b.req
@@ -43,7 +43,7 @@ func (b *body) view() *http.Request {
 	return &view
 }
 
-// onto gives out the attempt's body.
+// onto sets the attempt's body in out.
 func (b *body) onto(out *http.Request) {
 	out.Body = b.current
 	if b.gate != nil && out.GetBody != nil {
@@ -51,7 +51,7 @@ func (b *body) onto(out *http.Request) {
 	}
 }
 
-// looked reports whether somebody has read the body besides the attempt.
+// looked reports whether other code than the attempt has read the body.
 func (b *body) looked() bool {
 	if b.gate == nil {
 		return false
@@ -62,8 +62,9 @@ func (b *body) looked() bool {
 	return s.owner != b.gate
 }
 
-// renewable reports whether the body may be had again, ahead of what takes time. One
-// that cannot be had again, and is untouched, stays so until renew or resume.
+// renewable reports whether the body can probably be sent again. It does not block. If
+// there is no GetBody and nothing of the body was read, reads wait from now on until
+// renew or resume.
 func (b *body) renewable() bool {
 	switch {
 	case !hasBody(b.req), b.req.GetBody != nil:
@@ -78,7 +79,7 @@ func (b *body) renewable() bool {
 	return b.gate.held
 }
 
-// resume lets an attempt that is not followed by another read on.
+// resume lets the attempt read again, because no other attempt follows.
 func (b *body) resume() {
 	if b.gate != nil {
 		s := b.gate.s
@@ -89,8 +90,9 @@ func (b *body) resume() {
 	}
 }
 
-// renew makes the body that of another attempt, or reports that it cannot be had
-// again: the attempt's own may still be read (F35), and has lost it now (F115).
+// renew makes b the body of the next attempt. It reports false if the body cannot be
+// read again. From then on the attempt before can no longer read the body (F115),
+// although it may still try to (F35).
 func (b *body) renew() bool {
 	switch {
 	case !hasBody(b.req):
@@ -118,16 +120,18 @@ func (b *body) close() {
 	closeReader(b.current)
 }
 
-// release lets go of a body that no further attempt will want.
+// release closes the body as soon as its reader has closed it: no other attempt
+// follows.
 func (b *body) release() {
 	if b.gate != nil {
 		b.gate.free()
 	}
 }
 
-// over ends the attempt's use of the body: at once, or, with an answer, when that
-// is closed. A body that was sent whole is the attempt's no more. After a redirect that
-// keeps the body http.Client asks for it again before it closes the answer.
+// over ends the attempt's use of the body: now, or, if there is an answer, when the
+// caller closes the answer. Nothing needs to be done for a body that was sent whole.
+// After a redirect that keeps the body http.Client calls GetBody before it closes the
+// answer, so over ends the use at once.
 func (b *body) over(resp *http.Response) {
 	if b.gate != nil {
 		b.gate.finish(resp)

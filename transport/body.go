@@ -11,20 +11,22 @@ import (
 // MaxSignedBody is the largest body that [Body] reads: 16 MiB.
 const MaxSignedBody = 16 << 20
 
-// ErrBody: the body of a request must be signed, and cannot be: it has no
-// GetBody, or is too large. Nothing was sent.
+// ErrBody means that the scheme must read the body of a request to sign it, but cannot:
+// the request has no GetBody, or the body is longer than [MaxSignedBody]. Nothing was
+// sent.
 var ErrBody = errors.New("transport: the body cannot be signed")
 
-// Body returns the bytes of the request's body for a signer, without touching
-// req.Body: it asks req.GetBody, which http.NewRequest sets for bytes.Buffer,
-// bytes.Reader and strings.Reader. A body without it is an error that wraps
-// [ErrBody]; it is never buffered silently (F33).
+// Body returns the bytes of the request's body, for a signer. It does not read
+// req.Body: it calls req.GetBody, which http.NewRequest sets for a bytes.Buffer,
+// bytes.Reader or strings.Reader. If there is no GetBody, if GetBody or reading fails,
+// or if the body is longer than [MaxSignedBody], the error wraps [ErrBody]. Body never
+// buffers req.Body (F33).
 func Body(req *http.Request) ([]byte, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return nil, nil
 	}
 	if req.GetBody == nil {
-		return nil, fmt.Errorf("%w: the request has no GetBody, so that it cannot be read twice", ErrBody)
+		return nil, fmt.Errorf("%w: the request has no GetBody: set it, or make the request by http.NewRequest with a bytes.Reader", ErrBody)
 	}
 	if req.ContentLength > MaxSignedBody {
 		return nil, fmt.Errorf("%w: longer than %d bytes", ErrBody, MaxSignedBody)
@@ -51,8 +53,8 @@ func Body(req *http.Request) ([]byte, error) {
 	return data, nil
 }
 
-// SetBody gives req, the transport's copy, data as its body, for schemes that
-// add fields to it. Content-Length follows.
+// SetBody makes data the body of req, the transport's copy, and sets its ContentLength
+// and GetBody. It is for schemes that add fields to the body.
 func SetBody(req *http.Request, data []byte) {
 	req.ContentLength = int64(len(data))
 	req.TransferEncoding = nil
@@ -69,8 +71,8 @@ type setBody struct{ bytes.Reader }
 
 func (*setBody) Close() error { return nil }
 
-// replaced reports whether SetBody put after in the place of before. Bodies of
-// other types are not compared: their types may not be comparable.
+// replaced reports whether SetBody replaced the body before by the body after. It
+// compares only bodies that SetBody made: other types may not be comparable.
 func replaced(before, after io.ReadCloser) bool {
 	if after == http.NoBody {
 		return before != http.NoBody

@@ -11,27 +11,26 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	// Passed: not a refusal of the key, whatever else it is.
+	// Passed: the answer does not refuse the key.
 	Passed Verdict = iota
-	// Refused: the server says no because of the key. Whether the request may be
-	// sent again is for the replay policy to say, by the status.
+	// Refused: the server refused the request because of its key. The replay policy
+	// decides by the status whether the request may be sent again.
 	Refused
-	// RefusedUnapplied: the same, and the API documents that such an answer means
-	// that the request was not carried out, so it may be sent again whatever
-	// its method and status.
+	// RefusedUnapplied: like Refused, and the API documents that the request was not
+	// carried out. It may be sent again, whatever its method and the status.
 	RefusedUnapplied
-	// Ambiguous: the answer may be about the key or about something else, such as
-	// the address; either way the request was not carried out. It is sent again
-	// with another key, and once more with the key that was accepted last. The
-	// refusal counts against this key only if another one is accepted.
+	// Ambiguous: the refusal may be about the key or about something else, such as the
+	// client's address; in both cases the request was not carried out. The transport
+	// sends it again with another key, and then with the key that was accepted last. The
+	// refusal counts against a key only if the server accepts another one.
 	Ambiguous
-	// Inconclusive: not a refusal, and it says nothing of the key either, whatever its
-	// status: the rate is too high, the server is busy, the account locked for a
-	// while. A success may be one, where an API answers 200 to everything; without
-	// it, such an answer would pass for an acceptance of the key.
+	// Inconclusive: the answer is not a refusal and says nothing about the key, whatever
+	// its status: too many requests, a busy server, an account locked for a while. If an
+	// API answers 200 to everything, its errors need this verdict: a 200 that passes
+	// counts as an acceptance of the key.
 	Inconclusive
-	// ClockSkew: the server did not accept the request's time or nonce. It never
-	// counts against the key; see Resync of [Traits].
+	// ClockSkew: the server refused the request's time or nonce. This never counts
+	// against the key. See Resync of [Traits].
 	ClockSkew
 )
 
@@ -40,16 +39,17 @@ type Answer struct {
 	Status int
 	Header http.Header
 
-	resp   *http.Response // nil: the answer was made of its parts, or has no body
-	peeked *peekedBody    // resp's body, once somebody asked for it
-	head   []byte         // what NewAnswer was given
-	text   []byte         // for Body: nil until somebody asks
-	tail   http.Header    // what NewAnswer was given
+	resp   *http.Response // nil: NewAnswer made the answer
+	peeked *peekedBody    // resp's body, once begin was called
+	head   []byte         // the body that NewAnswer was given
+	text   []byte         // the result of Body; nil: not called yet
+	tail   http.Header    // the trailer that NewAnswer was given
 }
 
-// Body returns the beginning of the body, at most [MaxPeek] bytes, and fewer if
-// no more came within 2 s. The caller of the request still gets the body whole.
-// The first call reads; a classifier that can decide without it should.
+// Body returns the beginning of the body, uncompressed: at most [MaxPeek] bytes, and
+// fewer if no more arrive within 2 s. The caller of the request still gets the whole
+// body. The first call blocks while it reads, so a classifier should decide without the
+// body if it can.
 func (a *Answer) Body() []byte {
 	if a.text == nil {
 		a.text = plain(a.begin(MaxPeek), a.Header)
@@ -57,7 +57,7 @@ func (a *Answer) Body() []byte {
 	return a.text
 }
 
-// begin returns the body's beginning as it is sent, as far as n bytes.
+// begin returns up to n bytes from the beginning of the body, not decompressed.
 func (a *Answer) begin(n int) []byte {
 	if a.peeked == nil {
 		if a.resp == nil || a.resp.Body == nil || a.resp.Body == http.NoBody {
@@ -70,9 +70,9 @@ func (a *Answer) begin(n int) []byte {
 	return a.peeked.peek(n)
 }
 
-// Trailer returns the trailers of an answer that has ended: like [Answer.Body] it reads
-// as much of the body as that. Of an answer that is longer, or goes on, it is nil:
-// nobody knows its trailers yet.
+// Trailer returns the trailers of the answer. They come after the body, so Trailer
+// reads as much of it as [Answer.Body] and blocks as long. It returns nil if the body
+// has not ended by then.
 func (a *Answer) Trailer() http.Header {
 	a.begin(MaxPeek)
 	switch {
@@ -84,8 +84,8 @@ func (a *Answer) Trailer() http.Header {
 	return a.resp.Trailer
 }
 
-// NewAnswer returns an answer made of its parts, for trying classifiers on. A trailer
-// may follow.
+// NewAnswer returns an Answer with the given parts, for tests of classifiers. At most
+// one trailer is used. Body returns at most [MaxPeek] bytes of body.
 func NewAnswer(status int, header http.Header, body []byte, trailer ...http.Header) *Answer {
 	if header == nil {
 		header = http.Header{}
@@ -97,18 +97,19 @@ func NewAnswer(status int, header http.Header, body []byte, trailer ...http.Head
 	return a
 }
 
-// MaxPeek is the most that a classifier sees of a body: 16 KiB.
+// MaxPeek is how much of a body a classifier can read at most: 16 KiB.
 const MaxPeek = 16 << 10
 
-// A Classifier decides what an answer means for the key. It is called for every
-// answer that is handed to a client, so it should decide by status first. It is
-// safe for concurrent use, and must not change the answer.
+// A Classifier decides what an answer means for the key. The transport calls it for
+// every answer to a request with a key, so it should decide by the status first. It
+// must be safe for concurrent use and must not change the answer. If it panics, the
+// answer passes.
 type Classifier func(*Answer) Verdict
 
-// RFC6750 is the default classifier: 401 refuses the key (RFC 9110 section
-// 15.5.2), unless WWW-Authenticate says that it lacks the scope or that the
-// request is at fault (RFC 6750 section 3.1); error="invalid_token" refuses it
-// with 400 and 403 too. 407 is about a proxy, 429 about the rate: both pass.
+// RFC6750 is the default classifier. A 401 refuses the key (RFC 9110 section 15.5.2),
+// unless WWW-Authenticate has the error insufficient_scope or invalid_request (RFC 6750
+// section 3.1). A 400 or 403 refuses it if that error is invalid_token. All other
+// answers pass, also 407, which is about a proxy, and 429, which is about the rate.
 func RFC6750(a *Answer) Verdict {
 	switch a.Status {
 	case http.StatusUnauthorized:
@@ -124,11 +125,13 @@ func RFC6750(a *Answer) Verdict {
 	return Passed
 }
 
-// Statuses returns a classifier that takes the given statuses as refusals, on
-// top of [RFC6750]. Statuses(403) is for servers that answer 403 to a bad key. A 403
-// does not say that the request was not carried out, so a POST is not sent again. Where
-// the API checks the key before anything else, wrap it: Unapplied(Statuses(403)). Where
-// that depends on the request, use [WithReplay].
+// Statuses returns a classifier that treats the given statuses as refusals, unless
+// WWW-Authenticate has the error insufficient_scope. It classifies other answers like
+// [RFC6750]. Statuses(403) is for servers that answer 403 to a bad key.
+//
+// A 403 does not prove that the request was not carried out, so a POST is not sent
+// again. If the API checks the key before anything else, use Unapplied(Statuses(403)).
+// If that depends on the request, use [WithReplay].
 func Statuses(codes ...int) Classifier {
 	return func(a *Answer) Verdict {
 		if slices.Contains(codes, a.Status) && bearerError(a.Header) != "insufficient_scope" {
@@ -138,7 +141,7 @@ func Statuses(codes ...int) Classifier {
 	}
 }
 
-// bearerError returns the error code of the Bearer challenge, if there is one.
+// bearerError returns the error code of the Bearer challenge, or "".
 func bearerError(h http.Header) string {
 	for _, challenge := range h["Www-Authenticate"] {
 		scheme, params, _ := strings.Cut(strings.TrimSpace(challenge), " ")
@@ -168,8 +171,8 @@ func bearerError(h http.Header) string {
 	return ""
 }
 
-// indexFold is strings.Index for any letter case. An index into
-// strings.ToLower(s) is none into s: bytes that are no UTF-8 grow there.
+// indexFold is strings.Index that ignores letter case. An index into strings.ToLower(s)
+// would not do: ToLower makes bytes that are not UTF-8 longer.
 func indexFold(s, sub string) int {
 	for i := 0; i+len(sub) <= len(s); i++ {
 		if strings.EqualFold(s[i:i+len(sub)], sub) {

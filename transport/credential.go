@@ -13,21 +13,22 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
 
-// ErrCredential: the request comes with a credential of its own, in a place where
-// the scheme puts the ring's key. Nothing was sent. [WithOverride] sends the ring's
-// key in its place, [WithPassThrough] lets it go out as it is.
+// ErrCredential means that the request already has a credential in a place where the
+// scheme puts the ring's key. Nothing was sent. [WithOverride] replaces the credential
+// by the ring's key; [WithPassThrough] sends it.
 var ErrCredential = errors.New("transport: the request has a credential of its own")
 
-// places are where a scheme puts a key, and so where a caller's own may be.
+// places are the places where a scheme puts a key. The caller's own credential may be
+// there too.
 type places struct {
-	headers   []string                  // canonical
-	spellings []string                  // of those, that a caller's may have
-	anyCase   bool                      // any spelling is looked for, which costs more
-	prefix    string                    // of the header's value, ahead of the secret
+	headers   []string                  // canonical names
+	spellings []string                  // the spellings of headers that are looked for
+	anyCase   bool                      // look for every spelling, which is slower
+	prefix    string                    // text before the secret in a header's value
 	params    []string                  // of the query
 	fields    []string                  // of a form in the body
-	strip     func(*http.Request) error // takes out what else a caller's signing left; nil: nothing
-	mark      string                    // of requests that have the ring's key there: see signedHere
+	strip     func(*http.Request) error // Traits.Strip
+	mark      string                    // the mark of requests that have the ring's key in these places: see signedHere
 }
 
 func placesOf(traits Traits, override bool) places {
@@ -52,14 +53,15 @@ func placesOf(traits Traits, override bool) places {
 	return p
 }
 
-// signedHere begins the mark on what a transport of this package sends: it names the
-// places that have the ring's key, for a transport below that puts one there too (F48).
-// It stands in RemoteAddr, which means nothing to an HTTP client (http.Request).
+// signedHere begins the mark of a request that a transport of this package sends. The
+// mark lists the places that hold the ring's key, for a transport below that puts a key
+// there too (F48). The mark is in RemoteAddr, which an HTTP client ignores
+// (http.Request).
 const signedHere = "rollingkeys:"
 
 func inMark(place string) string { return "\n" + place + "\n" }
 
-// marked returns the mark for what is sent for req.
+// marked returns the mark for the request that is sent in place of req.
 func (p *places) marked(req *http.Request) string {
 	if strings.HasPrefix(req.RemoteAddr, signedHere) {
 		return req.RemoteAddr + p.mark
@@ -67,8 +69,8 @@ func (p *places) marked(req *http.Request) string {
 	return p.mark
 }
 
-// taken reports whether something, be it empty, stands in one of the places. The
-// usual request has nothing there, and this is all that it pays.
+// taken reports whether one of the places holds something, even an empty value. Most
+// requests have nothing there, and for them no other check runs.
 func (p *places) taken(req *http.Request) bool {
 	return len(req.Header) > 0 && p.hasHeader(req.Header) ||
 		req.URL.User != nil && slices.Contains(p.headers, "Authorization") ||
@@ -76,8 +78,8 @@ func (p *places) taken(req *http.Request) bool {
 		len(p.fields) > 0 && hasForm(req)
 }
 
-// hasHeader reports whether h has one of the headers. To look each up is faster than
-// to compare all that h has.
+// hasHeader reports whether h has one of the headers. A lookup of each is faster than a
+// loop over h.
 func (p *places) hasHeader(h http.Header) bool {
 	for _, name := range p.spellings {
 		if _, ok := h[name]; ok {
@@ -98,7 +100,7 @@ func (p *places) isHeader(name string) bool {
 	return slices.ContainsFunc(p.headers, func(own string) bool { return header.EqualFold(own, name) })
 }
 
-// has reports whether a query, or a form, has one of the names.
+// has reports whether a query or a form has a parameter with one of the names.
 func has(form string, names []string) bool {
 	if form == "" {
 		return false
@@ -113,12 +115,12 @@ func has(form string, names []string) bool {
 
 // found is a credential of the caller's own.
 type found struct {
-	place string // a header's name; "?" and that of a parameter; "=" and that of a field
-	value string // as it is
+	place string // the header's name; "?" and a parameter's name; "=" and a field's name
+	value string // the whole value
 	header.Credential
 }
 
-// where is the place in the words of an error.
+// where describes the place in an error text.
 func (f found) where() string {
 	switch f.place[0] {
 	case '?':
@@ -129,17 +131,17 @@ func (f found) where() string {
 	return fmt.Sprintf("header %q", f.place)
 }
 
-// hasID reports whether the credential shows key's id, as signatures go with one. An
-// id is no secret.
+// hasID reports whether the credential contains key's ID, as a signature's header does.
+// An ID is not secret.
 func (f found) hasID(key source.Key) bool {
-	const short = 8 // such a text may be anywhere
+	const short = 8 // a shorter ID may occur in a value by chance
 	return len(key.ID) >= short && strings.Contains(f.value, key.ID)
 }
 
-// own returns the caller's own credentials. Something empty is none, nor is the
-// name of an authentication scheme with nothing behind it: SDKs set those where they
-// were given no key (F113). User info in the URL is one, as net/http makes a
-// header of it. req's body is read by GetBody, where it may hold one.
+// own returns the caller's own credentials. An empty value is not one, and the name of
+// an authentication scheme alone is not either: SDKs set these if they were given no
+// key (F113). User info in the URL is one, because net/http makes a header of it. own
+// reads a form's body by GetBody.
 func (p *places) own(req *http.Request) (list []found) {
 	for name, values := range req.Header {
 		if !slices.Contains(p.spellings, name) && !(p.anyCase && p.isHeader(name)) {
@@ -173,8 +175,8 @@ func (p *places) own(req *http.Request) (list []found) {
 	return list
 }
 
-// clear takes what stands in the places out of out, the transport's copy, so that
-// nothing of a caller's own credential is sent, in a Referer neither.
+// clear empties the places in out, the transport's copy, so that nothing of the
+// caller's own credential is sent, also not in a Referer.
 func (p *places) clear(out *http.Request) error {
 	p.clearHeaders(out.Header)
 	u := *out.URL
@@ -187,7 +189,7 @@ func (p *places) clear(out *http.Request) error {
 	out.URL = &u
 	form, ok, err := p.form(out)
 	if err != nil {
-		return err // it may hold one
+		return err // the form may hold a credential
 	}
 	if ok && has(form, p.fields) {
 		SetBody(out, []byte(query.Without(form, p.fields...)))
@@ -198,8 +200,8 @@ func (p *places) clear(out *http.Request) error {
 	return nil
 }
 
-// clearHeaders takes the headers out of h, and the parameters out of its Referer, which
-// net/http makes of the URL that was redirected.
+// clearHeaders deletes the headers from h. It also deletes a Referer with one of the
+// parameters: net/http makes the Referer of a redirect from the URL before.
 func (p *places) clearHeaders(h http.Header) {
 	for name := range h {
 		if slices.Contains(p.spellings, name) || p.anyCase && p.isHeader(name) {
@@ -213,8 +215,8 @@ func (p *places) clearHeaders(h http.Header) {
 	}
 }
 
-// form returns the body of a form that may hold a credential. A form that cannot be
-// read twice is an error that wraps ErrBody.
+// form returns the body if it is a form that may hold a credential. If the body cannot
+// be read twice, the error wraps ErrBody.
 func (p *places) form(req *http.Request) (string, bool, error) {
 	if len(p.fields) == 0 || !hasForm(req) {
 		return "", false, nil

@@ -12,13 +12,13 @@ const (
 	drainTime  = 100 * time.Millisecond
 )
 
-// Drain is for an answer that nobody wants, such as one after which the request is sent
-// again. It reads what is left of the body, so that the connection can be used again,
-// closes it, and leaves http.NoBody. It reads 64 KiB at most, for 100 ms at most: a longer
-// or slower body costs its connection instead (F32).
+// Drain discards an answer that nobody needs, such as a refusal after which the request
+// is sent again. It reads the rest of the body, so that the connection can be used
+// again, closes the body and replaces it by http.NoBody. It reads at most 64 KiB and
+// blocks at most 100 ms: a longer or slower body closes its connection (F32).
 func Drain(resp *http.Response) {
 	defer func(body io.Closer) {
-		_ = body.Close() // which need not end a Read
+		_ = body.Close() // a Read that is under way need not end
 		resp.Body = http.NoBody
 	}(resp.Body)
 	if resp.Body == http.NoBody || resp.ContentLength == 0 {
@@ -36,7 +36,8 @@ func Drain(resp *http.Response) {
 	}
 }
 
-// drainedBody ends with the Read that it is in when the time is over.
+// drainedBody reports the end of the body once the time is over. A Read that is under
+// way is not interrupted.
 type drainedBody struct {
 	io.Reader
 	over atomic.Bool

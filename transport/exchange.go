@@ -9,26 +9,26 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// An exchange is one request on its way: its attempts, one after the other.
+// An exchange is one request with its attempts, one after the other.
 type exchange struct {
 	t        *Transport
 	req      *http.Request // the caller's
 	base     http.RoundTripper
-	out      *http.Request // what is sent for it
+	out      *http.Request // the copy that the attempt sends
 	a        ring.Attempt
 	body     body
-	obs      *Observation // nil: nobody looks
-	first    string       // the version that the request left with
-	sent     string       // the version of the attempt that was sent last
-	refused  Verdict      // of the attempt before, if that was a refusal
-	replace  bool         // something stands where the scheme puts the key
-	resynced bool
-	signing  bool // by the scheme's code, which may panic
+	obs      *Observation // nil: the caller does not observe the request
+	first    string       // the version of the first attempt
+	sent     string       // the version of the last attempt that was sent
+	refused  Verdict      // the verdict on the attempt before, if that was a refusal
+	replace  bool         // the request has values in the scheme's places
+	resynced bool         // the clock was learned once
+	signing  bool         // the scheme's code runs, which may panic
 }
 
-// inTurn carries a sequential request out. The key is chosen when the turn has come, and
-// the outcome told before the next one's: of many that wait, one finds out that a key is
-// refused.
+// inTurn sends a sequential request. The attempt begins when the request's turn has
+// come, and its outcome is reported before the turn of the next request. So if many
+// requests wait, only one finds out that a key is refused.
 func (t *Transport) inTurn(b body, base http.RoundTripper, obs *Observation, replace bool) (*http.Response, error) {
 	select {
 	case t.turn <- struct{}{}:
@@ -40,21 +40,20 @@ func (t *Transport) inTurn(b body, base http.RoundTripper, obs *Observation, rep
 	}
 }
 
-// exchange carries the request out.
+// exchange sends the request, and sends it again as often as needed.
 func (t *Transport) exchange(b body, base http.RoundTripper, obs *Observation, replace bool) (resp *http.Response, err error) {
 	req := b.req
 	x := &exchange{t: t, req: req, body: b, base: base, obs: obs, replace: replace}
-	// The attempt begins ahead of the copying: its counter's atomic addition would
-	// wait for all that the copying writes.
+	// The attempt begins before the request is copied: the atomic addition to its
+	// counter would wait for the writes of the copy.
 	if x.a, err = t.ring.Attempt(req.Context(), t.repeatable(x.body.view())); err != nil {
 		x.body.close()
 		return nil, err
 	}
 	x.out = copied(req)
 	defer func() {
-		// A scheme that panics fails the request, not the program, and what it panicked
-		// with, which may hold the secret, goes no further (F97); any other panic passes
-		// through.
+		// If the scheme panics, the request fails, not the program. The value of the panic
+		// may hold the secret and is dropped (F97). Any other panic goes on.
 		if x.signing && recover() != nil {
 			resp, err = nil, x.unsigned(errPanicked)
 		}
@@ -105,7 +104,7 @@ func (x *exchange) send() (*http.Response, error) {
 		x.obs.note(x.a.Version(), x.a.Version() != x.first)
 	}
 	if err == nil && resp == nil {
-		err = errors.New("transport: the base RoundTripper returned neither response nor error")
+		err = errors.New("transport: the base RoundTripper returned neither a response nor an error")
 	}
 	if err != nil {
 		x.a.Unknown()
@@ -148,7 +147,7 @@ func (x *exchange) sign() error {
 		return x.unsigned(err)
 	}
 	if replaced(x.body.current, out.Body) {
-		closeReader(x.body.current) // the scheme sends another in its place
+		closeReader(x.body.current) // the scheme has set another body
 	}
 	if once {
 		sendOnce(out)
@@ -165,7 +164,7 @@ func (x *exchange) unsigned(err error) error {
 
 var errPanicked = fmt.Errorf("%w: its scheme panicked", source.ErrUnusable)
 
-// credentials are the values that the scheme gave its headers.
+// credentials returns the values that the scheme has set in its headers.
 func (t *Transport) credentials(out *http.Request) []string {
 	var values []string
 	for _, h := range t.places.spellings {
@@ -174,10 +173,10 @@ func (t *Transport) credentials(out *http.Request) []string {
 	return values
 }
 
-// passed tells the ring that resp is no refusal. Only a success (2xx, 304) proves the
-// key. After a refusal of another key that is not ambiguous, any answer that only the
-// application can have given, such as a 404, proves it too; 403, 407, 408, 418, 429 and
-// 5xx may come from a proxy and prove nothing.
+// passed reports to the ring that resp is not a refusal. Only a success (2xx, 304)
+// proves the key. After a refusal of another key that is not ambiguous, any answer that
+// only the application can have given, such as a 404, proves it too; 403, 407, 408,
+// 418, 429 and 5xx may come from a proxy and prove nothing.
 func (x *exchange) passed(resp *http.Response, v Verdict) {
 	switch c := resp.StatusCode; {
 	case v == Inconclusive:
@@ -186,7 +185,7 @@ func (x *exchange) passed(resp *http.Response, v Verdict) {
 		x.a.Accepted()
 	case c >= http.StatusInternalServerError, c == http.StatusTooManyRequests,
 		c == http.StatusProxyAuthRequired, c == http.StatusRequestTimeout,
-		c == http.StatusForbidden, c == http.StatusTeapot, // Binance's word for a banned address
+		c == http.StatusForbidden, c == http.StatusTeapot, // Binance answers 418 to a banned address
 		x.refused == Passed, x.refused == Ambiguous:
 		x.a.Unknown()
 	default:
@@ -204,8 +203,8 @@ func (t *Transport) name(resp *http.Response, version string) {
 	}
 }
 
-// again decides whether a refused request is sent again, and with which key. If
-// it is not, the attempt has been told its outcome, and resp is untouched.
+// again decides whether a refused request is sent again, and with which key. If it is
+// not, again has reported the outcome to the ring, and resp is unread.
 func (x *exchange) again(resp *http.Response, v Verdict) bool {
 	t, ctx := x.t, x.req.Context()
 	r := refusal{resp.StatusCode, v}
@@ -230,9 +229,9 @@ func (x *exchange) again(resp *http.Response, v Verdict) bool {
 		x.a.Refused()
 		return false
 	case !x.a.Next(ctx, v == Ambiguous):
-		x.body.resume() // the refusal's body may depend on it that the request is sent
+		x.body.resume() // the server may send the rest of the refusal only after it has read the request
 		return false
-	case !x.body.renew(): // F31: and then the refusal goes back unread
+	case !x.body.renew(): // F31: the caller gets the refusal unread
 		x.a.Unknown()
 		return false
 	}

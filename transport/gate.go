@@ -12,45 +12,48 @@ import (
 	"time"
 )
 
-// A shared is the body of a request whose GetBody is not known to return a reader of
-// its own each time. Some rewind one reader and hand it out again: while an earlier
-// attempt still reads it, as it does where the server answers before it has read the
-// request, a later one would send what is left (F115). So whoever reads the body, be it
-// an attempt, the base that sends again by itself, the signer or a policy, reads it
-// through a gate. One gate has the body at a time. It loses the body to the next one
-// that reads, once the Read that is under way has ended and before GetBody is called.
+// A shared is the body of a request whose GetBody may return the same reader each time.
+// Some GetBody functions rewind one reader and return it again. An earlier attempt may
+// still read it, if the server answered before it had read the request; then a later
+// attempt would send only what is left (F115).
+//
+// So all code that reads the body reads it through a gate: an attempt, a base that
+// sends again by itself, the signer, a policy. One gate owns the body at a time. It
+// loses the body to the next gate that reads, after the Read that is under way and
+// before GetBody is called.
 type shared struct {
-	req *http.Request // GetBody and Body are the caller's
+	req *http.Request // its GetBody and Body are the caller's
 
 	mu      sync.Mutex
-	changed sync.Cond     // signals a change of what is below, and of a gate
-	owner   *gate         // reads body
-	body    io.ReadCloser // nil: it is closed
-	owed    []io.Closer   // bodies before it, which may be open for its sake
-	busy    bool          // a Read, or a GetBody, is under way
-	attempt int           // gates of attempts before this one have lost the body
-	freed   bool          // there will be no other attempt
-	done    bool          // nobody may read any more
+	changed sync.Cond     // signals a change of the fields below and of a gate
+	owner   *gate         // the gate that reads body
+	body    io.ReadCloser // nil: closed
+	owed    []io.Closer   // earlier bodies, which body may need open
+	busy    bool          // a Read or a GetBody is under way
+	attempt int           // the gates of earlier attempts have lost the body
+	freed   bool          // no other attempt follows
+	done    bool          // no gate may read any more
 }
 
-// A gate is a reader of a shared body. Its zero state is that of one that has read nothing.
+// A gate is a reader of a shared body. Its zero state is that of a gate that has read
+// nothing.
 type gate struct {
 	s       *shared
 	attempt int
-	read    bool // some of the body
+	read    bool // it has read some of the body
 	held    bool // reads wait
 	closed  bool
 }
 
-// holdTime is how long a Read that is under way is waited for. Bodies that can
-// be rewound are read from memory or a disk.
+// holdTime is the longest wait for a Read that is under way. Bodies that can be rewound
+// are read from memory or a disk, so it is rarely reached.
 const holdTime = time.Second
 
-// maxOwed is how many bodies stay open for the one after them: two that look like two
-// may close one file.
+// maxOwed is how many earlier bodies stay open. Two bodies may share one file, so
+// closing one could close the other.
 const maxOwed = 8
 
-var errLost = errors.New("transport: the attempt is over, or another reads the request's body")
+var errLost = errors.New("transport: the attempt is over, or another attempt reads the request's body")
 
 func newShared(req *http.Request) (*shared, *gate) {
 	s := &shared{req: req, body: req.Body}
@@ -68,7 +71,7 @@ func (g *gate) Read(p []byte) (int, error) {
 	return body.Read(p)
 }
 
-// begin begins a Read of g's, nil if it may not read any more.
+// begin begins a Read of g. It returns nil if g may not read any more.
 func (s *shared) begin(g *gate) io.Reader {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +83,7 @@ func (s *shared) begin(g *gate) io.Reader {
 			}
 		case s.body == nil:
 			return nil
-		case g.held, s.busy: // the body may be being given to another
+		case g.held, s.busy: // another gate may be getting the body
 			s.changed.Wait()
 		default:
 			g.read, s.busy = true, true
@@ -100,7 +103,8 @@ func (s *shared) ready() {
 	s.changed.Broadcast()
 }
 
-// give gives the body to g, from its start. The caller holds mu.
+// give makes g the owner of the body, from its start. It reports false if it cannot.
+// The caller holds mu.
 func (s *shared) give(g *gate) bool {
 	if g.read || !s.settled() || g.over() {
 		return false
@@ -109,7 +113,7 @@ func (s *shared) give(g *gate) bool {
 		if s.owner.read || s.body == nil {
 			return false
 		}
-		s.owner = g // untouched
+		s.owner = g // nothing of it was read
 		return true
 	}
 	s.busy = true
@@ -132,7 +136,8 @@ func (s *shared) give(g *gate) bool {
 	return true
 }
 
-// settled waits for what is under way, and reports whether it is over. The caller holds mu.
+// settled waits up to holdTime for a Read or GetBody that is under way, and reports
+// whether it has ended. The caller holds mu.
 func (s *shared) settled() bool {
 	if !s.busy {
 		return true
@@ -151,9 +156,9 @@ func (s *shared) settled() bool {
 	return !s.busy
 }
 
-// Close closes the body where nobody else will want it. Until then it stays open: one
-// that is rewound must be open for that, and one that cannot be had again may be
-// untouched (F38).
+// Close closes the body only if no other attempt can need it. A body that GetBody
+// rewinds must still be open for that, and a body without GetBody may be sent again if
+// nothing of it was read (F38).
 func (g *gate) Close() error {
 	s := g.s
 	s.mu.Lock()
@@ -163,7 +168,7 @@ func (g *gate) Close() error {
 	return s.tidy()
 }
 
-// tidy closes the body if its reader has closed it and nobody else will want it. The
+// tidy closes the body if its reader has closed it and no other attempt follows. The
 // caller holds mu.
 func (s *shared) tidy() error {
 	if !s.freed || !s.owner.closed {
@@ -185,15 +190,15 @@ func (s *shared) end() error {
 	return err
 }
 
-// getBody is the request's GetBody for the base and for the signer.
+// getBody is the GetBody of the request that the base and the signer see.
 func (s *shared) getBody() (io.ReadCloser, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return &gate{s: s, attempt: s.attempt}, nil
 }
 
-// again ends the attempt's hold on the body, and returns the gate of the next, nil if
-// the body cannot be had again.
+// again takes the body from the attempt and returns the gate of the next one. It
+// returns nil if the body cannot be read again.
 func (s *shared) again() *gate {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,8 +212,8 @@ func (s *shared) again() *gate {
 	return g
 }
 
-// lose ends all reading, for good. A Read that is under way has ended, if it does so
-// when the body is closed or soon after.
+// lose ends all reading, permanently. A Read that is under way has ended when lose
+// returns, if closing the body ends it within holdTime.
 func (s *shared) lose() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,7 +223,7 @@ func (s *shared) lose() {
 	s.settled()
 }
 
-// free is release for a shared body.
+// free implements release for a shared body.
 func (g *gate) free() {
 	s := g.s
 	s.mu.Lock()
@@ -229,7 +234,7 @@ func (g *gate) free() {
 	}
 }
 
-// finish is over for a shared body.
+// finish implements over for a shared body.
 func (g *gate) finish(resp *http.Response) {
 	s := g.s
 	s.mu.Lock()
@@ -243,14 +248,14 @@ func (g *gate) finish(resp *http.Response) {
 	}
 }
 
-// same reports whether a and b are one reader.
+// same reports whether a and b are the same reader.
 func same(a, b io.ReadCloser) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
-// answered is the body of an answer that came while the request's was being
-// read. With it ends the attempt: after Close a caller may ask for the request's
-// body again, as retry libraries do.
+// answered is the body of an answer that came before the request's body was read to its
+// end. Close ends the attempt's use of the request's body: after Close a caller, such
+// as a retry library, may call GetBody.
 type answered struct {
 	io.ReadCloser
 	s *shared
@@ -262,16 +267,16 @@ func (a *answered) Close() error {
 	return err
 }
 
-// fresh reports whether getBody is one that is known to return a reader of its
-// own each time: of http.NewRequest, or of SetBody. The others are shared.
+// fresh reports whether getBody is known to return a new reader each time: it was made
+// by http.NewRequest or SetBody. Other bodies are shared.
 func fresh(getBody func() (io.ReadCloser, error)) bool {
 	return slices.Contains(freshBodies[:], reflect.ValueOf(getBody).Pointer())
 }
 
-// freshBodies are the functions' code. What they close over differs, their code
-// does not.
+// freshBodies are the code pointers of these functions. Closures of one function have
+// different variables but the same code.
 var freshBodies = func() (code [4]uintptr) {
-	const text = "one with bytes, since an empty body is http.NoBody"
+	const text = "not empty, since an empty body is http.NoBody"
 	for i, r := range []io.Reader{bytes.NewBufferString(text), bytes.NewReader([]byte(text)), strings.NewReader(text)} {
 		if req, err := http.NewRequest(http.MethodPost, "http://localhost", r); err == nil {
 			code[i] = reflect.ValueOf(req.GetBody).Pointer()

@@ -13,19 +13,20 @@ import (
 )
 
 // GRPC is the classifier for clients that speak gRPC, gRPC-Web or Connect over
-// net/http, as those of connect-go do. Such answers have the status 200 whatever
-// became of the call: the status UNAUTHENTICATED refuses the key, be it in the header,
-// in the trailer or in the message that ends a stream, and says that the call was not
-// carried out. An answer is an acceptance once a message has come, or a status that the
-// server's own code gives; a 200 by itself is none. All others are decided as [RFC6750]
-// does, which fits Connect's unary calls.
+// net/http, such as connect-go's. Their answers have the status 200 whatever the result
+// of the call. The code UNAUTHENTICATED refuses the key, whether it is in the header,
+// in the trailer or in the last message of a stream; it means that the call was not
+// carried out. The server accepted the key if it sent a message, or a code that only
+// the application returns. A 200 alone proves nothing. GRPC classifies all other
+// answers like [RFC6750], which fits Connect's unary calls.
 //
-// A stream's answer is handed on with its first message, or 2 s after its header; then
-// it says nothing of the key. Nor does gRPC-Web as text, which is not read.
+// The answer of a stream is returned to the caller after its first message, or 2 s
+// after its header; in the second case it says nothing about the key. GRPC does not
+// read gRPC-Web in its text format: such an answer says nothing about the key either.
 //
-// A call that streams its request cannot be sent again, and gets the refusal; the
-// next goes with another key. Modules transport/grpcauth and transport/connectauth
-// have interceptors that can.
+// A call that streams its request cannot be sent again. The caller gets the refusal,
+// and the next call gets another key. The interceptors of the modules
+// transport/grpcauth and transport/connectauth can repeat such calls.
 //
 // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 // https://connectrpc.com/docs/protocol
@@ -41,7 +42,7 @@ func GRPC(a *Answer) Verdict {
 	if code := a.Header.Get("Grpc-Status"); code != "" {
 		return rpcVerdict(code)
 	}
-	const prefix = 5 // flags, and the length of the message
+	const prefix = 5 // one byte of flags, four of length
 	head := a.begin(prefix)
 	head = head[:min(len(head), prefix)]
 	switch {
@@ -54,11 +55,11 @@ func GRPC(a *Answer) Verdict {
 	case connect && head[0]&0x02 != 0:
 		return rpcVerdict(connectCode(a.message(head)))
 	}
-	return Passed // a message of the server's own code
+	return Passed // the application has sent a message
 }
 
-// message returns the message that begins with the given prefix, uncompressed, as far
-// as a classifier sees it.
+// message returns the message that begins with the given prefix, uncompressed. Beyond
+// MaxPeek it is cut off.
 func (a *Answer) message(prefix []byte) []byte {
 	end := int64(len(prefix)) + int64(binary.BigEndian.Uint32(prefix[1:]))
 	data := a.begin(int(min(end, MaxPeek)))[len(prefix):]
@@ -73,7 +74,7 @@ func (a *Answer) message(prefix []byte) []byte {
 	return data
 }
 
-// webStatus finds the status in the trailers that end a gRPC-Web answer.
+// webStatus returns the status in the trailers at the end of a gRPC-Web answer.
 func webStatus(trailers []byte) string {
 	for line := range strings.Lines(string(trailers)) {
 		if name, value, _ := strings.Cut(line, ":"); header.EqualFold(strings.TrimSpace(name), "grpc-status") {
@@ -83,7 +84,7 @@ func webStatus(trailers []byte) string {
 	return ""
 }
 
-// connectCode finds the error's code in the message that ends a stream.
+// connectCode returns the error code in the last message of a Connect stream.
 func connectCode(message []byte) string {
 	var end struct {
 		Error *struct{ Code string }
@@ -97,9 +98,10 @@ func connectCode(message []byte) string {
 	return end.Error.Code
 }
 
-// rpcVerdict is what a status says of the key, by gRPC's number or Connect's name.
-// What proxies and frameworks give too, such as PERMISSION_DENIED and UNAVAILABLE, says
-// nothing, nor does a status that is not known.
+// rpcVerdict returns what a status says about the key. code is gRPC's number or
+// Connect's name. Proxies and frameworks also return codes such as PERMISSION_DENIED
+// and UNAVAILABLE, so these say nothing about the key. An unknown code says nothing
+// either.
 // https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
 func rpcVerdict(code string) Verdict {
 	switch code {

@@ -11,19 +11,19 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/header"
 )
 
-// Headers sends a key whose parts travel in headers of their own. fields maps each
-// header's name to the field of the key that is its value: "id" for ID, "secret" for
-// Secret, and any other text for the entry of Extra with that name:
+// Headers returns a scheme that sends the parts of a key in separate headers. fields
+// maps the name of each header to the field of the key that is its value: "id" for ID,
+// "secret" for Secret, any other text for that entry of Extra:
 //
 //	transport.Headers(map[string]string{
 //		"DD-API-KEY":         "secret",
 //		"DD-APPLICATION-KEY": "application-key", // source.Key.Extra["application-key"]
 //	})
 //
-// All values are of one version: a source that lists the parts one by one has to
-// publish them together. A key that lacks one of the fields, or has one that no
-// header can carry, is unusable. So is every key where fields is empty, has no field
-// for a header, or has one header twice. fields is copied.
+// All values come from one version, so the source must publish the parts together. A
+// key is unusable if it lacks one of the fields or if a header cannot carry one of the
+// values. Every key is unusable if fields is empty, maps a header to no field, or has a
+// header twice. Headers copies fields.
 func Headers(fields map[string]string) Scheme {
 	s := make(headersScheme, 0, len(fields))
 	for name, field := range fields {
@@ -37,7 +37,7 @@ type headersScheme []headerField
 
 type headerField struct {
 	name  string
-	given string // as the API's documentation may spell it, and a caller after it
+	given string // as fields spells it; callers may spell it the same way
 	field string
 }
 
@@ -50,23 +50,23 @@ func (s headersScheme) Traits() (traits Traits) {
 
 func (s headersScheme) Prepare(key source.Key) (Signer, error) {
 	if len(s) == 0 {
-		return nil, fmt.Errorf("transport: %w: Headers was given no header", source.ErrUnusable)
+		return nil, fmt.Errorf("transport: %w: Headers: fields is empty", source.ErrUnusable)
 	}
 	seen := make(http.Header, len(s))
 	for _, f := range s {
 		if !header.ValidName(f.name) || f.field == "" || seen[f.name] != nil {
-			return nil, fmt.Errorf("transport: %w: Headers was given %q twice, for no field, or as no header's name", source.ErrUnusable, f.given)
+			return nil, fmt.Errorf("transport: %w: Headers: the name %q is not valid, is given twice, or has no field", source.ErrUnusable, f.given)
 		}
 		value := f.of(key)
 		if value == "" {
-			return nil, fmt.Errorf("transport: %w: it has no %q for %s", source.ErrUnusable, f.field, f.given)
+			return nil, fmt.Errorf("transport: %w: it has no %q for header %s", source.ErrUnusable, f.field, f.given)
 		}
 		if !header.ValidValue(value) { // F19
-			return nil, fmt.Errorf("transport: %w: no header can carry its %q", source.ErrUnusable, f.field)
+			return nil, fmt.Errorf("transport: %w: a header cannot carry its %q: want visible ASCII", source.ErrUnusable, f.field)
 		}
 		seen[f.name] = []string{value}
 	}
-	// Shared among all requests, as headerScheme's is: nobody can append to these.
+	// All requests share these slices. Their capacity is their length, so an append copies.
 	names, values := make([]string, 0, len(s)), make([][]string, 0, len(s))
 	for _, f := range s {
 		names, values = append(names, f.name), append(values, seen[f.name])
@@ -79,7 +79,7 @@ func (s headersScheme) Prepare(key source.Key) (Signer, error) {
 	}), nil
 }
 
-// of returns the field's value in key; empty if key has no such field.
+// of returns the field's value in key. It is empty if the key has no such field.
 func (f headerField) of(key source.Key) string {
 	switch f.field {
 	case "id":

@@ -67,14 +67,14 @@ func TestHeadersRefuseAKeyThatLacksAPart(t *testing.T) {
 		key    source.Key
 		says   string
 	}{
-		"no secret":         {datadog(), spoilt(func(k *source.Key) { k.Secret = source.Secret{} }), `no "secret" for DD-API-KEY`},
-		"no id":             {datadog(), spoilt(func(k *source.Key) { k.ID = "" }), `no "id" for X-Org`},
-		"no extra":          {datadog(), key("v1"), `no "application-key" for DD-APPLICATION-KEY`},
+		"no secret":         {datadog(), spoilt(func(k *source.Key) { k.Secret = source.Secret{} }), `no "secret" for header DD-API-KEY`},
+		"no id":             {datadog(), spoilt(func(k *source.Key) { k.ID = "" }), `no "id" for header X-Org`},
+		"no extra":          {datadog(), key("v1"), `no "application-key" for header DD-APPLICATION-KEY`},
 		"empty extra":       {datadog(), spoilt(app("")), `no "application-key"`},
 		"CR LF in an extra": {datadog(), spoilt(app(sentinel + "\r\nX-Evil: 1")), `"application-key"`},
 		"blank at the end":  {datadog(), spoilt(app(sentinel + " ")), `"application-key"`},
 		"id not ASCII":      {datadog(), spoilt(func(k *source.Key) { k.ID = sentinel + "é" }), `"id"`},
-		"no headers":        {transport.Headers(nil), threefold("v1"), "no header"},
+		"no headers":        {transport.Headers(nil), threefold("v1"), "fields is empty"},
 		"no field":          {transport.Headers(map[string]string{"X-Key": ""}), threefold("v1"), "X-Key"},
 		"bad header name":   {transport.Headers(map[string]string{"X Key": "secret"}), threefold("v1"), "X Key"},
 		"one header twice":  {transport.Headers(map[string]string{"X-Key": "secret", "x-key": "id"}), threefold("v1"), "-"},

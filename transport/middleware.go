@@ -10,23 +10,24 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
 
-// Middleware is RoundTrip with next in place of the base, for SDKs that take a
-// function around each request. Several share this one's type, so that
+// Middleware does what RoundTrip does, but sends the request by calling next. It is for
+// SDKs that take a function around each request. Several SDKs use this function type,
+// so that one line is enough:
 //
 //	openai.NewClient(option.WithMiddleware(t.Middleware), ...)
 //
-// is the one line. Make t with [WithOverride], as most of them set the header
-// themselves. One Transport serves any number of clients.
+// Make t with [WithOverride]: most of these SDKs set the header themselves. One
+// Transport serves any number of clients.
 //
-// The same goes for whatever sends a request by other means, such as a WebSocket
-// library that takes a header: next hands it req.URL and req.Header, and returns the
-// server's answer to the handshake. An answer of 400 and above counts before an error
-// that comes with it.
+// Middleware also serves a library that sends requests by other means, such as a
+// WebSocket library that takes a header: next passes it req.URL and req.Header, and
+// returns the server's answer to the handshake. If next returns both an error and an
+// answer with a status of 400 or more, the answer counts.
 //
-// next, where it is an http.Client's Do, follows redirects by itself, and takes the
-// header along: to other hosts too, if it is not Authorization. [Transport.CheckRedirect]
-// prevents that. Without it such a request fails with [ErrOrigin], when the key has
-// been sent.
+// If next is the Do method of an http.Client, the client follows redirects itself. It
+// sends the header to other hosts too, unless the header is Authorization.
+// [Transport.CheckRedirect] prevents that. Without CheckRedirect such a request fails
+// with [ErrOrigin], but only after the key was sent.
 func (t *Transport) Middleware(req *http.Request, next func(*http.Request) (*http.Response, error)) (*http.Response, error) {
 	if t == nil || t.base == nil {
 		closeBody(req)
@@ -34,12 +35,12 @@ func (t *Transport) Middleware(req *http.Request, next func(*http.Request) (*htt
 	}
 	if next == nil {
 		closeBody(req)
-		return nil, errors.New("transport: Middleware was given nothing to send by")
+		return nil, errors.New("transport: Middleware: next is nil")
 	}
 	return t.roundTrip(req, &inside{t, next})
 }
 
-// inside is the rest of a chain of middlewares as a RoundTripper.
+// inside is a RoundTripper that sends by the rest of a chain of middlewares.
 type inside struct {
 	t    *Transport
 	next func(*http.Request) (*http.Response, error)
@@ -56,25 +57,27 @@ func (i *inside) RoundTrip(out *http.Request) (*http.Response, error) {
 	for hop := resp.Request; hop != nil && hop.Response != nil; hop = hop.Response.Request {
 		if !i.t.origins.Has(hop) && i.t.places.carried(hop) {
 			closeReader(resp.Body)
-			return nil, fmt.Errorf("%w: the HTTP client of the SDK followed a redirect to %s and took the key along: revoke the key, and give that client CheckRedirect: t.CheckRedirect",
+			return nil, fmt.Errorf("%w: the SDK's HTTP client followed a redirect to %s and sent the key there: revoke the key, and set CheckRedirect: t.CheckRedirect in that client",
 				ErrOrigin, hop.URL.Host)
 		}
 	}
 	return resp, nil
 }
 
-// carried reports whether a redirected request has something where the key was.
+// carried reports whether a redirected request has a value in a place of the key.
 func (p *places) carried(hop *http.Request) bool {
 	referer, err := url.Parse(hop.Referer())
 	return p.hasHeader(hop.Header) || has(hop.URL.RawQuery, p.params) || err == nil && has(referer.RawQuery, p.params)
 }
 
-// CheckRedirect is for the http.Client that an SDK sends by, below [Transport.Middleware]:
+// CheckRedirect is the CheckRedirect function for the http.Client with which an SDK
+// sends requests below [Transport.Middleware]:
 //
 //	option.WithHTTPClient(&http.Client{CheckRedirect: t.CheckRedirect})
 //
-// A redirect that leaves the key's origins, once, is followed without the key. Like
-// net/http's own it stops after ten. It needs no place in a client whose Transport is t.
+// It removes the key from a redirect to another origin and from all redirects after it.
+// Like the default of net/http it stops after ten redirects. A client whose Transport
+// is t does not need it.
 func (t *Transport) CheckRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
 		return errors.New("transport: stopped after 10 redirects")
@@ -85,7 +88,7 @@ func (t *Transport) CheckRedirect(req *http.Request, via []*http.Request) error 
 	elsewhere := func(hop *http.Request) bool { return !t.origins.Has(hop) }
 	if elsewhere(req) || slices.ContainsFunc(via, elsewhere) {
 		t.places.clearHeaders(req.Header)
-		if has(req.URL.RawQuery, t.places.params) { // a Location that repeats the query
+		if has(req.URL.RawQuery, t.places.params) { // the Location may repeat the query
 			u := *req.URL
 			u.RawQuery = query.Without(u.RawQuery, t.places.params...)
 			req.URL = &u

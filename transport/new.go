@@ -12,9 +12,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/origin"
 )
 
-// New returns a transport that draws keys from ring and puts them on requests by
-// scheme. It never fails: what is wrong with its arguments, every request will
-// say, and [Transport.Err].
+// New returns a transport that takes keys from the ring and puts them on requests as
+// scheme says. New does not fail: if an argument is invalid, [Transport.Err] and every
+// request return the error. New does not block.
 func New(keys *ring.Ring, scheme Scheme, opts ...Option) *Transport {
 	t, o := build(scheme, opts)
 	if t.err == nil && keys == nil {
@@ -22,17 +22,18 @@ func New(keys *ring.Ring, scheme Scheme, opts ...Option) *Transport {
 	}
 	if t.err == nil {
 		var release func()
-		t.slot, release, _ = keys.Prepare(prepare(scheme)) // a key that cannot be used is the ring's to report
+		t.slot, release, _ = keys.Prepare(prepare(scheme)) // the ring reports a key that the scheme cannot use
 		runtime.AddCleanup(t, func(release func()) { release() }, release)
 		t.draw(keys, o)
 	}
 	return t
 }
 
-// Keep is [ring.Keep] and New in one: every key passes the scheme before it may
-// be used, from the first set on, which New comes too late for. Closing the ring,
-// t.Ring().Close(), ends it. Errors are those of ring.Keep, or say what is
-// wrong with the arguments.
+// Keep calls [ring.Keep] and New. The scheme also checks the keys of the first set,
+// which a transport made by New cannot do: its ring has them already. To release
+// everything, close the ring: t.Ring().Close(). Keep blocks like ring.Keep, until there
+// is a first key or ctx is done. Its errors are those of ring.Keep, or say which
+// argument is invalid.
 func Keep(ctx context.Context, src source.Source, scheme Scheme, keys []ring.Option, opts ...Option) (*Transport, error) {
 	t, o := build(scheme, opts)
 	if t.err != nil {
@@ -57,7 +58,7 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 	t := &Transport{base: o.base, classifier: o.classifier, replay: o.replay, header: o.header,
 		override: o.override, passes: o.passThrough, observer: o.observer}
 	if t.base == nil {
-		t.base = http.DefaultTransport // F45: as it is now
+		t.base = http.DefaultTransport // F45: its value at this moment
 	}
 	if t.origins, t.err = origin.New(o.origins, o.insecure); t.err == nil && scheme == nil {
 		t.err = fmt.Errorf("transport: %w: no scheme", source.ErrNoKey)
@@ -75,7 +76,7 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 func prepare(scheme Scheme) func(source.Key) (any, error) {
 	return func(key source.Key) (any, error) {
 		signer, err := scheme.Prepare(key)
-		// A nil function in a Signer is none either.
+		// A Signer that holds a nil function is not nil, but cannot sign.
 		if v := reflect.ValueOf(signer); err == nil && (signer == nil || v.Kind() == reflect.Func && v.IsNil()) {
 			err = fmt.Errorf("transport: %w: the scheme made no signer", source.ErrUnusable)
 		}
@@ -92,7 +93,7 @@ func prepare(scheme Scheme) func(source.Key) (any, error) {
 func (t *Transport) draw(keys *ring.Ring, o *options) {
 	t.ring = keys
 	if o.recycle {
-		base := t.base // and not t, which the ring must not hold (F116)
+		base := t.base // not t: the ring must not keep t reachable (F116)
 		stop := keys.Subscribe(func(e ring.Event) {
 			if e.Kind == ring.Switched || e.Kind == ring.RolledBack {
 				closeIdle(base)

@@ -2,7 +2,7 @@ package transport
 
 import "net/http"
 
-// Option sets how [New] makes a transport.
+// Option changes how [New] and [Keep] make a transport. A nil Option is ignored.
 type Option func(*options)
 
 type options struct {
@@ -18,61 +18,71 @@ type options struct {
 	observer              func(*http.Request, *Observation)
 }
 
-// WithBase sets what sends the requests. Default: what http.DefaultTransport is
-// when New is called.
+// WithBase sets the RoundTripper that sends the requests. Default: the value of
+// http.DefaultTransport when New is called.
 func WithBase(base http.RoundTripper) Option { return func(o *options) { o.base = base } }
 
-// WithOrigin names the origins that may get the key: scheme, host and port, such
-// as "https://api.example.com". Without it the key is bound to the origin of the
-// first request. A request to another origin fails with [ErrOrigin]; a redirect
-// to one is followed without the key. The last WithOrigin counts.
+// WithOrigin sets the origins that the key may go to. An origin is a scheme, host and
+// port, such as "https://api.example.com". Default: the origin of the first request. A
+// request to another origin fails with [ErrOrigin]; a redirect to another origin is
+// followed without the key. If WithOrigin is given more than once, the last counts.
 func WithOrigin(origins ...string) Option {
 	return func(o *options) { o.origins = origins }
 }
 
-// WithOverride sends the ring's key in place of a credential that a request comes
-// with: the scheme's headers and parameters are deleted and set anew, and nothing
-// of the caller's own goes out, not even where no key is needed or a redirect leaves
-// the origins. It is for use under an SDK, most of which set the header
-// themselves, to a key that they insist on, to one out of the environment, or to
-// nothing. Default: such a request fails with [ErrCredential].
+// WithOverride replaces a credential that a request already has by the ring's key: the
+// transport deletes the scheme's headers and parameters and sets them anew. The
+// caller's own credential is never sent, not even if the request needs no key or a
+// redirect leaves the origins. Use it under an SDK: most SDKs set the header
+// themselves, to a key that their constructor requires, to a key from the environment,
+// or to an empty value. Default: a request that already has a credential fails with
+// [ErrCredential].
 func WithOverride() Option { return func(o *options) { o.override, o.passThrough = true, false } }
 
-// WithPassThrough sends a request that comes with a credential of its own as it is:
-// it is answered with the caller's rights, and never sent again by the transport.
-// The ring counts it, as use of the version that it carries, if the ring knows that,
-// and a Warning event tells of it, once a minute. Default: such a request fails with
-// [ErrCredential].
+// WithPassThrough sends a request that already has a credential unchanged, with the
+// caller's rights. The transport never sends such a request again. If its credential is
+// a version in the ring, the ring counts the request as a use of that version. The ring
+// also emits a Warning event about such requests, at most once a minute. Default: such
+// a request fails with [ErrCredential]. Of WithOverride and WithPassThrough the last
+// counts.
 func WithPassThrough() Option { return func(o *options) { o.override, o.passThrough = false, true } }
 
-// WithInsecureHTTP lets the key go over plain http to hosts other than loopback.
+// WithInsecureHTTP allows the key over plain http to any host. Default: only to
+// loopback.
 func WithInsecureHTTP() Option { return func(o *options) { o.insecure = true } }
 
-// WithClassifier sets what tells a refusal of the key from other answers.
-// Default [RFC6750].
+// WithClassifier sets the classifier, which decides whether an answer refuses the key.
+// Default: [RFC6750].
 func WithClassifier(c Classifier) Option { return func(o *options) { o.classifier = c } }
 
-// WithReplay sets whether a refused request may be sent again with another key,
-// given that its body can be had again. Default [Replayable]. It decides alone,
-// also for requests that are not idempotent by the scheme's [Traits]. It is
-// asked ahead of requests, too, with the status of a refusal that is to be expected,
-// and no header: only one that may be sent again is used to find out whether a
-// refused key is good by now.
+// WithReplay sets the replay policy: whether a refused request may be sent again with
+// another key. Default: [Replayable]. A request whose body cannot be read again is never
+// sent again. Otherwise the policy decides alone, even about requests that are not
+// idempotent by the scheme's [Traits].
+//
+// The policy is also asked before a request is sent, with the status of an expected
+// refusal and no header: only requests that may be sent again are used as probes of a
+// refused key.
+//
+// A policy that panics forbids the replay. It must be safe for concurrent use.
 func WithReplay(may func(req *http.Request, resp *http.Response, v Verdict) bool) Option {
 	return func(o *options) { o.replay = may }
 }
 
-// WithVersionHeader names a header that tells, on each response, which key
-// version the request carried. Default none.
+// WithVersionHeader sets the name of a header that the transport adds to the response
+// of each request with a key: its value is the version of the key. Default: no such
+// header.
 func WithVersionHeader(name string) Option { return func(o *options) { o.header = name } }
 
-// WithObserver calls f with each request that was sent and what became of it, for
-// SDKs that take no context to [Observe] with. f is called when RoundTrip is about to
-// return, on its goroutine, and must not change the request.
+// WithObserver sets a function that is called with each request that was sent and its
+// observation. It is for SDKs that do not let the caller pass a context to [Observe].
+// RoundTrip calls f on its own goroutine just before it returns. f must not change the
+// request and must be safe for concurrent use. Default: none.
 func WithObserver(f func(*http.Request, *Observation)) Option {
 	return func(o *options) { o.observer = f }
 }
 
-// WithRecycle closes idle connections whenever another key becomes current, for
-// servers that tie a connection to the key that opened it.
+// WithRecycle closes the idle connections of the base whenever another key becomes
+// current. It is for servers that bind a connection to the key that opened it. Default:
+// connections are kept.
 func WithRecycle() Option { return func(o *options) { o.recycle = true } }

@@ -3,8 +3,10 @@ package transport
 import "github.com/rollingkeys/rollingkeys/transport/internal/origin"
 
 var (
-	// ErrOrigin: the request goes to an origin that the key is not bound to.
+	// ErrOrigin means that the request goes to an origin that the key is not bound to:
+	// see [WithOrigin].
 	ErrOrigin = origin.ErrOrigin
-	// ErrInsecure: the key would go over plain http to a host other than loopback.
+	// ErrInsecure means that the key would be sent over plain http to a host other than
+	// loopback: see [WithInsecureHTTP].
 	ErrInsecure = origin.ErrInsecure
 )

@@ -14,13 +14,13 @@ import (
 
 const peekTime = 2 * time.Second
 
-// classify asks the classifier. A classifier that panics has nothing to say (F97).
+// classify asks the classifier. If the classifier panics, the answer passes (F97).
 func (t *Transport) classify(resp *http.Response) (v Verdict) {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return Passed // F39: its body belongs to the two ends
+		return Passed // F39: the body is now the connection of client and server
 	}
 	if t.classifier == nil {
-		return RFC6750(answer(resp)) // called by its name, so that the answer stays on the stack
+		return RFC6750(answer(resp)) // a direct call keeps the answer on the stack
 	}
 	defer func() {
 		if recover() != nil {
@@ -30,7 +30,7 @@ func (t *Transport) classify(resp *http.Response) (v Verdict) {
 	return t.classifier(answer(resp))
 }
 
-// resync hands resp to the scheme, which may learn the server's clock from it.
+// resync lets the scheme learn the server's clock from resp.
 func (t *Transport) resync(resp *http.Response) (ok bool) {
 	defer func() {
 		if recover() != nil {
@@ -44,26 +44,26 @@ func answer(resp *http.Response) *Answer {
 	return &Answer{Status: resp.StatusCode, Header: resp.Header, resp: resp}
 }
 
-// peekedBody is a body of which the beginning is read ahead. Nobody reads the
-// body itself while fill does: Read waits for what fill gets, and hands it out
-// as it comes, so that a stream is not held up. The caller reads the body whole,
-// error at its end included.
+// peekedBody is a body whose beginning is read ahead by fill, on a goroutine. While
+// fill runs, only fill reads the body: Read waits for what fill has read and returns it
+// as soon as it arrives, so that a stream is not delayed. The caller reads the whole
+// body and the error at its end.
 type peekedBody struct {
 	body io.ReadCloser
 
 	mu      sync.Mutex
-	more    sync.Cond // when one of these changes
-	head    []byte    // what was read ahead; only ever appended to
-	next    int       // of head, to be handed out
-	want    int       // how much is to be read ahead
-	err     error     // with which reading ahead ended
-	filling bool      // fill is at work
-	over    bool      // nobody waits any longer: fill ends with the Read that it is in
+	more    sync.Cond // signals a change of the fields below
+	head    []byte    // what fill has read; it only grows
+	next    int       // how much of head Read has returned
+	want    int       // how much fill shall read
+	err     error     // why fill ended
+	filling bool      // fill is running
+	over    bool      // nobody waits any more: fill ends after the Read that is under way
 	closed  bool
 }
 
-// peek reads the beginning of the body, as far as n bytes, or as much as comes in
-// time.
+// peek returns up to n bytes from the beginning of the body, or fewer if no more arrive
+// within peekTime.
 func (p *peekedBody) peek(n int) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,10 +79,10 @@ func (p *peekedBody) peek(n int) []byte {
 	for p.short() {
 		p.more.Wait()
 	}
-	return slices.Clip(p.head) // fill writes behind it
+	return slices.Clip(p.head) // fill appends to head
 }
 
-// short reports whether there is more to be had and to be waited for.
+// short reports whether peek must wait for more.
 func (p *peekedBody) short() bool { return len(p.head) < p.want && p.err == nil && !p.over }
 
 // ended reports whether the body was read to its end.
@@ -139,7 +139,7 @@ func (p *peekedBody) Read(b []byte) (int, error) {
 	return p.body.Read(b)
 }
 
-// Close closes the body, which ends a Read that fill is in.
+// Close closes the body, which ends a Read of fill.
 func (p *peekedBody) Close() error {
 	p.mu.Lock()
 	p.closed, p.over = true, true
@@ -148,7 +148,8 @@ func (p *peekedBody) Close() error {
 	return p.body.Close()
 }
 
-// plain undoes gzip, which reaches us if the caller asked for it himself.
+// plain decompresses gzip. net/http leaves it compressed if the caller has set
+// Accept-Encoding.
 func plain(data []byte, h http.Header) []byte {
 	if !strings.EqualFold(h.Get("Content-Encoding"), "gzip") {
 		return data
@@ -157,12 +158,12 @@ func plain(data []byte, h http.Header) []byte {
 	if err != nil {
 		return data
 	}
-	data, _ = io.ReadAll(io.LimitReader(z, MaxPeek)) // cut short is fine
+	data, _ = io.ReadAll(io.LimitReader(z, MaxPeek)) // an error is expected: data may be cut off
 	return data
 }
 
-// readGuarded reads from r, and makes an error of a panic, which would end the
-// program where it is met on a goroutine of ours (F97).
+// readGuarded reads from r and turns a panic into an error: on a goroutine of the
+// transport a panic would end the program (F97).
 func readGuarded(r io.Reader, p []byte) (n int, err error) {
 	defer func() {
 		if recover() != nil {
@@ -170,6 +171,6 @@ func readGuarded(r io.Reader, p []byte) (n int, err error) {
 		}
 	}()
 	n, err = r.Read(p)
-	_ = p[:n] // or it panics here
+	_ = p[:n] // an n that is too large panics here
 	return n, err
 }

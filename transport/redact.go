@@ -10,8 +10,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// redact keeps the secret out of an error of the base's, should it quote what
-// was sent, as url.Error does (F57).
+// redact removes the secret from an error of the base that quotes the request, as a
+// url.Error does (F57).
 func redact(err error, key source.Key, values []string) error {
 	text := err.Error()
 	clean := scrub(text, key, values)
@@ -21,7 +21,8 @@ func redact(err error, key source.Key, values []string) error {
 	return &redactedError{clean, func() error { return err }}
 }
 
-// redactedError can be asked what it is, not unwrapped.
+// redactedError supports errors.Is and Timeout, but not Unwrap, which would return the
+// secret.
 type redactedError struct {
 	text string
 	err  func() error // F93: %#v does not reach into a function
@@ -54,8 +55,8 @@ func scrub(text string, key source.Key, values []string) string {
 	return text
 }
 
-// cleanLocation takes the key out of a Location that repeats the query: the
-// client would follow it, show it, and send it on as Referer (F57).
+// cleanLocation removes the key from a Location header that repeats the query.
+// Otherwise the client would follow it, show it, and send it on as Referer (F57).
 func (t *Transport) cleanLocation(resp *http.Response, key source.Key) {
 	location := resp.Header.Get("Location")
 	if location == "" {

@@ -2,7 +2,7 @@ package transport
 
 import "net/http"
 
-// A refusal is an answer that refused a key, reduced to what a replay policy needs.
+// A refusal is the part of a refused answer that a replay policy needs.
 type refusal struct {
 	status  int
 	verdict Verdict
@@ -11,11 +11,11 @@ type refusal struct {
 // applied reports whether the refused request may have been carried out.
 func (r refusal) applied() bool { return r.status != http.StatusUnauthorized && r.verdict == Refused }
 
-// mayReplay asks the replay policy about a refusal, or, without resp, about one
-// that is to be expected. A policy that panics has said no (F97).
+// mayReplay asks the replay policy about a refusal; if resp is nil, about an expected
+// refusal. A policy that panics forbids the replay (F97).
 func (t *Transport) mayReplay(req *http.Request, resp *http.Response, r refusal) (may bool) {
 	if t.replay == nil && !r.applied() {
-		return true // and no function of others is asked
+		return true // no foreign function is called, so no deferred recover is needed
 	}
 	defer func() {
 		if recover() != nil {
@@ -31,18 +31,18 @@ func (t *Transport) mayReplay(req *http.Request, resp *http.Response, r refusal)
 	return t.replay(req, resp, r.verdict)
 }
 
-// remember keeps what kind of refusals there are, for repeatable: if several, one
-// after which an order is not sent again.
+// remember stores the refusal that repeatable expects. If the server refuses in several
+// ways, it keeps a refusal after which the request may have been carried out, since
+// then less may be sent again.
 func (t *Transport) remember(r refusal) {
 	if last := t.last.Load(); last == nil || *last != r && (r.applied() || !last.applied()) {
-		kept := r // and r stays on the stack
+		kept := r // so that r stays on the stack
 		t.last.Store(&kept)
 	}
 }
 
-// repeatable reports whether req could be sent again if its key were refused: its
-// body can be had again, and the replay policy allows it after the refusal that is
-// to be expected.
+// repeatable reports whether req could be sent again if its key were refused: its body
+// can be read again, and the replay policy allows it after the expected refusal.
 func (t *Transport) repeatable(req *http.Request) bool {
 	if streamed(req) {
 		return false
@@ -51,18 +51,18 @@ func (t *Transport) repeatable(req *http.Request) bool {
 	case last != nil:
 		return t.mayReplay(req, nil, *last)
 	case t.classifier != nil:
-		return t.mayReplay(req, nil, refusal{http.StatusForbidden, Refused}) // it may come to that
+		return t.mayReplay(req, nil, refusal{http.StatusForbidden, Refused}) // the strictest case that a custom classifier can return
 	}
-	return true // as a rule, RFC6750 knows 401s only
+	return true // RFC6750 refuses almost only by 401
 }
 
-// Replayable is the default replay policy. A 401 says that the request was not
-// carried out (RFC 9110 section 15.5.2), and so do the verdicts
-// RefusedUnapplied, Ambiguous and ClockSkew: the request may be sent again, whatever
-// its method. After any other refusal only requests of a safe method, or with
-// an Idempotency-Key, are (F67). As the default it takes a request that is
-// not idempotent by the scheme's [Traits] for one of no safe method; a policy of the
-// caller's that calls it has to see to that itself.
+// Replayable is the default replay policy. After a 401 any request may be sent again: a
+// 401 says that the request was not carried out (RFC 9110 section 15.5.2). So do the
+// verdicts RefusedUnapplied, Ambiguous and ClockSkew. After any other refusal only a
+// request with a safe method or an Idempotency-Key may be sent again (F67).
+//
+// As the default policy it also treats a request that is not idempotent by the scheme's
+// [Traits] as unsafe. A custom policy that calls Replayable must check that itself.
 func Replayable(req *http.Request, resp *http.Response, v Verdict) bool {
 	return replayable(req, refusal{resp.StatusCode, v}, nil)
 }

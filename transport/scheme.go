@@ -14,7 +14,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/mac"
 )
 
-// A Scheme says how a key goes onto a request. Implementations are safe for
+// A Scheme says how a key goes onto a request. Implementations must be safe for
 // concurrent use.
 //
 // A type that embeds a Scheme has its traits, and may change them:
@@ -23,64 +23,70 @@ import (
 //
 //	func (b besides) Traits() transport.Traits {
 //		traits := b.Scheme.Traits()
-//		traits.Params = append(traits.Params, "key") // where clients put a key, too
+//		traits.Params = append(traits.Params, "key") // clients put a key there too
 //		return traits
 //	}
 type Scheme interface {
-	// Prepare does once for each key version what need not be done for each
-	// request: parse the PEM, decode the base64, build the header value. An
-	// error keeps the key from ever becoming current; it must not hold the secret.
+	// Prepare does the work that is needed once for each version of a key: parse the
+	// PEM, decode the base64, build the value of a header. A key for which it returns
+	// an error never becomes current. The error must not contain the secret.
 	Prepare(source.Key) (Signer, error)
-	// Traits says what else there is to know of the scheme. It is called when a
-	// transport is made, and is the same each time.
+	// Traits returns what else the transport must know about the scheme. It is called
+	// when a transport is made, and must always return the same.
 	Traits() Traits
 }
 
-// A Signer puts one key version on requests. It is safe for concurrent use.
+// A Signer puts one version of a key on requests. Implementations must be safe for
+// concurrent use.
 type Signer interface {
-	// Sign is called once for each attempt, so that each has its own time and
-	// nonce. req is the transport's copy: Sign may assign entries of the header
-	// map (never change a value slice in place), replace URL by a changed copy,
-	// and give the request another body with [SetBody]. It must not read
-	// req.Body: [Body] gives the bytes. An error ends the request before anything
-	// is sent; it must not hold the secret.
+	// Sign is called once for each attempt, so that each attempt has its own time and
+	// nonce. req is the transport's copy. Sign may assign entries of the header map,
+	// replace URL by a changed copy, and set another body by [SetBody]. It must not
+	// change a slice of header values in place. It must not read req.Body: [Body]
+	// returns the bytes. If Sign returns an error, the request fails and nothing is
+	// sent. The error must not contain the secret.
 	Sign(req *http.Request) error
 }
 
-// SchemeFunc is a function as a Scheme without traits.
+// SchemeFunc is a function that serves as a Scheme without traits.
 type SchemeFunc func(source.Key) (Signer, error)
 
 // Prepare calls f.
 func (f SchemeFunc) Prepare(key source.Key) (Signer, error) { return f(key) }
 
-// Traits returns the zero value.
+// Traits returns the zero value: every request needs a key, and no credential is looked
+// for.
 func (SchemeFunc) Traits() Traits { return Traits{} }
 
-// SignerFunc is a function as a Signer.
+// SignerFunc is a function that serves as a Signer.
 type SignerFunc func(*http.Request) error
 
 // Sign calls f.
 func (f SignerFunc) Sign(req *http.Request) error { return f(req) }
 
-// Bearer sends "Authorization: Bearer SECRET" (RFC 6750 section 2.1).
+// Bearer returns a scheme that sends "Authorization: Bearer SECRET" (RFC 6750 section
+// 2.1).
 func Bearer() Scheme { return HeaderPrefix("Authorization", "Bearer ") }
 
-// Header sends the secret as the value of the named header, such as X-Api-Key.
+// Header returns a scheme that sends the secret as the value of the named header, such
+// as X-Api-Key.
 func Header(name string) Scheme { return HeaderPrefix(name, "") }
 
-// HeaderPrefix sends prefix and the secret as the value of the named header,
-// e.g. HeaderPrefix("Authorization", "Token ").
+// HeaderPrefix returns a scheme that sends prefix and the secret as the value of the
+// named header, e.g. HeaderPrefix("Authorization", "Token "). A key is unusable if a
+// header cannot carry the value.
 func HeaderPrefix(name, prefix string) Scheme {
 	return headerScheme{name, prefix, func(key source.Key) (string, error) {
 		return prefix + key.Secret.Expose(), nil
 	}}
 }
 
-// Basic sends ID and secret as HTTP Basic credentials (RFC 7617).
+// Basic returns a scheme that sends the key's ID and Secret as HTTP Basic credentials
+// (RFC 7617). A key is unusable if its ID has a colon.
 func Basic() Scheme {
 	return headerScheme{"Authorization", "Basic ", func(key source.Key) (string, error) {
 		if strings.Contains(key.ID, ":") {
-			return "", fmt.Errorf("transport: %w: a user name for Basic has no colon", source.ErrUnusable)
+			return "", fmt.Errorf("transport: %w: Basic: the key's ID has a colon, which a user name must not have", source.ErrUnusable)
 		}
 		return "Basic " + base64.StdEncoding.EncodeToString([]byte(key.ID+":"+key.Secret.Expose())), nil
 	}}
@@ -88,7 +94,7 @@ func Basic() Scheme {
 
 type headerScheme struct {
 	name   string // as the caller spells it
-	prefix string // ahead of the secret, or of what stands for it
+	prefix string // the text before the credential
 	value  func(source.Key) (string, error)
 }
 
@@ -100,10 +106,10 @@ func (s headerScheme) Prepare(key source.Key) (Signer, error) {
 		return nil, err
 	}
 	if !header.ValidName(s.name) || !header.ValidValue(value) || key.Secret.IsZero() {
-		return nil, fmt.Errorf("transport: %w: no header can carry it", source.ErrUnusable)
+		return nil, fmt.Errorf("transport: %w: a header cannot carry it: want a valid name, and a secret of visible ASCII", source.ErrUnusable)
 	}
-	// One prepared slice is shared among all requests; its capacity is its length,
-	// so that nobody appends to it. A function holds it, where no verb reaches (F93).
+	// All requests share this slice. Its capacity is its length, so an append copies. It is
+	// in a function, where fmt cannot print it (F93).
 	name, values := textproto.CanonicalMIMEHeaderKey(s.name), []string{value}
 	return SignerFunc(func(req *http.Request) error {
 		req.Header[name] = values
@@ -111,8 +117,8 @@ func (s headerScheme) Prepare(key source.Key) (Signer, error) {
 	}), nil
 }
 
-// Query sends the secret as the named parameter of the URL's query. Prefer a
-// header where the server takes one: URLs end up in servers' logs (RFC 6750
+// Query returns a scheme that sends the secret as the named parameter of the URL's
+// query. If the server also takes a header, use that: servers log URLs (RFC 6750
 // section 2.3).
 func Query(name string) Scheme { return queryScheme(name) }
 
@@ -122,7 +128,7 @@ func (s queryScheme) Traits() Traits { return Traits{Params: []string{string(s)}
 
 func (s queryScheme) Prepare(key source.Key) (Signer, error) {
 	if key.Secret.IsZero() || s == "" {
-		return nil, fmt.Errorf("transport: %w: no secret, or no parameter name", source.ErrUnusable)
+		return nil, fmt.Errorf("transport: %w: Query: the key has no secret, or the parameter has no name", source.ErrUnusable)
 	}
 	param := url.QueryEscape(string(s)) + "=" + url.QueryEscape(key.Secret.Expose())
 	return SignerFunc(func(req *http.Request) error {
@@ -136,9 +142,10 @@ func (s queryScheme) Prepare(key source.Key) (Signer, error) {
 	}), nil
 }
 
-// HMAC returns a scheme whose sign function does the signing. mac computes the
-// MAC of the parts, one after the other, under the key's secret, raw; a secret
-// that is encoded, such as base64, is decoded by decode (nil: taken as it is).
+// HMAC returns a scheme whose sign function signs each attempt. sign calls mac, which
+// returns the HMAC of the concatenated parts, not encoded. The HMAC's key is what
+// decode returns for the key's secret, such as the bytes of a base64 text; if decode is
+// nil, it is the secret's bytes. sign must be safe for concurrent use.
 func HMAC(newHash func() hash.Hash, decode func(string) ([]byte, error),
 	sign func(req *http.Request, key source.Key, mac func(parts ...[]byte) []byte) error) Scheme {
 	return SchemeFunc(func(key source.Key) (Signer, error) {

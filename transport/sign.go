@@ -9,40 +9,40 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// Signed is a request that carries a key by [Transport.Sign]. It is safe for
+// A Signed is a request to which [Transport.Sign] has added a key. It is safe for
 // concurrent use.
 type Signed struct {
 	mu      sync.Mutex
 	x       exchange
 	version string
 	state   signedState
-	verdict Verdict // of the refusal
+	verdict Verdict // the verdict on the refusal
 }
 
 type signedState uint8
 
 const (
 	signedOver    signedState = iota // its outcome is known, or it has no key
-	signedOut                        // it is on its way
-	signedRefused                    // it may be sent again
+	signedOut                        // it is under way
+	signedRefused                    // it was refused and may be sent again
 )
 
-// Sign puts the ring's key on req itself, for libraries that only have hooks: one
-// that is called before a request is sent, where Sign belongs, and one that is called
-// after it, which tells the outcome with [Signed.Done]. Where a RoundTripper or a
-// middleware can be had, take [Transport.RoundTrip] or [Transport.Middleware]: a hook
-// has to send again by itself.
+// Sign puts the ring's key on req itself. It is for libraries that only have hooks:
+// call Sign in the hook before a request is sent, and [Signed.Done] in the hook after
+// it. If the library takes a RoundTripper or a middleware, use [Transport.RoundTrip] or
+// [Transport.Middleware] instead: with hooks the caller must send the request again
+// itself.
 //
 //	signed, err := t.Sign(req)
 //	... // send req
 //	for signed.Done(resp, err) && signed.Again(req) == nil {
-//		... // send req again, its body from GetBody
+//		... // send req again, with a body from GetBody
 //	}
 //
-// Sign heeds the key's origins and [WithOverride] as RoundTrip does; its errors are
-// the same, and req is not to be sent then. It does not put requests in the order of
-// their nonces, and observers do not hear of them. The library follows redirects by
-// itself: see [Transport.CheckRedirect].
+// Sign observes the key's origins and [WithOverride] like RoundTrip, and returns the
+// same errors; after an error, do not send req. Sign does not send sequential requests
+// in order, and observers are not called. The library follows redirects itself: see
+// [Transport.CheckRedirect].
 func (t *Transport) Sign(req *http.Request) (*Signed, error) {
 	if t == nil || t.base == nil {
 		return nil, errUnmade
@@ -51,7 +51,7 @@ func (t *Transport) Sign(req *http.Request) (*Signed, error) {
 		return nil, errNoURL
 	}
 	b := newBody(req)
-	b.release() // others send it again
+	b.release() // the library sends it again
 	how, own, err := t.admit(req, &b)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (t *Transport) Sign(req *http.Request) (*Signed, error) {
 		if t.override && t.places.taken(req) {
 			b.onto(req)
 			if err := t.places.clear(req); err != nil {
-				return nil, fmt.Errorf("transport: taking out the request's own credential: %w", err)
+				return nil, fmt.Errorf("transport: removing the request's own credential: %w", err)
 			}
 			if replaced(b.current, req.Body) {
 				closeReader(b.current)
@@ -73,7 +73,7 @@ func (t *Transport) Sign(req *http.Request) (*Signed, error) {
 		s.x.a, s.version, s.state = t.callers(req, own), CallersKey, signedOut
 		s.endsWithItself()
 		return s, nil
-	case above: // by an earlier Sign
+	case above: // an earlier Sign has set the key
 		how = replacing
 	}
 	s.x = exchange{t: t, req: req, out: req, body: b, replace: how == replacing}
@@ -87,8 +87,8 @@ func (t *Transport) Sign(req *http.Request) (*Signed, error) {
 	return s, nil
 }
 
-// endsWithItself ends a Signed that is dropped without a word of its outcome: else its
-// key would never be safe to revoke.
+// endsWithItself ends a Signed that is garbage collected before Done was called.
+// Otherwise its key would never be safe to revoke.
 func (s *Signed) endsWithItself() { runtime.SetFinalizer(s, (*Signed).End) }
 
 func (s *Signed) sign() (err error) {
@@ -110,8 +110,8 @@ func (s *Signed) sign() (err error) {
 	return nil
 }
 
-// Version names the key that the request carries; [CallersKey] if it is the caller's
-// own, empty if it needs none.
+// Version returns the version of the key that the request carries. It is [CallersKey]
+// if the request has a credential of its own, and empty if it needs no key.
 func (s *Signed) Version() string {
 	if s == nil {
 		return ""
@@ -121,11 +121,11 @@ func (s *Signed) Version() string {
 	return s.version
 }
 
-// Done tells what became of the request: its answer, or the error in place of one. It
-// reads no more of the answer's body than the classifier asks for, and the caller gets
-// the body whole. It reports true where the key was refused and the request may be sent
-// again: then either [Signed.Again] or [Signed.End] follows. Done blocks as the
-// classifier does. A second outcome does nothing.
+// Done reports the outcome of the request to the ring: its answer, or the error. It
+// returns true if the key was refused and the request may be sent again; then call
+// [Signed.Again] or [Signed.End]. Done reads as much of the answer's body as the
+// classifier asks for, and blocks as long; the caller still gets the whole body. A
+// second call for the same attempt does nothing.
 func (s *Signed) Done(resp *http.Response, err error) (again bool) {
 	if s == nil {
 		return false
@@ -164,12 +164,12 @@ func (s *Signed) Done(resp *http.Response, err error) (again bool) {
 	return may
 }
 
-// Again puts another key on req, which is the request that Sign had, or one that is
-// sent in its place: the ring's choice after the refusal, the same key if its time was
-// wrong. The body is not touched: req's own is to be had again, from GetBody. It
-// blocks, within req's context, while the source is asked for another key. If there is
-// none the error wraps [ring.ErrRefused]; then, and after any other error, the refusal
-// stands.
+// Again puts another key on req: the key that the ring chooses after the refusal, or
+// the same key if its time was refused. req is the request that Sign had, or one that
+// is sent in its place. Again does not set the body: the caller sets it from GetBody.
+// Again blocks while the source is asked for another key, within req's context. If
+// there is no key, the error wraps [ring.ErrRefused]. After any error the refusal is
+// the result of the request.
 func (s *Signed) Again(req *http.Request) error {
 	if s == nil || req == nil || req.URL == nil {
 		return fmt.Errorf("transport: %w: there is nothing to send again", ring.ErrRefused)
@@ -200,15 +200,15 @@ func (s *Signed) Again(req *http.Request) error {
 	return s.sign()
 }
 
-// End leaves it at the refusal, or tells that nothing is known of the outcome. After it
-// nothing more happens.
+// End accepts the refusal as the result of the request. If no outcome was reported, End
+// reports it as unknown. End may be called more than once.
 func (s *Signed) End() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.end()
 }
 
-// end ends the attempt that is out. The caller holds mu.
+// end ends the attempt that is under way. The caller holds mu.
 func (s *Signed) end() {
 	if s.state == signedRefused && s.verdict != Ambiguous && s.verdict != ClockSkew {
 		s.x.a.Refused()

@@ -5,46 +5,51 @@ import (
 	"net/http"
 )
 
-// Traits are what a transport has to know of a scheme besides how it signs. The zero
-// value is that of a scheme of which nothing is known: every request needs a key, and
-// none is taken for one that comes with a credential of its own. The functions are safe
-// for concurrent use. One that panics fails the request; Resync has learned nothing then
-// (F97).
+// Traits tell the transport what it must know about a scheme besides how it signs. With
+// the zero value every request needs a key, and the transport does not look for
+// credentials that requests already have. The functions must be safe for concurrent
+// use. If NeedsKey, NotIdempotent or Strip panics, the request fails; if Resync panics,
+// nothing was learned (F97).
 type Traits struct {
-	// Headers, Params and Fields name the headers, the parameters of the query, and the
-	// fields of a form in the body where the API takes a key. A request that comes with
-	// something in one of them has a credential of its own, which is an error, or is
-	// replaced, or goes out: see [ErrCredential] (F47). A header is found as it is
-	// spelled here, in canonical form, in lower and in upper case.
+	// Headers, Params and Fields name the headers, the query parameters and the form
+	// fields in the body where the API takes a key. If a request has a value in one of
+	// them, it has a credential of its own: the request fails, or the credential is
+	// replaced, or is sent. See [ErrCredential] (F47). Header names match as spelled
+	// here, in canonical form, in lower case and in upper case.
 	Headers, Params, Fields []string
-	// Prefix is the text ahead of the secret in the value of a header, such as "Token ".
-	// A header that holds the prefix alone holds no credential.
+	// Prefix is the text before the secret in the value of a header, such as "Token ".
+	// A header whose value is only the prefix holds no credential.
 	Prefix string
-	// Strip takes out of req, the transport's copy, what else a client of the API's own
-	// adds when it signs, such as a timestamp. Only [WithOverride] calls it. An error
-	// ends the request before anything is sent. Nil: there is nothing else.
+	// Strip removes from req, the transport's copy, what else the API's own client adds
+	// when it signs, such as a timestamp. Only [WithOverride] calls it. If it returns
+	// an error, the request fails and nothing is sent. Nil: there is nothing else to
+	// remove.
 	Strip func(req *http.Request) error
-	// NeedsKey reports whether a request needs a key. One that does not, such as one for
-	// public market data, is sent as it is, even where there is no key, and its answer
-	// says nothing about one. Nil: every request needs a key.
+	// NeedsKey reports whether a request needs a key. A request that needs none, such
+	// as one for public market data, is sent unchanged, even if there is no key; its
+	// answer says nothing about a key. Nil: every request needs a key.
 	NeedsKey func(*http.Request) bool
-	// NotIdempotent reports whether a request has an effect although its method is a
-	// safe one, such as an order that is placed by GET. net/http sends such a request
-	// again when its connection is lost, and must not. The price is that the request
-	// fails, too, if the server had closed the idle connection that it was to take.
-	// After a refusal the default policy sends it again as little as a POST; a policy
-	// that is given by [WithReplay] decides alone. Nil: the method says it.
+	// NotIdempotent reports whether a request has an effect although its method is
+	// safe, such as a GET that places an order. net/http repeats a request with a safe
+	// method if its connection is lost; the transport prevents this for the requests
+	// reported here. The price: such a request also fails if the server has just closed
+	// the idle connection. After a refusal the default policy treats such a request
+	// like a POST; a policy given by [WithReplay] decides alone. Nil: the method
+	// decides.
 	NotIdempotent func(*http.Request) bool
-	// Sequential sends the requests that need a key one at a time, from signing until
-	// the answer's header, for APIs that refuse a nonce that arrives out of order.
+	// Sequential sends requests that need a key one at a time, from signing to the
+	// header of the answer. It is for APIs that refuse a nonce that arrives out of
+	// order. Default: requests are sent concurrently.
 	Sequential bool
-	// Resync learns the server's clock from an answer that a classifier called
-	// [ClockSkew]. If it reports true, the request is signed anew with the same key and
-	// sent once more, if it may be sent again. Nil: there is nothing to learn.
+	// Resync learns the server's clock from an answer that the classifier called
+	// [ClockSkew]. If Resync returns true and the request may be sent again, it is
+	// signed again with the same key and sent once more. Nil: there is no clock to
+	// learn.
 	Resync func(*Answer) bool
 }
 
-// traitsOf returns the scheme's traits. An embedded scheme that is nil, for one, panics.
+// traitsOf returns the scheme's traits, or an error if Traits panics: a scheme that
+// embeds a nil Scheme does.
 func traitsOf(scheme Scheme) (traits Traits, err error) {
 	defer func() {
 		if recover() != nil {
@@ -54,7 +59,7 @@ func traitsOf(scheme Scheme) (traits Traits, err error) {
 	return scheme.Traits(), nil
 }
 
-// ask calls a function of the scheme's. One that panics fails the request (F97).
+// ask calls a function of the traits. If the function panics, the request fails (F97).
 func ask(question func(*http.Request) bool, req *http.Request) (yes bool, err error) {
 	defer func() {
 		if recover() != nil {

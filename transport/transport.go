@@ -15,36 +15,42 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/origin"
 )
 
-// A Transport is an http.RoundTripper that puts the current key of a ring on
-// each request, and falls back to a previous one when the server refuses it.
-// It is safe for concurrent use. Make one for each ring and scheme, and keep it.
+// A Transport is an http.RoundTripper that puts the current key of a ring on each
+// request. When the server refuses the key, the Transport falls back to a previous one.
+// It is safe for concurrent use. Make one Transport for each ring and scheme, and keep
+// it.
 type Transport struct {
 	ring *ring.Ring
 	slot int
 	err  error // why no request can be sent
 
 	base       http.RoundTripper
-	traits     Traits                                            // of the scheme
+	traits     Traits                                            // the traits of the scheme
 	places     places                                            // where the scheme puts the key
-	override   bool                                              // a caller's own credential there is replaced,
-	passes     bool                                              // or goes out
-	turn       chan struct{}                                     // full while a sequential request is out; nil: there are none
+	override   bool                                              // replace the caller's own credential there
+	passes     bool                                              // send the caller's own credential there
+	turn       chan struct{}                                     // full while a sequential request is under way; nil: requests are concurrent
 	classifier Classifier                                        // nil: RFC6750
-	replay     func(*http.Request, *http.Response, Verdict) bool // nil: replayable
-	last       atomic.Pointer[refusal]                           // nil: none yet
-	header     string                                            // for the version, on responses
+	replay     func(*http.Request, *http.Response, Verdict) bool // nil: the default policy
+	last       atomic.Pointer[refusal]                           // the refusal that repeatable expects; nil: none yet
+	header     string                                            // the name of the version header; empty: none
 	origins    *origin.Set
 	observer   func(*http.Request, *Observation) // nil: none
 }
 
-// RoundTrip sends req with the key, and once more with another if the server
-// refuses it, or with the same, if there is no other and the server accepted it last.
-// There is a third attempt where the keys change under the request or a key that was
-// refused before has its turn, and one more where the source came up with a new key
-// after all were refused: four at the very most, and a fifth if the server's clock was
-// learned from an answer (Resync of [Traits]). req stays as it is, and resp.Request is req: no secret
-// leaves that way. Errors wrap those of package source, [ErrOrigin],
-// [ErrInsecure], [ErrCredential], or are the base's.
+// RoundTrip sends req with the current key. If the server refuses the key, RoundTrip
+// sends req again with another key, or with the same key if there is no other and the
+// server accepted it last. There is a third attempt if keys change while the request is
+// under way, or if a key that was refused earlier is due to be tried again. There is
+// one more if the source brings a new key after all keys were refused. So there are at
+// most four attempts, and a fifth if the scheme learned the server's clock from an
+// answer (Resync of [Traits]).
+//
+// RoundTrip does not change req. resp.Request is req, so the response does not hold the
+// secret. RoundTrip blocks like the base, and while the ring waits for another key
+// ([ring.WithRefusalWait]), within the request's context. Its errors are the base's, or
+// wrap [ErrOrigin], [ErrInsecure], [ErrCredential], [ErrBody] or an error of packages
+// source and ring.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t == nil || t.base == nil {
 		closeBody(req)
@@ -58,7 +64,7 @@ var (
 	errNoURL  = errors.New("transport: the request has no URL")
 )
 
-// roundTrip is RoundTrip over a base.
+// roundTrip is RoundTrip with the given base.
 func (t *Transport) roundTrip(req *http.Request, base http.RoundTripper) (*http.Response, error) {
 	if req == nil || req.URL == nil {
 		closeBody(req)
@@ -91,18 +97,18 @@ func (t *Transport) roundTrip(req *http.Request, base http.RoundTripper) (*http.
 	return t.exchange(body, base, obs, how == replacing)
 }
 
-// manner is how a request goes out.
+// manner says how a request is sent.
 type manner uint8
 
 const (
 	ringsKey  manner = iota // with the ring's key
-	replacing               // with the ring's key, in place of what stands there
+	replacing               // with the ring's key, in place of the request's own credential
 	bare                    // without a key
-	above                   // with that of a transport above this one
-	callers                 // with a key of the caller's own
+	above                   // with the key that a transport above this one has set
+	callers                 // with the caller's own key
 )
 
-// admit decides how req goes out, if it may.
+// admit decides how req is sent, or returns an error if it must not be sent.
 func (t *Transport) admit(req *http.Request, b *body) (how manner, own []found, err error) {
 	if t.err != nil {
 		return bare, nil, t.err
@@ -112,7 +118,7 @@ func (t *Transport) admit(req *http.Request, b *body) (how manner, own []found, 
 		bound, err = ask(t.traits.NeedsKey, req)
 	}
 	switch {
-	case err != nil || !bound: // F53: a redirect elsewhere goes without the key
+	case err != nil || !bound: // F53: a redirect to another origin is sent without the key
 		return bare, nil, err
 	case !t.places.taken(req): // F47
 		return ringsKey, nil, nil
@@ -130,12 +136,12 @@ func (t *Transport) admit(req *http.Request, b *body) (how manner, own []found, 
 	case t.passes:
 		return callers, own, nil
 	}
-	return bare, nil, fmt.Errorf("%w: %s, on the way to %s; WithOverride sends the ring's key in its place, WithPassThrough lets it go out as it is",
+	return bare, nil, fmt.Errorf("%w: %s, in a request to %s: use WithOverride to send the ring's key instead, or WithPassThrough to send the credential",
 		ErrCredential, own[i].where(), req.URL.Host)
 }
 
-// pass sends a request without a key of the ring's. With WithOverride nothing of
-// a caller's goes out either (F113).
+// pass sends a request without the ring's key. With WithOverride it first removes the
+// caller's own credential (F113).
 func (t *Transport) pass(b *body, base http.RoundTripper, obs *Observation) (*http.Response, error) {
 	if !t.override || !t.places.taken(b.req) {
 		return b.forward(b.req, base, obs, "")
@@ -144,7 +150,7 @@ func (t *Transport) pass(b *body, base http.RoundTripper, obs *Observation) (*ht
 	b.onto(out)
 	if err := t.places.clear(out); err != nil {
 		b.close()
-		return nil, fmt.Errorf("transport: taking out the request's own credential: %w", err)
+		return nil, fmt.Errorf("transport: removing the request's own credential: %w", err)
 	}
 	if replaced(b.current, out.Body) {
 		closeReader(b.current)
@@ -152,20 +158,21 @@ func (t *Transport) pass(b *body, base http.RoundTripper, obs *Observation) (*ht
 	return b.forward(out, base, obs, "")
 }
 
-// callers begins an attempt with a credential of the caller's own. Its secret says
-// whose it is, and else its id, if no two versions share that (F114).
+// callers begins an attempt with the caller's own credential. The secret tells which
+// version of the ring it is. If it does not, the id does, unless two versions share the
+// id (F114).
 func (t *Transport) callers(req *http.Request, own []found) ring.Attempt {
-	return t.ring.Caller(own[0].where()+", on the way to "+req.URL.Host,
+	return t.ring.Caller(own[0].where()+", in a request to "+req.URL.Host,
 		func(key source.Key) bool {
 			return slices.ContainsFunc(own, func(f found) bool { return f.IsOf(key) })
 		},
 		func(key source.Key) bool { return slices.ContainsFunc(own, func(f found) bool { return f.hasID(key) }) })
 }
 
-// forward sends out, which is the caller's request or what is sent in its place, once.
+// forward sends out once. out is the caller's request or the copy to send in its place.
 func (b *body) forward(out *http.Request, base http.RoundTripper, obs *Observation, version string) (*http.Response, error) {
 	req := b.req
-	if out == req && b.looked() { // what is to be sent was read: from the start again
+	if out == req && b.looked() { // the body was read: send it from the start
 		out = copied(req)
 		b.onto(out)
 	}
@@ -190,7 +197,7 @@ func (b *body) forward(out *http.Request, base http.RoundTripper, obs *Observati
 	return resp, err
 }
 
-// observed tells the observer, which may be anything (F97).
+// observed calls the observer. A panic of the observer is ignored (F97).
 func (t *Transport) observed(req *http.Request, obs *Observation) {
 	if obs.Attempts() > 0 {
 		defer func() { _ = recover() }()
@@ -198,20 +205,20 @@ func (t *Transport) observed(req *http.Request, obs *Observation) {
 	}
 }
 
-// copied returns what is sent for req: a shallow copy of the struct and of the
-// header map is all that differs. Request.Clone would lose trailers that are set
-// at the body's end (F37).
+// copied returns a copy of req to change and send. Only the struct and the header map
+// are copied. Request.Clone would also copy the trailer map, and lose trailers that are
+// set at the end of the body (F37).
 func copied(req *http.Request) *http.Request {
 	out := new(http.Request)
 	*out = *req
-	if out.Header = maps.Clone(req.Header); out.Header == nil { // copies groups of entries, and hashes no name
+	if out.Header = maps.Clone(req.Header); out.Header == nil { // faster than a loop: maps.Clone hashes no name
 		out.Header = make(http.Header)
 	}
 	return out
 }
 
-// Err returns what is wrong with the arguments of New, which every request would
-// fail with; nil if nothing is.
+// Err returns the error about the arguments of New, with which every request fails. It
+// is nil if they are valid.
 func (t *Transport) Err() error {
 	if t == nil {
 		return nil
@@ -219,7 +226,7 @@ func (t *Transport) Err() error {
 	return t.err
 }
 
-// Ring returns the ring that t draws from.
+// Ring returns the ring that t takes keys from.
 func (t *Transport) Ring() *ring.Ring {
 	if t == nil {
 		return nil
