@@ -10,10 +10,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Classifier reads AWS's refusals, which come with 400, 401 or 403 and name the
-// error in a header, in JSON or in XML. A signature is checked before a request
-// is carried out, so what is refused for the key may be sent again, whatever it is.
-// S3 answers a HEAD with the status alone: 400 and 403 are transport.Ambiguous then.
+// Classifier is a transport.Classifier for AWS's refusals. They have status 400, 401 or
+// 403, and an error code in a header, in JSON or in XML. AWS checks the signature
+// before it carries out a request, so any request whose key is refused may be sent
+// again. S3 answers a HEAD with only a status; then 400 and 403 are
+// transport.Ambiguous.
 //
 // https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -30,7 +31,7 @@ func Classifier(a *transport.Answer) transport.Verdict {
 		"InvalidToken", "TokenRefreshRequired":
 		return transport.RefusedUnapplied
 	case "SignatureDoesNotMatch", "InvalidSignatureException":
-		// The JSON and query APIs have no code of its own for a time that is off.
+		// The JSON and query APIs have no separate code for clock skew.
 		if bytes.Contains(a.Body(), []byte("Signature expired")) || bytes.Contains(a.Body(), []byte("Signature not yet current")) {
 			return transport.ClockSkew
 		}
@@ -39,16 +40,17 @@ func Classifier(a *transport.Answer) transport.Verdict {
 		return transport.ClockSkew
 	case "":
 		if a.Header.Get("X-Amz-Request-Id") != "" && len(a.Body()) == 0 {
-			return transport.Ambiguous // S3's answer to a HEAD, which does not say what was wrong
+			return transport.Ambiguous // S3's answer to a HEAD, which gives no reason
 		}
 	case "AccessDenied", "AccessDeniedException", "ServiceUnavailable", "InternalFailure", "OptInRequired", "NotAuthorized":
 		return transport.Inconclusive
 	}
-	// So EC2's 401 for a key that it does not know, AuthFailure, is a refusal too.
+	// This covers EC2's AuthFailure, a 401 for an unknown key.
 	return transport.RFC6750(a)
 }
 
-// code returns the error's name: after a '#' in JSON, before a ':' in the header.
+// code returns the error code: the text after '#' in JSON, and before ':' in the
+// header.
 func code(a *transport.Answer) string {
 	text := a.Header.Get("X-Amzn-Errortype")
 	if text == "" {

@@ -12,25 +12,25 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// signFunc signs a request with one key. It is a function because it holds the
-// secret: printing reaches into a struct (F93).
+// signFunc signs a request with one key. It is a function because it holds the secret:
+// fmt prints the fields of a struct (F93).
 type signFunc func(*http.Request, scope) error
 
-// scope is what a signature is about besides the request.
+// scope is what a signature covers besides the request.
 type scope struct {
 	service, region string
-	hash            string // of the body, or what S3 has in its place
+	hash            string // of the body, or the value that S3 takes instead
 	at              time.Time
 }
 
-// prepare makes the signFunc of a key.
+// prepare returns the signFunc of a key.
 func prepare(key source.Key) (signFunc, error) {
 	credentials, err := credentials(key)
 	if err != nil {
 		return nil, err
 	}
-	// One signer a version: it caches derived keys by the access key id, and
-	// would go on with the old secret of an id (F91).
+	// Each version has its own signer. A signer caches derived keys by the access key id,
+	// so a shared one would go on using the old secret of an id (F91).
 	signer := v4.NewSigner()
 	return func(req *http.Request, s scope) error {
 		err := signer.SignHTTP(req.Context(), credentials, req, s.hash, s.service, s.region, s.at, func(o *v4.SignerOptions) {
@@ -43,25 +43,26 @@ func prepare(key source.Key) (signFunc, error) {
 	}, nil
 }
 
-// credentials returns key as the AWS SDK has it, if it can be sent.
+// credentials returns key in the form of the AWS SDK, or an error if a header cannot
+// carry it.
 func credentials(key source.Key) (aws.Credentials, error) {
 	session := key.Extra["session_token"]
 	var what string
 	switch {
 	case key.ID == "" || !visible(key.ID) || strings.ContainsAny(key.ID, "/,"):
-		what = "the ID is not an access key id"
+		what = "the key's ID is empty or not an access key id"
 	case key.Secret.IsZero() || !visible(key.Secret.Expose()):
-		what = "the secret is empty, or not visible ASCII"
+		what = "the key's secret is empty or not visible ASCII"
 	case !visible(session.Expose()):
-		what = "the session token is not visible ASCII"
+		what = "the key's session token is not visible ASCII"
 	default:
 		return aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret.Expose(), SessionToken: session.Expose()}, nil
 	}
 	return aws.Credentials{}, fmt.Errorf("sigv4: %w: %s", source.ErrUnusable, what)
 }
 
-// escapedOnce reports whether a service takes the path in the signature as it is in
-// the URL. All but S3 want it escaped once more.
+// escapedOnce reports whether a service signs the path as it is in the URL. All
+// services except S3 sign it escaped once more.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html#create-canonical-request
 func escapedOnce(service string) bool {

@@ -22,23 +22,23 @@ import (
 )
 
 // Middleware returns an option for aws.Config.APIOptions, and for the APIOptions of any
-// client of the AWS SDK for Go v2. It signs each request with a key of the ring, in
-// place of the signature that the SDK made, and sends it again with another key where
-// AWS refuses the one it carried; see the package comment. The SDK needs credentials
-// all the same, or it signs nothing: give it [Credentials], as [Configure] does.
+// client of the AWS SDK for Go v2. It replaces the SDK's signature of each request by
+// one with a key of the ring. If AWS refuses the key, it sends the request again with
+// another one; see the package comment. The SDK signs nothing without credentials, so
+// give it [Credentials], as [Configure] does.
 //
-// Call it once for a ring, and share what it returns. It never fails; errors of calls
-// wrap those of package source.
+// Call Middleware once for a ring, and share the result. Middleware does not fail; the
+// errors of calls wrap those of packages source and ring.
 func Middleware(keys *ring.Ring) func(*middleware.Stack) error {
 	s := &resigner{ring: keys}
 	var release func()
-	// A key that cannot be used is the ring's to report.
+	// The ring reports a key that cannot be used.
 	s.slot, release, _ = keys.Prepare(func(key source.Key) (any, error) { return prepare(key) })
 	runtime.AddCleanup(s, func(release func()) { release() }, release) // F116
 	return s.add
 }
 
-// resigner is two steps of a client's stack.
+// A resigner adds two steps to a client's stack.
 type resigner struct {
 	ring *ring.Ring
 	slot int
@@ -49,17 +49,17 @@ const (
 	signingID  = "RollingKeysSigning"
 )
 
-// add puts the one step between the SDK's retries and all that prepares an attempt, so
-// that each attempt of ours has checksums, time and signature of its own; and the
-// other behind the SDK's signing.
+// add inserts the step attempts between the SDK's retries and the steps that prepare an
+// attempt, so that each attempt has its own checksums, time and signature. It inserts
+// the step sign after the SDK's signing.
 func (s *resigner) add(stack *middleware.Stack) error {
 	const signing, first = "Signing", "ResolveAuthScheme"
 	if _, ok := stack.Finalize.Get(signing); !ok {
-		return nil // it presigns a URL, or signs nothing
+		return nil // the call presigns a URL, or signs nothing
 	}
 	attempts := middleware.FinalizeMiddlewareFunc(attemptsID, s.attempts)
 	sign := middleware.FinalizeMiddlewareFunc(signingID, s.sign)
-	if _, ok := stack.Finalize.Get(attemptsID); ok { // the last counts
+	if _, ok := stack.Finalize.Get(attemptsID); ok { // of several resigners the last counts
 		if _, err := stack.Finalize.Swap(attemptsID, attempts); err != nil {
 			return err
 		}
@@ -67,22 +67,24 @@ func (s *resigner) add(stack *middleware.Stack) error {
 		return err
 	}
 	if err := stack.Finalize.Insert(attempts, first, middleware.Before); err != nil {
-		return fmt.Errorf("sigv4: this client is older than the SDK's %q step: %w", first, err)
+		return fmt.Errorf("sigv4: this client has no step %q: update its module of the AWS SDK: %w", first, err)
 	}
 	return stack.Finalize.Insert(sign, signing, middleware.After)
 }
 
-// exchange is one request on its way: one of the SDK's own attempts.
+// An exchange is one of the SDK's attempts of a request, which may become several
+// attempts with different keys.
 type exchange struct {
 	a          ring.Attempt
-	begun      bool // a is an attempt; before, and where the SDK does not sign, there is none
+	begun      bool // a is an attempt: the SDK has signed the request
 	repeatable bool
-	refused    bool // the attempt before was, and not ambiguously
+	refused    bool // the key of the attempt before was refused, and not ambiguously
 }
 
 type exchangeKey struct{}
 
-// attempts sends the request, and again with another key if it is refused.
+// attempts sends the request, and sends it again with another key if the key is
+// refused.
 func (s *resigner) attempts(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
 ) {
@@ -98,7 +100,7 @@ func (s *resigner) attempts(ctx context.Context, in middleware.FinalizeInput, ne
 	}()
 	ctx = middleware.WithStackValue(ctx, exchangeKey{}, x)
 	for {
-		in.Request = req.Clone() // what is added for this attempt is not for the next
+		in.Request = req.Clone() // the steps below add headers for this attempt only
 		out, metadata, err = next.HandleFinalize(ctx, in)
 		if !x.begun || !x.again(ctx, req, answer(req, metadata, err)) {
 			return out, metadata, err
@@ -138,10 +140,10 @@ func (s *resigner) sign(ctx context.Context, in middleware.FinalizeInput, next m
 	return next.HandleFinalize(ctx, in)
 }
 
-// signed returns what the SDK's signature is about, if it can be replaced. What the SDK
-// leaves unsigned, signs otherwise (bearer tokens, Signature Version 4A, S3 Express) or
-// goes on signing (event streams), stays as it is. The time is the SDK's, which knows
-// the server's clock by now.
+// signed returns the scope of the SDK's signature if the signature can be replaced. It
+// cannot if the SDK left the request unsigned, used another signature (bearer tokens,
+// Signature Version 4A, S3 Express) or continues to sign (event streams). The time is
+// the SDK's, which has learned the server's clock.
 func signed(h http.Header, hash string) (scope, bool) {
 	rest, ok := strings.CutPrefix(h.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=")
 	if !ok || hash == "" || strings.HasSuffix(hash, "-EVENTS") || h.Get("X-Amz-S3session-Token") != "" {
@@ -157,9 +159,9 @@ func signed(h http.Header, hash string) (scope, bool) {
 	return scope{service: parts[n-2], region: parts[n-3], hash: hash, at: at}, true
 }
 
-// answer returns the answer to an attempt as a classifier reads it, nil if none came. The
-// SDK has read the body by now, in whatever protocol; its error tells what was in it. The
-// answer to a HEAD has no body, and the SDK makes up the name of its error.
+// answer returns the answer to an attempt for a classifier, or nil if there was none.
+// The SDK has already read the body, in the service's protocol; its error holds the
+// code and message. For a HEAD, whose answer has no body, the SDK invents the code.
 func answer(req *smithyhttp.Request, metadata middleware.Metadata, err error) *transport.Answer {
 	resp, ok := awsmiddleware.GetRawResponse(metadata).(*smithyhttp.Response)
 	if !ok || resp.Response == nil || resp.StatusCode == 0 {
@@ -175,8 +177,8 @@ func answer(req *smithyhttp.Request, metadata middleware.Metadata, err error) *t
 	return transport.NewAnswer(resp.StatusCode, h, []byte(named.ErrorMessage()))
 }
 
-// again tells the ring what a says of the key, nil being no answer, and reports whether
-// the request is to be sent with another.
+// again reports the answer a to the ring, and returns whether the request is sent with
+// another key. a is nil if there was no answer.
 func (x *exchange) again(ctx context.Context, req *smithyhttp.Request, a *transport.Answer) bool {
 	if a == nil {
 		x.a.Unknown()
@@ -187,7 +189,7 @@ func (x *exchange) again(ctx context.Context, req *smithyhttp.Request, a *transp
 	case transport.Passed:
 		x.passed(a.Status)
 		return false
-	case transport.Inconclusive, transport.ClockSkew: // the SDK corrects its clock, and tries again
+	case transport.Inconclusive, transport.ClockSkew: // the SDK corrects its clock and retries
 		x.a.Unknown()
 		return false
 	}
@@ -205,9 +207,9 @@ func (x *exchange) again(ctx context.Context, req *smithyhttp.Request, a *transp
 	return x.a.Next(ctx, ambiguous)
 }
 
-// passed tells the ring that the answer is no refusal. A success says that the key was
-// taken; where another was refused a moment ago, so does an error that only the service
-// itself gives.
+// passed reports to the ring that the answer is not a refusal. A success proves that
+// the key was accepted. After a definite refusal of another key, an error that only the
+// service itself returns proves it too.
 func (x *exchange) passed(status int) {
 	switch {
 	case status < http.StatusMultipleChoices, status == http.StatusNotModified:

@@ -19,32 +19,32 @@ const (
 	contentSHA256 = "X-Amz-Content-Sha256"
 )
 
-// Profile returns the scheme and the classifier of one service in one region as
-// a profile, for client.WithProvider. Name its origins yourself: they are yours.
+// Profile returns the scheme and the classifier of one service in one region as a
+// profile, for client.WithProvider. The caller must name the origins.
 func Profile(service, region string) provider.Profile {
 	return provider.Profile{Name: "aws", Scheme: Scheme(service, region), Classifier: Classifier}
 }
 
-// Scheme returns a scheme that signs for one service in one region, both as AWS
-// names them in a credential scope: "execute-api", "eu-central-1". It
-// follows the server's clock.
+// Scheme returns a scheme that signs for one service in one region, both named as in a
+// credential scope of AWS, such as "execute-api" and "eu-central-1". It follows the
+// server's clock.
 func Scheme(service, region string) transport.Scheme {
 	return &scheme{service: service, region: region, now: time.Now}
 }
 
 type scheme struct {
 	service, region string
-	now             func() time.Time // time.Now but in tests
-	ahead           atomic.Int64     // of the local clock, the server's is, in ns
+	now             func() time.Time // time.Now, except in tests
+	ahead           atomic.Int64     // how far the server's clock is ahead of the local one, in nanoseconds
 }
 
-// Traits names the headers that are the scheme's alone.
+// Traits names the headers that only the scheme may set.
 func (s *scheme) Traits() transport.Traits {
 	return transport.Traits{Headers: []string{"Authorization", sessionToken}, NotIdempotent: effect, Resync: s.resync}
 }
 
-// effect reports whether a GET may do more than read: the query APIs, such as EC2's
-// and SQS's, take every action by GET too.
+// effect reports whether a GET may do more than read. The query APIs, such as EC2's and
+// SQS's, also take every action by GET.
 func effect(req *http.Request) bool {
 	if !strings.Contains(req.URL.RawQuery, "Action=") {
 		return false
@@ -53,10 +53,10 @@ func effect(req *http.Request) bool {
 	return action != "" && !strings.HasPrefix(action, "Describe") && !strings.HasPrefix(action, "Get") && !strings.HasPrefix(action, "List")
 }
 
-// Prepare checks that there is an access key id and a secret that go with a header.
+// Prepare checks that a header can carry the access key id and the session token.
 func (s *scheme) Prepare(key source.Key) (transport.Signer, error) {
 	if s.service == "" || s.region == "" {
-		return nil, fmt.Errorf("sigv4: %w: no service or no region to sign for", source.ErrUnusable)
+		return nil, fmt.Errorf("sigv4: %w: Scheme: the service or the region is empty", source.ErrUnusable)
 	}
 	sign, err := prepare(key)
 	if err != nil {
@@ -75,16 +75,16 @@ func (s *scheme) Prepare(key source.Key) (transport.Signer, error) {
 				req.Header[contentSHA256] = []string{hash}
 			}
 		}
-		u := *req.URL // the signer writes to it
+		u := *req.URL // the signer changes it
 		req.URL = &u
 		return sign(req, scope{s.service, s.region, hash, s.now().Add(time.Duration(s.ahead.Load()))})
 	}), nil
 }
 
-// maxAhead is the most that a server's clock is believed to differ.
+// maxAhead is the largest difference of clocks that is corrected.
 const maxAhead = time.Hour
 
-// resync takes the server's time out of an answer that refused ours.
+// resync learns the server's time from an answer that refused the request's time.
 func (s *scheme) resync(a *transport.Answer) bool {
 	date, err := http.ParseTime(a.Header.Get("Date"))
 	if err != nil {

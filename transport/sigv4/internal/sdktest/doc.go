@@ -1,3 +1,3 @@
-// Package sdktest holds package sigv4 against clients of the AWS SDK for Go v2, in a
-// module of its own, so that they are no dependency of its users.
+// Package sdktest tests package sigv4 with clients of the AWS SDK for Go v2. It is a
+// module of its own, so that users of sigv4 do not require these clients.
 package sdktest

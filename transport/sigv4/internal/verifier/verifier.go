@@ -1,5 +1,5 @@
-// Package verifier checks Signature Version 4 as a service does, by the text of the
-// documentation and without the SDK, for the tests.
+// Package verifier checks Signature Version 4 like an AWS service, for tests. It is
+// written from the documentation and does not use the SDK.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 package verifier
