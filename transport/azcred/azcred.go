@@ -12,19 +12,19 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// TokenCredential returns the key that ring uses now as a credential, for clients that
-// send it as a bearer token. GetToken reads memory only and does not block. It takes no
-// notice of its options: which scopes and tenant the key is for, its source has decided.
-// An error wraps that of [ring.Ring.InUse]; the SDK does not retry it.
+// TokenCredential returns a credential for clients that send the key as a bearer token.
+// Its token is the key that the ring uses now. GetToken only reads memory and does not
+// block. It ignores its options: the source determines the scopes and the tenant of the
+// key. An error wraps that of [ring.Ring.InUse]; the SDK does not retry it.
 //
-// A token expires as soon as it is handed out, so that the SDK asks for it before each
-// try of each request, and never goes on with a key that was replaced.
+// A token expires as soon as it is returned. So the SDK asks for it before each try of
+// each request, and never uses a key that was replaced.
 func TokenCredential(keys *ring.Ring) azcore.TokenCredential { return tokenCredential{keys} }
 
 type tokenCredential struct{ ring *ring.Ring }
 
-// GetToken returns the key. Of the two times that an azcore.AccessToken has, RefreshOn
-// does not do: azcore looks at it no more than every 30 s (F119).
+// GetToken returns the key. It sets ExpiresOn and not RefreshOn, because azcore checks
+// RefreshOn at most every 30 s (F119).
 func (c tokenCredential) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	key, err := c.ring.InUse()
 	if err != nil {
@@ -33,17 +33,17 @@ func (c tokenCredential) GetToken(context.Context, policy.TokenRequestOptions) (
 	return azcore.AccessToken{Token: key.Secret.Expose(), ExpiresOn: time.Now()}, nil
 }
 
-// KeyCredential returns a credential that has the key that ring uses, and is kept up to
-// date until stop is called: within the moment that the ring's events take, see
-// [ring.Ring.Subscribe]. While the ring has no key to use, it is empty, and what is sent
-// with it is refused. An error wraps that of [ring.Ring.InUse]; then there is nothing to
-// stop. Call stop before the ring is closed or after; it may be called again.
+// KeyCredential returns a credential that holds the key that the ring uses. The ring's
+// events update it (see [ring.Ring.Subscribe]) until stop is called. While the ring has
+// no usable key, the credential is empty, and the server refuses requests that use it.
+// An error wraps that of [ring.Ring.InUse]; then stop is nil. stop may be called before
+// or after the ring is closed, and more than once.
 func KeyCredential(keys *ring.Ring) (cred *azcore.KeyCredential, stop func(), err error) {
 	if _, err := keys.InUse(); err != nil {
 		return nil, nil, fmt.Errorf("azcred: %w", err)
 	}
 	cred = azcore.NewKeyCredential("")
-	var mu sync.Mutex // or what was read first could be set last
+	var mu sync.Mutex // without it an older key could be set last
 	update := func() {
 		mu.Lock()
 		defer mu.Unlock()

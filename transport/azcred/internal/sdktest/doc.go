@@ -1,4 +1,4 @@
-// Package sdktest holds package azcred, and the project's transport, against clients of
-// the Azure SDK for Go, in a module of its own, so that they are no dependency of its
-// users.
+// Package sdktest tests package azcred and the project's transport with clients of the
+// Azure SDK for Go. It is a module of its own, so that users of azcred do not require
+// these clients.
 package sdktest
