@@ -11,7 +11,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// F51: what looks like a refusal and is none goes straight back, once.
+// F51: an answer that only looks like a refusal goes to the caller, and the request is
+// sent once.
 func TestAnswersThatAreNoRefusal(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		var attempts atomic.Int64
@@ -28,8 +29,8 @@ func TestAnswersThatAreNoRefusal(t *testing.T) {
 		}))
 		ring := keep(t, newStore("v2", "v1"))
 		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
-		// Only the first three say that the key was taken: of a 400, 403 or 404 nobody
-		// knows whether it was looked at.
+		// Only the first three prove that the key was accepted: before a 400, 403 or 404
+		// the server may not have checked it.
 		statuses := []int{200, 204, 304, 400, 403, 404, 407, 408, 429, 500, 502, 503}
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
 			for _, status := range statuses {

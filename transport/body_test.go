@@ -13,7 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Where there is no other key, the body is not asked for again, and the one is closed.
+// If there is no other key, GetBody is not called, and the body is closed.
 //
 // F30
 func TestUnwantedBodyIsNotAskedFor(t *testing.T) {
@@ -32,13 +32,14 @@ func TestUnwantedBodyIsNotAskedFor(t *testing.T) {
 	})
 }
 
-// Body gives a signer the bytes, and SetBody replaces them; req.Body is left alone.
+// Body returns the bytes to a signer, and SetBody replaces them. Neither reads
+// req.Body.
 //
 // F33
 func TestBodyForSigners(t *testing.T) {
 	for name, c := range map[string]struct {
 		body   io.Reader
-		length int64 // of the request, -2: as it is
+		length int64 // ContentLength of the request; -2: unchanged
 		want   string
 		err    error
 	}{

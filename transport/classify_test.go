@@ -9,7 +9,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// What RFC 6750 section 3.1 and RFC 9110 section 15.5.2 make of an answer.
+// RFC6750 classifies answers as RFC 6750 section 3.1 and RFC 9110 section 15.5.2 say.
 //
 // F51, F65
 func TestRFC6750(t *testing.T) {
@@ -29,7 +29,7 @@ func TestRFC6750(t *testing.T) {
 		{401, []string{`Basic realm="x"`, `Bearer error="insufficient_scope"`}, transport.Passed},
 		{401, []string{`Basic realm="x", Bearer error="insufficient_scope"`}, transport.Passed},
 		{401, []string{`Basic error="insufficient_scope"`}, transport.Refused},
-		{401, []string{`Bearer error="insufficient_scope`}, transport.Passed}, // torn quotes
+		{401, []string{`Bearer error="insufficient_scope`}, transport.Passed}, // a missing quote
 		{403, nil, transport.Passed},
 		{403, []string{`Bearer error="insufficient_scope", scope="write"`}, transport.Passed},
 		{403, []string{`Bearer error="invalid_token"`}, transport.Refused},
@@ -50,7 +50,7 @@ func TestRFC6750(t *testing.T) {
 	}
 }
 
-// Refusals that are not 401, by status and by the body.
+// A refusal may have another status than 401, and may be in the body.
 //
 // F65, F66
 func TestRefusalsByOtherStatuses(t *testing.T) {
@@ -105,8 +105,9 @@ func TestRefusalsByOtherStatuses(t *testing.T) {
 	}
 }
 
-// An answer about the clock is no mark against the key: signed anew once, with
-// the same one, if the scheme learnt something; else it goes back.
+// A refusal because of clock skew never counts against the key. If the scheme learned
+// the time, the request is signed again with the same key, once; otherwise the caller
+// gets the refusal.
 //
 // F65
 func TestClockIsNoMarkAgainstTheKey(t *testing.T) {
@@ -143,8 +144,9 @@ func ambiguousOn401(a *transport.Answer) transport.Verdict {
 	return transport.Passed
 }
 
-// An ambiguous answer gets one try with another version, and marks the first
-// only if that helped. The source is asked once.
+// After an ambiguous refusal one attempt is made with another version. The refusal
+// counts against the first version only if the second is accepted. The source is read
+// once.
 //
 // F65
 func TestAmbiguousCountsOnlyIfAnotherHelps(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// F44: idle connections are the base's; a base without the method is fine.
+// F44: idle connections belong to the base. A base without the method is allowed.
 func TestCloseIdleConnections(t *testing.T) {
 	closer := &closingBase{}
 	keys := keep(t, newStore("v1"))
@@ -37,7 +37,7 @@ func (c *closingBase) CloseIdleConnections() {
 	}
 }
 
-// F106: requests that are out when the ring closes finish.
+// F106: requests that are under way when the ring closes finish.
 func TestCloseLetsRequestsFinish(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		g := newGate("v1")
@@ -70,8 +70,8 @@ func TestCloseLetsRequestsFinish(t *testing.T) {
 	})
 }
 
-// F106: a refused request that waits for the source does not outlive the ring,
-// and its caller gets the server's answer.
+// F106: a refused request that waits for the source ends when the ring closes, and its
+// caller gets the server's answer.
 func TestCloseEndsTheWaitForTheSource(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		g := newGate()

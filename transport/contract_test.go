@@ -19,8 +19,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// The caller's request is his: the same one may be sent again and again, and
-// read while it is out, also where the key is refused and another one tried.
+// The transport does not change the caller's request: the caller may send it again, and
+// read it while it is under way, even if a key is refused and another one tried.
 //
 // F28
 func TestRequestStaysAsItIs(t *testing.T) {
@@ -52,7 +52,7 @@ func TestRequestStaysAsItIs(t *testing.T) {
 
 				stop := make(chan struct{})
 				var reader sync.WaitGroup
-				reader.Go(func() { // -race: nobody writes to what the caller reads
+				reader.Go(func() { // -race finds a write to what the caller reads
 					for {
 						select {
 						case <-stop:
@@ -99,8 +99,8 @@ func TestRequestStaysAsItIs(t *testing.T) {
 
 var errBase = errors.New("the base failed")
 
-// Whatever goes wrong before or instead of an answer: the request's body is
-// closed, there is an error and no response, and it says what it is.
+// Whatever fails before or instead of an answer: the request's body is closed, and the
+// error says what failed. There is no response.
 //
 // F30, F31, F106, F109
 func TestErrorsCloseTheBody(t *testing.T) {
@@ -138,7 +138,7 @@ func TestErrorsCloseTheBody(t *testing.T) {
 		rt   http.RoundTripper
 		url  string
 		ctx  context.Context
-		want error // nil: any
+		want error // nil: any error
 	}{
 		"closed ring":         {rt: transport.New(closed, transport.Bearer(), transport.WithBase(base)), want: ring.ErrClosed},
 		"no key":              {rt: transport.New(revoked, transport.Bearer(), transport.WithBase(base)), want: source.ErrNoKey},
@@ -189,7 +189,7 @@ func TestErrorsCloseTheBody(t *testing.T) {
 	}
 }
 
-// F109: a request that is none.
+// F109: a nil request is an error.
 func TestNilRequest(t *testing.T) {
 	rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), nil)
 	body := &countingBody{}
@@ -212,7 +212,8 @@ func TestNilRequest(t *testing.T) {
 	}
 }
 
-// F47, F48: stacked twice, what the transport leaves alone is still one attempt.
+// F47, F48: with two transports, one over the other, a request that the transports send
+// unchanged is one attempt.
 func TestStackedOverCallersOwnKey(t *testing.T) {
 	keys := keep(t, newStore("v1"))
 	base := transport.New(keys, transport.Bearer(), transport.WithBase(takes("mine")), transport.WithPassThrough())
@@ -222,7 +223,8 @@ func TestStackedOverCallersOwnKey(t *testing.T) {
 	send(t, rt, req).want(t, http.StatusOK, transport.CallersKey, 1)
 }
 
-// F48: stacked twice, the key is there once, and refusals are still read once.
+// F48: with two transports, one over the other, the key is sent once, and refusals are
+// classified once.
 func TestStackedTwice(t *testing.T) {
 	for name, scheme := range map[string]transport.Scheme{"bearer": transport.Bearer(), "query": transport.Query("key")} {
 		t.Run(name, func(t *testing.T) {

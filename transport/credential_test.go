@@ -21,7 +21,7 @@ import (
 
 const dummy = "sentinel-dummy"
 
-// pair is a scheme of two headers; one that signs the query besides.
+// pair is a scheme of two headers. It may sign the query too.
 type pair struct{ transport.Scheme }
 
 func newPair() pair {
@@ -37,11 +37,11 @@ func (pair) Traits() transport.Traits {
 	return transport.Traits{Headers: []string{"X-Key", "X-Sign"}, Fields: []string{"token"}}
 }
 
-// owned are requests that come with something where the scheme puts its key.
+// owned are requests with something in the scheme's places.
 var owned = map[string]struct {
 	scheme transport.Scheme
 	set    func(*http.Request)
-	where  string // empty: it is no credential
+	where  string // empty: not a credential
 }{
 	"bearer":              {transport.Bearer(), header("Authorization", "Bearer "+dummy), `header "Authorization"`},
 	"another scheme":      {transport.Bearer(), header("Authorization", "Basic "+b64(dummy+":")), `header "Authorization"`},
@@ -80,7 +80,7 @@ func form(body string) func(*http.Request) {
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
-// wire is what a server gets of a request, all of it.
+// wire is everything that a server receives of a request.
 func wire(r *http.Request) string {
 	var body []byte
 	if r.Body != nil {
@@ -89,8 +89,8 @@ func wire(r *http.Request) string {
 	return fmt.Sprint(r.Method, r.URL, r.Header, string(body), r.Trailer)
 }
 
-// A request that comes with a credential of its own is not sent: the error says
-// where it is and what to write. Something empty is none.
+// A request that already has a credential is not sent. The error names its place and
+// the options. An empty value is not a credential.
 //
 // F47, F113
 func TestOwnCredentialIsAnError(t *testing.T) {
@@ -131,8 +131,8 @@ func TestOwnCredentialIsAnError(t *testing.T) {
 	}
 }
 
-// With WithOverride the ring's key goes out in its place, over both attempts, and
-// nothing of the caller's does; the caller's request stays as it is.
+// With WithOverride the ring's key is sent instead, in both attempts, and nothing of
+// the caller's credential. The caller's request does not change.
 //
 // F113
 func TestOverride(t *testing.T) {
@@ -171,7 +171,8 @@ func TestOverride(t *testing.T) {
 	}
 }
 
-// Nor does it go out where no key is needed, or with a redirect that leaves the origin.
+// The caller's credential is not sent either if no key is needed, or if a redirect
+// leaves the origin.
 //
 // F113
 func TestOverrideElsewhere(t *testing.T) {
@@ -204,8 +205,8 @@ func TestOverrideElsewhere(t *testing.T) {
 	})
 }
 
-// With WithPassThrough a request with a credential of its own goes out as it is, and
-// its refusal comes back.
+// With WithPassThrough a request with its own credential is sent unchanged, and the
+// caller gets its refusal.
 //
 // F47
 func TestPassThrough(t *testing.T) {
@@ -235,7 +236,7 @@ func TestPassThrough(t *testing.T) {
 	}
 }
 
-// The last of the two options counts, as with all others.
+// Of the two options the last counts.
 func TestLastOfOverrideAndPassThroughCounts(t *testing.T) {
 	var got []string
 	base := roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -256,8 +257,9 @@ func TestLastOfOverrideAndPassThroughCounts(t *testing.T) {
 	}
 }
 
-// A caller's key that the ring knows counts as use of its version, however it is
-// written; while one comes that it does not know, nothing is safe to revoke.
+// If the ring knows a caller's own key, in any spelling, it counts as a use of its
+// version. While a key that the ring does not know is used, no version is safe to
+// revoke.
 //
 // F114
 func TestCallersKeysCount(t *testing.T) {
@@ -336,8 +338,8 @@ func TestCallersKeysCount(t *testing.T) {
 	}
 }
 
-// An event tells of callers' own keys: where they are, how many, and no secret; at
-// once, and then once a minute.
+// An event reports where callers' own keys are and how many there were, without the
+// secret: at once, and then once a minute.
 //
 // F141
 func TestCallersKeysAreWarnedOf(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// zeros is a stream that calls then now and then.
+// zeros is an endless stream that calls then from time to time.
 type zeros struct {
 	left, every int
 	then        func()
@@ -35,7 +35,7 @@ func clockOn401(a *transport.Answer) transport.Verdict {
 	return transport.Passed
 }
 
-// Of an endless refusal no more than 64 KiB is read, however fast it comes.
+// At most 64 KiB of an endless refusal are read, even if it arrives fast.
 //
 // F32
 func TestEndlessRefusalIsReadToALimit(t *testing.T) {
@@ -55,9 +55,9 @@ func TestEndlessRefusalIsReadToALimit(t *testing.T) {
 	}
 }
 
-// A refusal whose Close does not end a Read keeps the second attempt no longer
-// than any other, and is read no further: a bubble ends only when all that was
-// started in it has.
+// If Close does not end a Read of a refusal, the second attempt waits no longer than
+// usual, and no more is read. A synctest bubble ends only when all its goroutines have
+// ended.
 //
 // F32
 func TestDrainIsNotHeldByARead(t *testing.T) {

@@ -24,7 +24,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// quiet keeps a ring that polls hardly ever.
+// quiet keeps a ring that rarely polls.
 func quiet(t *testing.T, s source.Source, opts ...ring.Option) *ring.Ring {
 	t.Helper()
 	r, err := ring.Keep(t.Context(), s, append([]ring.Option{ring.WithLogger(nil), ring.WithPoll(time.Hour)}, opts...)...)
@@ -39,7 +39,7 @@ func status(code int) *http.Response {
 	return &http.Response{StatusCode: code, Header: http.Header{}, Body: http.NoBody}
 }
 
-// takes is a base that answers 200 to the given versions, 401 to the others.
+// takes is a base that answers 200 to the given versions and 401 to all others.
 func takes(versions ...string) roundTripper {
 	return func(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
@@ -55,7 +55,7 @@ func takes(versions ...string) roundTripper {
 	}
 }
 
-// spareBody counts how many are open.
+// spareBody counts the open bodies.
 type spareBody struct{ open *atomic.Int64 }
 
 func (b *spareBody) Read([]byte) (int, error) { return 0, io.EOF }
@@ -74,7 +74,7 @@ func TestBodyOfAnyType(t *testing.T) {
 	rt.RoundTrip(req)
 }
 
-// F60: a request that cannot be sent again does not find out whether a key is good by now.
+// F60: a request that cannot be sent again is not used as a probe.
 func TestUploadsDoNotProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rt := transport.New(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(takes("v1")))
@@ -107,7 +107,7 @@ func TestUploadsDoNotProbe(t *testing.T) {
 	})
 }
 
-// F97: a base that panics does not keep the probe for good.
+// F97: a base that panics gives the probe back.
 func TestPanickingBaseEndsTheAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var boom, v2ok atomic.Bool
@@ -132,7 +132,7 @@ func TestPanickingBaseEndsTheAttempt(t *testing.T) {
 			resp.Body.Close()
 			return resp.StatusCode
 		}
-		do() // all refused: lockout
+		do() // all keys are refused: lockout
 		v2ok.Store(true)
 		time.Sleep(2 * time.Minute)
 		boom.Store(true)
@@ -147,7 +147,7 @@ func TestPanickingBaseEndsTheAttempt(t *testing.T) {
 	})
 }
 
-// F55: an opaque URL puts another host into the request line.
+// F55: an opaque URL may put another host into the request line.
 func TestOpaqueURLGetsNoKey(t *testing.T) {
 	ln, _ := net.Listen("tcp", "127.0.0.1:0")
 	defer ln.Close()
@@ -179,7 +179,8 @@ func TestOpaqueURLGetsNoKey(t *testing.T) {
 	}
 }
 
-// F57: a server that redirects and keeps the query does not make the key public.
+// F57: if a server redirects and repeats the query, the key is removed from the
+// Location.
 func TestLocationLosesTheKey(t *testing.T) {
 	var n atomic.Int64
 	var referer atomic.Value
@@ -234,7 +235,8 @@ func TestExpectBodyIsClosedOnce(t *testing.T) {
 	}
 }
 
-// An answer that may not have looked at the key does not make the old one safe to revoke.
+// An answer that may come from a server that has not checked the key does not make the
+// old key safe to revoke.
 func TestOnlyASuccessProvesTheKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, code := range []int{403, 400, 404, 302} {
@@ -267,7 +269,7 @@ func TestSignersPrintNoSecret(t *testing.T) {
 	}
 }
 
-// F57, F95: in whatever form the base quotes what was sent.
+// F57, F95: the key is redacted in whatever form the base quotes the request.
 func TestErrorsOfTheBaseAreRedacted(t *testing.T) {
 	for _, s := range []transport.Scheme{transport.Basic(), transport.Bearer()} {
 		k := source.Key{Version: "v", ID: "u", Secret: source.NewSecret(`sentinel-1"inel\x`)}
@@ -282,7 +284,7 @@ func TestErrorsOfTheBaseAreRedacted(t *testing.T) {
 	}
 }
 
-// A request that needs no key does not care how the keys fare.
+// A request that needs no key is sent whatever the state of the keys.
 func TestUnkeyedRequestUnderLockout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := quiet(t, newStore("v1"), ring.WithLockout(), ring.WithRefusalWait(0))
@@ -296,7 +298,8 @@ func TestUnkeyedRequestUnderLockout(t *testing.T) {
 	})
 }
 
-// F55: a request that is refused for its Host does not bind the key to its URL.
+// F55: a request that fails because of its Host does not bind the key to the origin of
+// its URL.
 func TestRefusedRequestDoesNotBind(t *testing.T) {
 	rt := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(takes("v1")))
 	req, _ := http.NewRequest("GET", "https://typo.example/", nil)
@@ -309,9 +312,9 @@ func TestRefusedRequestDoesNotBind(t *testing.T) {
 	}
 }
 
-// F30: the body for an attempt that does not come is closed.
+// F30: the body of an attempt that is not made is closed.
 func TestSpareBodyIsClosed(t *testing.T) {
-	// ctx ends inside the refusal: body from GetBody closed?
+	// ctx ends while the refusal is read. The body from GetBody must be closed.
 	var open atomic.Int64
 	rt := transport.New(quiet(t, newStore("v2", "v1"), ring.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(takes()))
 	req, _ := http.NewRequest("POST", "https://a.example/", &countingBody{Reader: strings.NewReader("x")})
@@ -325,7 +328,7 @@ func TestSpareBodyIsClosed(t *testing.T) {
 	}
 }
 
-// F93, F109: what is wrong with New's arguments can be asked.
+// F93, F109: Err returns the error about the arguments of New.
 func TestErr(t *testing.T) {
 	if err := transport.New(nil, transport.Bearer()).Err(); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("no ring: %v", err)

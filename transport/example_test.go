@@ -13,7 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// exampleAPI takes one key.
+// exampleAPI is a server that accepts one key.
 func exampleAPI(good string) *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+good {
@@ -24,7 +24,8 @@ func exampleAPI(good string) *httptest.Server {
 	}))
 }
 
-// exampleSource lists a new key, which the server does not take yet, and the one before.
+// exampleSource lists a new key, which the server does not accept yet, and the one
+// before it.
 type exampleSource struct{}
 
 func (exampleSource) Read(context.Context) (source.Set, error) {
@@ -34,7 +35,7 @@ func (exampleSource) Read(context.Context) (source.Set, error) {
 	}}, nil
 }
 
-// An http.Client whose requests carry the current key.
+// An http.Client puts the current key on its requests.
 func ExampleNew() {
 	api := exampleAPI("secret")
 	defer api.Close()
@@ -57,8 +58,8 @@ func ExampleNew() {
 	// Output: 200 OK hello
 }
 
-// The server does not take the new key yet: the request is sent again with the
-// one before, and the observation says so.
+// The server does not accept the new key yet. So the request is sent again with the key
+// before it, and the observation reports this.
 func ExampleObserve() {
 	api := exampleAPI("old")
 	defer api.Close()
@@ -86,7 +87,7 @@ func ExampleObserve() {
 	// Output: 200 v1 2 true
 }
 
-// An API that answers 403 to a bad key, and to a few other things that its body names.
+// This API answers 403 to a bad key, and to other errors that its body names.
 func ExampleWithClassifier() {
 	classifier := func(a *transport.Answer) transport.Verdict {
 		if a.Status == http.StatusForbidden && strings.Contains(string(a.Body()), "API_KEY_INVALID") {
@@ -102,7 +103,7 @@ func ExampleWithClassifier() {
 	// false
 }
 
-// A read-only key for reading, the trading key for everything else.
+// Reads use a read-only key, all other requests the trading key.
 func ExampleRoute() {
 	keep := func(version string) *ring.Ring {
 		keys, err := ring.Keep(context.Background(), source.Static(source.Key{Version: version, Secret: source.NewSecret("secret")}))
@@ -137,7 +138,8 @@ func ExampleRoute() {
 	// POST trading
 }
 
-// Under an SDK that sets the header itself, whatever it was given.
+// An SDK sets the header itself, to whatever key it was given. WithOverride replaces
+// it.
 func ExampleWithOverride() {
 	api := exampleAPI("secret")
 	defer api.Close()
@@ -161,7 +163,7 @@ func ExampleWithOverride() {
 	// Output: 200 OK
 }
 
-// A WebSocket library that takes a header: the handshake falls back as any request does.
+// A WebSocket library takes a header: its handshake falls back like any request.
 func ExampleTransport_Middleware() {
 	api := exampleAPI("old")
 	defer api.Close()
@@ -192,8 +194,8 @@ func ExampleTransport_Middleware() {
 	// Output: 200 OK
 }
 
-// An HTTP library that has hooks: Sign in the one before a request is sent, Done in
-// the one after it.
+// An HTTP library has hooks: Sign in the hook before a request is sent, Done in the
+// hook after it.
 func ExampleTransport_Sign() {
 	api := exampleAPI("old")
 	defer api.Close()

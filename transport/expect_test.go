@@ -11,7 +11,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// A body that waits for "100 Continue" is closed when no attempt wants it.
+// A body that waits for "100 Continue" is closed if no attempt needs it.
 //
 // F38, F30
 func TestExpectContinueRefusedForGood(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// A previous key that was revoked at the server is not tried again and again: while no
-// key is good, once a pause at the most.
+// A previous key that the server has revoked is not tried again and again: while no key
+// is accepted, at most once a pause.
 //
 // F70, F122
 func TestRefusedPreviousIsNotTriedAgain(t *testing.T) {
@@ -23,7 +23,7 @@ func TestRefusedPreviousIsNotTriedAgain(t *testing.T) {
 		keys := keep(t, newStore("v2", "v1"), ring.WithRefusalWait(0))
 		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 2)
-		g.accept("v2") // v1 is out, early
+		g.accept("v2") // v1 is revoked early
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v2", 2)
 		for range 20 {
 			send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v2", 1)
@@ -45,8 +45,8 @@ func TestRefusedPreviousIsNotTriedAgain(t *testing.T) {
 	})
 }
 
-// A key that its scheme cannot use never becomes current: the good one stays,
-// and nobody reads the bad one in the error.
+// A key that its scheme cannot use never becomes current. The good key stays in use,
+// and the error does not contain the bad one.
 //
 // F19
 func TestUnusableKeyNeverBecomesCurrent(t *testing.T) {
@@ -68,9 +68,9 @@ func TestUnusableKeyNeverBecomesCurrent(t *testing.T) {
 	})
 }
 
-// One odd refusal of the only key costs nothing: the request is sent once more with the
-// key that the server accepted last, its body whole; if its body cannot be had again,
-// it gets the refusal, and the next is served.
+// One spurious refusal of the only key costs nothing: the request is sent again, with
+// its whole body, with the key that the server accepted last. If the body cannot be
+// read again, the caller gets the refusal, and the next request is served.
 //
 // F123
 func TestOddRefusalOfTheOnlyKey(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// A form that cannot be read twice may hold a credential of the caller's own, so it is
-// not sent where the scheme has a form field; any other body is.
+// A form that cannot be read twice may hold the caller's own credential. So it is not
+// sent if the scheme has a form field. Any other body is sent.
 //
 // F33, F113, F120
 func TestAFormThatCannotBeLookedIntoIsNotSent(t *testing.T) {

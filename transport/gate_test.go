@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// record is what a gate saw of one attempt.
+// record is what a gate received in one attempt.
 type record struct {
-	version  string // of the key it carried, "" for none
+	version  string // of the key; "" for none
 	accepted bool
 	request  string // the header Request-Id
 	method   string
@@ -21,11 +21,11 @@ type record struct {
 	encoding []string
 }
 
-// gate is a handler that checks keys and writes down every attempt.
+// gate is a handler that checks keys and records every attempt.
 type gate struct {
 	secret func(*http.Request) string // default: Authorization: Bearer
 	refuse http.HandlerFunc           // default: 401, the request's body unread
-	serve  http.HandlerFunc           // for accepted requests; default: 200, and the body back
+	serve  http.HandlerFunc           // for accepted requests; default: 200 and the request's body
 
 	mu   sync.Mutex
 	good []string
@@ -34,7 +34,7 @@ type gate struct {
 
 func newGate(good ...string) *gate { return &gate{good: good} }
 
-// accept sets the versions that are good from now on.
+// accept sets the versions that are accepted from now on.
 func (g *gate) accept(versions ...string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -82,7 +82,7 @@ func (g *gate) records() []record {
 	return slices.Clone(g.log)
 }
 
-// versions returns the versions that the attempts carried, in their order.
+// versions returns the versions of the attempts, in order.
 func (g *gate) versions() []string {
 	var list []string
 	for _, r := range g.records() {

@@ -14,7 +14,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// file is a body that is rewound, and cannot be read once it is closed, as an os.File.
+// file is a body that can be rewound, and that cannot be read after Close, like an
+// os.File.
 type file struct {
 	mu     sync.Mutex
 	r      *bytes.Reader
@@ -47,7 +48,7 @@ func (f *file) rewind() (io.ReadCloser, error) {
 	return f, err
 }
 
-// A refusal that cannot be helped comes back whole, although the server goes on reading.
+// The caller gets a whole refusal, although the server is still reading the request.
 //
 // F115
 func TestRefusalOfARewoundBodyIsWhole(t *testing.T) {
@@ -85,7 +86,7 @@ func TestRefusalOfARewoundBodyIsWhole(t *testing.T) {
 	}(1)
 }
 
-// The bodies of three attempts are each closed once.
+// Each of the bodies of three attempts is closed once.
 //
 // F115
 func TestEachBodyIsClosedOnce(t *testing.T) {
@@ -154,7 +155,7 @@ func TestEachBodyIsClosedOnce(t *testing.T) {
 	}
 }
 
-// A base may ask for the body at any time: no race, no hang.
+// A base may call GetBody at any time, without a race or a deadlock.
 //
 // F115
 func TestGetBodyBesidesReturn(t *testing.T) {
@@ -193,7 +194,7 @@ type onceClosed struct {
 
 func (b *onceClosed) Close() error { b.once.Do(func() { b.open.Add(-1) }); return nil }
 
-// A scheme that reads the body signs a file that is rewound.
+// A scheme can read a body that is rewound and sign it.
 //
 // F115
 func TestSignedFileStaysOpen(t *testing.T) {
@@ -223,7 +224,8 @@ func TestSignedFileStaysOpen(t *testing.T) {
 	}
 }
 
-// A pass of WithOverride does not need the body where nobody looks into it.
+// With WithOverride a request without a key does not need its body, unless the scheme
+// has a form field.
 //
 // F115
 func TestOverridePassNeedsNoBody(t *testing.T) {
@@ -244,7 +246,7 @@ func TestOverridePassNeedsNoBody(t *testing.T) {
 	}
 }
 
-// A base that sends again and again does not have all bodies open at once.
+// If a base sends again many times, the bodies are not all open at once.
 //
 // F115
 func TestBodiesOfRetriesBelowAreClosed(t *testing.T) {

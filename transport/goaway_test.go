@@ -16,8 +16,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// GOAWAY during a POST: net/http sends it again on another connection, for
-// which it needs GetBody on the copy that it was given.
+// After a GOAWAY during a POST net/http sends the request again on another connection.
+// For that it needs GetBody on the copy that it was given.
 //
 // F46
 func TestGoAwayDuringPost(t *testing.T) {
@@ -35,14 +35,14 @@ func TestGoAwayDuringPost(t *testing.T) {
 	}
 	rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(base))
 	a := send(t, rt, request(t, http.MethodPost, srv.URL, strings.NewReader("order")))
-	a.want(t, http.StatusOK, "v1", 1) // the transport sent it once; what net/http does below is its own
+	a.want(t, http.StatusOK, "v1", 1) // the transport sent it once; net/http repeated it
 	if a.body != "order" || dials.Load() != 2 {
 		t.Errorf("body %q after %d connections", a.body, dials.Load())
 	}
 }
 
-// leavingServer takes one HTTP/2 connection, waits for a request, and says that
-// it leaves without having looked at it (RFC 9113 section 6.8).
+// leavingServer accepts one HTTP/2 connection, waits for a request, and announces that
+// it closes the connection without having processed the request (RFC 9113 section 6.8).
 func leavingServer(t *testing.T, config *tls.Config) string {
 	t.Helper()
 	ln, err := tls.Listen("tcp", "127.0.0.1:0", config)
@@ -78,7 +78,7 @@ func leavingServer(t *testing.T, config *tls.Config) string {
 				if err := frame(conn, settings, ack); err != nil {
 					return err
 				}
-			case head[3] == data && length > 0: // the body is on its way, and read
+			case head[3] == data && length > 0: // the body has arrived
 				return frame(conn, goAway, 0, 0, 0, 0, 0, 0, 0, 0, 0) // last stream 0, no error
 			}
 		}

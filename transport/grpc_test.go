@@ -92,8 +92,8 @@ func TestGRPCVerdicts(t *testing.T) {
 	}
 }
 
-// rpc answers calls as gRPC and Connect do over HTTP: with the status 200, and the
-// call's own where each has it.
+// rpc answers calls like gRPC and Connect over HTTP: with the status 200, and the
+// call's status where each protocol puts it.
 type rpc struct {
 	good string // the key's version
 	kind string
@@ -122,13 +122,13 @@ func (s *rpc) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if ok {
 			_, _ = w.Write(frame(0, "message"))
 		}
-		_ = http.NewResponseController(w).Flush() // so that it stands in a trailer
+		_ = http.NewResponseController(w).Flush() // so that the status is in a trailer
 		w.Header().Set("Grpc-Status", status)
 	}
 }
 
-// A refusal that comes behind a 200 falls back, and the refused key is not taken for
-// accepted; the answer comes whole, trailers included.
+// A refusal with the status 200 falls back, and the refused key does not count as
+// accepted. The caller gets the whole answer, including trailers.
 //
 // F118
 func TestFallsBackOnRPCStatus(t *testing.T) {
@@ -158,8 +158,8 @@ func TestFallsBackOnRPCStatus(t *testing.T) {
 	}
 }
 
-// A stream whose first message does not come is handed on after a while, and says
-// nothing of the key.
+// A stream whose first message does not arrive is returned to the caller after a while,
+// and says nothing about the key.
 //
 // F118
 func TestRPCStreamWithoutAMessage(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// datadog is how Datadog takes a key.
+// datadog is the scheme of Datadog.
 func datadog() transport.Scheme {
 	return transport.Headers(map[string]string{"DD-API-KEY": "secret", "DD-APPLICATION-KEY": "application-key", "X-Org": "id"})
 }
@@ -24,8 +24,8 @@ func threefold(version string) source.Key {
 	return k
 }
 
-// The parts of a key arrive in their headers, those of one version each time, and
-// the request that falls back carries no part of the version before. F26, F120
+// The parts of a key arrive in their headers, all of one version. A request that falls
+// back carries no part of the refused version. F26, F120
 func TestHeadersCarryAKeyInParts(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		var mu sync.Mutex
@@ -51,7 +51,9 @@ func TestHeadersCarryAKeyInParts(t *testing.T) {
 	})
 }
 
-// Prepare says which part of a key is missing, or cannot be sent, and quotes none.
+// Prepare says which part of a key is missing or cannot be sent, and quotes none of
+// them.
+//
 // F19, F120
 func TestHeadersRefuseAKeyThatLacksAPart(t *testing.T) {
 	spoilt := func(spoil func(*source.Key)) source.Key {
@@ -87,7 +89,8 @@ func TestHeadersRefuseAKeyThatLacksAPart(t *testing.T) {
 	}
 }
 
-// The caller's own are known by the documented spelling and by net/http's. F47, F120
+// The caller's own credentials are found in the documented spelling and in net/http's.
+// F47, F120
 func TestHeadersNamesItsCredentials(t *testing.T) {
 	for _, name := range []string{"DD-API-KEY", "Dd-Api-Key", "DD-APPLICATION-KEY", "Dd-Application-Key", "X-Org"} {
 		req := get(t, "https://api.example.com/")
@@ -99,8 +102,8 @@ func TestHeadersNamesItsCredentials(t *testing.T) {
 	}
 }
 
-// What a caller does to one request, or to the map that made the scheme, shows on no
-// other request; no verb prints what a signer holds. F93, F120
+// A change of one request, or of the map that made the scheme, does not change other
+// requests. fmt does not print what a signer holds. F93, F120
 func TestHeadersShareNothingThatCanBeChanged(t *testing.T) {
 	fields := map[string]string{"X-Key": "secret", "X-Id": "id"}
 	scheme := transport.Headers(fields)

@@ -55,10 +55,10 @@ func (p protocol) serve(t testing.TB, h http.Handler) *server {
 
 type server struct {
 	*httptest.Server
-	conns atomic.Int64 // ever accepted
+	conns atomic.Int64 // connections accepted so far
 }
 
-// base is a transport of the test's own that trusts the server.
+// base is the test's own transport, which trusts the server.
 func (s *server) base(t testing.TB) *http.Transport {
 	t.Helper()
 	base := s.Client().Transport.(*http.Transport).Clone()
@@ -66,7 +66,7 @@ func (s *server) base(t testing.TB) *http.Transport {
 	return base
 }
 
-// answer is what came back for a request, the body read.
+// answer is the answer to a request, with its body.
 type answer struct {
 	*http.Response
 	body string
@@ -138,7 +138,7 @@ func (b *countingBody) Close() error {
 	return nil
 }
 
-// eventually waits for what is not the test's to signal.
+// eventually waits for an event that the test cannot signal.
 func eventually(t testing.TB, what string, met func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !met(); time.Sleep(time.Millisecond) {
@@ -164,7 +164,7 @@ func (c changed) Traits() transport.Traits {
 	return traits
 }
 
-// resyncing returns scheme as one that learns the time from every answer.
+// resyncing returns scheme with a Resync that learns the time from every answer.
 func resyncing(scheme transport.Scheme) transport.Scheme {
 	return with(scheme, func(traits *transport.Traits) { traits.Resync = func(*transport.Answer) bool { return true } })
 }

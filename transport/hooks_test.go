@@ -9,7 +9,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// signs sends by hooks, up to most times, and returns the versions that were sent.
+// signs sends a request by hooks, at most so many times, and returns the versions that
+// were sent.
 func signs(t *testing.T, rt *transport.Transport, most int, answers func(version string) *http.Response) (versions []string) {
 	t.Helper()
 	s, err := rt.Sign(get(t, "https://api.example.com"))
@@ -24,7 +25,8 @@ func signs(t *testing.T, rt *transport.Transport, most int, answers func(version
 	}
 }
 
-// Ambiguous refusals of the current key do not keep hooks from a previous one that is good.
+// If the refusals of the current key are ambiguous, hooks still get a previous key that
+// is good.
 //
 // F116
 func TestSignAfterDoubts(t *testing.T) {
@@ -53,7 +55,7 @@ func TestSignAfterDoubts(t *testing.T) {
 	}
 }
 
-// A server whose clock cannot be learned does not make a hook go round for ever.
+// If the clock of a server cannot be learned, hooks do not send again forever.
 //
 // F116
 func TestSignClockLoop(t *testing.T) {
@@ -64,7 +66,7 @@ func TestSignClockLoop(t *testing.T) {
 	}
 }
 
-// Nor do keys that are all refused.
+// If all keys are refused, hooks do not send again forever.
 //
 // F116
 func TestSignAllRefused(t *testing.T) {
@@ -77,7 +79,7 @@ func TestSignAllRefused(t *testing.T) {
 	}
 }
 
-// Sign leaves no body open where it takes a caller's credential out of a form.
+// Sign closes the body if it removes the caller's credential from a form.
 //
 // F116
 func TestSignBareClosesBody(t *testing.T) {
@@ -94,7 +96,7 @@ func TestSignBareClosesBody(t *testing.T) {
 	}
 }
 
-// An error of Sign leaves the request as it was, or so that it can be signed again.
+// After an error of Sign the request is unchanged, or can be signed again.
 //
 // F116
 func TestSignNilSigned(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Keep prepares each version once, and lets none be current that its scheme
-// cannot use, not even the first.
+// Keep prepares each version once. A version that its scheme cannot use never becomes
+// current, not even the first.
 //
 // F19
 func TestKeepPreparesOnce(t *testing.T) {
@@ -53,7 +53,7 @@ func TestKeepPreparesOnce(t *testing.T) {
 	}
 }
 
-// Keep says what is wrong with its arguments before it asks the source.
+// Keep reports invalid arguments before it reads the source.
 func TestKeepOfNothing(t *testing.T) {
 	s := newStore("v1")
 	for name, keep := range map[string]func() (*transport.Transport, error){
@@ -71,8 +71,8 @@ func TestKeepOfNothing(t *testing.T) {
 	}
 }
 
-// A transport whose scheme cannot use the ring's key fails, and the one that
-// can goes on.
+// If a transport's scheme cannot use the ring's key, that transport fails. Another
+// transport that can use it still works.
 //
 // F19
 func TestSecondTransportThatCannot(t *testing.T) {
@@ -85,9 +85,9 @@ func TestSecondTransportThatCannot(t *testing.T) {
 	send(t, good, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 1)
 }
 
-// The first request of a transport may be one that was redirected within its own
-// origin, by another transport's doing: it carries the key. From elsewhere it
-// does not.
+// The first request of a transport may be a redirect that another transport followed.
+// If it stayed within one origin, it carries the key. If it comes from another origin,
+// it does not.
 //
 // F53
 func TestFirstRequestIsARedirect(t *testing.T) {
@@ -112,7 +112,7 @@ type anyFunc func(*http.Request) error
 
 func (f anyFunc) Sign(req *http.Request) error { return f(req) }
 
-// A nil function is no signer: the key does not become current.
+// A nil function is not a signer: the key does not become current.
 func TestNilFunctionIsNoSigner(t *testing.T) {
 	for name, none := range map[string]transport.Signer{"SignerFunc": transport.SignerFunc(nil), "another": anyFunc(nil)} {
 		scheme := transport.SchemeFunc(func(k source.Key) (transport.Signer, error) {

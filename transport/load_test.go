@@ -15,8 +15,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// pace lets rotations go on under load, yet so that a request meets at most one
-// change: a step ends when those that began before it are done.
+// pace lets keys rotate under load, but so that each request meets at most one change:
+// a step ends when the requests that began before it are done.
 type pace struct {
 	mu    sync.Mutex
 	step  int
@@ -46,7 +46,7 @@ func (p *pace) end(step int) {
 	p.moved.Broadcast()
 }
 
-// next waits for n requests, and for all that began before this step.
+// next waits for n requests, and for all requests that began before this step.
 func (p *pace) next(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -68,18 +68,17 @@ func (p *pace) older() bool {
 	return false
 }
 
-// payload makes the body of request n: a length and a content of its own.
+// payload makes the body of request n, with its own length and content.
 func payload(n int) string {
 	h := fnv.New64a()
 	_ = binary.Write(h, binary.LittleEndian, uint64(n))
 	return strings.Repeat(fmt.Sprintf("%d:%x;", n, h.Sum64()), n%97+1)
 }
 
-// 10,000 requests, GET and POST, through 100 rotations, in which the source is
-// first, the server is first, or the server is first and keeps no old key: none
-// fails, every POST is applied once with its body byte for byte, and the
-// version and the number of attempts that are reported are those of the
-// server's record.
+// 10,000 requests, GET and POST, run through 100 rotations. The source is first, or the
+// server is first, or the server is first and revokes the old key. No request fails,
+// every POST is applied once with its whole body, and the reported version and number
+// of attempts match the server's record.
 //
 // F50, F60, F61, F67, F74
 func TestManyRequestsThroughManyRotations(t *testing.T) {
@@ -185,7 +184,7 @@ func TestManyRequestsThroughManyRotations(t *testing.T) {
 				g.accept(current, old, older)
 				pace.next(requests / rotations / 3)
 				move(t, ring, s, current, old, older)
-			case 2: // the server first, and the old key is out at once
+			case 2: // the server first, which revokes the old key at once
 				select {
 				case <-refused: // of an earlier rotation
 				default:
@@ -229,8 +228,8 @@ func TestManyRequestsThroughManyRotations(t *testing.T) {
 	})
 }
 
-// 1,000 goroutines while the key changes all the time: id and secret are always
-// of one version, the one that is reported, and no request fails.
+// 1,000 goroutines send requests while the key changes all the time. The id and secret
+// are always of one version, the reported one, and no request fails.
 //
 // F26, F50, F74
 func TestManyGoroutinesSeeNoTornKey(t *testing.T) {

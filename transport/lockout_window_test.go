@@ -33,10 +33,10 @@ func (l *shelfOfOne) Read(context.Context) (source.Set, error) {
 	return source.Set{Keys: []source.Key{l.key}}, nil
 }
 
-// A rotation with the source first is over, and the server goes first in the next
-// one, within the three seconds for which the source may be waited for: no call under
-// a lockout waits on once the new key is good, and the second rotation is waited for
-// as long as the first.
+// One rotation with the source first is over. In the next one the server is first,
+// within the three seconds for which requests wait for the source. No call under a
+// lockout waits after the new key is accepted, and calls wait as long in the second
+// rotation as in the first.
 //
 // F58
 func TestLockoutWaitsForEachRotation(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Two runes that are no ASCII letters have one for their lower case: U+0130 an i,
-// U+212A a k. A host with one of them is another host, in a request, its Host, a
-// redirect, and WithOrigin alike.
+// Two runes outside ASCII have an ASCII letter as their lower case: U+0130 (i) and
+// U+212A (k). A host with one of them is another host, in a URL, in Host, in a redirect
+// and in WithOrigin.
 //
 // F167
 func TestHostsThatFoldToTheKeysOwn(t *testing.T) {

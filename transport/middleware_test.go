@@ -13,11 +13,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// doer is next of an SDK's chain of middlewares: its own http.Client.
+// doer is the next function in an SDK's chain of middlewares: its own http.Client.
 func doer(c *http.Client) func(*http.Request) (*http.Response, error) { return c.Do }
 
-// A middleware attaches the key and falls back, as the transport does: to whatever
-// next sends by, with an SDK's dummy in the header.
+// A middleware attaches the key and falls back like the transport, whatever next sends
+// by. The SDK's dummy key is in the header.
 //
 // F113, F116
 func TestMiddleware(t *testing.T) {
@@ -46,7 +46,8 @@ func TestMiddleware(t *testing.T) {
 	})
 }
 
-// A WebSocket library's handshake falls back as well: its answer comes with an error.
+// The handshake of a WebSocket library falls back, although its answer comes with an
+// error.
 //
 // F118
 func TestMiddlewareOfADialer(t *testing.T) {
@@ -70,7 +71,7 @@ func TestMiddlewareOfADialer(t *testing.T) {
 	}); !errors.Is(err, transport.ErrInsecure) {
 		t.Errorf("error %v", err)
 	}
-	// What is no refusal comes back as the error that it is.
+	// If the answer is not a refusal, the caller gets the error.
 	failed := errors.New("no upgrade")
 	if _, err := mw.Middleware(get(t, "wss://api.example.com/"), func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, failed
@@ -79,8 +80,8 @@ func TestMiddlewareOfADialer(t *testing.T) {
 	}
 }
 
-// An SDK's own http.Client follows redirects below a middleware. With CheckRedirect
-// the key stays behind; without, the request fails, and loudly.
+// An SDK's own http.Client follows redirects below a middleware. With CheckRedirect the
+// redirect has no key. Without it the request fails with an error.
 //
 // F53
 func TestMiddlewareAndRedirects(t *testing.T) {

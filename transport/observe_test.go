@@ -20,7 +20,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// What is observed, and what the version header says, is what the server saw.
+// The observation and the version header report what the server received.
 //
 // F74
 func TestObservation(t *testing.T) {
@@ -47,8 +47,8 @@ func TestObservation(t *testing.T) {
 	})
 }
 
-// One observation over a chain of redirects counts them all, and tells of the
-// last request: one that went elsewhere, without the key.
+// One observation counts all requests of a chain of redirects, and reports the last: it
+// went to another origin, without the key.
 //
 // F53
 func TestObservationOfARedirectElsewhere(t *testing.T) {
@@ -61,7 +61,7 @@ func TestObservationOfARedirectElsewhere(t *testing.T) {
 	})
 }
 
-// Nothing was sent, and nothing is reported as sent.
+// If nothing was sent, nothing is reported as sent.
 func TestObservationOfWhatWasNotSent(t *testing.T) {
 	keys := keep(t, newStore("v1"))
 	keys.Close()
@@ -71,15 +71,15 @@ func TestObservationOfWhatWasNotSent(t *testing.T) {
 	}
 }
 
-// private needs a key on /private alone.
+// private is a scheme that needs a key only for /private.
 func private() transport.Scheme {
 	return with(transport.Bearer(), func(traits *transport.Traits) {
 		traits.NeedsKey = func(req *http.Request) bool { return req.URL.Path == "/private" }
 	})
 }
 
-// A request that needs no key is sent without one, and its answer, whatever it
-// is, says nothing about the key.
+// A request that needs no key is sent without one. Its answer says nothing about the
+// key.
 func TestUnkeyedRequest(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		g := newGate("v1")
@@ -95,7 +95,7 @@ func TestUnkeyedRequest(t *testing.T) {
 	})
 }
 
-// With WithRecycle a connection that the old key opened is not used for the new one.
+// With WithRecycle a connection that the old key opened is not used with the new key.
 func TestRecycle(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		srv := p.serve(t, newGate("v1", "v2"))
@@ -126,7 +126,7 @@ func (r *recycled) CloseIdleConnections() {
 	r.closed <- struct{}{}
 }
 
-// withDefaults runs the test with defaults of the process that are its own.
+// withDefaults runs the test with its own defaults of net/http.
 func withDefaults(t *testing.T, rt http.RoundTripper, log io.Writer) {
 	t.Helper()
 	oldTransport, oldLogger := http.DefaultTransport, slog.Default()
@@ -138,8 +138,8 @@ func withDefaults(t *testing.T, rt http.RoundTripper, log io.Writer) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(log, nil)))
 }
 
-// Installed as http.DefaultTransport it does not go round in circles, and a
-// source that reads over the default transport does not get the key.
+// A transport that is installed as http.DefaultTransport does not call itself, and a
+// source that reads by the default transport does not get the key.
 //
 // F45, F89
 func TestInstalledAsDefaultTransport(t *testing.T) {
@@ -182,8 +182,8 @@ func TestInstalledAsDefaultTransport(t *testing.T) {
 	})
 }
 
-// Inside a retry library the attempts multiply, up to the documented number: two
-// for each try where the source has nothing new.
+// Inside a retry library the attempts multiply, up to the documented number: two for
+// each try if the source has no new key.
 //
 // F52
 func TestInsideARetryLibrary(t *testing.T) {
@@ -217,7 +217,7 @@ func TestInsideARetryLibrary(t *testing.T) {
 	})
 }
 
-// An observation may be read while the request is out.
+// An observation may be read while the request is under way.
 func TestObservationIsSafeForConcurrentUse(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		srv := p.serve(t, newGate("v1"))
@@ -245,7 +245,7 @@ func TestObservationIsSafeForConcurrentUse(t *testing.T) {
 	})
 }
 
-// One observation of requests that are out at the same time counts them all.
+// One observation of concurrent requests counts them all.
 //
 // F74
 func TestObservationOfConcurrentRequests(t *testing.T) {
@@ -261,7 +261,7 @@ func TestObservationOfConcurrentRequests(t *testing.T) {
 		for range 8 {
 			wg.Go(func() { _, _ = rt.RoundTrip(get(t, "https://api.example.com").WithContext(ctx)) })
 		}
-		synctest.Wait() // all are out
+		synctest.Wait() // all requests are under way
 		close(answer)
 		wg.Wait()
 		if n := seen.Attempts(); n != 8 || seen.Version() != "v1" {
@@ -270,7 +270,8 @@ func TestObservationOfConcurrentRequests(t *testing.T) {
 	})
 }
 
-// An attempt that could not be signed was not sent; one that the base failed was.
+// An attempt that could not be signed does not count as sent; one that the base failed
+// does.
 //
 // F74
 func TestObservationOfFailedAttempts(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Only requests to the origin that the key is bound to carry it: the first one's,
-// or those that are named.
+// Only requests to the origins that the key is bound to carry it: the origin of the
+// first request, or the named origins.
 //
 // F55
 func TestOriginsAreComparedExactly(t *testing.T) {
@@ -63,7 +63,7 @@ func TestOriginsAreComparedExactly(t *testing.T) {
 	})
 }
 
-// Without WithOrigin the first request decides, be they many at once.
+// Without WithOrigin the first request binds the key, even if many are sent at once.
 //
 // F55
 func TestFirstRequestBindsTheKey(t *testing.T) {
@@ -95,8 +95,8 @@ func TestFirstRequestBindsTheKey(t *testing.T) {
 	})
 }
 
-// Over plain http a key goes to loopback only, unless opted in: elsewhere the
-// dialer is never called.
+// Over plain http a key is sent only to loopback, unless the caller allows more. For
+// other hosts the dialer is never called.
 //
 // F56
 func TestNoKeyOverPlainHTTP(t *testing.T) {
@@ -138,15 +138,15 @@ func TestNoKeyOverPlainHTTP(t *testing.T) {
 			t.Errorf("%s: dialled %q", c.url, dialled)
 		}
 	}
-	// Named as an origin it is refused at once, whatever the request.
+	// If it is named as an origin, every request fails.
 	rt := transport.New(keys, transport.Bearer(), transport.WithBase(base), transport.WithOrigin("http://api.example.com"))
 	if _, err := rt.RoundTrip(get(t, "https://api.example.com")); !errors.Is(err, transport.ErrInsecure) {
 		t.Errorf("error %v", err)
 	}
 }
 
-// The URL's scheme is part of the origin, be host and port the same and plain
-// http allowed: a redirect across goes without the key, a request fails.
+// The URL's scheme is part of the origin, even if host and port are the same and plain
+// http is allowed. A redirect to the other scheme has no key, and a request fails.
 //
 // F54
 func TestSchemeIsPartOfTheOrigin(t *testing.T) {
@@ -185,7 +185,7 @@ func TestSchemeIsPartOfTheOrigin(t *testing.T) {
 	}
 }
 
-// A refused dial names the URL; the key in its query is not in the error.
+// The error of a failed dial contains the URL, but not the key in its query.
 //
 // F57
 func TestErrorsDoNotQuoteTheKey(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// A transport above that puts a key elsewhere does not excuse a caller's own credential.
+// A transport above puts its key in another place. The caller's own credential is still
+// an error.
 //
 // F113
 func TestStackedElsewhere(t *testing.T) {
@@ -33,7 +34,8 @@ func TestStackedElsewhere(t *testing.T) {
 	}
 }
 
-// Below a middleware the http.Client follows redirects: the key does not travel in a Referer, nor in a Location that repeats the query.
+// Below a middleware the http.Client follows redirects. The key is neither in a Referer
+// nor in a Location that repeats the query.
 //
 // F113
 func TestMiddlewareQueryRedirect(t *testing.T) {
@@ -75,7 +77,7 @@ func TestMiddlewareQueryRedirect(t *testing.T) {
 	}
 }
 
-// A redirect that leaves the origins and comes back is told as well.
+// A redirect that leaves the origins and comes back is reported too.
 //
 // F113
 func TestMiddlewareRoundTripElsewhere(t *testing.T) {
@@ -110,7 +112,7 @@ type fixedSource struct{ set source.Set }
 
 func (f fixedSource) Read(context.Context) (source.Set, error) { return f.set, nil }
 
-// Versions of one id: the secret tells which of them a caller has.
+// If versions share an id, the secret tells which of them the caller uses.
 //
 // F113
 func TestCallersKeyOfOneID(t *testing.T) {
@@ -132,7 +134,7 @@ func TestCallersKeyOfOneID(t *testing.T) {
 	if st.Versions[1].Requests != 1 || st.Versions[0].Requests != 0 {
 		t.Errorf("v2 has %d requests, v1 has %d: the caller's was v1", st.Versions[0].Requests, st.Versions[1].Requests)
 	}
-	// and a secret that the ring does not know makes nothing safe
+	// while a secret is used that the ring does not know, no version is safe to revoke
 	req = get(t, "https://api.example.com")
 	req.Header.Set("X-Account", "account-4711")
 	req.Header.Set("X-Secret", "sentinel-zero")
@@ -144,7 +146,7 @@ func TestCallersKeyOfOneID(t *testing.T) {
 	}
 }
 
-// A dummy never reaches the server, however the query or header spells it.
+// A dummy never reaches the server, whatever the spelling of the query or header.
 //
 // F113
 func TestOverrideSpellings(t *testing.T) {
@@ -190,7 +192,7 @@ func TestOverrideSpellings(t *testing.T) {
 	}
 }
 
-// GRPC on what ends a call in grpc-web-text (base64).
+// GRPC classifies the end of a call in grpc-web-text (base64).
 //
 // F113
 func TestGRPCWebText(t *testing.T) {
@@ -202,7 +204,8 @@ func TestGRPCWebText(t *testing.T) {
 	}
 }
 
-// Nothing of the caller's own goes out with WithOverride, "not even where a redirect leaves the origins".
+// With WithOverride nothing of the caller's own credential is sent, not even in the
+// Referer of a redirect that leaves the origins.
 //
 // F113
 func TestOverrideReferer(t *testing.T) {
@@ -242,7 +245,7 @@ func TestOverrideReferer(t *testing.T) {
 	}
 }
 
-// The scheme's own prefix with nothing behind it is no credential.
+// The scheme's prefix alone is not a credential.
 //
 // F113
 func TestBarePrefix(t *testing.T) {

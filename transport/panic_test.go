@@ -13,8 +13,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Callbacks that panic: the answer goes back, the next request works, and no
-// attempt counts as being out for ever.
+// If a callback panics, the caller gets the answer, the next request works, and no
+// attempt counts as under way forever.
 //
 // F97
 func TestPanicsInCallbacks(t *testing.T) {
@@ -72,8 +72,8 @@ func TestPanicsInCallbacks(t *testing.T) {
 	})
 }
 
-// A scheme that panics when it is asked about a request fails that request, and
-// holds up no other.
+// If a function of the traits panics, that request fails, and others do not wait for
+// it.
 //
 // F97
 func TestPanicsInTraits(t *testing.T) {
@@ -109,7 +109,7 @@ func TestPanicsInTraits(t *testing.T) {
 	}
 }
 
-// A scheme that panics when it is asked for its traits sends nothing, and says so.
+// If Traits panics, nothing is sent, and the error says so.
 //
 // F97, F109
 func TestSchemeWithoutTraits(t *testing.T) {
@@ -124,14 +124,14 @@ func TestSchemeWithoutTraits(t *testing.T) {
 	}
 }
 
-// brokenBody is what a broken base may give.
+// brokenBody is the body of a broken base.
 type brokenBody func(p []byte) (int, error)
 
 func (b brokenBody) Read(p []byte) (int, error) { return b(p) }
 func (brokenBody) Close() error                 { return nil }
 
-// Reading an answer that panics ends neither the program, where it is done on a
-// goroutine that nobody else can guard, nor the request that needs none of it.
+// If reading an answer panics, the program does not end, even if the read is on a
+// goroutine of the transport. A request that does not need the body does not fail.
 //
 // F97
 func TestPanicsInBodies(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// looking is a classifier that reads the body of every answer and keeps what it saw.
+// looking is a classifier that reads the body of every answer and records it.
 func looking(saw *[]byte) transport.Classifier {
 	return func(a *transport.Answer) transport.Verdict {
 		*saw = bytes.Clone(a.Body())
@@ -30,7 +30,7 @@ func looking(saw *[]byte) transport.Classifier {
 	}
 }
 
-// A body that was peeked reaches the caller byte for byte.
+// The caller gets the whole body of an answer that the classifier has read.
 //
 // F65
 func TestPeekedBodyIsWhole(t *testing.T) {
@@ -64,8 +64,8 @@ func TestPeekedBodyIsWhole(t *testing.T) {
 	})
 }
 
-// A caller who asked for gzip himself gets gzip, and the classifier the text,
-// no more of it than MaxPeek.
+// A caller that asks for gzip gets gzip. The classifier gets the text, at most MaxPeek
+// bytes of it.
 //
 // F65, F79
 func TestPeekUndoesGzip(t *testing.T) {
@@ -96,8 +96,8 @@ func TestPeekUndoesGzip(t *testing.T) {
 	}
 }
 
-// A body that drips holds a classifier for 2 s, and no longer; it sees what had
-// come by then. The caller gets what is there at once, and reads it whole as it comes.
+// A slow body delays a classifier by at most 2 s. The classifier sees what arrived by
+// then. The caller gets that at once, and the rest as it arrives.
 //
 // F65
 func TestPeekGivesUpOnADrip(t *testing.T) {
@@ -120,7 +120,7 @@ func TestPeekGivesUpOnADrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := time.Since(start); d != 2*time.Second { // the bubble's clock: exact
+		if d := time.Since(start); d != 2*time.Second { // exact, by the synctest clock
 			t.Errorf("RoundTrip took %v", d)
 		}
 		if string(saw) != "one " {
@@ -140,7 +140,8 @@ func TestPeekGivesUpOnADrip(t *testing.T) {
 	})
 }
 
-// A stream that was peeked goes on line by line.
+// The caller gets a stream line by line, although the classifier has read its
+// beginning.
 //
 // F65, F73
 func TestPeekedStreamIsDelivered(t *testing.T) {
@@ -184,8 +185,7 @@ func TestPeekedStreamIsDelivered(t *testing.T) {
 	}
 }
 
-// Closing a body that was peeked ends a Read of it, and what was read ahead is
-// gone with it.
+// Closing the body ends a Read of it, and discards what was read ahead.
 //
 // F65, F104
 func TestPeekedBodyIsClosedWhileItIsRead(t *testing.T) {
@@ -221,14 +221,13 @@ func TestPeekedBodyIsClosedWhileItIsRead(t *testing.T) {
 	})
 }
 
-// deafBody goes on reading when it is closed.
+// deafBody is a body whose Close does not end a Read.
 type deafBody struct{ io.Reader }
 
 func (*deafBody) Close() error { return nil }
 
-// An answer that was peeked, and that nobody reads, leaves nothing behind once
-// it is closed, even if it never ends: a bubble ends only when all that was
-// started in it has.
+// After Close of an answer that the classifier has read and that never ends, no
+// goroutine is left. A synctest bubble ends only when all its goroutines have ended.
 //
 // F104
 func TestPeekedDripIsClosed(t *testing.T) {
@@ -255,7 +254,7 @@ func TestPeekedDripIsClosed(t *testing.T) {
 	}
 }
 
-// The error at a body's end reaches the caller at its place.
+// The caller gets the error at the end of a body, after the bytes before it.
 //
 // F65
 func TestPeekKeepsTheErrorAtTheEnd(t *testing.T) {
@@ -276,7 +275,7 @@ func TestPeekKeepsTheErrorAtTheEnd(t *testing.T) {
 	resp.Body.Close()
 }
 
-// once is a reader that fails once, and is at its end then.
+// once is a reader that returns an error once, and then io.EOF.
 type once struct{ err error }
 
 func (o *once) Read([]byte) (n int, err error) {
@@ -284,7 +283,8 @@ func (o *once) Read([]byte) (n int, err error) {
 	return 0, err
 }
 
-// Whatever an answer holds: no panic, a verdict, and the body back byte for byte.
+// For any answer RFC6750 returns a verdict without a panic, and the caller gets the
+// whole body.
 //
 // F65, F97, F112
 func FuzzRFC6750(f *testing.F) {

@@ -12,9 +12,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// world is a set of origins, all on one server: it answers for any host that
-// the certificate covers, writes down who was sent what, and follows a script
-// of redirects.
+// world is a set of origins on one server. It answers for any host of its certificate,
+// records which host received what, and follows a script of redirects.
 type world struct {
 	*server
 	mu        sync.Mutex
@@ -28,7 +27,7 @@ type redirect struct {
 	to     string
 }
 
-// visit is one request: where, and what it carried.
+// visit is one request: its URL, and what it carried.
 type visit struct {
 	at      string
 	keyed   bool
@@ -60,7 +59,7 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// client is an http.Client that reaches the server whatever the host.
+// client is an http.Client that reaches the server for any host.
 func (w *world) client(t *testing.T, scheme transport.Scheme, opts ...transport.Option) *http.Client {
 	base := w.base(t)
 	base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -96,8 +95,8 @@ var schemes = map[string]transport.Scheme{
 	"bearer": transport.Bearer(), "header": transport.Header("X-Api-Key"), "query": transport.Query("api_key"),
 }
 
-// A redirect leads to another host or port: it is followed, without the key,
-// whichever way the key is presented, and stays without it when it comes back.
+// A redirect to another host or port is followed without the key, for every scheme. If
+// it comes back, it still has no key.
 //
 // F53, F54, F55, F57
 func TestRedirectElsewhereCarriesNoKey(t *testing.T) {
@@ -141,7 +140,8 @@ func TestRedirectElsewhereCarriesNoKey(t *testing.T) {
 	}
 }
 
-// From https to http on the same host: another origin, so without the key.
+// A redirect from https to http on the same host goes to another origin, so it has no
+// key.
 //
 // F54, F56
 func TestRedirectAcrossSchemes(t *testing.T) {
@@ -173,8 +173,8 @@ func TestRedirectAcrossSchemes(t *testing.T) {
 	}
 }
 
-// Several origins may be named: a redirect between them carries the key, one
-// that leaves them does not.
+// If several origins are named, a redirect between them carries the key, and one that
+// leaves them does not.
 //
 // F55
 func TestSeveralOrigins(t *testing.T) {

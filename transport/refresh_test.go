@@ -10,8 +10,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Two versions are refused at once, and the source has a third: nobody gets
-// back the version that was just refused for him.
+// Two versions are refused at the same time, and the source has a third. No request
+// gets the version again that was just refused for it.
 //
 // F63
 func TestOverlappingRefusalsGetAnotherVersion(t *testing.T) {
@@ -48,7 +48,7 @@ func TestOverlappingRefusalsGetAnotherVersion(t *testing.T) {
 			if i == 0 {
 				move(t, keys, s, "v2", "v1")
 				s.mu.Lock()
-				s.set = listed("v3", "v2", "v1") // for whoever reads
+				s.set = listed("v3", "v2", "v1") // for the next reading
 				s.mu.Unlock()
 				g.accept("v3")
 			}

@@ -10,7 +10,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Whether a refused request may be sent again.
+// Replayable decides whether a refused request may be sent again.
 //
 // F67
 func TestReplayable(t *testing.T) {
@@ -48,8 +48,8 @@ func TestReplayable(t *testing.T) {
 	}
 }
 
-// The server acts on the order and answers 403 all the same: the order is there
-// once, unless the request says that it may be repeated.
+// The server places the order and answers 403. The order is placed once, unless the
+// request says that it may be repeated.
 //
 // F67
 func TestOrderIsNotPlacedTwice(t *testing.T) {
@@ -85,14 +85,15 @@ func TestOrderIsNotPlacedTwice(t *testing.T) {
 				if c.orders == 1 && a.body != "placed, but\n" {
 					t.Errorf("body %q", a.body)
 				}
-				// The next request knows better, whether this one could be repeated or not.
+				// The next request gets the other key, whether this one could be sent again or not.
 				send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 1)
 			})
 		})
 	}
 }
 
-// refusing answers as accept says now, but refuses with that status.
+// refusing is a server that accepts what accept says, and refuses with the given
+// status.
 func refusing(status int, accept func() roundTripper) roundTripper {
 	return func(req *http.Request) (*http.Response, error) {
 		resp, err := accept()(req)
@@ -103,8 +104,8 @@ func refusing(status int, accept func() roundTripper) roundTripper {
 	}
 }
 
-// A replay policy sees the request in the answer as well, where it is asked ahead of
-// an attempt, too.
+// A replay policy finds the request in the answer too, even if it is asked before an
+// attempt.
 //
 // F60
 func TestReplayPolicyOfTheAnswersRequest(t *testing.T) {
@@ -124,10 +125,9 @@ func TestReplayPolicyOfTheAnswersRequest(t *testing.T) {
 	})
 }
 
-// A request that may not be sent again after a refusal is not used to find out
-// whether a refused key is good by now: not an order where refusals are 403s. It
-// is where they are 401s: a client that only ever posts must find its way to the
-// new key.
+// A request that may not be sent again after a refusal is not used as a probe: an order
+// is not if refusals are 403s. It is if refusals are 401s, since a client that only
+// sends POSTs must find out that the new key is accepted.
 //
 // F60, F67
 func TestOrderDoesNotProbe(t *testing.T) {

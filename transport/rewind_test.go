@@ -27,8 +27,8 @@ import (
 
 var rewinds = flag.Int("rewinds", 200, "refused POSTs in TestRewoundBodyArrivesWhole, for each protocol")
 
-// rewinding gives req a body whose GetBody rewinds one reader and hands it out
-// again, as azcore, connect-go and go-retryablehttp do.
+// rewinding gives req a body whose GetBody rewinds one reader and returns it again, as
+// azcore, connect-go and go-retryablehttp do.
 func rewinding(req *http.Request, r io.ReadSeeker, size int) {
 	req.Body, req.ContentLength = io.NopCloser(r), int64(size)
 	req.GetBody = func() (io.ReadCloser, error) {
@@ -37,8 +37,8 @@ func rewinding(req *http.Request, r io.ReadSeeker, size int) {
 	}
 }
 
-// refuseEarly refuses requests with the key v2 before it reads their body, or
-// after some of it, and applies the others.
+// refuseEarly refuses requests with the key v2 before it has read their body, or after
+// a part of it, and applies all others.
 type refuseEarly struct {
 	refused atomic.Int64
 	applied sync.Map // the body's sum by Request-Id
@@ -61,8 +61,8 @@ func (s *refuseEarly) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A body whose GetBody rewinds the one reader that the refused attempt still
-// reads arrives whole with the next, and nobody reads it meanwhile.
+// GetBody rewinds the one reader, which the refused attempt may still read. The body
+// arrives whole in the next attempt, and the two never read at the same time.
 //
 // F115
 func TestRewoundBodyArrivesWhole(t *testing.T) {
@@ -91,7 +91,7 @@ func TestRewoundBodyArrivesWhole(t *testing.T) {
 							if expect != "" {
 								req.Header.Set("Expect", expect)
 							}
-							keys, err := ring.Keep(t.Context(), newStore("v2", "v1"), ring.WithLogger(nil)) // which knows of no refusal
+							keys, err := ring.Keep(t.Context(), newStore("v2", "v1"), ring.WithLogger(nil)) // a new ring, which knows of no refusal
 							if err != nil {
 								t.Error(err)
 								return
@@ -120,8 +120,8 @@ func TestRewoundBodyArrivesWhole(t *testing.T) {
 	}
 }
 
-// plainReader keeps its place in a plain field: two attempts that read it at one
-// time race.
+// plainReader keeps its position in a plain field, so the race detector reports two
+// attempts that read it at the same time.
 type plainReader struct {
 	data []byte
 	next int
@@ -144,8 +144,8 @@ func (r *plainReader) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// A scheme that signs the body reads it through the one reader that is sent: it
-// is sent from the start all the same, and is what was signed.
+// A scheme signs the body by reading the same reader that is sent. The body is still
+// sent from the start, and is the one that was signed.
 //
 // F115
 func TestSignedBodyIsRewound(t *testing.T) {
@@ -186,7 +186,7 @@ func TestSignedBodyIsRewound(t *testing.T) {
 	}
 }
 
-// net/http asks for the body again where a kept connection turns out to be dead.
+// net/http calls GetBody again if a kept connection turns out to be closed.
 //
 // F115
 func TestBaseRewindsTheBody(t *testing.T) {
@@ -215,8 +215,8 @@ func TestBaseRewindsTheBody(t *testing.T) {
 	send(t, rt, req).want(t, http.StatusOK, "v1", 1)
 }
 
-// After an error, and once the answer is closed, nobody reads the body any more:
-// who sends again from outside, as retry libraries and redirects do, may rewind it.
+// After an error, and after Close of the answer, nothing of the transport reads the
+// body. So a retry library or a redirect may rewind it.
 //
 // F115
 func TestBodyIsLetGoOf(t *testing.T) {
@@ -249,7 +249,7 @@ func TestBodyIsLetGoOf(t *testing.T) {
 	}
 }
 
-// A file that is rewound serves every attempt, and is closed in the end.
+// A file that is rewound serves every attempt, and is closed at the end.
 //
 // F30, F115
 func TestRewoundFile(t *testing.T) {
@@ -258,7 +258,7 @@ func TestRewoundFile(t *testing.T) {
 		srv := p.serve(t, s)
 		rt := transport.New(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(srv.base(t)))
 		path := filepath.Join(t.TempDir(), "upload")
-		data := bytes.Repeat([]byte("0123456789abcdef"), 1<<18) // 4 MiB, which no buffer takes in
+		data := bytes.Repeat([]byte("0123456789abcdef"), 1<<18) // 4 MiB, larger than any buffer
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -284,7 +284,7 @@ func TestRewoundFile(t *testing.T) {
 	})
 }
 
-// stuckReader blocks in Read until it is let go.
+// stuckReader blocks in Read until the test releases it.
 type stuckReader struct{ in, out chan struct{} }
 
 func (r *stuckReader) Read([]byte) (int, error) {
@@ -293,8 +293,8 @@ func (r *stuckReader) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// While a Read that does not end has the reader, the body is not had again: the
-// refusal goes back whole, and the attempt reads on.
+// While a Read of the body does not end, GetBody is not called: the caller gets the
+// whole refusal, and the attempt reads on.
 //
 // F31, F115
 func TestStuckBodyIsNotRewound(t *testing.T) { synctest.Test(t, stuckBodyIsNotRewound) }
@@ -329,7 +329,8 @@ func stuckBodyIsNotRewound(t *testing.T) {
 	}
 }
 
-// While GetBody is at work, the refused attempt reads nothing, be it that it asks just then.
+// While GetBody runs, the refused attempt does not read, even if its Read begins at
+// that moment.
 //
 // F115
 func TestNobodyReadsDuringGetBody(t *testing.T) {

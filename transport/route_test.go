@@ -9,7 +9,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// A read-only key for reading, the trading key for the rest; each rotates by itself.
+// Reads use a read-only key and all other requests the trading key. Each key rotates
+// independently.
 func TestRouteByMethod(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		g := newGate("read1", "trade1", "trade2")
@@ -31,8 +32,8 @@ func TestRouteByMethod(t *testing.T) {
 	})
 }
 
-// One key a host, and none for the others; a redirect from one to the other
-// carries neither's.
+// Each host has its own key, and other hosts have none. A redirect from one host to the
+// other carries neither key.
 //
 // F53
 func TestRouteByHost(t *testing.T) {
@@ -64,8 +65,8 @@ func TestRouteByHost(t *testing.T) {
 	})
 }
 
-// The first rule that matches counts, even if it leads nowhere: the request does
-// not go out with the next one's key.
+// The first rule that matches counts, even if it has no transport: the request is not
+// sent with the key of the next rule.
 func TestRouteWithoutATransport(t *testing.T) {
 	rt := transport.Route(
 		transport.Rule{Match: transport.Methods(http.MethodPost)},

@@ -24,7 +24,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// What each scheme puts on the wire.
+// Each scheme sends the key as documented.
 func TestSchemesOnTheWire(t *testing.T) {
 	for name, c := range map[string]struct {
 		scheme      transport.Scheme
@@ -57,8 +57,8 @@ func TestSchemesOnTheWire(t *testing.T) {
 	}
 }
 
-// Keys that a scheme cannot use are refused when they are prepared, by an error
-// that does not quote them.
+// Prepare returns an error for a key that the scheme cannot use. The error does not
+// quote the key.
 //
 // F19, F20
 func TestPrepareRefusesWhatCannotBeSent(t *testing.T) {
@@ -90,7 +90,7 @@ func TestPrepareRefusesWhatCannotBeSent(t *testing.T) {
 	}
 }
 
-// signing is a scheme as exchanges have them: a key id, a nonce that grows by
+// signing is a scheme like those of exchanges: a key id, a nonce that grows for each
 // key, and a MAC over both and the body.
 func signing(clock *atomic.Int64) transport.Scheme {
 	return transport.HMAC(sha256.New, nil, func(req *http.Request, key source.Key, mac func(...[]byte) []byte) error {
@@ -106,8 +106,8 @@ func signing(clock *atomic.Int64) transport.Scheme {
 	})
 }
 
-// Every attempt is signed anew, by its own key over its own nonce; the server
-// takes a nonce once.
+// Every attempt is signed anew, with its own key and nonce. The server accepts each
+// nonce once.
 //
 // F49
 func TestEveryAttemptIsSignedAnew(t *testing.T) {
@@ -149,8 +149,8 @@ func TestEveryAttemptIsSignedAnew(t *testing.T) {
 	})
 }
 
-// Attaching a header key costs what a bare copy of the request does, a request that
-// falls back what two of them do, and reading the version nothing.
+// Attaching a header key allocates as much as a copy of the request. A request that
+// falls back allocates as much as two copies. Reading the version allocates nothing.
 func TestAllocations(t *testing.T) {
 	ring := keep(t, source.Static(key("v1")))
 	base := stub{&http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}}}
@@ -183,8 +183,8 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// No code compares a secret with == or !=, nor by a function that stops at the
-// first difference.
+// No code compares a secret by == or !=, or by a function that stops at the first
+// difference.
 //
 // F100
 func TestSecretsAreNotComparedByText(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// F43, F57, F95: no secret leaves with a response, its request or an error.
+// F43, F57, F95: a response, its request and an error never contain the secret.
 func TestNoSecretInResponsesAndErrors(t *testing.T) {
 	leaks := func(t *testing.T, what string, v any) {
 		t.Helper()
@@ -47,7 +47,7 @@ func TestNoSecretInResponsesAndErrors(t *testing.T) {
 					leaks(t, path+": the error", err)
 					leaks(t, path+": the unwrapped error", errors.Unwrap(err))
 					if resp != nil {
-						resp.Body.Close() // printing walks into it
+						resp.Body.Close() // so that fmt can reach it
 						leaks(t, path+": the response", resp)
 						leaks(t, path+": its request", resp.Request)
 						leaks(t, path+": its URL", resp.Request.URL)
@@ -57,7 +57,7 @@ func TestNoSecretInResponsesAndErrors(t *testing.T) {
 			})
 		})
 	}
-	// What the base says may quote what it was given.
+	// The error of the base may quote the request.
 	for name, f := range map[string]func(*http.Request) error{
 		"url.Error":  func(r *http.Request) error { return &url.Error{Op: "Get", URL: r.URL.String(), Err: errBase} },
 		"value":      func(r *http.Request) error { return valueError{r.URL.String()} },
@@ -74,8 +74,8 @@ func TestNoSecretInResponsesAndErrors(t *testing.T) {
 	}
 }
 
-// Whatever part of the key the base quotes, and in whatever form, is not in the
-// error: a secret as the query or a path escapes it, a passphrase.
+// If the base quotes a part of the key in any form, the error does not contain it: a
+// secret escaped for a query or a path, a passphrase.
 //
 // F57, F95
 func TestErrorsOfTheBaseQuoteNoPartOfTheKey(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// After Sign the request's GetBody is the request's again, for the library that sends it.
+// After Sign the request has its own GetBody again, for the library that sends it.
 //
 // F115
 func TestSignedRequestCanBeHadAgain(t *testing.T) {
@@ -49,7 +49,7 @@ func TestSignedRequestCanBeHadAgain(t *testing.T) {
 	}
 }
 
-// A scheme that reads the body signs a rewinding one in a hook.
+// In a hook a scheme can read a body that is rewound and sign it.
 //
 // F115
 func TestSignReadsARewoundBody(t *testing.T) {
@@ -68,7 +68,7 @@ func TestSignReadsARewoundBody(t *testing.T) {
 	signed.Done(nil, errBase)
 }
 
-// "Sign it anew": the request that Done says may be sent again, can be.
+// If Done says that a request may be sent again, it can be.
 //
 // F115
 func TestSignAnew(t *testing.T) {
@@ -94,7 +94,8 @@ func TestSignAnew(t *testing.T) {
 	}
 }
 
-// ReplayQueries, and any policy that reads the body, leaves a rewinding body whole.
+// ReplayQueries, or another policy that reads the body, leaves a body that is rewound
+// whole.
 //
 // F115
 func TestPolicyReadsARewoundBody(t *testing.T) {
@@ -120,7 +121,7 @@ func TestPolicyReadsARewoundBody(t *testing.T) {
 	}
 }
 
-// WithOverride leaves no body open where no key goes out.
+// WithOverride closes the body if the request is sent without a key.
 //
 // F115
 func TestOverridePassClosesBody(t *testing.T) {
@@ -149,8 +150,8 @@ func noKeyNeeded() transport.Scheme {
 	return with(transport.Bearer(), func(traits *transport.Traits) { traits.NeedsKey = func(*http.Request) bool { return false } })
 }
 
-// A base may read GetBody's reader, to log or to sign, and send Body: a GetBody of the
-// caller's own that returns a reader of its own each time allows it.
+// A base may read the reader of GetBody, to log or sign it, and then send Body. If the
+// caller's GetBody returns a new reader each time, that works.
 //
 // F115
 func TestBaseReadsGetBody(t *testing.T) {
@@ -186,7 +187,7 @@ func TestBaseReadsGetBody(t *testing.T) {
 	}
 }
 
-// A transport whose scheme looks into forms works below another one.
+// A transport whose scheme has a form field works below another transport.
 //
 // F115
 func TestStackedForm(t *testing.T) {
@@ -228,7 +229,7 @@ func TestStackedForm(t *testing.T) {
 }
 
 // A cancelled request returns at once, although a Read of its body blocks: closing the
-// body ends that.
+// body ends the Read.
 //
 // F41, F115
 func TestCancelledWhileBodyBlocks(t *testing.T) {
@@ -254,7 +255,7 @@ func TestCancelledWhileBodyBlocks(t *testing.T) {
 	})
 }
 
-// Two readers of one type may not be comparable.
+// Two readers of one type need not be comparable.
 //
 // F115
 func TestUncomparableBody(t *testing.T) {
@@ -281,7 +282,7 @@ type parts []io.Reader
 
 func (p parts) Read(b []byte) (int, error) { return p[0].Read(b) }
 
-// A base that asks for the body after it has returned, closes what it got.
+// A base may call GetBody after it has returned; it closes what it gets.
 //
 // F115
 func TestGetBodyAfterReturn(t *testing.T) {
@@ -317,7 +318,8 @@ func TestGetBodyAfterReturn(t *testing.T) {
 	}
 }
 
-// Nobody reads a rewinding body while the refused attempt still does: not a policy either. Run with -race.
+// While the refused attempt reads a body that is rewound, no other code reads it, not
+// even a policy. Run with -race.
 //
 // F115
 func TestPolicyReadsBesideTheAttempt(t *testing.T) {

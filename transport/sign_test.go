@@ -14,8 +14,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// hooked is an HTTP library that only has hooks: it sends what before has made of a
-// request, and again what after makes of it.
+// hooked is an HTTP library that only has hooks: it sends the result of the hook
+// before, and sends it again if the hook after says so.
 func hooked(t *testing.T, rt *transport.Transport, base http.RoundTripper, make func() *http.Request) (resp *http.Response, versions []string) {
 	t.Helper()
 	req := make()
@@ -38,8 +38,8 @@ func hooked(t *testing.T, rt *transport.Transport, base http.RoundTripper, make 
 	}
 }
 
-// A request that is signed in a hook is sent anew with the other key, its body is the
-// classifier's and the caller's, and the ring knows what became of it.
+// A request that is signed in a hook is sent again with the other key. The classifier
+// and the caller get the body, and the ring learns the outcome.
 func TestSign(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		g := newGate("v1")
@@ -131,7 +131,7 @@ func TestSignOutcomes(t *testing.T) {
 	})
 }
 
-// A scheme that panics fails the one request.
+// If a scheme panics, only that request fails.
 //
 // F97
 func TestSignPanics(t *testing.T) {
@@ -147,8 +147,8 @@ func TestSignPanics(t *testing.T) {
 	}
 }
 
-// An observer of the whole transport hears of each request that was sent, with or
-// without a context of its own; one that panics harms nobody.
+// An observer of the transport is called for each request that was sent, with or
+// without an Observation in its context. If it panics, the request does not fail.
 func TestObserver(t *testing.T) {
 	keys := quiet(t, newStore("v2", "v1"))
 	type seen struct {

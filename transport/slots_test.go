@@ -8,8 +8,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Transports that nobody holds any more give back what the ring keeps for each: the
-// twenty-thousandth costs what the first did, and the ring serves those that are left.
+// A transport that is garbage collected releases its slot in the ring. The
+// twenty-thousandth transport costs as much as the first, and the ring still serves
+// those that are left.
 //
 // F116
 func TestTransportsGiveTheirSlotBack(t *testing.T) {

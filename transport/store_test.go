@@ -10,7 +10,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
-// sentinel begins every secret: found anywhere but on the wire, it is a leak.
+// sentinel begins every secret. If it is found anywhere except on the wire, a secret
+// has leaked.
 const sentinel = "rksentinel-"
 
 // key makes a key whose secret is the sentinel and the version.
@@ -27,7 +28,7 @@ func listed(versions ...string) source.Set {
 	return set
 }
 
-// store is a source under the test's control, which notifies of every change.
+// store is a source that the test controls. It notifies of every change.
 type store struct {
 	mu    sync.Mutex
 	set   source.Set
@@ -88,8 +89,8 @@ func (s *store) count() int {
 	return s.reads
 }
 
-// keep keeps a ring that reads when the test says so: it does not poll within a
-// test's time, and the notifier's first word is over.
+// keep keeps a ring that reads only when the test says so: it does not poll during a
+// test, and the first notification is over.
 func keep(t testing.TB, src source.Source, opts ...ring.Option) *ring.Ring {
 	t.Helper()
 	keys, err := ring.Keep(context.Background(), src,
@@ -104,7 +105,7 @@ func keep(t testing.TB, src source.Source, opts ...ring.Option) *ring.Ring {
 	return keys
 }
 
-// move puts a new set and returns when the ring has it.
+// move publishes a new set and returns when the ring has it.
 func move(t *testing.T, keys *ring.Ring, s *store, versions ...string) {
 	t.Helper()
 	s.mu.Lock()

@@ -17,8 +17,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Three replicas learn of v2 at different times: no request fails, and few are
-// sent twice.
+// Three replicas learn of v2 at different times. No request fails, and few are sent
+// twice.
 //
 // F60, F64
 func TestReplicasLearnAtDifferentTimes(t *testing.T) {
@@ -68,7 +68,8 @@ func TestReplicasLearnAtDifferentTimes(t *testing.T) {
 	})
 }
 
-// A server that takes the new version now and then does not make the ring flap.
+// If a server accepts the new version only sometimes, the ring does not switch back and
+// forth.
 //
 // F64
 func TestAlternatingServerDoesNotFlap(t *testing.T) {
@@ -102,8 +103,8 @@ func TestAlternatingServerDoesNotFlap(t *testing.T) {
 	})
 }
 
-// Whether the overlap is over is decided when the refusal is read, not when the
-// request left.
+// The ring decides whether the overlap is over when the refusal arrives, not when the
+// request is sent.
 //
 // F69
 func TestOverlapThatEndsMidRequest(t *testing.T) {
@@ -149,7 +150,7 @@ func TestOverlapThatEndsMidRequest(t *testing.T) {
 	}
 }
 
-// A stream that began with one version goes on while others come and go.
+// A stream that began with one version continues while versions come and go.
 //
 // F73
 func TestStreamOutlivesRotations(t *testing.T) {
@@ -205,7 +206,7 @@ func TestStreamOutlivesRotations(t *testing.T) {
 	})
 }
 
-// The caller gives up while the refusal is on its way: no second attempt.
+// If the caller cancels while the refusal is under way, there is no second attempt.
 //
 // F41
 func TestCancelBetweenAttempts(t *testing.T) {
@@ -226,8 +227,7 @@ func TestCancelBetweenAttempts(t *testing.T) {
 		g.wantVersions(t, "v2")
 	})
 
-	// The same where the answer is in already: the classifier is what comes
-	// between the two attempts.
+	// The same if the caller cancels after the answer has arrived, in the classifier.
 	protocols(t, func(t *testing.T, p protocol) {
 		ctx, cancel := context.WithCancel(t.Context())
 		g := newGate("v1")
@@ -244,7 +244,7 @@ func TestCancelBetweenAttempts(t *testing.T) {
 		g.wantVersions(t, "v2")
 	})
 
-	// And where the answer brings the server's clock.
+	// The same if the scheme learns the server's clock from the answer.
 	ctx, cancel := context.WithCancel(t.Context())
 	sent := 0
 	base := roundTripper(func(*http.Request) (*http.Response, error) {
@@ -260,8 +260,8 @@ func TestCancelBetweenAttempts(t *testing.T) {
 	}
 }
 
-// Client.Timeout is one budget for all attempts: a slow refusal and a slow
-// answer end when it is spent.
+// Client.Timeout covers all attempts together: it ends a slow refusal and a slow
+// answer.
 //
 // F42
 func TestClientTimeoutCoversBothAttempts(t *testing.T) {
@@ -289,7 +289,7 @@ func TestClientTimeoutCoversBothAttempts(t *testing.T) {
 		if !errors.As(err, &timeout) || !timeout.Timeout() {
 			t.Errorf("error %v", err)
 		}
-		if d := time.Since(start); d != time.Second { // the bubble's clock: exact
+		if d := time.Since(start); d != time.Second { // exact, by the synctest clock
 			t.Errorf("ended after %v", d)
 		}
 		if n := len(api.Requests()); n != 2 {

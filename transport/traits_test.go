@@ -7,7 +7,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// A header that holds the prefix alone holds no credential, also where the scheme is wrapped.
+// A header that holds only the prefix holds no credential, even if the scheme is
+// wrapped.
 //
 // F124
 func TestWrappedSchemeKeepsItsPrefix(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Unapplied changes one verdict only. F120
+// Unapplied changes only one verdict. F120
 func TestUnappliedTakesRefusalsForUnapplied(t *testing.T) {
 	for v, want := range map[transport.Verdict]transport.Verdict{
 		transport.Refused: transport.RefusedUnapplied, transport.RefusedUnapplied: transport.RefusedUnapplied,
@@ -38,9 +38,9 @@ func TestUnappliedTakesRefusalsForUnapplied(t *testing.T) {
 	}
 }
 
-// Behind a gateway that answers 403 to a bad key, no POST fails while keys rotate
-// whose classifier is Unapplied, and each is carried out once. With Statuses(403)
-// alone, those that meet a rotation get the 403. F67, F120
+// A gateway answers 403 to a bad key. With the classifier Unapplied no POST fails while
+// keys rotate, and each is carried out once. With Statuses(403) alone, a POST that
+// meets a rotation gets the 403. F67, F120
 func TestPostsThroughRotationsRefusedWith403(t *testing.T) {
 	for name, c := range map[string]struct {
 		classifier transport.Classifier
@@ -109,7 +109,7 @@ func TestPostsThroughRotationsRefusedWith403(t *testing.T) {
 					case <-refused: // of an earlier rotation
 					default:
 					}
-					g.accept(current) // the server first, and the old key is out at once
+					g.accept(current) // the server first, which revokes the old key at once
 					<-refused
 					s.put(current, old)
 				}

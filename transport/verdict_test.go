@@ -16,7 +16,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// answers is a base that answers each version as it is told, 401 to the others.
+// answers is a base that answers each version as the test says, and 401 to all others.
 type answers map[string]int
 
 func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -32,7 +32,7 @@ func verdicts(of map[int]transport.Verdict) transport.Option {
 	return transport.WithClassifier(func(a *transport.Answer) transport.Verdict { return of[a.Status] })
 }
 
-// A 200 that says "busy" is no acceptance: a key that is refused stays so.
+// A 200 that says "busy" is not an acceptance: a refused key stays refused.
 //
 // F51, F58
 func TestSilentAnswerIsNoAcceptance(t *testing.T) {
@@ -49,8 +49,8 @@ func TestSilentAnswerIsNoAcceptance(t *testing.T) {
 	}
 }
 
-// What a firewall may have answered says nothing for the key that it came to, and
-// after an ambiguous refusal nothing but a success does.
+// An answer that may come from a firewall proves nothing about its key. After an
+// ambiguous refusal only a success proves a key.
 //
 // F51, F65
 func TestWhatVouchesForTheOtherKey(t *testing.T) {
@@ -79,22 +79,23 @@ func TestWhatVouchesForTheOtherKey(t *testing.T) {
 	}
 }
 
-// orders is Bearer for an API where what ends in /order has an effect, be it a GET.
+// orders is Bearer for an API where a request to a path that ends in /order has an
+// effect, even a GET.
 func orders() transport.Scheme {
 	return with(transport.Bearer(), func(traits *transport.Traits) {
 		traits.NotIdempotent = func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/order") }
 	})
 }
 
-// A GET that has an effect is not sent again when the connection is lost after it
-// was written; one that has none still is.
+// A GET that has an effect is not sent again when the connection is lost after it was
+// written. Any other GET is.
 //
 // F67
 func TestOrderByGetIsSentOnce(t *testing.T) {
 	var arrived atomic.Int64
 	srv := protocol(1).serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/warm" {
-			return // a connection that was used: only on such a one is a request sent again
+			return // net/http repeats a request only on a connection that was used before
 		}
 		if r.URL.Path != "/empty/order" && (r.ContentLength != 0 || len(r.TransferEncoding) > 0) {
 			t.Errorf("a body of %d bytes, %v", r.ContentLength, r.TransferEncoding)
@@ -109,7 +110,7 @@ func TestOrderByGetIsSentOnce(t *testing.T) {
 	}{
 		{http.MethodGet, "/order", "", 1}, {http.MethodGet, "/data", "", 2},
 		{http.MethodPost, "/order", "", 1}, {http.MethodPost, "/data", "Idempotency-Key", 2},
-		{http.MethodPost, "/empty/order", "Idempotency-Key", 1}, // with a header that is there and empty
+		{http.MethodPost, "/empty/order", "Idempotency-Key", 1}, // the header is present but empty
 	} {
 		send(t, rt, get(t, srv.URL+"/warm")).want(t, http.StatusOK, "v1", 1)
 		arrived.Store(0)
@@ -129,7 +130,7 @@ func TestOrderByGetIsSentOnce(t *testing.T) {
 	}
 }
 
-// What is sent once still falls back, over both protocols.
+// A GET that has an effect still falls back, over both protocols.
 //
 // F50, F67
 func TestOrderByGetFallsBack(t *testing.T) {
@@ -140,7 +141,7 @@ func TestOrderByGetFallsBack(t *testing.T) {
 	})
 }
 
-// sequential is Bearer, one request at a time. What is under /data needs no key.
+// sequential is Bearer with one request at a time. Requests to /data need no key.
 func sequential() transport.Scheme {
 	return with(transport.Bearer(), func(traits *transport.Traits) {
 		traits.Sequential = true
@@ -148,8 +149,8 @@ func sequential() transport.Scheme {
 	})
 }
 
-// Of requests that must come in order one is out at a time, and one that gives up
-// waiting lets the others by.
+// Of sequential requests only one is under way at a time. If a waiting request is
+// cancelled, the others go on.
 //
 // F41
 func TestSequentialRequests(t *testing.T) {
@@ -197,7 +198,7 @@ func TestSequentialRequests(t *testing.T) {
 	}
 }
 
-// However a request ends whose turn it was, the next one has its turn.
+// However a sequential request ends, the next one gets its turn.
 //
 // F41, F97
 func TestSequentialRequestGivesItsTurnBack(t *testing.T) {
@@ -238,15 +239,15 @@ func TestSequentialRequestGivesItsTurnBack(t *testing.T) {
 	}
 }
 
-// counting is Bearer that learns the time from every answer, and counts them.
+// counting is Bearer that learns the time from every answer, and counts the answers.
 func counting(learnt *atomic.Int64) transport.Scheme {
 	return with(transport.Bearer(), func(traits *transport.Traits) {
 		traits.Resync = func(*transport.Answer) bool { learnt.Add(1); return true }
 	})
 }
 
-// The server's clock is learnt from whichever attempt it refuses, and one request
-// is signed anew for it once.
+// The server's clock is learned from any attempt that it refuses. A request is signed
+// again for this reason only once.
 //
 // F73
 func TestClockIsLearntFromAnyAttempt(t *testing.T) {
@@ -271,8 +272,8 @@ func TestClockIsLearntFromAnyAttempt(t *testing.T) {
 	}
 }
 
-// A request that comes with a key of its own is none of the ring's, and takes no
-// other's place.
+// A request with the caller's own key says nothing about the ring's keys, and does not
+// take the turn of another request.
 //
 // F47
 func TestCallersKeyIsNotCounted(t *testing.T) {
@@ -286,11 +287,11 @@ func TestCallersKeyIsNotCounted(t *testing.T) {
 		t.Errorf("%+v", st.Versions)
 	}
 	keys.Close()
-	send(t, rt, own).want(t, http.StatusUnauthorized, transport.CallersKey, 1) // it needs none of ours
+	send(t, rt, own).want(t, http.StatusUnauthorized, transport.CallersKey, 1) // it needs none of the ring's keys
 }
 
-// Requests that wait for their turn carry the key that is current when it comes,
-// and of many with a dead key, where bad keys lock out, one finds that out.
+// A sequential request carries the key that is current when its turn comes. If bad keys
+// lock out, only one of many waiting requests finds out that a key is refused.
 //
 // F58, F59
 func TestSequentialRequestsTakeTheKeyInTurn(t *testing.T) {
@@ -344,8 +345,8 @@ func TestSequentialRequestsTakeTheKeyInTurn(t *testing.T) {
 	}
 }
 
-// An answer after a clock that was set right says no more for the key than it
-// would have said at once.
+// An answer after the clock was corrected proves no more about the key than the same
+// answer without the correction.
 //
 // F51, F73
 func TestNotFoundAfterAResyncIsNoAcceptance(t *testing.T) {
@@ -366,8 +367,8 @@ func TestNotFoundAfterAResyncIsNoAcceptance(t *testing.T) {
 	}
 }
 
-// A GET that has an effect is no more sent again after a 403 than a POST is,
-// unless the caller's policy says so.
+// After a 403 a GET that has an effect is sent again no more than a POST, unless the
+// caller's policy allows it.
 //
 // F67
 func TestOrderByGetIsNotPlacedTwice(t *testing.T) {
