@@ -28,14 +28,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) } // F104
 
 func key(n int) source.Key { return drill.Key(fmt.Sprint("v", n)) }
 
-// keep keeps a ring over a store that has the first key.
+// keep keeps a ring over a store with the first key.
 func keep(t *testing.T) (*drill.Store, *ring.Ring) {
 	t.Helper()
 	store := drill.NewStore(key(1))
 	return store, store.Keep(t)
 }
 
-// recorder answers every request, and keeps a header of the last.
+// recorder answers every request, and records a header of the last.
 type recorder struct {
 	header string
 	got    []string
@@ -46,7 +46,7 @@ func (r *recorder) Do(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("")), Request: req}, nil
 }
 
-// client is a pipeline with one policy, as the SDK's clients have it.
+// client is a pipeline with one policy, like that of the SDK's clients.
 func client(auth policy.Policy, to *recorder) func(context.Context) error {
 	p := runtime.NewPipeline("test", "v1.0.0", runtime.PipelineOptions{PerRetry: []policy.Policy{auth}}, &policy.ClientOptions{Transport: to})
 	return func(ctx context.Context) error {
@@ -59,7 +59,7 @@ func client(auth policy.Policy, to *recorder) func(context.Context) error {
 	}
 }
 
-// F119: azcore's cache asks for the token each time, at once and whenever later.
+// F119: azcore's cache asks for the token each time, at once and later.
 func TestTokenCredentialIsNotCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, keys := keep(t)
@@ -86,8 +86,8 @@ func TestTokenCredentialIsNotCached(t *testing.T) {
 	})
 }
 
-// Calls that come together share what azcore asks for; none gets a key that had been
-// replaced before it began.
+// Concurrent calls share what azcore asks for. No call gets a key that was replaced
+// before the call began.
 func TestTokenCredentialUnderLoad(t *testing.T) {
 	store, keys := keep(t)
 	cred := runtime.NewBearerTokenPolicy(azcred.TokenCredential(keys), []string{"s"}, nil)
@@ -120,7 +120,7 @@ func TestTokenCredentialUnderLoad(t *testing.T) {
 	wg.Wait()
 }
 
-// A key credential follows the ring: switches, revocations, and what comes after those.
+// A key credential follows the ring through switches and revocations.
 func TestKeyCredentialFollowsTheRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, keys := keep(t)

@@ -16,9 +16,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/azcred"
 )
 
-// The project's transport below a client of the Azure SDK, which is given no credential.
-// Here the client is a bare pipeline, and the service a stand-in that takes the second
-// key only.
+// The project's transport sends the requests of a client of the Azure SDK, which has no
+// credential. Here the client is a bare pipeline, and the service a stand-in that
+// accepts only the second key.
 func Example() {
 	ctx := context.Background()
 	service := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -54,12 +54,12 @@ func Example() {
 	// Output: 200 v2
 }
 
-// listed is a source of a few keys that do not change.
+// listed is a source with a few keys that do not change.
 type listed struct{ set source.Set }
 
 func (l listed) Read(context.Context) (source.Set, error) { return l.set, nil }
 
-// A credential that is kept up to date, for what takes nothing else.
+// KeyCredential keeps a credential up to date, for code that takes only a credential.
 func ExampleKeyCredential() {
 	ctx := context.Background()
 	service := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -21,7 +21,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
-// A header of another name leaves Authorization to the caller.
+// With another header, Authorization is left to the caller.
 func TestOtherHeader(t *testing.T) {
 	b := setup(t, nil, []string{"v1"})
 	var seen http.Header
@@ -38,7 +38,7 @@ func TestOtherHeader(t *testing.T) {
 	}
 }
 
-// F53, F55, F56: the key goes to its origin only, and not over plain http.
+// F53, F55, F56: the key goes only to its origin, and not over plain http.
 func TestKeyIsBoundToAnOrigin(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v1"})
@@ -69,7 +69,7 @@ func TestKeyIsBoundToAnOrigin(t *testing.T) {
 	})
 }
 
-// Plain http is for loopback; to another host only where the option allows it.
+// Plain http is allowed to loopback; to other hosts only with the option.
 func TestPlainHTTP(t *testing.T) {
 	b := setup(t, nil, []string{"v1"})
 	plain := serve(false, "v1")
@@ -95,7 +95,8 @@ func TestPlainHTTP(t *testing.T) {
 	plain.WantSeen(t, "v1", "v1", "v1", "v1", "v1", "v1")
 }
 
-// In a handler it does nothing, and requests of others pass the transport as they are.
+// In a handler the interceptor does nothing, and the transport sends requests of others
+// unchanged.
 func TestLeavesOthersAlone(t *testing.T) {
 	b := setup(t, nil, []string{"v1"})
 	auth := connectauth.New(b.ring)
@@ -115,8 +116,8 @@ func TestLeavesOthersAlone(t *testing.T) {
 	b.standing("v1", ring.StateUnused, 0, 0)
 }
 
-// F53, F54: a redirect that leaves the origin goes on without the key, and what comes
-// of it says nothing of the key.
+// F53, F54: a redirect to another origin is followed without the key, and its answer
+// says nothing about the key.
 func TestRedirectElsewhereHasNoKey(t *testing.T) {
 	b := setup(t, nil, []string{"v1"}, connectauth.WithHeader("Authorization", "Bearer "))
 	other := serve(true, "v1")
@@ -137,7 +138,7 @@ func TestRedirectElsewhereHasNoKey(t *testing.T) {
 	b.standing("v1", ring.StateUnknown, 0, 0)
 }
 
-// Without the transport no key goes out, and the error says what is missing.
+// Without the transport no key is sent, and the error says what is missing.
 func TestWithoutTheTransport(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v2", "v1"})
@@ -150,7 +151,7 @@ func TestWithoutTheTransport(t *testing.T) {
 	})
 }
 
-// F41: a context that ends while a refused call waits for the source ends the call.
+// F41: if a context ends while a refused call waits for the source, the call ends.
 func TestContextEndsTheWaiting(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		for _, code := range []connect.Code{connect.CodeCanceled, connect.CodeDeadlineExceeded} {
@@ -179,8 +180,8 @@ func TestContextEndsTheWaiting(t *testing.T) {
 	})
 }
 
-// Where there is no key, the call fails with what the ring says, and a code, and
-// nothing waits for an answer.
+// If there is no key, the call fails with the ring's error and a code, without waiting
+// for an answer.
 func TestNoKey(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v1"})
@@ -211,7 +212,7 @@ func TestNoKey(t *testing.T) {
 	})
 }
 
-// F19: a key that no header can carry never becomes current.
+// F19: a key that a header cannot carry never becomes current.
 func TestRefusesUnusableKeys(t *testing.T) {
 	for _, header := range []string{"", "x key", "x:key"} {
 		b := setup(t, nil, []string{"v1"}, connectauth.WithHeader(header, ""))
@@ -222,7 +223,7 @@ func TestRefusesUnusableKeys(t *testing.T) {
 	}
 }
 
-// F57, F93: no secret in an error, nor in what is printed.
+// F57, F93: neither an error nor fmt shows the secret.
 func TestShowsNoSecret(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v1"})

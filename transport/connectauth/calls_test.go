@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// calls is a client, as generated code would make it.
+// calls is a client like that of generated code.
 type calls struct {
 	unary  *connect.Client[data, data]
 	server *connect.Client[count, data]
@@ -33,7 +33,7 @@ func newCalls(h connect.HTTPClient, url string, opts ...connect.ClientOption) *c
 	}
 }
 
-// The four kinds of calls, each with its answer checked.
+// kinds are the four kinds of calls. Each checks its answer.
 var kinds = map[string]func(context.Context, *calls) error{
 	"unary":  unary,
 	"server": serverStream,
@@ -58,7 +58,7 @@ func each(t *testing.T, test func(t *testing.T, protocol []connect.ClientOption,
 	}
 }
 
-// overEach runs it for every protocol.
+// overEach runs the test for every protocol.
 func overEach(t *testing.T, test func(t *testing.T, name string, protocol []connect.ClientOption)) {
 	t.Helper()
 	for p, protocol := range protocols {
@@ -96,7 +96,7 @@ func serverStream(ctx context.Context, api *calls) error {
 	return in.Err()
 }
 
-// upload sends that many messages, all of them in one and the same object.
+// upload sends that many messages, all in the same object.
 func upload(ctx context.Context, api *calls, messages int) error {
 	out := api.client.CallClientStream(ctx)
 	m := &data{}

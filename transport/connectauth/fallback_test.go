@@ -11,9 +11,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
-// The source lists a key that the server does not know yet: each kind of call is
-// made again with the previous one, over each protocol, and the refused key does not
-// count as accepted.
+// The source lists a key that the server does not know yet. Each kind of call is made
+// again with the previous key, over each protocol, and the refused key does not count
+// as accepted.
 //
 // F118
 func TestFallsBackToPreviousOnUnauthenticated(t *testing.T) {
@@ -36,7 +36,7 @@ func TestFallsBackToPreviousOnUnauthenticated(t *testing.T) {
 	})
 }
 
-// What HTTP/1.1 can carry falls back over it, too.
+// Every kind of call that HTTP/1.1 can carry falls back over HTTP/1.1 too.
 //
 // F118
 func TestFallsBackOverHTTP1(t *testing.T) {
@@ -56,8 +56,8 @@ func TestFallsBackOverHTTP1(t *testing.T) {
 	}
 }
 
-// A call without side effects goes by GET, and so does its second attempt, for which the
-// headers are as the first has found them.
+// A call without side effects is a GET. Its second attempt is a GET too, with the same
+// headers as the first.
 //
 // F118
 func TestFallsBackByGet(t *testing.T) {
@@ -77,7 +77,8 @@ func TestFallsBackByGet(t *testing.T) {
 	}
 }
 
-// The server has moved before the source: the call waits for the new key.
+// The server accepts the new key before the source has it: the call waits for the new
+// key.
 //
 // F118
 func TestWaitsForTheSource(t *testing.T) {
@@ -87,8 +88,8 @@ func TestWaitsForTheSource(t *testing.T) {
 	})
 }
 
-// Six goroutines with every kind of call, four rotations of which every second one
-// comes to the server first: no call fails.
+// Six goroutines make calls of every kind while keys rotate four times. In every second
+// rotation the server is first. No call fails.
 //
 // F118
 func TestRotatesUnderLoad(t *testing.T) {
@@ -105,8 +106,8 @@ func TestRotatesUnderLoad(t *testing.T) {
 	})
 }
 
-// Where every key is refused, a call is made no more often than the ring says: once
-// with each at first, and then once.
+// If every key is refused, a call is made no more often than the ring allows: at first
+// once with each key, then once.
 //
 // F118, F58
 func TestAllRefusedDoesNotMultiply(t *testing.T) {

@@ -16,15 +16,15 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
-// own makes a client whose calls come with a credential of the caller's.
+// own makes a client whose calls have the caller's own credential.
 func (b *bench) own(value string, opts ...connectauth.Option) {
 	auth := connectauth.New(b.ring, opts...)
 	b.api = newCalls(&http.Client{Transport: auth.Transport(b.http)}, b.URL,
 		append(b.proto, connect.WithInterceptors(credentialed(value), auth))...)
 }
 
-// credentialed is an interceptor that sets an Authorization header, in lower case, as
-// a proxy's or browser's headers may have it.
+// credentialed is an interceptor that sets an authorization header in lower case, as
+// headers from a proxy or a browser may be.
 type credentialed string
 
 func (c credentialed) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
@@ -47,7 +47,7 @@ func (c credentialed) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 	return next
 }
 
-// F47, F113: a credential of the caller's is an error, is replaced, or passes.
+// F47, F113: the caller's own credential is an error, is replaced, or is sent.
 func TestCallersOwnCredential(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v1"})
@@ -81,8 +81,8 @@ func TestCallersOwnCredential(t *testing.T) {
 	})
 }
 
-// F114: a caller's own key that is one of the ring's counts as use of it, and one that
-// the ring does not know keeps everything from being called safe to revoke.
+// F114: if the ring knows the caller's own key, it counts as a use of its version. If
+// the ring does not know it, no version is safe to revoke.
 func TestCallersOwnKeysCount(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		for _, key := range []string{"v1", "v9"} {
@@ -108,14 +108,14 @@ func TestCallersOwnKeysCount(t *testing.T) {
 	})
 }
 
-// F116: an Auth that is gone gives its slot back to the ring.
+// F116: an Auth that is garbage collected releases its slot in the ring.
 func TestSlotIsGivenBack(t *testing.T) {
 	b := setup(t, nil, []string{"v1"})
 	drill.SlotIsGivenBack(t, b.ring, func() { connectauth.New(b.ring) })
-	runtime.KeepAlive(b) // or slot 0 is given back, too
+	runtime.KeepAlive(b) // otherwise slot 0 is released too
 }
 
-// F97: a classifier that panics has nothing to say.
+// F97: if a classifier panics, the answer says nothing about the key.
 func TestClassifierPanics(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v2", "v1"}, connectauth.WithClassifier(func(*connect.Error) transport.Verdict { panic("no") }))

@@ -32,7 +32,7 @@ type (
 	count = wrapperspb.Int64Value
 )
 
-// schema describes the test service, as generated code would.
+// schema describes the test service like generated code.
 var schema = func() protoreflect.ServiceDescriptor {
 	method := func(name, in, out string, client, server bool) *descriptorpb.MethodDescriptorProto {
 		in, out = ".google.protobuf."+in, ".google.protobuf."+out
@@ -58,16 +58,16 @@ var schema = func() protoreflect.ServiceDescriptor {
 type server struct {
 	*httptest.Server
 
-	drill.Checker                         // guards what follows
+	drill.Checker                         // guards the fields below
 	refuse        func(http.Header) error // what a refusal is; nil: CodeUnauthenticated
-	answer        func() error            // of the application; nil: OK
+	answer        func() error            // the application's result; nil: OK
 	byHTTP        bool                    // a refusal is a status of 401
-	late          int                     // so many messages are read ahead of a refusal
-	enough        int                     // so many messages of an upload are read, if not 0
+	late          int                     // how many messages are read before a refusal
+	enough        int                     // how many messages of an upload are read; 0: all
 	redirect      string                  // where every call is sent to, by 307
 }
 
-// serve starts one over HTTP/2 and HTTP/1.1, with TLS or without.
+// serve starts a server over HTTP/2 and HTTP/1.1, with TLS or without.
 func serve(tls bool, versions ...string) *server {
 	s := &server{}
 	s.Accept(versions...)
@@ -102,7 +102,7 @@ func serve(tls bool, versions ...string) *server {
 	return s
 }
 
-// check looks at the key.
+// check checks the key of a request.
 func (s *server) check(header http.Header) error {
 	version := strings.TrimPrefix(strings.Join(header.Values("Authorization"), ","), "Bearer "+drill.Sentinel)
 	ok := s.Check(version)
@@ -208,8 +208,8 @@ type bench struct {
 	api   *calls
 }
 
-// setup starts a server, which accepts all of the source's versions until it is
-// told others, and a client over HTTP/2.
+// setup starts a client over HTTP/2 and a server. The server accepts all of the
+// source's versions until the test changes that.
 func setup(t *testing.T, protocol []connect.ClientOption, listed []string, opts ...connectauth.Option) *bench {
 	t.Helper()
 	b := &bench{t: t, server: serve(true, listed...), store: drill.NewStore(drill.Keys(listed...)...), proto: protocol}
@@ -221,13 +221,13 @@ func setup(t *testing.T, protocol []connect.ClientOption, listed []string, opts 
 	return b
 }
 
-// rewire makes the client anew, with b's ring and transport.
+// rewire makes a new client with the ring of b.
 func (b *bench) rewire(opts ...connectauth.Option) {
 	auth := connectauth.New(b.ring, opts...)
 	b.api = newCalls(&http.Client{Transport: auth.Transport(b.http)}, b.URL, append(b.proto, connect.WithInterceptors(auth))...)
 }
 
-// reopen gives b a new ring, and a client of it.
+// reopen gives b a new ring and a client with it.
 func (b *bench) reopen(opts ...ring.Option) {
 	b.t.Helper()
 	b.ring.Close()
@@ -235,19 +235,19 @@ func (b *bench) reopen(opts ...ring.Option) {
 	b.rewire()
 }
 
-// standing checks how a version stands.
+// standing checks a version's state and counts.
 func (b *bench) standing(version string, state ring.State, accepted, refused uint64) {
 	b.t.Helper()
 	drill.Standing(b.t, b.ring, version, state, accepted, refused)
 }
 
-// until waits for what the server or the ring must come to see.
+// until waits for an event at the server or in the ring.
 func (b *bench) until(what string, ok func() bool) {
 	b.t.Helper()
 	b.Until(b.t, what, ok)
 }
 
-// fallback is one kind of call, for drills.
+// fallback is one kind of call, for package drill.
 func (b *bench) fallback(call func(context.Context, *calls) error) drill.Fallback {
 	return drill.Fallback{Checker: &b.Checker, Store: b.store, Ring: b.ring,
 		Call: func() error { return call(b.t.Context(), b.api) },

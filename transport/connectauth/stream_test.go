@@ -15,7 +15,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/connectauth"
 )
 
-// A long upload is refused before the server has read any of it: the flow control of
+// A long upload is refused before the server has read any of it. The flow control of
 // HTTP/2 holds it back, and all of it arrives with the other key.
 //
 // F118, F115
@@ -33,8 +33,8 @@ func TestLongUploadFallsBackWhenRefusedEarly(t *testing.T) {
 	})
 }
 
-// A server that reads more than is kept before it refuses: the refusal goes to the
-// caller, the ring is told, and the next call gets the other key.
+// If a server reads more than is kept before it refuses, the caller gets the refusal,
+// the ring learns of it, and the next call gets the other key.
 //
 // F118
 func TestBeyondTheBoundTheRefusalGoesToTheCaller(t *testing.T) {
@@ -65,8 +65,8 @@ func TestBeyondTheBoundTheRefusalGoesToTheCaller(t *testing.T) {
 	}
 }
 
-// A server that reads a good deal before it refuses: what was kept is sent again beside
-// the receiving, for it may read on only when its answers are read.
+// A server reads many messages before it refuses. Kept messages are sent again while
+// the client receives, because the server may stop reading until its answers are read.
 //
 // F118
 func TestReplayDoesNotWaitForTheAnswers(t *testing.T) {
@@ -84,7 +84,7 @@ func TestReplayDoesNotWaitForTheAnswers(t *testing.T) {
 	})
 }
 
-// After its first message a stream is not made again, whatever its end.
+// After its first message a stream is not made again, however it ends.
 //
 // F118
 func TestRefusalAfterTheFirstMessageGoesToTheCaller(t *testing.T) {
@@ -106,7 +106,7 @@ func TestRefusalAfterTheFirstMessageGoesToTheCaller(t *testing.T) {
 	})
 }
 
-// Headers are no acceptance; the first message is, long before the end.
+// Headers are not an acceptance. The first message is, long before the end.
 //
 // F118
 func TestHeadersAreNoAcceptance(t *testing.T) {
@@ -129,9 +129,9 @@ func TestHeadersAreNoAcceptance(t *testing.T) {
 	})
 }
 
-// What the caller has set on a stream goes out with each attempt, the answer's headers
-// and trailers are those of the attempt that counts, and the key is in none that the
-// caller sees.
+// The headers that the caller has set on a stream are sent in each attempt. The
+// answer's headers and trailers are those of the last attempt. The caller never sees
+// the key in a header.
 //
 // F29, F118
 func TestHeadersOfAStream(t *testing.T) {
@@ -149,7 +149,7 @@ func TestHeadersOfAStream(t *testing.T) {
 		both.RequestHeader().Set("X-Mine", "a")
 		both.RequestHeader().Set("User-Agent", "mine")
 		both.RequestHeader().Del("Accept-Encoding")
-		if err := both.Send(nil); err != nil { // the headers, for now
+		if err := both.Send(nil); err != nil { // only the headers so far
 			t.Fatal(err)
 		}
 		b.until("the refusal", func() bool { return len(attempts) == 1 })
@@ -196,8 +196,8 @@ func TestHeadersOfAStream(t *testing.T) {
 	})
 }
 
-// A server that answers without reading to the end: the message that is found
-// while sending is the caller's.
+// A server answers before it has read everything. A message that is received while
+// sending is passed to the caller.
 func TestAnswerAheadOfTheEnd(t *testing.T) {
 	overEach(t, func(t *testing.T, _ string, protocol []connect.ClientOption) {
 		b := setup(t, protocol, []string{"v1"}, connectauth.WithReplay(1<<20, 10<<20))
@@ -218,7 +218,7 @@ func TestAnswerAheadOfTheEnd(t *testing.T) {
 	})
 }
 
-// A stream that its caller leaves is not in flight for ever.
+// A stream that its caller abandons does not count as under way forever.
 func TestAbandonedStream(t *testing.T) {
 	overEach(t, func(t *testing.T, _ string, protocol []connect.ClientOption) {
 		b := setup(t, protocol, []string{"v1"})

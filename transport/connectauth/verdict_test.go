@@ -13,8 +13,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/connectauth"
 )
 
-// What each code says of the key that was sent, by itself and after the refusal
-// of another key.
+// Each code has a meaning for the key, alone and after the refusal of another
+// key.
 //
 // F118
 func TestWhatACodeSaysOfTheKey(t *testing.T) {
@@ -54,8 +54,8 @@ func TestWhatACodeSaysOfTheKey(t *testing.T) {
 	})
 }
 
-// A server that answers PermissionDenied to a bad key: an ambiguous refusal counts
-// only when another key helps.
+// A server answers PermissionDenied to a bad key. This ambiguous refusal counts only if
+// another key is accepted.
 //
 // F118, F65
 func TestDoubtfulRefusal(t *testing.T) {

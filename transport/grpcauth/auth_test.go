@@ -25,8 +25,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
-// F118, F56: the key does not leave over plaintext, and gRPC's own Unauthenticated,
-// which it says then, does not count against it.
+// F118, F56: the key is not sent over plaintext. gRPC then fails with its own
+// Unauthenticated, which does not count against the key.
 func TestKeyStaysOffInsecureConnections(t *testing.T) {
 	for name, call := range kinds {
 		b := setup(t, []string{"v2", "v1"})
@@ -52,7 +52,7 @@ type own map[string]string
 func (o own) GetRequestMetadata(context.Context, ...string) (map[string]string, error) { return o, nil }
 func (o own) RequireTransportSecurity() bool                                           { return true }
 
-// F47, F113: a credential of the caller's is an error, is replaced, or passes.
+// F47, F113: the caller's own credential is an error, is replaced, or is sent.
 func TestCallersOwnCredential(t *testing.T) {
 	mine := "Bearer " + drill.Sentinel + "own"
 	comes := map[string]func(context.Context) (context.Context, []grpc.CallOption){
@@ -93,8 +93,8 @@ func TestCallersOwnCredential(t *testing.T) {
 	}
 }
 
-// F114: a caller's own key that is one of the ring's counts as use of it, and one that
-// the ring does not know keeps everything from being called safe to revoke.
+// F114: if the ring knows the caller's own key, it counts as a use of its version. If
+// the ring does not know it, no version is safe to revoke.
 func TestCallersOwnKeysCount(t *testing.T) {
 	for name, call := range kinds {
 		for _, key := range []string{"v1", "v9"} {
@@ -127,14 +127,14 @@ func TestCallersOwnKeysCount(t *testing.T) {
 	}
 }
 
-// F116: an Auth that is gone gives its slot back to the ring.
+// F116: an Auth that is garbage collected releases its slot in the ring.
 func TestSlotIsGivenBack(t *testing.T) {
 	b := setup(t, []string{"v1"})
 	drill.SlotIsGivenBack(t, b.ring, func() { grpcauth.New(b.ring) })
-	runtime.KeepAlive(b) // or slot 0 is given back, too
+	runtime.KeepAlive(b) // otherwise slot 0 is released too
 }
 
-// F97: a classifier that panics has nothing to say.
+// F97: if a classifier panics, the answer says nothing about the key.
 func TestClassifierPanics(t *testing.T) {
 	for name, call := range kinds {
 		b := setup(t, []string{"v2", "v1"}, grpcauth.WithClassifier(func(*status.Status) transport.Verdict { panic("no") }))
@@ -146,7 +146,8 @@ func TestClassifierPanics(t *testing.T) {
 	}
 }
 
-// An empty value, or a scheme's word, is no credential, and does not go out beside the key.
+// An empty value, or the name of an authentication scheme alone, is not a credential,
+// and is not sent beside the key.
 func TestEmptyCredentialIsNone(t *testing.T) {
 	for _, value := range []string{"", "Bearer", "bearer "} {
 		b := setup(t, []string{"v1"})
@@ -157,13 +158,13 @@ func TestEmptyCredentialIsNone(t *testing.T) {
 	}
 }
 
-// What else a caller sends by metadata and credentials arrives, and nothing is left in
-// its context.
+// The caller's other metadata and credentials arrive, and the caller's context does not
+// change.
 func TestOtherMetadataStays(t *testing.T) {
 	b := setup(t, []string{"v1"})
 	b.conn = b.dial(b.addr, grpcauth.New(b.ring, grpcauth.WithHeader("X-Api-Key", "")), credentials.NewClientTLSFromCert(b.roots, ""))
 	var seen metadata.MD
-	b.refuse = func(ctx context.Context) error { // who reads authorization alone
+	b.refuse = func(ctx context.Context) error { // which only reads authorization
 		seen, _ = metadata.FromIncomingContext(ctx)
 		return nil
 	}
@@ -181,7 +182,7 @@ func TestOtherMetadataStays(t *testing.T) {
 	}
 }
 
-// F53, F55: the key goes to its target only.
+// F53, F55: the key goes only to its target.
 func TestKeyIsBoundToATarget(t *testing.T) {
 	b := setup(t, []string{"v1"})
 	other := serve(t, false, "v1")
@@ -205,7 +206,7 @@ func TestKeyIsBoundToATarget(t *testing.T) {
 	}
 }
 
-// F41: a context that ends while a refused call waits for the source ends the call.
+// F41: if a context ends while a refused call waits for the source, the call ends.
 func TestContextEndsTheWaiting(t *testing.T) {
 	for name, call := range kinds {
 		for _, code := range []codes.Code{codes.Canceled, codes.DeadlineExceeded} {
@@ -233,7 +234,7 @@ func TestContextEndsTheWaiting(t *testing.T) {
 	}
 }
 
-// A stream that its caller leaves is not in flight for ever.
+// A stream that its caller abandons does not count as under way forever.
 func TestAbandonedStream(t *testing.T) {
 	b := setup(t, []string{"v1"})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -248,7 +249,7 @@ func TestAbandonedStream(t *testing.T) {
 	b.standing("v1", ring.StateUnknown, 0, 0)
 }
 
-// Where there is no key, the call fails with what the ring says, and a status.
+// If there is no key, the call fails with the ring's error and a status.
 func TestNoKey(t *testing.T) {
 	b := setup(t, []string{"v1"})
 	b.ring.Close()
@@ -264,7 +265,7 @@ func TestNoKey(t *testing.T) {
 	b.WantSeen(t)
 }
 
-// F19: a key that no metadata can carry never becomes current.
+// F19: a key that metadata cannot carry never becomes current.
 func TestRefusesUnusableKeys(t *testing.T) {
 	for _, header := range []string{"", "x key", "key-bin", "grpc-key", ":key"} {
 		b := setup(t, []string{"v1"}, grpcauth.WithHeader(header, ""))
@@ -275,7 +276,7 @@ func TestRefusesUnusableKeys(t *testing.T) {
 	}
 }
 
-// F57, F93: no secret in an error, nor in what is printed.
+// F57, F93: neither an error nor fmt shows the secret.
 func TestShowsNoSecret(t *testing.T) {
 	for name, call := range kinds {
 		b := setup(t, []string{"v1"})

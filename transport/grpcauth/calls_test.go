@@ -11,7 +11,7 @@ import (
 	pb "google.golang.org/grpc/interop/grpc_testing"
 )
 
-// The four kinds of calls, each with its answer checked.
+// kinds are the four kinds of calls. Each checks its answer.
 var kinds = map[string]func(context.Context, pb.TestServiceClient, ...grpc.CallOption) error{
 	"unary":  unary,
 	"server": serverStream,
@@ -59,7 +59,7 @@ func clientStream(ctx context.Context, api pb.TestServiceClient, opts ...grpc.Ca
 	return upload(ctx, api, 20, opts...)
 }
 
-// upload sends that many messages, all of them in one and the same object.
+// upload sends that many messages, all in the same object.
 func upload(ctx context.Context, api pb.TestServiceClient, messages int, opts ...grpc.CallOption) error {
 	out, err := api.StreamingInputCall(ctx, opts...)
 	if err != nil {

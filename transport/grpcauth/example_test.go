@@ -14,8 +14,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
-// A client of an API over gRPC. Here the API is a stand-in that takes the key
-// before the newest; in earnest the keys come from a file or a secrets manager.
+// A client calls an API over gRPC. Here a stand-in accepts the key before the newest.
+// In a program the keys come from a file or a secrets manager.
 func ExampleNew() {
 	ctx := context.Background()
 	api := start(false, "v1")

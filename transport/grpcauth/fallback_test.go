@@ -7,8 +7,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
-// The source lists a key that the server does not know yet: each kind of call is
-// made again with the previous one, and the refused key does not count as accepted.
+// The source lists a key that the server does not know yet. Each kind of call is made
+// again with the previous key, and the refused key does not count as accepted.
 //
 // F118
 func TestFallsBackToPreviousOnUnauthenticated(t *testing.T) {
@@ -33,7 +33,8 @@ func TestFallsBackToPreviousOnUnauthenticated(t *testing.T) {
 	}
 }
 
-// The server has moved before the source: the call waits for the new key.
+// The server accepts the new key before the source has it: the call waits for the new
+// key.
 //
 // F118
 func TestWaitsForTheSource(t *testing.T) {
@@ -45,8 +46,8 @@ func TestWaitsForTheSource(t *testing.T) {
 	}
 }
 
-// Six goroutines with every kind of call, four rotations of which every second one
-// comes to the server first: no call fails.
+// Six goroutines make calls of every kind while keys rotate four times. In every second
+// rotation the server is first. No call fails.
 //
 // F118
 func TestRotatesUnderLoad(t *testing.T) {
@@ -58,8 +59,8 @@ func TestRotatesUnderLoad(t *testing.T) {
 	drill.Alternate(t, &b.Checker, b.store, b.ring, calls)
 }
 
-// Where every key is refused, a call is made no more often than the ring says: once
-// with each at first, and then once.
+// If every key is refused, a call is made no more often than the ring allows: at first
+// once with each key, then once.
 //
 // F118, F58
 func TestAllRefusedDoesNotMultiply(t *testing.T) {
@@ -72,7 +73,7 @@ func TestAllRefusedDoesNotMultiply(t *testing.T) {
 	}
 }
 
-// Where bad keys lock out, no call goes out once every key is refused.
+// If bad keys lock out, no call is sent once every key is refused.
 //
 // F118, F58
 func TestLockout(t *testing.T) {

@@ -33,15 +33,15 @@ type server struct {
 	roots *x509.CertPool
 	stop  func()
 
-	drill.Checker                             // guards what follows
+	drill.Checker                             // guards the fields below
 	refuse        func(context.Context) error // what a refusal is; nil: Unauthenticated
-	early         bool                        // headers go out ahead of a refusal
-	late          int                         // so many messages are read ahead of a refusal; set before the first call
-	answer        func() error                // of the application; nil: OK
+	early         bool                        // headers are sent before a refusal
+	late          int                         // how many messages are read before a refusal; set before the first call
+	answer        func() error                // the application's result; nil: OK
 	gate          func(version string)        // called with each version that was accepted
 }
 
-// serve starts one over TLS, or in plaintext.
+// serve starts a server over TLS or in plaintext.
 func serve(t testing.TB, plain bool, versions ...string) *server {
 	t.Helper()
 	s := start(plain, versions...)
@@ -89,7 +89,7 @@ func start(plain bool, versions ...string) *server {
 	return s
 }
 
-// check is what the interceptors do.
+// check is the key check of the interceptors.
 func (s *server) check(ctx context.Context, headers func()) error {
 	md, _ := metadata.FromIncomingContext(ctx)
 	version := strings.Join(md["authorization"], ",")
@@ -124,7 +124,7 @@ func (s *server) UnaryCall(_ context.Context, req *pb.SimpleRequest) (*pb.Simple
 func (s *server) StreamingOutputCall(req *pb.StreamingOutputCallRequest, out pb.TestService_StreamingOutputCallServer) error {
 	out.SetTrailer(metadata.Pairs("served", "1"))
 	for _, p := range req.ResponseParameters {
-		if p.Size < 0 { // an end amid the stream
+		if p.Size < 0 { // an end in the middle of the stream
 			return status.Error(codes.Unauthenticated, "no longer")
 		}
 		if err := out.Send(&pb.StreamingOutputCallResponse{Payload: &pb.Payload{Body: make([]byte, p.Size)}}); err != nil {
@@ -176,8 +176,8 @@ type bench struct {
 	api   pb.TestServiceClient
 }
 
-// setup starts a server, which accepts all of the source's versions until it is
-// told others, and a client.
+// setup starts a client and a server. The server accepts all of the source's versions
+// until the test changes that.
 func setup(t *testing.T, listed []string, opts ...grpcauth.Option) *bench {
 	t.Helper()
 	b := &bench{t: t, server: serve(t, false, listed...), store: drill.NewStore(drill.Keys(listed...)...)}
@@ -186,10 +186,10 @@ func setup(t *testing.T, listed []string, opts ...grpcauth.Option) *bench {
 	return b
 }
 
-// rewire makes the client anew, with b's ring.
+// rewire makes a new client with the ring of b.
 func (b *bench) rewire(opts ...grpcauth.Option) { b.t.Helper(); b.rewireWith(nil, opts...) }
 
-// rewireWith does so with one more option for the connection.
+// rewireWith is rewire with one more option for the connection.
 func (b *bench) rewireWith(more grpc.DialOption, opts ...grpcauth.Option) {
 	b.t.Helper()
 	if more == nil {
@@ -209,7 +209,7 @@ func (b *bench) dial(addr string, auth *grpcauth.Auth, creds credentials.Transpo
 	return conn
 }
 
-// reopen gives b a new ring, and a client of it.
+// reopen gives b a new ring and a client with it.
 func (b *bench) reopen(opts ...ring.Option) {
 	b.t.Helper()
 	b.ring.Close()
@@ -217,19 +217,19 @@ func (b *bench) reopen(opts ...ring.Option) {
 	b.rewire()
 }
 
-// standing checks how a version stands.
+// standing checks a version's state and counts.
 func (b *bench) standing(version string, state ring.State, accepted, refused uint64) {
 	b.t.Helper()
 	drill.Standing(b.t, b.ring, version, state, accepted, refused)
 }
 
-// until waits for what the server or the ring must come to see.
+// until waits for an event at the server or in the ring.
 func (b *bench) until(what string, ok func() bool) {
 	b.t.Helper()
 	b.Until(b.t, what, ok)
 }
 
-// fallback is one kind of call, for drills.
+// fallback is one kind of call, for package drill.
 func (b *bench) fallback(call func(context.Context, pb.TestServiceClient, ...grpc.CallOption) error) drill.Fallback {
 	return drill.Fallback{Checker: &b.Checker, Store: b.store, Ring: b.ring,
 		Call: func() error { return call(b.t.Context(), b.api) },

@@ -18,10 +18,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
 )
 
-// A long upload is refused before the server has read any of it: gRPC's flow control
-// holds it back, and all of it arrives with the other key. If headers come ahead of
-// the refusal, only the receiving can tell it from a message, and the upload is too
-// long to wait for that.
+// A long upload is refused before the server has read any of it. gRPC's flow control
+// holds it back, and all of it arrives with the other key. If headers come before the
+// refusal, only receiving can tell the refusal from a message, and the upload is too
+// long to be kept until then.
 //
 // F118, F115
 func TestLongUploadFallsBackWhenRefusedEarly(t *testing.T) {
@@ -45,8 +45,8 @@ func TestLongUploadFallsBackWhenRefusedEarly(t *testing.T) {
 	b.WantSeen(t, "v2", "v1")
 }
 
-// A server that reads more than is kept before it refuses: the refusal goes to the
-// caller, the ring is told, and the next call gets the other key.
+// If a server reads more than is kept before it refuses, the caller gets the refusal,
+// the ring learns of it, and the next call gets the other key.
 //
 // F118
 func TestBeyondTheBoundTheRefusalGoesToTheCaller(t *testing.T) {
@@ -81,8 +81,8 @@ func TestBeyondTheBoundTheRefusalGoesToTheCaller(t *testing.T) {
 	}
 }
 
-// What was kept is sent again beside the receiving: a server that reads on only when
-// its answers are read would else wait for ever.
+// Kept messages are sent again while the client receives. Otherwise a server that stops
+// reading until its answers are read would wait forever.
 //
 // F118
 func TestReplayDoesNotWaitForTheAnswers(t *testing.T) {
@@ -95,7 +95,7 @@ func TestReplayDoesNotWaitForTheAnswers(t *testing.T) {
 	b.WantSeen(t, "v2", "v1")
 }
 
-// After its first message a stream is not made again, whatever its end.
+// After its first message a stream is not made again, however it ends.
 //
 // F118
 func TestRefusalAfterTheFirstMessageGoesToTheCaller(t *testing.T) {
@@ -116,7 +116,7 @@ func TestRefusalAfterTheFirstMessageGoesToTheCaller(t *testing.T) {
 	b.standing("v2", ring.StateAccepted, 1, 0)
 }
 
-// Headers are no acceptance; the first message is, long before the end.
+// Headers are not an acceptance. The first message is, long before the end.
 //
 // F118
 func TestHeadersAreNoAcceptance(t *testing.T) {
@@ -145,8 +145,8 @@ func TestHeadersAreNoAcceptance(t *testing.T) {
 	b.standing("v1", ring.StateAccepted, 1, 0)
 }
 
-// Header, Trailer and OnFinish tell of the attempt that counts, and the caller's own
-// options do for each.
+// Header, Trailer and OnFinish report the last attempt. The caller's own options apply
+// to each attempt.
 //
 // F118
 func TestHeaderTrailerAndOnFinish(t *testing.T) {
@@ -198,8 +198,8 @@ func TestHeaderTrailerAndOnFinish(t *testing.T) {
 	b.WantSeen(t, "v2", "v1")
 }
 
-// The second attempt of a stream cannot be opened: its error goes to the caller, and
-// says nothing of its key.
+// If the second attempt of a stream cannot be opened, the caller gets the error, and it
+// says nothing about the key.
 func TestSecondAttemptFailsToOpen(t *testing.T) {
 	for name, call := range kinds {
 		if name == "unary" {
@@ -211,7 +211,7 @@ func TestSecondAttemptFailsToOpen(t *testing.T) {
 		b.rewireWith(grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
 			next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 			if opened++; opened == 2 {
-				return nil, status.Error(codes.Unauthenticated, "not today") // not the server's word
+				return nil, status.Error(codes.Unauthenticated, "not today") // not from the server
 			}
 			return next(ctx, desc, cc, method, opts...)
 		}))
@@ -232,7 +232,7 @@ func TestSecondAttemptFailsToOpen(t *testing.T) {
 	}
 }
 
-// The refusal, too, is told to OnFinish once.
+// OnFinish is called once for a refusal too.
 func TestOnFinishOfARefusedCall(t *testing.T) {
 	for name, call := range kinds {
 		b := setup(t, []string{"v1"})
@@ -250,7 +250,8 @@ func TestOnFinishOfARefusedCall(t *testing.T) {
 	}
 }
 
-// A stream whose Context the caller has is not made again, as gRPC's own retries are not.
+// If the caller has called Context, a stream is not made again, like gRPC's own
+// retries.
 func TestContextEndsTheFallingBack(t *testing.T) {
 	b := setup(t, []string{"v2", "v1"})
 	b.Accept("v1")
@@ -265,7 +266,7 @@ func TestContextEndsTheFallingBack(t *testing.T) {
 	b.standing("v2", ring.StateRefused, 0, 1)
 }
 
-// gRPC's own retries go on below, with the key of their call.
+// gRPC's own retries happen below, with the key of their attempt.
 //
 // F118
 func TestServiceConfigRetries(t *testing.T) {
@@ -291,15 +292,15 @@ func TestServiceConfigRetries(t *testing.T) {
 	}
 }
 
-// raw is a codec of messages that are no protobuf messages.
+// raw is a codec for messages that are not protobuf messages.
 type raw struct{}
 
 func (raw) Name() string                       { return "proto" }
 func (raw) Marshal(v any) ([]byte, error)      { return *v.(*[]byte), nil }
 func (raw) Unmarshal(data []byte, v any) error { *v.(*[]byte) = data; return nil }
 
-// What cannot be copied is not sent again: the refusal goes to the caller. A stream on
-// which nothing was sent is made again.
+// If a message cannot be copied, the caller gets the refusal. A stream on which nothing
+// was sent is made again.
 //
 // F118, F115
 func TestOtherMessagesAreNotSentAgain(t *testing.T) {

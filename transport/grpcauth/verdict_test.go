@@ -12,8 +12,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
 )
 
-// What each status says of the key that was sent, by itself and after the refusal
-// of another key.
+// Each status has a meaning for the key, alone and after the refusal of another
+// key.
 //
 // F118
 func TestWhatAStatusSaysOfTheKey(t *testing.T) {
@@ -54,8 +54,8 @@ func TestWhatAStatusSaysOfTheKey(t *testing.T) {
 	}
 }
 
-// A server that answers PermissionDenied to a bad key: an ambiguous refusal counts
-// only when another key helps.
+// A server answers PermissionDenied to a bad key. This ambiguous refusal counts only if
+// another key is accepted.
 //
 // F118, F65
 func TestDoubtfulRefusal(t *testing.T) {

@@ -89,7 +89,8 @@ func verifyEd25519(t *testing.T, message, signature string) {
 	}
 }
 
-// The key decides how Binance signs; the public half verifies what is sent.
+// The form of the secret decides how Binance signs. The public key verifies what is
+// sent.
 func TestBinancePrivateKeys(t *testing.T) {
 	for name, c := range map[string]struct {
 		pem    string

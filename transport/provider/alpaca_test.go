@@ -9,7 +9,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// Id and secret go in their headers, and into the login of the streams. F120
+// The id and the secret are sent in their headers, and in the login message of the
+// streams. F120
 func TestAlpaca(t *testing.T) {
 	key := pair("sentinel-k")
 	req := newRequest(t, "POST", "https://api.alpaca.markets/v2/orders", "", "{}")

@@ -17,8 +17,8 @@ func hmacHex(secret, message string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// The caller's order is kept, the time is added where there is none, and the
-// signature is last in the body, or in the query of a request without one. F36
+// The caller's order is kept. The time is added if there is none. The signature comes
+// last in the body, or in the query of a request without a body. F36
 func TestBinanceParameters(t *testing.T) {
 	const when = "timestamp=1700000000000"
 	for name, c := range map[string]struct{ query, body, wantQuery, wantBody string }{
@@ -69,7 +69,7 @@ func TestBinanceRefusesWhatItCannotSign(t *testing.T) {
 	}
 }
 
-// Endpoints that take no signature, or no key at all, get none.
+// Endpoints that take no signature, or no key, get none.
 func TestBinanceSecurityTypes(t *testing.T) {
 	scheme := provider.Binance().Scheme
 	signer, err := scheme.Prepare(pair("s"))
@@ -101,7 +101,7 @@ func TestBinanceSecurityTypes(t *testing.T) {
 	}
 }
 
-// One signature may cost ten allocations.
+// A signature costs at most ten allocations.
 func TestBinanceAllocations(t *testing.T) {
 	signer, err := provider.Binance().Scheme.Prepare(pair("s"))
 	if err != nil {

@@ -19,8 +19,9 @@ import (
 
 const coinbaseName = "organizations/o/apiKeys/k"
 
-// Every form of key signs a token that its public half verifies, with the claims and the
-// header that Coinbase documents, and so does one that is written outside the package.
+// Every form of key signs a token that its public key verifies, with the claims and the
+// header that Coinbase documents. A scheme that is written outside the package does the
+// same.
 func TestCoinbaseTokens(t *testing.T) {
 	ec := ecKey(t, elliptic.P256())
 	der, err := x509.MarshalECPrivateKey(ec)
@@ -72,7 +73,7 @@ func TestCoinbaseTokens(t *testing.T) {
 	}
 }
 
-// F19, F95: a key that cannot sign never becomes current, and the error holds
+// F19, F95: a key that cannot sign never becomes current, and the error contains
 // nothing of it.
 func TestCoinbaseUnusableKeys(t *testing.T) {
 	der, err := x509.MarshalECPrivateKey(ecKey(t, elliptic.P256()))

@@ -8,7 +8,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// Both keys go in their headers, to the hosts of the one site. F120
+// Both keys are sent in their headers, to the hosts of the site. F120
 func TestDatadog(t *testing.T) {
 	key := pair("sentinel-k")
 	key.Extra["application-key"] = source.NewSecret("sentinel-app")

@@ -12,7 +12,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// Acme is an exchange that this package does not have.
+// Acme is an exchange that this package does not support.
 func Acme(opts ...provider.Option) provider.Profile {
 	p := provider.Signing{
 		Name: "acme", Hash: sha256.New, Encode: hex.AppendEncode,
@@ -32,7 +32,7 @@ func Acme(opts ...provider.Option) provider.Profile {
 	return p
 }
 
-// A new exchange is a description.
+// A Signing describes a new exchange.
 func ExampleSigning() {
 	p := Acme()
 	signer, err := p.Scheme.Prepare(source.Key{ID: "my-key", Secret: source.NewSecret("my-secret")})

@@ -19,7 +19,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// two is a source that lists two versions, of which the server has only v1.
+// two is a source that lists two versions. The server knows only v1.
 type two struct{ secret string }
 
 func (s two) Read(context.Context) (source.Set, error) {
@@ -29,8 +29,8 @@ func (s two) Read(context.Context) (source.Set, error) {
 	return source.Set{Keys: []source.Key{v2, v1}, Complete: true}, nil
 }
 
-// An exchange refuses what carries the new key, with the given answer, and
-// counts the orders that it takes.
+// An exchange refuses requests with the new key by the given answer, and counts the
+// orders that it accepts.
 type exchange struct {
 	status int
 	body   string
@@ -64,7 +64,7 @@ func (e *exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"error":[],"result":"taken"}`)
 }
 
-// post sends one order to e under p and returns what came back.
+// post sends one order to e with the profile p and returns the answer.
 func post(t *testing.T, e *exchange, p provider.Profile, path string) string {
 	t.Helper()
 	server := httptest.NewServer(e)
@@ -94,8 +94,8 @@ func post(t *testing.T, e *exchange, p provider.Profile, path string) string {
 	return string(body)
 }
 
-// A refusal in each API's own form makes an order go out again under the
-// previous key, signed anew, and it is taken once. F49, F66, F67
+// An API refuses an order in its own form. The order is sent again with the previous
+// key, signed anew, and is accepted once. F49, F66, F67
 func TestOrdersFallBack(t *testing.T) {
 	for name, r := range map[string]struct {
 		status int
@@ -125,7 +125,7 @@ func TestOrdersFallBack(t *testing.T) {
 	}
 }
 
-// An outcome that nobody knows is handed back: the order is not sent again.
+// If the outcome is unknown, the caller gets the answer: the order is not sent again.
 func TestUnknownOutcomesAreNotSentAgain(t *testing.T) {
 	for name, r := range map[string]struct {
 		status int
@@ -143,8 +143,8 @@ func TestUnknownOutcomesAreNotSentAgain(t *testing.T) {
 	}
 }
 
-// A refusal of the time is answered by signing anew with the server's, under the
-// same key.
+// After a refusal of the time the request is signed again with the server's time and
+// the same key.
 func TestClockRefusalIsSignedAnew(t *testing.T) {
 	local := time.Unix(1_700_000_000, 0)
 	p := provider.OKX(at(local), provider.LearnClock())
@@ -160,8 +160,8 @@ func TestClockRefusalIsSignedAnew(t *testing.T) {
 	}
 }
 
-// A refusal that may be about something else is tried once with the previous
-// key, and goes back to the caller if that does not help.
+// After an ambiguous refusal one attempt is made with the previous key. If that does
+// not help, the caller gets the refusal.
 func TestAmbiguousRefusalIsTriedOnce(t *testing.T) {
 	const refusal = `{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}`
 	e := &exchange{status: 401, body: refusal, refuse: func(string) bool { return true }}
@@ -175,7 +175,7 @@ func TestAmbiguousRefusalIsTriedOnce(t *testing.T) {
 	}
 }
 
-// canned is an exchange of fixed answers, by the key id in the request.
+// canned is an exchange with fixed answers for each key id.
 type canned func(id string) (status int, body string)
 
 func (c canned) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -191,9 +191,9 @@ func (c canned) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// An answer that says "busy", "too many" or "locked", whatever its status, is no
-// acceptance: a dead key that it comes to is not taken for recovered, nor the good
-// one called safe to revoke. F51, F60, F65, F66
+// An answer that says "busy", "too many" or "locked" is not an acceptance, whatever its
+// status: a refused key that gets it stays refused, and the good key does not become
+// safe to revoke. F51, F60, F65, F66
 func TestBusyIsNoAcceptance(t *testing.T) {
 	type reply struct {
 		status int
@@ -273,7 +273,7 @@ func TestBusyIsNoAcceptance(t *testing.T) {
 	}
 }
 
-// Nor is it the word of the key that a request falls back to. F51, F65
+// Such an answer does not prove the key that a request falls back to either. F51, F65
 func TestBusyAfterARefusalIsNoAcceptance(t *testing.T) {
 	p := provider.OKX()
 	keys, err := ring.Keep(t.Context(), two{base64Secret}, ring.WithLogger(nil))

@@ -11,8 +11,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// Kraken's nonce comes first; the rest of the body keeps its order and its
-// bytes, and Content-Length follows. F36
+// Kraken's nonce comes first. The rest of the body is unchanged and in order, and
+// Content-Length is adapted. F36
 func TestKrakenBodies(t *testing.T) {
 	for name, c := range map[string]struct{ contentType, body, want, wantType string }{
 		"empty":           {"", "", "nonce=1700000000000", "application/x-www-form-urlencoded"},
@@ -57,7 +57,7 @@ func TestKrakenSignsPrivateRequestsOnly(t *testing.T) {
 	}
 }
 
-// Gemini's parameters travel in a header; what is not given is put first.
+// Gemini's parameters are sent in a header. Missing fields are put first.
 func TestGeminiPayload(t *testing.T) {
 	for body, want := range map[string]string{
 		"":                               `{"request":"/v1/orders","nonce":1700000000000}`,
@@ -84,7 +84,7 @@ func TestGeminiPayload(t *testing.T) {
 	}
 }
 
-// Gate signs path and query decoded, sends them as they are.
+// Gate signs the path and query decoded, but sends them unchanged.
 func TestGateDecodes(t *testing.T) {
 	req := newRequest(t, "GET", "https://api.gateio.ws/api/v4/a%2Bb", "text=t%2D1", "")
 	plain := newRequest(t, "GET", "https://api.gateio.ws/api/v4/a+b", "text=t-1", "")
@@ -127,7 +127,7 @@ func TestKuCoinDecodes(t *testing.T) {
 	}
 }
 
-// The caller's own window and key version win.
+// If the caller sets the window or the key version, the scheme keeps it.
 func TestCallersOwnSettings(t *testing.T) {
 	key := pair("s")
 	req := newRequest(t, "GET", "https://api.bybit.com/v5/order/realtime", "a=1", "")

@@ -12,19 +12,21 @@ import (
 	"testing"
 )
 
-// toolkit are the files that profiles are made with. Every other file describes an API.
+// toolkit lists the files that profiles are built from. Every other file describes an
+// API.
 var toolkit = []string{
 	"algorithm.go", "call.go", "clock.go", "doc.go", "field.go", "graphqlcodes.go", "json.go", "jwt.go", "option.go", "part.go", "profile.go",
 	"refusal.go", "signing.go",
 }
 
-// nothing imports nothing: what a file uses of its own package is seen all the same.
+// nothing is an importer that imports no package: what a file uses of its own package
+// is still found.
 type nothing struct{}
 
 func (nothing) Import(string) (*types.Package, error) { return nil, errors.New("not imported") }
 
-// Files that describe an API use nothing of other files but what the package exports, so
-// that users can write what is written here.
+// A file that describes an API uses only exported names of the other files, so that
+// users can write the same outside the package.
 func TestProfilesUseExportedNames(t *testing.T) {
 	entries, err := os.ReadDir(".")
 	if err != nil {
@@ -43,7 +45,7 @@ func TestProfilesUseExportedNames(t *testing.T) {
 	}
 	info := &types.Info{Uses: make(map[*ast.Ident]types.Object)}
 	config := types.Config{Importer: nothing{}, Error: func(error) {}}
-	_, _ = config.Check("provider", fset, files, info) // what comes from elsewhere is unknown
+	_, _ = config.Check("provider", fset, files, info) // names of other packages are unknown
 	file := func(pos token.Pos) string { return fset.Position(pos).Filename }
 	used := 0
 	for ident, object := range info.Uses {

@@ -12,9 +12,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// F65, F112: no answer, however broken, makes a classifier panic or change it, what
-// nobody can know stays passed, and whatever a classifier read of a body that comes
-// in pieces, the caller gets it whole.
+// F65, F112: no answer, however broken, makes a classifier panic or changes the answer.
+// An unknown outcome passes. The caller gets the whole body, even if it arrives in
+// pieces.
 func FuzzClassifiers(f *testing.F) {
 	for _, p := range refusals {
 		for _, a := range p.answers {
@@ -57,7 +57,7 @@ func FuzzClassifiers(f *testing.F) {
 	})
 }
 
-// inPieces answers with a body that comes byte by byte.
+// inPieces answers with a body that arrives byte by byte.
 type inPieces struct {
 	status       int
 	header, body string
@@ -70,9 +70,9 @@ func (p *inPieces) RoundTrip(*http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// F95, F112: no key and no request makes a scheme panic, put the secret into an
-// error, or send a body of another length than it says. That what is signed is
-// what is sent, FuzzSigned of the mock exchanges holds.
+// F95, F112: no key and no request makes a scheme panic, put the secret into an error,
+// or send a body that does not match its Content-Length. FuzzSigned of the mock
+// exchanges checks that what is signed is what is sent.
 func FuzzSigners(f *testing.F) {
 	f.Add("id", "c2VjcmV0LXNlY3JldA==", "phrase", "POST", "/0/private/x", "a=1", "b=2", "")
 	f.Add("id", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "phrase", "GET", "/api/v3/order", "timestamp=%zz", `{"a":1}`, "application/json")

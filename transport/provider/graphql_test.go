@@ -14,8 +14,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// graphQLAnswer sends a POST with the body to a server that refuses v2 with the
-// answer, and returns what came back and the number of attempts.
+// graphQLAnswer sends a POST with the body to a server that refuses v2 with the answer.
+// It returns the answer that the caller gets and the number of attempts.
 func graphQLAnswer(t *testing.T, refusal, body string, opts ...transport.Option) (got string, attempts int, keys *ring.Ring) {
 	t.Helper()
 	mock := mockapi.New(t, mockapi.WithRefusal(mockapi.Refusal{Status: 200, Body: refusal, Header: http.Header{"Content-Type": {"application/json"}}}),
@@ -46,8 +46,9 @@ const (
 	aMutation = `{"query":"mutation { add { id } }"}`
 )
 
-// A mutation goes out again where the answer says that execution had not begun, and
-// not where a resolver may have done its part. A query does, if the caller allows it.
+// A mutation is sent again if the answer says that execution had not begun. It is not
+// if a resolver may have run. A query is, if the caller allows it.
+//
 // F67, F120
 func TestGraphQLSendsAMutationAgainBeforeExecutionOnly(t *testing.T) {
 	const before, within = `{"errors":[{"extensions":{"code":"UNAUTHENTICATED"}}]}`, `{"errors":[{"path":["b"],"extensions":{"code":"UNAUTHENTICATED"}}],"data":null}`
@@ -74,7 +75,7 @@ func TestGraphQLSendsAMutationAgainBeforeExecutionOnly(t *testing.T) {
 	}
 }
 
-// A 200 with other errors goes to the caller, and is no acceptance of the key. F120
+// The caller gets a 200 with other errors, which is not an acceptance of the key. F120
 func TestGraphQLErrorsAreNoAcceptance(t *testing.T) {
 	const denied = `{"errors":[{"extensions":{"code":"FORBIDDEN"}}],"data":{"a":1}}`
 	got, attempts, keys := graphQLAnswer(t, denied, aMutation)
@@ -83,8 +84,8 @@ func TestGraphQLErrorsAreNoAcceptance(t *testing.T) {
 	}
 }
 
-// What the server streams is not waited for, and what an answer is cut off before does
-// not make it an acceptance or a refusal that it is not. F120
+// The classifier does not wait for a stream. An answer that is cut off is neither an
+// acceptance nor a refusal unless the part before the cut proves it. F120
 func TestGraphQLAnswersOfOtherKinds(t *testing.T) {
 	c := provider.GraphQL(nil).Classifier
 	const refusal = `{"errors":[{"extensions":{"code":"UNAUTHENTICATED"}}]}`
@@ -103,9 +104,9 @@ func TestGraphQLAnswersOfOtherKinds(t *testing.T) {
 	for body, want := range map[string]transport.Verdict{
 		`{"errors":[{"extensions":{"code":"UNAUTHENTICATED","trace":"` + long + `"}}]}`:                  refused,
 		`{"errors":[{"message":"a"}, {"extensions":{"code":"UNAUTHENTICATED","trace":"` + long + `"}}]}`: refused,
-		`{"errors":[{"trace":"` + long + `","extensions":{"code":"UNAUTHENTICATED"}}]}`:                  inconclusive, // the code is beyond what is looked at
+		`{"errors":[{"trace":"` + long + `","extensions":{"code":"UNAUTHENTICATED"}}]}`:                  inconclusive, // the code is beyond MaxPeek
 		`{"errors":[{"extensions":{"code":"UNAUTHENTICATED"}},{"message":"` + long + `"}]}`:              refused,
-		`{"data":{"a":"` + long + `"},"errors":[{"extensions":{"code":"UNAUTHENTICATED"}}]}`:             passed, // beyond what is looked at
+		`{"data":{"a":"` + long + `"},"errors":[{"extensions":{"code":"UNAUTHENTICATED"}}]}`:             passed, // beyond MaxPeek
 		strings.Repeat("[", 10000) + `"errors"`:                                                          inconclusive,
 		`{"errors":[` + strings.Repeat("[", 10000):                                                       inconclusive,
 		`{"a":` + strings.Repeat(`{"a":`, 2000) + `1` + strings.Repeat("}", 2000) + refusal:              passed,
@@ -116,7 +117,7 @@ func TestGraphQLAnswersOfOtherKinds(t *testing.T) {
 	}
 }
 
-// Codes of an API's own are read in the same way. F120
+// The codes of a custom list are read in the same way. F120
 func TestGraphQLCodes(t *testing.T) {
 	c := provider.GraphQLCodes(map[transport.Verdict][]string{
 		unapplied: {"TOKEN_*"}, inconclusive: {"TOKEN_SCOPE"}, clock: {"SKEWED"}, refused: {"LATE"}, passed: {"NOT_FOUND"},
@@ -130,7 +131,8 @@ func TestGraphQLCodes(t *testing.T) {
 	}
 }
 
-// ReplayQueries takes for a query what cannot be anything else. F67, F120
+// ReplayQueries treats a document as a query only if it cannot be anything else. F67,
+// F120
 func TestReplayQueries(t *testing.T) {
 	for body, want := range map[string]bool{
 		aQuery: true, `{"query":"query Q { a }","variables":{"a":"mutation"}}`: true, `{"operationName":"M","query":"query Q{a} fragment F on A{b}"}`: true,

@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// tokenOf returns the header and the claims of a request's token, once its signature has
-// been verified by key: a public key, or the bytes of a shared secret.
+// tokenOf verifies the signature of a request's token by key, a public key or the bytes
+// of a shared secret. It returns the header and the claims.
 func tokenOf(t *testing.T, req *http.Request, key any) (header, claims map[string]any) {
 	t.Helper()
 	token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
@@ -54,7 +54,7 @@ func tokenOf(t *testing.T, req *http.Request, key any) (header, claims map[strin
 	return header, claims
 }
 
-// A token under a shared secret, without a header of the API's own.
+// A token is signed by a shared secret, and the API has no header of its own.
 func TestOutsideUpbit(t *testing.T) {
 	key := pair(base64Secret)
 	req := newRequest(t, "GET", "https://api.example.com/v1/accounts", "", "")

@@ -16,7 +16,7 @@ import (
 
 var loginTime = time.UnixMilli(1_700_000_000_123)
 
-// login decodes the message that p makes of key.
+// login decodes the login message that p makes for key.
 func login(t *testing.T, p provider.Profile, key source.Key, message any) {
 	t.Helper()
 	data, err := p.Login(key)
@@ -108,7 +108,7 @@ func TestDeribitLogin(t *testing.T) {
 	}
 }
 
-// Only those APIs have a login, and it takes usable keys only.
+// Only these APIs have a login, and it takes only usable keys.
 func TestLogins(t *testing.T) {
 	for name, p := range profiles() {
 		want := name == "binance" || name == "bybit" || name == "okx" || name == "deribit"

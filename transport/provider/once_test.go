@@ -7,7 +7,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// What Deribit does by GET is sent once, and goes with the trading key. F67
+// A GET of Deribit that has an effect is sent once, and with the trading key. F67
 func TestDeribitEffectsByGet(t *testing.T) {
 	p := provider.Deribit()
 	once := p.Scheme.Traits().NotIdempotent
@@ -26,7 +26,7 @@ func TestDeribitEffectsByGet(t *testing.T) {
 	}
 }
 
-// Elsewhere the method says what only reads. F67
+// At all other APIs the method tells which requests only read. F67
 func TestReads(t *testing.T) {
 	all := profiles()
 	all["stripe"] = provider.Stripe()
@@ -41,8 +41,8 @@ func TestReads(t *testing.T) {
 	}
 }
 
-// Nonces that have to arrive in order hold up the requests behind them, unless the
-// key has a window. F49
+// If nonces must arrive in order, requests wait for those before them, unless the key
+// has a nonce window. F49
 func TestSequential(t *testing.T) {
 	for _, window := range []bool{false, true} {
 		var opts []provider.Option

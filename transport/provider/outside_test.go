@@ -122,7 +122,7 @@ func outsideUpbit(opts ...Option) Profile {
 	}.Profile(opts...)
 }
 
-// What is written outside the package signs as the vectors do.
+// A scheme that is written outside the package signs as the vectors require.
 func TestOutsideVectors(t *testing.T) {
 	for _, v := range readVectors(t) {
 		var p Profile
@@ -152,8 +152,8 @@ func TestOutsideVectors(t *testing.T) {
 	}
 }
 
-// What is written outside the package sends what the package's own sends, and logs in
-// with the same message.
+// A scheme that is written outside the package sends what the package's own sends, and
+// logs in with the same message.
 func TestOutsideIsAsGoodAsInside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, c := range []struct{ inside, outside Profile }{{OKX(), outsideOKX()}, {Kraken(), outsideKraken()}} {
@@ -182,7 +182,7 @@ func TestOutsideIsAsGoodAsInside(t *testing.T) {
 	})
 }
 
-// RSA-PSS, verified by the public half: Kalshi's salt is as long as the hash.
+// The public key verifies the RSA-PSS signature. Kalshi's salt is as long as the hash.
 func TestOutsideKalshi(t *testing.T) {
 	req := newRequest(t, "POST", "https://api.example.com/trade-api/v2/portfolio/orders", "limit=5", `{"ticker":"x"}`)
 	sign(t, outsideKalshi().Scheme, pair(pkcs8(t, testRSA(t))), req)
@@ -201,7 +201,7 @@ func TestOutsideKalshi(t *testing.T) {
 	}
 }
 
-// An Ed25519 key in base64, as Backpack gives it out.
+// Backpack issues Ed25519 keys in base64.
 func TestOutsideBackpack(t *testing.T) {
 	req := newRequest(t, "POST", "https://api.example.com/api/v1/order", "", "orderType=Limit&price=1")
 	sign(t, outsideBackpack().Scheme, pair(base64.StdEncoding.EncodeToString(ed25519Key().Seed())), req)

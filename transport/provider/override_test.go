@@ -16,7 +16,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// one is a source of one key.
+// one is a source with one key.
 type one struct{ key source.Key }
 
 func (s one) Read(context.Context) (source.Set, error) {
@@ -27,12 +27,13 @@ type trips func(*http.Request) (*http.Response, error)
 
 func (f trips) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// What an exchange's own client has signed with a dummy key goes out as if it had
-// signed nothing: with the ring's key, time and signature, and nothing of the dummy's.
+// An exchange's own client has signed a request with a dummy key. The request is sent
+// as if it had not been signed: with the ring's key, time and signature, and nothing of
+// the dummy's.
 //
 // F113
 func TestOverrideReplacesAClientsSignature(t *testing.T) {
-	// Nonces grow for each key, so that two requests never have the same.
+	// Nonces grow for each key, so two requests never have the same nonce.
 	nonces := regexp.MustCompile(`(nonce"?[=:])\d+`)
 	for name, c := range map[string]struct{ method, path, query, body, kind string }{
 		"binance":      {"GET", "/api/v3/account", "recvWindow=5000", "", ""},
@@ -63,7 +64,7 @@ func TestOverrideReplacesAClientsSignature(t *testing.T) {
 			want := bare()
 			sign(t, profiles(at(now))[venue].Scheme, key, want)
 
-			// The client's own work, an hour ahead.
+			// The client's own signature, with a time one hour ahead.
 			sdk := bare()
 			sign(t, profiles(at(now.Add(time.Hour)))[venue].Scheme, dummy, sdk)
 			sdk = sdk.WithContext(t.Context())
@@ -104,7 +105,8 @@ func TestOverrideReplacesAClientsSignature(t *testing.T) {
 	}
 }
 
-// Profile.Transport has all that the profile knows, and the caller's options after it.
+// Profile.Transport applies all settings of the profile, and the caller's options after
+// them.
 func TestProfileTransport(t *testing.T) {
 	keys, err := ring.Keep(t.Context(), two{base64Secret}, ring.WithLogger(nil), ring.WithRefusalWait(0))
 	if err != nil {
@@ -147,8 +149,8 @@ func TestProfileTransport(t *testing.T) {
 	}
 }
 
-// Version 2 of Anthropic's SDK has its key in Authorization, where the profile has
-// none: it is a credential of the request's own there too, and goes out no more.
+// Version 2 of Anthropic's SDK sends its key in Authorization, which the profile does
+// not use. It still counts as a credential of the request and is not sent.
 //
 // F113
 func TestAnthropicOverridesABearerToken(t *testing.T) {

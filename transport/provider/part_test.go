@@ -13,7 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// parts signs a request whose header X has the parts.
+// parts signs a request whose header X consists of the parts.
 func parts(t *testing.T, s provider.Signing, key source.Key, req *http.Request, of ...provider.Part) string {
 	t.Helper()
 	s.Name = "parts"
@@ -24,7 +24,7 @@ func parts(t *testing.T, s provider.Signing, key source.Key, req *http.Request, 
 
 var shared = provider.Signing{Hash: sha256.New, Encode: hex.AppendEncode, Message: []provider.Part{provider.Text("m")}}
 
-// Each part is what its comment says.
+// Each part appends what its comment says.
 func TestParts(t *testing.T) {
 	key := pair(base64Secret)
 	for name, c := range map[string]struct {
@@ -59,7 +59,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// A nonce is one throughout an attempt, and another in the next. F49
+// All parts of an attempt have the same nonce, and the next attempt has another. F49
 func TestNoncesOfAnAttempt(t *testing.T) {
 	key := pair(base64Secret)
 	for name, nonce := range map[string]provider.Part{"Nonce": provider.Nonce, "Random": provider.Random} {
@@ -75,7 +75,7 @@ func TestNoncesOfAnAttempt(t *testing.T) {
 	}
 }
 
-// What a part, a hook, or a login fails with is the request's error, and nothing is set.
+// The error of a part, a hook or a login is the request's error, and no header is set.
 func TestFail(t *testing.T) {
 	errPart := errors.New("part")
 	fails := func(dst []byte, c *provider.Call) []byte {
@@ -107,8 +107,8 @@ func TestFail(t *testing.T) {
 	}
 }
 
-// A "*" is each element of a list; the first that is listed decides, also of a list that
-// is cut off. F65
+// "*" stands for each element of a list. The first listed value decides, even if the
+// list is cut off. F65
 func TestCodesOfAList(t *testing.T) {
 	classify := provider.Codes("errors.*.code", map[transport.Verdict][]string{unapplied: {"bad"}, clock: {"7"}}, 200)
 	for body, want := range map[string]transport.Verdict{

@@ -12,8 +12,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// A key that a scheme cannot use is told from a good one at Prepare, in words
-// that hold nothing of it. F19, F95
+// Prepare returns an error for a key that the scheme cannot use. The error contains
+// nothing of the key. F19, F95
 func TestUnusableKeys(t *testing.T) {
 	const sentinel = "sentinel-5"
 	for name, p := range profiles() {
@@ -56,7 +56,7 @@ func TestUnusableKeys(t *testing.T) {
 	}
 }
 
-// F93: no verb reaches through a signer to its secret.
+// F93: fmt does not print the secret of a signer.
 func TestSignersPrintNoSecret(t *testing.T) {
 	for name, p := range profiles() {
 		signer, err := p.Scheme.Prepare(pair(base64Secret))
@@ -71,7 +71,7 @@ func TestSignersPrintNoSecret(t *testing.T) {
 	}
 }
 
-// What each profile has to have.
+// Every profile has the required fields.
 func TestProfiles(t *testing.T) {
 	all := profiles()
 	for _, p := range []provider.Profile{provider.Stripe(), provider.StripeBasic(), provider.OpenAI(), provider.Anthropic(), provider.GitHub(),
@@ -94,7 +94,7 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
-// Plain keys go where each API documents.
+// Plain keys are sent where each API documents.
 func TestPlainKeys(t *testing.T) {
 	for _, c := range []struct {
 		p           provider.Profile

@@ -25,7 +25,7 @@ type answer struct {
 	want   transport.Verdict
 }
 
-// codes makes one answer of each code.
+// codes makes one answer for each code.
 func codes(status int, format string, want transport.Verdict, codes ...string) (answers []answer) {
 	for _, c := range codes {
 		answers = append(answers, answer{status, fmt.Sprintf(format, c), want})
@@ -40,8 +40,8 @@ func join(rows ...[]answer) (all []answer) {
 	return all
 }
 
-// refusals has the answers that each API documents, those about the key and
-// those that are not.
+// refusals lists the answers that each API documents, both those about the key and
+// others.
 var refusals = map[string]struct {
 	classify transport.Classifier
 	answers  []answer
@@ -223,7 +223,7 @@ func TestClassifiersReadTheDocumentedRefusals(t *testing.T) {
 				if got := p.classify(transport.NewAnswer(a.status, nil, []byte(a.body))); got != a.want {
 					t.Errorf("%d %s: verdict %d, want %d", a.status, a.body, got, a.want)
 				}
-				// What every API has in common: limits, proxies and unknown outcomes are not about the key.
+				// At every API limits, proxies and unknown outcomes are not about the key.
 				for _, status := range []int{407, 429, 502, 503, 504} {
 					if got := p.classify(transport.NewAnswer(status, nil, []byte(a.body))); got != passed {
 						t.Errorf("%d %s: verdict %d, want passed", status, a.body, got)
@@ -246,8 +246,8 @@ func TestClassifiersHonourInsufficientScope(t *testing.T) {
 	}
 }
 
-// A body that is cut off after the code is still read; one cut off before it is
-// a 401 like any other.
+// If a body is cut off after the code, the code is read. If it is cut off before, the
+// answer is a 401 like any other.
 func TestCodesReadBodiesThatAreCutOff(t *testing.T) {
 	c := provider.Codes("error.code", map[transport.Verdict][]string{passed: {"scope*"}, unapplied: {"7", "scope_of_key*"}}, 400, 401)
 	for body, want := range map[string]transport.Verdict{

@@ -21,8 +21,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var ids atomic.Int64
 
-// uniqueID returns a key id that no other test has, as nonces are counted by id
-// for the life of the process.
+// uniqueID returns a key id that no other test uses, because nonces are counted for
+// each id for the life of the process.
 func uniqueID() string { return fmt.Sprintf("id-%d", ids.Add(1)) }
 
 func at(t time.Time) provider.Option { return provider.WithNow(func() time.Time { return t }) }
@@ -59,7 +59,7 @@ func sign(t testing.TB, s transport.Scheme, key source.Key, req *http.Request) {
 	}
 }
 
-// bodyOf reads the body that would be sent, and holds ContentLength against it.
+// bodyOf reads the body that would be sent, and compares its length with ContentLength.
 func bodyOf(t testing.TB, req *http.Request) string {
 	t.Helper()
 	if req.Body == nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// pace lets a request meet one change at most: a step ends when all requests that
+// pace lets each request meet at most one change: a step ends when all requests that
 // began before it are done.
 type pace struct {
 	mu    sync.Mutex
@@ -49,7 +49,7 @@ func (p *pace) request(f func()) {
 	p.moved.Broadcast()
 }
 
-// next waits for n requests, and for those of earlier steps.
+// next waits for n requests, and for all requests of earlier steps.
 func (p *pace) next(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -59,7 +59,8 @@ func (p *pace) next(n int) {
 	p.step, p.done = p.step+1, 0
 }
 
-// slackAuth is how Slack takes a token: in the header, or else in the form or query.
+// slackAuth finds the token of a request as Slack does: in the header, else in the form
+// or query.
 type slackAuth struct{ mockapi.Authenticator }
 
 func (s slackAuth) Authenticate(r *http.Request, body func() ([]byte, error), keys mockapi.Keys) (string, *mockapi.Refusal) {
@@ -70,7 +71,7 @@ func (s slackAuth) Authenticate(r *http.Request, body func() ([]byte, error), ke
 	return s.Authenticator.Authenticate(r, body, keys)
 }
 
-// api is one API as the mock plays it.
+// api is one API as the mock implements it.
 type api struct {
 	profile provider.Profile
 	auth    mockapi.Authenticator
@@ -103,8 +104,9 @@ func apis() map[string]api {
 	}
 }
 
-// drill sends POSTs while keys rotate: the source first, and the server first with
-// the old key out at once, where told says that a refusal is not ambiguous.
+// drill sends POSTs while keys rotate with the source first. If told is true, a refusal
+// is not ambiguous, and they also rotate with the server first, which revokes the old
+// key at once.
 func drill(t *testing.T, a api, told bool) (sent, failed, orders int64) {
 	t.Helper()
 	const workers, rotations, each = 6, 8, 10
@@ -207,7 +209,7 @@ func TestPostsThroughRotationsOfEachAPI(t *testing.T) {
 	}
 }
 
-// Nor where a refusal may be about something else, as long as the key before is good
+// No POST fails either if a refusal is ambiguous, as long as the previous key is valid
 // until the new one is. F67, F120
 func TestAmbiguousPostsThroughRotations(t *testing.T) {
 	all := apis()

@@ -7,7 +7,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// shelf is a source that lists what the test puts on it, newest first, and notifies.
+// shelf is a source that lists the keys that the test sets, newest first, and notifies.
 type shelf struct {
 	mu   sync.Mutex
 	keys []source.Key

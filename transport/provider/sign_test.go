@@ -16,10 +16,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// base64Secret is a secret for every scheme: text, and base64 too.
+// base64Secret is a secret for every scheme: it is text and also valid base64.
 const base64Secret = "c2VudGluZWwtc2VjcmV0LXNlbnRpbmVsLXNlY3JldA=="
 
-// profiles are all the profiles that sign, with a path that they sign.
+// profiles are all profiles that sign, each with a path that it signs.
 func profiles(opts ...provider.Option) map[string]provider.Profile {
 	all := make(map[string]provider.Profile)
 	for _, p := range []provider.Profile{
@@ -39,7 +39,7 @@ func privatePath(name string) string {
 	return "/api/v4/orders"
 }
 
-// fingerprint is all that an attempt sends besides the caller's own.
+// fingerprint is everything that an attempt sends besides the caller's own.
 func fingerprint(t testing.TB, req *http.Request) string {
 	return fmt.Sprint(req.URL, req.Header, bodyOf(t, req))
 }
@@ -69,8 +69,8 @@ func TestSignsAnewForEachAttempt(t *testing.T) {
 	}
 }
 
-// F28, F48: a shared value slice, or the caller's URL, is never changed in
-// place, and signing the same copy's origin again gives one value a header.
+// F28, F48: signing changes neither a shared value slice nor the caller's URL in place.
+// If a request is signed twice, each header has one value.
 func TestSigningLeavesTheCallersPartsAlone(t *testing.T) {
 	for name, p := range profiles() {
 		req := newRequest(t, "POST", "https://api.example.com"+privatePath(name), "a=1", "")
@@ -130,7 +130,7 @@ func TestRefusesABodyThatCannotBeReadTwice(t *testing.T) {
 	}
 }
 
-// F49: nonces of one id grow over goroutines, versions, clients and a clock that
+// F49: the nonces of one id grow across goroutines, versions, clients and a clock that
 // steps back.
 func TestNoncesGrow(t *testing.T) {
 	bodyNonce := func(t *testing.T, r *http.Request) string {
@@ -193,7 +193,7 @@ func TestNoncesGrow(t *testing.T) {
 	}
 }
 
-// NonceUnit makes nonces larger than those of an earlier client.
+// With NonceUnit nonces are larger than those of an earlier client.
 func TestNonceUnit(t *testing.T) {
 	now := time.Unix(1_700_000_000, 123)
 	for unit, want := range map[time.Duration]string{
@@ -207,7 +207,8 @@ func TestNonceUnit(t *testing.T) {
 	}
 }
 
-// A server's clock is learned from a refusal's Date, within an hour.
+// The server's clock is learned from the Date of a refusal, if it differs by at most
+// one hour.
 func TestLearnClock(t *testing.T) {
 	local := time.Unix(1_700_000_000, 0)
 	key := pair(base64Secret)

@@ -15,9 +15,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// The token that a client has put into its form never reaches Slack: without an option
-// the request fails, with WithOverride the ring's goes in the header, anew for each
-// attempt, and what else the form has is untouched.
+// The token that a client has put into its form never reaches Slack. Without an option
+// the request fails. With WithOverride the ring's token is sent in the header of each
+// attempt, and the rest of the form is unchanged.
 //
 // F113, F120
 func TestSlackTakesTheTokenOutOfForms(t *testing.T) {
@@ -81,7 +81,7 @@ func TestSlackTakesTheTokenOutOfForms(t *testing.T) {
 	}
 }
 
-// A form that cannot be looked into is not sent: it may hold a token. F33, F120
+// A form that cannot be read twice is not sent: it may hold a token. F33, F120
 func TestSlackSendsNoFormThatItCannotRead(t *testing.T) {
 	keys, err := ring.Keep(t.Context(), newShelf(pair("sentinel-k")), ring.WithLogger(nil))
 	if err != nil {
@@ -110,7 +110,9 @@ func TestSlackSendsNoFormThatItCannotRead(t *testing.T) {
 	}
 }
 
-// The scheme names all places of a token, and the methods that take none, or another.
+// The scheme names all places of a token, and the methods that take no token or another
+// one.
+//
 // F47, F120
 func TestSlackNamesItsCredentials(t *testing.T) {
 	traits := provider.Slack().Scheme.Traits()
@@ -128,7 +130,7 @@ func TestSlackNamesItsCredentials(t *testing.T) {
 	}
 }
 
-// A file is no answer of the Web API's, and a page is none of either. F120
+// A file is not an answer of the Web API, and a page is neither. F120
 func TestSlackFiles(t *testing.T) {
 	for contentType, want := range map[string]transport.Verdict{
 		"image/png": passed, "text/plain": passed, "text/html; charset=utf-8": inconclusive, "application/json; charset=utf-8": unapplied, "": unapplied,

@@ -21,7 +21,8 @@ func TestGraphQLBatch(t *testing.T) {
 	}
 }
 
-// JSON field names are compared as they are, and lengths prove nothing.
+// JSON field names are compared exactly, and the same length does not prove that
+// nothing was removed.
 //
 // F113
 func TestStripOfSameLength(t *testing.T) {
@@ -37,7 +38,7 @@ func TestStripOfSameLength(t *testing.T) {
 	}
 }
 
-// Other fields "stay as they are".
+// The other fields stay unchanged.
 //
 // F113
 func TestStripKeepsTheRest(t *testing.T) {
@@ -53,7 +54,8 @@ func TestStripKeepsTheRest(t *testing.T) {
 	}
 }
 
-// A mutation is one whichever of two fields of one name a server takes.
+// If a document has two fields of the same name and one holds a mutation, it counts as
+// a mutation.
 //
 // F113
 func TestReplayQueriesOfTwoNames(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// A vector is one row of testdata/vectors.json, whose "provenance" says how much
-// it proves: self-computed ones guard against regressions only.
+// A vector is one row of testdata/vectors.json. Its "provenance" says how much it
+// proves: a self-computed vector only detects regressions.
 type vector struct {
 	ID, Scheme, Provenance, Key, Secret, Passphrase string
 	Method, Host, Path, Query, Body                 string
@@ -39,8 +39,7 @@ func readVectors(t *testing.T) []vector {
 	return file.Vectors
 }
 
-// Each vector goes through Prepare and Sign, and its signature has to come out
-// where the API looks for it.
+// Each vector is prepared and signed. Its signature must be where the API expects it.
 func TestVectors(t *testing.T) {
 	vectors := readVectors(t)
 	if len(vectors) != 18 {
@@ -50,7 +49,7 @@ func TestVectors(t *testing.T) {
 		t.Run(v.ID, func(t *testing.T) {
 			key := source.Key{ID: v.Key, Secret: source.NewSecret(v.Secret)}
 			if key.ID == "" || v.Scheme == "bitfinex-v2" {
-				// Not part of the string to sign; and nonces are counted by id.
+				// The id is not part of the string to sign. Nonces are counted for each id.
 				key.ID = uniqueID()
 			}
 			if v.Passphrase != "" || v.Scheme == "okx" || v.Scheme == "kucoin" {
@@ -73,8 +72,8 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// schemeOf returns the scheme of a vector, at the vector's time, and where it
-// puts its signature.
+// schemeOf returns the scheme of a vector at the vector's time, and the place of its
+// signature.
 func schemeOf(t *testing.T, v vector) (transport.Scheme, func(*http.Request) string) {
 	header := func(name string) func(*http.Request) string {
 		return func(r *http.Request) string { return r.Header.Get(name) }
@@ -131,8 +130,8 @@ func schemeOf(t *testing.T, v vector) (transport.Scheme, func(*http.Request) str
 			return r.Header.Get("X-GEMINI-SIGNATURE")
 		}
 	case "deribit":
-		// The vector's nonce is no number: what the profile signs with one of its own has
-		// to be what is signed here, and with the vector's nonce the vector's.
+		// The vector's nonce is not a number, so the profile signs with its own nonce. That
+		// must match the signature made here, and with the vector's nonce the vector's.
 		signed := func(r *http.Request, nonce string) string {
 			return hmacHex(v.Secret, strings.Join([]string{v.Timestamp, nonce, r.Method, r.URL.RequestURI(), "", ""}, "\n"))
 		}

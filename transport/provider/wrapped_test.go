@@ -21,14 +21,14 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// wrapped is p with a scheme that somebody has put a struct of their own around.
+// wrapped is p with a scheme that a user has embedded in a struct.
 func wrapped(p provider.Profile) provider.Profile {
 	p.Scheme = struct{ transport.Scheme }{p.Scheme}
 	p.Origins = []string{"https://api.example.com"}
 	return p
 }
 
-// everyProfile are all profiles of the package, with what each option changes.
+// everyProfile lists all profiles of the package, with each option.
 func everyProfile() map[string]provider.Profile {
 	all := map[string]provider.Profile{
 		"alpaca": provider.Alpaca(), "anthropic": provider.Anthropic(), "datadog": provider.Datadog(""), "github": provider.GitHub(),
@@ -45,7 +45,7 @@ func everyProfile() map[string]provider.Profile {
 	return all
 }
 
-// What a scheme knows of itself is not lost where somebody wraps it.
+// A scheme that is embedded in a struct keeps its traits.
 //
 // F124
 func TestWrappedSchemesKeepTheirTraits(t *testing.T) {
@@ -61,7 +61,7 @@ func TestWrappedSchemesKeepTheirTraits(t *testing.T) {
 	}
 }
 
-// wrappedKey is one that the profile's scheme takes.
+// wrappedKey is a key that the profile's scheme accepts.
 func wrappedKey(p provider.Profile) source.Key {
 	key := pair(base64Secret)
 	if p.Name == "coinbasecdp" {
@@ -82,8 +82,8 @@ func wrappedTransport(t *testing.T, p provider.Profile, base http.RoundTripper, 
 	return wrapped(p).Transport(keys, append(opts, transport.WithBase(base))...)
 }
 
-// A caller's own key is an error, and is replaced where the caller wants that, by
-// every scheme that is wrapped; a request that needs no key gets none.
+// With every wrapped scheme the caller's own key is an error, or is replaced if the
+// caller wants that. A request that needs no key gets none.
 //
 // F47, F124
 func TestWrappedSchemesSeeCallersKeys(t *testing.T) {
@@ -140,7 +140,7 @@ func TestWrappedSchemesSeeCallersKeys(t *testing.T) {
 	}
 }
 
-// Through a wrapped scheme nonces arrive in order, however long each request takes.
+// With a wrapped scheme nonces arrive in order, however long each request takes.
 //
 // F49, F124
 func TestWrappedSchemesKeepNoncesInOrder(t *testing.T) {
@@ -169,7 +169,7 @@ func TestWrappedSchemesKeepNoncesInOrder(t *testing.T) {
 				out++
 				late := time.Duration(100-out) * time.Second
 				mu.Unlock()
-				time.Sleep(late) // side by side, those behind would overtake it
+				time.Sleep(late) // sent concurrently, later requests would overtake it
 				mu.Lock()
 				defer mu.Unlock()
 				if nonce <= last {
@@ -192,7 +192,7 @@ func TestWrappedSchemesKeepNoncesInOrder(t *testing.T) {
 	}
 }
 
-// A wrapped scheme knows what a GET does, and learns the server's clock.
+// A wrapped scheme knows which GETs have an effect, and learns the server's clock.
 //
 // F67, F124
 func TestWrappedSchemesKnowTheirRequests(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 
 // The clients of the SDK are in internal/sdktest; here is what needs none.
 
-// F119: the SDK's cache asks for the key each time, whatever its options.
+// F119: the SDK's cache asks for the key at each call, with any options.
 func TestCredentialsAreNotCached(t *testing.T) {
 	first := key(1)
 	first.Extra = map[string]source.Secret{"session_token": source.NewSecret(drill.Sentinel + "session")}
@@ -62,8 +62,8 @@ func TestCredentialsOfNoUse(t *testing.T) {
 	}
 }
 
-// Copies of a configuration share its slice of options: a ring for one is none for the
-// other.
+// Copies of a configuration share its slice of options. A ring for one copy is not used
+// by another.
 func TestConfigureLeavesCopiesAlone(t *testing.T) {
 	base := aws.Config{APIOptions: make([]func(*middleware.Stack) error, 0, 8)}
 	one, two := base.Copy(), base.Copy()
@@ -80,7 +80,8 @@ func TestConfigureLeavesCopiesAlone(t *testing.T) {
 	}
 }
 
-// A client without the SDK's steps says so; one that signs nothing is left alone.
+// If a client lacks the SDK's steps, the call fails with an error that says so. A
+// client that signs nothing is not changed.
 func TestMiddlewareKnowsItsStack(t *testing.T) {
 	option := sigv4.Middleware(drill.NewStore(key(1)).Keep(t))
 	stack := middleware.NewStack("x", smithyhttp.NewStackRequest)
@@ -96,10 +97,10 @@ func TestMiddlewareKnowsItsStack(t *testing.T) {
 	}
 }
 
-// F116: a middleware that nobody holds any more gives back what the ring keeps for it.
+// F116: a middleware that is garbage collected releases its slot in the ring.
 func TestMiddlewareGivesItsSlotBack(t *testing.T) {
 	keys := drill.NewStore(key(1)).Keep(t)
-	next := func() int { // the slot that whoever asks now would get
+	next := func() int { // the slot that the next caller would get
 		slot, release, err := keys.Prepare(func(source.Key) (any, error) { return nil, nil })
 		if err != nil {
 			t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/sigv4"
 )
 
-// Answers in the three forms in which AWS names an error.
+// AWS names an error in three forms.
 func TestClassifier(t *testing.T) {
 	for code, want := range map[string]transport.Verdict{
 		"InvalidClientTokenId":        transport.RefusedUnapplied,
@@ -67,7 +67,7 @@ func TestClassifier(t *testing.T) {
 	}
 }
 
-// F112: no answer, however broken, makes the classifier panic or change it.
+// F112: no answer, however broken, makes the classifier panic or changes the answer.
 func FuzzClassifier(f *testing.F) {
 	f.Add(400, `{"__type":"com.amazon.coral.service#ExpiredToken"}`, "")
 	f.Add(403, "<Error><Code>SignatureDoesNotMatch</Code><Message>Signature expired", "")
@@ -84,7 +84,7 @@ func FuzzClassifier(f *testing.F) {
 	})
 }
 
-// S3 answers a HEAD without a body; other empty answers are not S3's.
+// S3 answers a HEAD without a body. Other empty answers are not from S3.
 func TestAnswersToHead(t *testing.T) {
 	ofS3 := http.Header{"X-Amz-Request-Id": {"4442587FB7D0A2F9"}}
 	for status, want := range map[int]transport.Verdict{

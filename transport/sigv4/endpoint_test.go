@@ -10,14 +10,14 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/sigv4/internal/verifier"
 )
 
-// endpoint is a service that checks signatures and refuses as AWS does.
+// endpoint is a service that checks signatures and refuses like AWS.
 type endpoint struct {
 	service, region string
 
 	mu      sync.Mutex
 	keys    map[string]string // access key id to secret: the active ones
 	session string            // the session token that goes with them, if any
-	ahead   time.Duration     // of the true time, its clock is
+	ahead   time.Duration     // how far its clock is ahead of the true time
 	served  map[string]int    // by access key id
 	refused int
 	bodies  []string

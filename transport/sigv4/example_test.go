@@ -14,8 +14,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/sigv4"
 )
 
-// An API behind AWS's gateway; here it is a stand-in that checks signatures. In
-// earnest the key comes from a file or a secrets manager.
+// An API is behind AWS's gateway. Here it is a stand-in that checks signatures. In a
+// program the key comes from a file or a secrets manager.
 func ExampleProfile() {
 	key := source.Key{ID: "AKIDEXAMPLE", Secret: source.NewSecret("wJalrXUtnFEMI")}
 	api := httptest.NewServer(&endpoint{
@@ -39,8 +39,9 @@ func ExampleProfile() {
 	// Output: 200 OK
 }
 
-// The clients of the AWS SDK that are made from cfg use the ring's keys. In earnest cfg
-// comes from config.LoadDefaultConfig, and the key from a file or a secrets manager.
+// The clients of the AWS SDK that are made from cfg use the ring's keys. In a program
+// cfg comes from config.LoadDefaultConfig, and the key from a file or a secrets
+// manager.
 func ExampleConfigure() {
 	ctx := context.Background()
 	keys, err := ring.Keep(ctx, source.Static(source.Key{ID: "AKIDEXAMPLE", Secret: source.NewSecret("wJalrXUtnFEMI")}))

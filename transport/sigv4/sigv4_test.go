@@ -29,7 +29,7 @@ func key(n int) source.Key {
 	}
 }
 
-// bench is a verifying server and a client with a ring.
+// bench is a service that checks signatures, and a client with a ring.
 type bench struct {
 	*endpoint
 	t      *testing.T
@@ -111,7 +111,7 @@ func TestSignsWhatIsSent(t *testing.T) {
 	}
 }
 
-// F33: what cannot be read twice is not sent, unless the caller says its hash.
+// F33: a body that cannot be read twice is not sent, unless the caller sets its hash.
 func TestBodyWithoutGetBody(t *testing.T) {
 	b := newBench(t, "s3", key(1))
 	stream := func() io.Reader { return io.MultiReader(strings.NewReader("stream")) }
@@ -142,7 +142,7 @@ func TestSessionToken(t *testing.T) {
 	b.wantServed(next, "POST", "/", strings.NewReader("order")) // refused, read, sent again
 }
 
-// F47, F113: what becomes of a request that is signed already, the caller says.
+// F47, F113: the caller decides what happens to a request that is already signed.
 func TestRequestsThatAreSignedAlready(t *testing.T) {
 	b := newBench(t, "execute-api", key(1))
 	base := &http.Transport{}
@@ -174,8 +174,8 @@ func TestRequestsThatAreSignedAlready(t *testing.T) {
 	}
 }
 
-// F58, F61, F68: the two access keys of an IAM user rotate under load, in both
-// orders, and no request fails, orders included.
+// F58, F61, F68: the two access keys of an IAM user rotate under load, with the source
+// first and with the server first. No request fails, not even an order.
 func TestRotatesTheTwoKeysOfAUser(t *testing.T) {
 	b := newBench(t, "execute-api", key(1))
 	calls := make(map[string]func(string) error)
@@ -209,14 +209,14 @@ func TestRotatesTheTwoKeysOfAUser(t *testing.T) {
 			create()
 		}
 		b.until(func() bool { return b.served[next.ID] > 0 })
-		load.Settle() // as "safe to revoke" means: who was refused the new key has gone to the old
+		load.Settle() // "safe to revoke": the requests that were refused with the new key used the old one
 		b.set(func() { delete(b.keys, old.ID) })
-		load.Settle() // who was refused the old key has gone to the new
+		load.Settle() // the requests that were refused with the old key used the new one
 		publish(next)
 	}
 }
 
-// until waits for what the server must come to see.
+// until waits for an event at the server.
 func (b *bench) until(ok func() bool) {
 	b.t.Helper()
 	drill.Until(b.t, "the server", func() (done bool) {
@@ -225,8 +225,8 @@ func (b *bench) until(ok func() bool) {
 	})
 }
 
-// A time that AWS does not accept never counts against the key, and is corrected
-// once for all requests.
+// A refusal of the time never counts against the key. The clock is corrected once for
+// all requests.
 func TestCorrectsTheClock(t *testing.T) {
 	b := newBench(t, "execute-api", key(1))
 	b.ahead = 40 * time.Minute
@@ -238,7 +238,7 @@ func TestCorrectsTheClock(t *testing.T) {
 	if v := b.ring.Status().Current; v.Refused > 0 || v.State != ring.StateAccepted {
 		t.Errorf("the key's standing: %+v", v)
 	}
-	b.set(func() { b.ahead = 3 * time.Hour }) // more than is believed
+	b.set(func() { b.ahead = 3 * time.Hour }) // more than is corrected
 	if status, _ := b.do("GET", "/", nil); status != http.StatusForbidden {
 		t.Errorf("status %d with a clock that is hours away", status)
 	}
@@ -268,7 +268,7 @@ func TestRefusesUnusableKeys(t *testing.T) {
 	}
 }
 
-// F91: another secret under the same access key id is another key.
+// F91: another secret with the same access key id is another key.
 func TestSameIDWithAnotherSecret(t *testing.T) {
 	b := newBench(t, "execute-api", key(1))
 	b.wantServed(key(1), "GET", "/", nil)
@@ -279,7 +279,7 @@ func TestSameIDWithAnotherSecret(t *testing.T) {
 	b.wantServed(other, "GET", "/", nil)
 }
 
-// F93: neither scheme nor signer shows the secret.
+// F93: fmt shows the secret of neither scheme nor signer.
 func TestPrintsNoSecret(t *testing.T) {
 	scheme := sigv4.Scheme("execute-api", "eu-central-1")
 	signer, err := scheme.Prepare(key(1))
@@ -297,7 +297,7 @@ func TestPrintsNoSecret(t *testing.T) {
 	}
 }
 
-// What a query API does by GET is sent once. F67
+// A GET of a query API that has an effect is sent once. F67
 func TestActionsByGetAreSentOnce(t *testing.T) {
 	once := sigv4.Scheme("ec2", "eu-central-1").Traits().NotIdempotent
 	for query, want := range map[string]bool{

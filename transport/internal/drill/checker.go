@@ -23,7 +23,7 @@ func (c *Checker) Set(change func()) {
 	change()
 }
 
-// Accept makes the server accept these alone.
+// Accept makes the server accept only these keys.
 func (c *Checker) Accept(names ...string) { c.Set(func() { c.Accepted = names }) }
 
 // Check reports whether a request with the key passes.
@@ -52,7 +52,7 @@ func (c *Checker) WantSeen(t testing.TB, names ...string) {
 	})
 }
 
-// Until waits for what the server must come to see.
+// Until waits for an event at the server, a minute at most.
 func (c *Checker) Until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	Until(t, what, func() (done bool) {

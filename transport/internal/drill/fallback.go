@@ -19,8 +19,8 @@ type Fallback struct {
 	Is    func(error) bool // the server's refusal
 }
 
-// WaitsForTheSource checks that a call waits for the new key where the server has moved
-// before the source. v1 is in use.
+// WaitsForTheSource checks that a call waits for the new key if the server accepts it
+// before the source has it. v1 is in use.
 func (f Fallback) WaitsForTheSource(t testing.TB) {
 	t.Helper()
 	if err := f.Call(); err != nil {
@@ -38,8 +38,9 @@ func (f Fallback) WaitsForTheSource(t testing.TB) {
 	Standing(t, f.Ring, "v2", ring.StateAccepted, 1, 0)
 }
 
-// AllRefused checks that calls whose keys, v2 and v1, are all refused are not multiplied: once
-// with each at first, and then once (F58). The ring does not wait for the source.
+// AllRefused checks that calls are not multiplied if both keys, v2 and v1, are refused:
+// at first a call is made once with each key, then once (F58). The ring does not wait
+// for the source.
 func (f Fallback) AllRefused(t testing.TB) {
 	t.Helper()
 	f.Accept()
@@ -60,8 +61,8 @@ func (f Fallback) AllRefused(t testing.TB) {
 	}
 }
 
-// Lockout checks that no call goes out once both keys are refused (F58). The ring locks out,
-// and does not wait for the source.
+// Lockout checks that no call is sent once both keys are refused (F58). The ring has
+// WithLockout and does not wait for the source.
 func (f Fallback) Lockout(t testing.TB) {
 	t.Helper()
 	f.Accept()
@@ -82,8 +83,8 @@ func (f Fallback) Lockout(t testing.TB) {
 	})
 }
 
-// SlotIsGivenBack checks that what use makes gives its slot in the ring back when it is
-// gone (F116). The ring has one in use, number 0.
+// SlotIsGivenBack checks that what use makes releases its slot in the ring when it is
+// garbage collected (F116). One slot of the ring, number 0, is in use before.
 func SlotIsGivenBack(t testing.TB, keys *ring.Ring, use func()) {
 	t.Helper()
 	free := func() bool {

@@ -16,7 +16,7 @@ type Load struct {
 	begun [6]atomic.Int64 // calls
 }
 
-// Start starts one, which End ends. Each call gets a name of its own, and none may fail.
+// Start starts a Load, which End ends. Each call gets its own name, and none may fail.
 func Start(t testing.TB, calls map[string]func(name string) error) *Load {
 	l := &Load{t: t, stop: make(chan struct{})}
 	for i := range l.begun {
@@ -39,7 +39,7 @@ func Start(t testing.TB, calls map[string]func(name string) error) *Load {
 	return l
 }
 
-// Settle waits until every call that is out now has ended.
+// Settle waits until every call that is under way now has ended.
 func (l *Load) Settle() {
 	l.t.Helper()
 	for i := range l.begun {
@@ -48,7 +48,7 @@ func (l *Load) Settle() {
 	}
 }
 
-// End waits for the last calls, and returns how many there were. It may be called twice.
+// End waits for the last calls and returns the number of calls. It may be called twice.
 func (l *Load) End() (calls int64) {
 	l.once.Do(func() { close(l.stop) })
 	l.wg.Wait()

@@ -20,11 +20,11 @@ type Rotation struct {
 	Counts func(key source.Key) (served, refused int)
 }
 
-// enough calls have been served for every kind to be among them.
+// enough is how many calls it takes until every kind is among them.
 const enough = 20
 
-// SourceFirst publishes the keys numbered from to to, one after the other, each before the
-// server accepts it (F61).
+// SourceFirst publishes the keys numbered from to to, one after the other, each before
+// the server accepts it (F61).
 func (r Rotation) SourceFirst(t testing.TB, l *Load, from, to int) {
 	for n := from; n <= to; n++ {
 		old, next := r.Key(n-1), r.Key(n)
@@ -38,8 +38,8 @@ func (r Rotation) SourceFirst(t testing.TB, l *Load, from, to int) {
 	}
 }
 
-// ServerFirst has the server drop its key for each of the next, and the source publish that
-// only then (F88).
+// ServerFirst rotates the keys one after the other. For each, the server first drops
+// the old key, and only then the source publishes the new one (F88).
 func (r Rotation) ServerFirst(t testing.TB, l *Load, from, to int) {
 	for n := from; n <= to; n++ {
 		next := r.Key(n)
@@ -66,14 +66,15 @@ func (r Rotation) refused(t testing.TB, change func()) {
 	Until(t, "a refusal", func() bool { _, now := r.Counts(source.Key{}); return now > before })
 }
 
-// served waits until key serves.
+// served waits until key is served.
 func (r Rotation) served(t testing.TB, key source.Key) {
 	t.Helper()
 	Until(t, "the new key", func() bool { served, _ := r.Counts(key); return served > enough })
 }
 
-// Alternate rotates the versions v1 to v5 under load, published first and accepted first in
-// turn. The server refuses no more than the attempts that are made besides the calls.
+// Alternate rotates the versions v1 to v5 under load, in turn with the source first and
+// with the server first. The server refuses at most the attempts that are made in
+// addition to the calls.
 func Alternate(t testing.TB, c *Checker, store *Store, keys *ring.Ring, calls map[string]func(name string) error) {
 	t.Helper()
 	r := Rotation{

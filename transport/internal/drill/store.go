@@ -28,20 +28,20 @@ func Keys(versions ...string) (keys []source.Key) {
 	return keys
 }
 
-// A Store is a source under the test's control, which lists every valid key.
+// A Store is a source that the test controls. It lists every valid key.
 type Store struct {
 	mu  sync.Mutex
 	set source.Set
 }
 
-// NewStore returns one that lists keys, newest first.
+// NewStore returns a Store that lists keys, newest first.
 func NewStore(keys ...source.Key) *Store {
 	s := &Store{}
 	s.Put(keys...)
 	return s
 }
 
-// Put lists other keys.
+// Put replaces the keys.
 func (s *Store) Put(keys ...source.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,7 +55,7 @@ func (s *Store) Read(context.Context) (source.Set, error) {
 	return s.set, nil
 }
 
-// Keep returns a ring over s that reads it when it is asked to, or once an hour.
+// Keep returns a ring over s that reads s when it is asked to, or once an hour.
 func (s *Store) Keep(t testing.TB, opts ...ring.Option) *ring.Ring {
 	t.Helper()
 	keys, err := ring.Keep(t.Context(), s, append([]ring.Option{ring.WithLogger(nil), ring.WithPoll(time.Hour)}, opts...)...)
@@ -66,8 +66,8 @@ func (s *Store) Keep(t testing.TB, opts ...ring.Option) *ring.Ring {
 	return keys
 }
 
-// Standing checks how a version stands: its state, how often it was accepted and refused,
-// and that it is in no request.
+// Standing checks the state of a version, how often it was accepted and refused, and
+// that no request with it is under way.
 func Standing(t testing.TB, keys *ring.Ring, version string, state ring.State, accepted, refused uint64) {
 	t.Helper()
 	for _, v := range keys.Status().Versions {
@@ -82,7 +82,7 @@ func Standing(t testing.TB, keys *ring.Ring, version string, state ring.State, a
 	t.Errorf("no version %s", version)
 }
 
-// Until waits for what must come, a minute at most.
+// Until waits until a condition is true, a minute at most.
 func Until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)

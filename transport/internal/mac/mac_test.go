@@ -11,7 +11,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/mac"
 )
 
-// MAC is safe for concurrent use, and computes what crypto/hmac does.
+// A MAC is safe for concurrent use, and computes what crypto/hmac computes.
 func TestMAC(t *testing.T) {
 	secret := base64.StdEncoding.EncodeToString([]byte("key"))
 	m, err := mac.New(sha256.New, base64.StdEncoding.DecodeString, source.NewSecret(secret))

@@ -18,7 +18,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// stub answers at once and keeps what it was asked.
+// stub answers at once and records the request.
 type stub struct {
 	query, key string
 	resp       http.Response
@@ -30,7 +30,7 @@ func (s *stub) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &s.resp, nil
 }
 
-// peerCall asks for an order with go-binance, all of the code its own.
+// peerCall requests an order with go-binance, using only its own code.
 func peerCall(s *stub) func() error {
 	c := binance.NewClient(id, secret)
 	c.HTTPClient = &http.Client{Transport: s}
@@ -40,7 +40,7 @@ func peerCall(s *stub) func() error {
 	}
 }
 
-// ourCall asks for the same with an http.Client over our transport.
+// ourCall requests the same with an http.Client over the project's transport.
 func ourCall(tb testing.TB, s *stub) func() error {
 	key := source.Key{ID: id, Secret: source.NewSecret(secret)}
 	keys, err := ring.Keep(context.Background(), source.Static(key), ring.WithLogger(nil))
@@ -69,7 +69,7 @@ func ourCall(tb testing.TB, s *stub) func() error {
 	}
 }
 
-// Both send the key and a query that is signed well.
+// Both send the key and a query with a valid signature.
 func TestCallsAgree(t *testing.T) {
 	for name, call := range map[string]func(*stub) func() error{
 		"peer": peerCall, "ours": func(s *stub) func() error { return ourCall(t, s) },

@@ -21,16 +21,16 @@ const (
 	secret = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
 )
 
-// params are an order's. Both sides start from them and end with a header and a
-// query that has timestamp and signature.
+// params are the parameters of an order. Both sides start from them and end with a
+// header and a query that has the timestamp and the signature.
 var params = url.Values{
 	"symbol": {"LTCBTC"}, "side": {"BUY"}, "type": {"LIMIT"}, "timeInForce": {"GTC"}, "quantity": {"1"}, "price": {"0.1"},
 	"recvWindow": {"5000"},
 }
 
-// peer does what go-binance's Client.parseRequest does to sign, which is not
-// exported, through its exported signing function: encode the parameters, sign,
-// append the signature.
+// peer signs like go-binance's Client.parseRequest, which is not exported, by its
+// exported signing function: it encodes the parameters, signs them, and appends the
+// signature.
 func peer(encode bool) func() string {
 	encoded := params.Encode()
 	own := url.Values{}
@@ -78,7 +78,7 @@ func ours(encode bool) func() string {
 	}
 }
 
-// bare is the signing alone, on a request that is there already.
+// bare only signs, on a request that exists already.
 func bare() func() string {
 	signer := prepare()
 	u := &url.URL{Scheme: "https", Host: "api.binance.com", Path: "/api/v3/order", RawQuery: params.Encode()}
@@ -100,7 +100,7 @@ func prepare() transport.Signer {
 	return signer
 }
 
-// Both sides' signatures are right, or the figures mean nothing.
+// The signatures of both sides are valid; otherwise the figures mean nothing.
 func TestSignaturesAgree(t *testing.T) {
 	for name, f := range map[string]func() string{"peer": peer(true), "ours": ours(true), "bare": bare()} {
 		query, signature, ok := strings.Cut(f(), "&signature=")
@@ -130,8 +130,8 @@ func BenchmarkSignature(b *testing.B) {
 	}
 }
 
-// BenchmarkRatio takes turns, a thousand signatures each, and reports the median
-// of the ratios, which a busy machine moves less than it moves either side.
+// BenchmarkRatio signs a thousand times on each side in turn and reports the median of
+// the ratios. A busy machine changes the ratio less than either side.
 func BenchmarkRatio(b *testing.B) {
 	for _, c := range []struct {
 		name       string

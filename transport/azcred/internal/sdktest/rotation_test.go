@@ -56,7 +56,7 @@ func newBench(t *testing.T, http2 bool, wait time.Duration, keys ...source.Key) 
 	return b
 }
 
-// under returns the options of a client whose requests go by the project's transport.
+// under returns the options of a client whose requests the project's transport sends.
 func (b *bench) under(scheme transport.Scheme) policy.ClientOptions {
 	t := transport.New(b.ring, scheme, transport.WithOrigin(b.server.URL), transport.WithBase(b.server.Client().Transport))
 	return policy.ClientOptions{Transport: &http.Client{Transport: t}}
@@ -65,7 +65,7 @@ func (b *bench) under(scheme transport.Scheme) policy.ClientOptions {
 // call writes text under a name.
 type call func(ctx context.Context, name, text string) error
 
-// calls are the clients, each with the credential that it is given and those options.
+// calls returns one call for each client, with its credential and those options.
 func (b *bench) calls(cred azcore.TokenCredential, key *azcore.KeyCredential, bearer, sas policy.ClientOptions) map[string]call {
 	b.t.Helper()
 	var blobs *azblob.Client
@@ -107,12 +107,13 @@ func (b *bench) calls(cred azcore.TokenCredential, key *azcore.KeyCredential, be
 	}
 }
 
-// fallingBack are the clients over the project's transport, without a credential.
+// fallingBack returns the calls of clients over the project's transport, without a
+// credential.
 func (b *bench) fallingBack() map[string]call {
 	return b.calls(nil, nil, b.under(transport.Bearer()), b.under(transport.Header("aeg-sas-key")))
 }
 
-// make makes one call, and looks at what came of it.
+// make makes one call and checks the result.
 func (b *bench) make(call call, name string) error {
 	text := strings.Repeat(name+" is what is written here.\n", 500)
 	if err := call(b.t.Context(), name, text); err != nil {
@@ -148,8 +149,8 @@ func (b *bench) load(calls map[string]call) (drill.Rotation, *drill.Load) {
 	}, drill.Start(b.t, named)
 }
 
-// overBoth runs a test over HTTP/1.1 and HTTP/2, beside others: most of it is waiting
-// for hold-offs.
+// overBoth runs a test over HTTP/1.1 and HTTP/2, in parallel with other tests, since it
+// mostly waits for hold-offs.
 func overBoth(t *testing.T, test func(*testing.T, *bench)) {
 	t.Parallel()
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
@@ -165,8 +166,8 @@ func overBoth(t *testing.T, test func(*testing.T, *bench)) {
 	}
 }
 
-// F119, F115, F58, F61: keys rotate under clients of the SDK, published before the
-// service takes them, and no call fails or is torn.
+// F119, F115, F58, F61: keys rotate while clients of the SDK make calls, and each key
+// is published before the service accepts it. No call fails or writes half of its text.
 func TestRotatesSourceFirst(t *testing.T) {
 	overBoth(t, func(t *testing.T, b *bench) {
 		r, load := b.load(b.fallingBack())
@@ -175,7 +176,7 @@ func TestRotatesSourceFirst(t *testing.T) {
 	})
 }
 
-// F119, F115, F88: the service drops the key, and the source has the next only then.
+// F119, F115, F88: the service drops the key before the source has the next one.
 func TestRotatesServerFirst(t *testing.T) {
 	overBoth(t, func(t *testing.T, b *bench) {
 		r, load := b.load(b.fallingBack())
@@ -184,7 +185,7 @@ func TestRotatesServerFirst(t *testing.T) {
 	})
 }
 
-// F58: a call is sent once with each key, whether one is taken or none; the SDK's
+// F58: a call is sent once with each key, whether one is accepted or none. The SDK's
 // retries do not multiply that.
 func TestACallIsSentOnceWithEachKey(t *testing.T) {
 	for _, valid := range []bool{true, false} {
@@ -209,8 +210,8 @@ func TestACallIsSentOnceWithEachKey(t *testing.T) {
 	}
 }
 
-// F119: the credentials follow the ring without a fall-back, the SDK's caches
-// notwithstanding: every call after a switch has the new key.
+// F119: the credentials follow the ring, without a fall-back and in spite of the SDK's
+// caches: every call after a switch has the new key.
 func TestCredentialsFollowTheRing(t *testing.T) {
 	b := newBench(t, true, time.Millisecond, key(1))
 	b.challenge = true // as Key Vault's client wants at first

@@ -10,11 +10,11 @@ import (
 	"sync"
 )
 
-// cloud is Event Grid, Blob Storage and Key Vault, as far as the tests need them. It
-// refuses a key that is not valid before it reads the body.
+// cloud is the part of Event Grid, Blob Storage and Key Vault that the tests need. It
+// refuses an invalid key before it reads the body.
 type cloud struct {
 	mu        sync.Mutex
-	keys      map[string]bool // those that are valid
+	keys      map[string]bool // the valid keys
 	seen      map[string]int  // requests by key; "" is none
 	refused   int
 	unasked   int // requests without a key where a challenge is not what the client wants
@@ -60,7 +60,7 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // torn: the client has gone
+		return // the client has closed the connection
 	}
 	name, text := path.Base(r.URL.Path), string(body)
 	switch {

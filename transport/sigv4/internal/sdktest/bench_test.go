@@ -26,7 +26,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
-// F104, and nothing of this machine's configuration.
+// The tests leave no goroutine (F104) and use no configuration of the machine.
 func TestMain(m *testing.M) {
 	for _, name := range os.Environ() {
 		if name, _, _ := strings.Cut(name, "="); strings.HasPrefix(name, "AWS_") {
@@ -51,7 +51,7 @@ func key(n int) source.Key {
 	}
 }
 
-// bench is a cloud over TLS, a ring, and the configuration of clients for them.
+// bench is a cloud over TLS, a ring, and a configuration for clients of both.
 type bench struct {
 	*cloud
 	t     *testing.T
@@ -62,8 +62,8 @@ type bench struct {
 	wait  time.Duration // for the source, where every key is refused
 }
 
-// newBench makes one whose cloud and source have the same keys. Its configuration comes
-// from LoadDefaultConfig, as users have it, without credentials.
+// newBench makes a bench whose cloud and source have the same keys. Its configuration
+// comes from LoadDefaultConfig, as in a program, without credentials.
 func newBench(t *testing.T, keys ...source.Key) *bench {
 	t.Helper()
 	return bench{wait: 5 * time.Second}.start(t, keys...)
@@ -114,7 +114,8 @@ func clients(cfg aws.Config) api {
 	}
 }
 
-// calls are what the tests do with the four services. n makes what they write theirs alone.
+// calls are the calls of the tests to the four services. n makes the names that they
+// write unique.
 var calls = map[string]func(context.Context, *bench, api, string) error{
 	"sts GetCallerIdentity": func(ctx context.Context, b *bench, a api, _ string) error {
 		out, err := a.sts.GetCallerIdentity(ctx, nil)
@@ -165,7 +166,7 @@ var calls = map[string]func(context.Context, *bench, api, string) error{
 
 func text(n string) []byte { return []byte(strings.Repeat(n+" is what is written here.\n", 1000)) }
 
-// wantRefused fails the test unless err is the cloud's refusal.
+// wantRefused fails the test unless err is a refusal by the cloud.
 func wantRefused(t *testing.T, err error) {
 	t.Helper()
 	if _, ok := errors.AsType[smithy.APIError](err); !ok {

@@ -16,8 +16,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/sigv4"
 )
 
-// F119: whatever cache LoadDefaultConfig puts around the credentials, calls go out with
-// the key that the ring uses now, from the moment of a switch on.
+// F119: LoadDefaultConfig puts a cache around the credentials. Calls still use the key
+// that the ring uses, from the moment of a switch on.
 func TestTheSDKsCacheDoesNotFreezeTheKey(t *testing.T) {
 	for name, options := range map[string][]func(*config.LoadOptions) error{
 		"default": nil,
@@ -51,7 +51,7 @@ func TestTheSDKsCacheDoesNotFreezeTheKey(t *testing.T) {
 	}
 }
 
-// Without a key the call says so, and the SDK does not retry.
+// If there is no key, the call fails with an error, and the SDK does not retry.
 func TestCredentialsWithoutAKey(t *testing.T) {
 	b := newBench(t, key(1))
 	sigv4.Configure(&b.cfg, b.ring)
@@ -69,7 +69,7 @@ func TestCredentialsWithoutAKey(t *testing.T) {
 	}
 }
 
-// A presigned URL has the key of its moment; the ring is not asked for an attempt.
+// A presigned URL has the key of that moment. It does not count as an attempt.
 func TestPresignedURLs(t *testing.T) {
 	b := newBench(t, key(1))
 	sigv4.Configure(&b.cfg, b.ring)

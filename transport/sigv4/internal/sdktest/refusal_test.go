@@ -20,8 +20,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/sigv4"
 )
 
-// F119, F58: a refused call is sent once more, with the other key, and the SDK's
-// retries do not multiply that; nor do they where both are refused.
+// F119, F58: a refused call is sent once more, with the other key. The SDK's retries do
+// not multiply that, even if both keys are refused.
 func TestACallIsSentOnceWithEachKey(t *testing.T) {
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
@@ -48,7 +48,8 @@ func TestACallIsSentOnceWithEachKey(t *testing.T) {
 	}
 }
 
-// F58: where bad keys lock out, and all are bad, a call ends unsent, and is not retried.
+// F58: if bad keys lock out and all keys are bad, a call fails without being sent, and
+// is not retried.
 func TestLockout(t *testing.T) {
 	b := newBench(t, key(1))
 	b.cfg.Retryer = func() aws.Retryer { return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = 10 }) }
@@ -69,7 +70,7 @@ func TestLockout(t *testing.T) {
 	}
 }
 
-// F113: what credentials the SDK has of its own does not matter, and they go nowhere.
+// F113: the SDK's own credentials, of any kind, are replaced and never sent.
 func TestReplacesCredentialsOfAnyKind(t *testing.T) {
 	b := newBench(t, key(1))
 	b.cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -104,7 +105,8 @@ func TestConfiguredTwice(t *testing.T) {
 	b.told(t)
 }
 
-// A call that the SDK does not sign stays unsigned, and is no use of a key.
+// A call that the SDK does not sign stays unsigned, and does not count as a use of a
+// key.
 func TestUnsignedCalls(t *testing.T) {
 	b := newBench(t, key(1))
 	sigv4.Configure(&b.cfg, b.ring)
@@ -119,7 +121,7 @@ func TestUnsignedCalls(t *testing.T) {
 	}
 }
 
-// A clock that is off never counts against the key; the SDK corrects it.
+// Clock skew never counts against the key. The SDK corrects its clock.
 func TestTheSDKCorrectsItsClock(t *testing.T) {
 	b := newBench(t, key(1))
 	b.ahead = 40 * time.Minute
@@ -135,7 +137,7 @@ func TestTheSDKCorrectsItsClock(t *testing.T) {
 	}
 }
 
-// F34: a stream that cannot be rewound is sent once; the next call has the other key.
+// F34: a stream that cannot be rewound is sent once. The next call has the other key.
 func TestAStreamIsSentOnce(t *testing.T) {
 	b := newBench(t, key(2), key(1))
 	sigv4.Configure(&b.cfg, b.ring)
@@ -163,8 +165,9 @@ func TestAStreamIsSentOnce(t *testing.T) {
 	}
 }
 
-// S3 answers a HEAD with the status alone, so that a refusal looks like a lack of
-// permission: one try with another key, and no mark against the first unless that helps.
+// S3 answers a HEAD with only a status, so a refusal looks like a missing permission.
+// One attempt is made with another key. The refusal counts against the first key only
+// if that is accepted.
 func TestHeadWithoutAReason(t *testing.T) {
 	b := newBench(t, key(2), key(1))
 	sigv4.Configure(&b.cfg, b.ring)

@@ -12,7 +12,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/sigv4"
 )
 
-// stored reports what is wrong with an object, if it is not what was put there.
+// stored returns an error if an object does not hold what was put there.
 func (b *bench) stored(object string, content []byte) (err error) {
 	path := (&url.URL{Path: "/bucket/" + object}).EscapedPath()
 	b.set(func() {
@@ -55,8 +55,8 @@ func (b *bench) load() (drill.Rotation, *drill.Load) {
 	}, drill.Start(b.t, named)
 }
 
-// overBoth runs a test over HTTP/1.1 and HTTP/2, beside others: most of it is waiting
-// for hold-offs.
+// overBoth runs a test over HTTP/1.1 and HTTP/2, in parallel with other tests, since it
+// mostly waits for hold-offs.
 func overBoth(t *testing.T, test func(*testing.T, *bench)) {
 	t.Parallel()
 	for name, http1 := range map[string]bool{"HTTP/1.1": true, "HTTP/2": false} {
@@ -67,8 +67,8 @@ func overBoth(t *testing.T, test func(*testing.T, *bench)) {
 	}
 }
 
-// F119, F58, F61: the two access keys of an IAM user rotate under load, published
-// before AWS takes them and after, and no call fails.
+// F119, F58, F61: the two access keys of an IAM user rotate under load. Each is
+// published before AWS accepts it, or after. No call fails.
 func TestRotatesSourceFirst(t *testing.T) {
 	overBoth(t, func(t *testing.T, b *bench) {
 		sigv4.Configure(&b.cfg, b.ring)
@@ -80,7 +80,7 @@ func TestRotatesSourceFirst(t *testing.T) {
 	})
 }
 
-// F119, F88: AWS drops the key, and the source has the next only then.
+// F119, F88: AWS drops the key before the source has the next one.
 func TestRotatesServerFirst(t *testing.T) {
 	overBoth(t, func(t *testing.T, b *bench) {
 		sigv4.Configure(&b.cfg, b.ring)
@@ -92,8 +92,8 @@ func TestRotatesServerFirst(t *testing.T) {
 	})
 }
 
-// told checks what the ring was told: each request that the cloud carried out counts as
-// accepted, each that it refused as refused.
+// told checks what the ring has learned: each request that the cloud carried out counts
+// as accepted, and each that it refused as refused.
 func (b *bench) told(t *testing.T) {
 	t.Helper()
 	var accepted, refused, inFlight uint64

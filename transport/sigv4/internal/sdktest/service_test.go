@@ -23,13 +23,13 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/sigv4/internal/verifier"
 )
 
-// cloud is S3, STS, DynamoDB and Secrets Manager, as far as the tests need them. It
-// checks signatures with a verifier of its own, an unknown key before it reads the
-// body, and refuses as each of the four does.
+// cloud is the part of S3, STS, DynamoDB and Secrets Manager that the tests need. It
+// checks signatures with its own verifier, checks the key before it reads the body, and
+// refuses like each of the four.
 type cloud struct {
 	mu      sync.Mutex
 	keys    map[string]string // the active ones
-	ahead   time.Duration     // of the true time, its clock is
+	ahead   time.Duration     // how far its clock is ahead of the true time
 	seen    map[string]int    // requests by access key id; "" is unsigned
 	refused int
 	applied int
@@ -52,7 +52,7 @@ func (c *cloud) set(change func()) {
 	change()
 }
 
-// requests is how many there were.
+// requests returns the number of requests.
 func (c *cloud) requests() (n int) {
 	c.set(func() {
 		for _, times := range c.seen {
@@ -78,7 +78,7 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // torn: the client has gone
+		return // the client has closed the connection
 	}
 	if id == "" && r.URL.Query().Get("X-Amz-Signature") == "" {
 		fmt.Fprint(w, `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult/></AssumeRoleWithWebIdentityResponse>`)
@@ -126,7 +126,7 @@ func named(r *http.Request) string {
 	return ""
 }
 
-// writeJSON writes an answer with the checksum that DynamoDB's client looks at.
+// writeJSON writes an answer with the checksum that DynamoDB's client checks.
 func writeJSON(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	w.Header().Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(text))), 10))

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Service is one AWS service, as far as it checks signatures.
+// Service is one AWS service that only checks signatures.
 type Service struct {
 	Name, Region string
 	Keys         map[string]string // access key id to secret: the active ones

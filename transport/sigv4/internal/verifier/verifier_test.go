@@ -9,8 +9,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/sigv4/internal/verifier"
 )
 
-// The verifier itself is right: the documentation's own example, get-vanilla
-// and get-vanilla-query-order-key-case of AWS's Signature Version 4 test suite.
+// The verifier is right about the documentation's own example, and get-vanilla and
+// get-vanilla-query-order-key-case of AWS's Signature Version 4 test suite.
 func TestVerifierKnowsAWSVectors(t *testing.T) {
 	scope := []string{"AKIDEXAMPLE", "20150830", "us-east-1", "service", "aws4_request"}
 	for target, want := range map[string]string{
@@ -26,7 +26,7 @@ func TestVerifierKnowsAWSVectors(t *testing.T) {
 	}
 }
 
-// request makes a request as a server has it, of a method, a URL and headers.
+// request makes a request as a server receives it, with a method, a URL and headers.
 func request(method, target string, header map[string]string) *http.Request {
 	u, err := url.Parse(target)
 	if err != nil {
