@@ -28,9 +28,9 @@ func (s stub) RoundTrip(*http.Request) (*http.Response, error) { return s.resp, 
 
 var okResponse = &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}}
 
-// apart answers each goroutine's requests with a response of its own, for what a
-// RoundTripper writes to it, and two cores write to one, is no cost of its. The
-// goroutine's number is in ProtoMinor, which is of no meaning for a client's request.
+// apart answers the requests of each goroutine with a response of its own. Otherwise
+// two cores would write to one response, and the benchmark would measure that. The
+// number of the goroutine is in ProtoMinor, which a client's request does not use.
 type apart [8]struct {
 	resp http.Response
 	_    [64]byte
@@ -49,13 +49,13 @@ func (a *apart) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // limit is the least work that attaches a key within the RoundTripper contract: a copy
-// of the request's struct, one of its header map, and an assignment of a value that was
-// made before. The caller's value slices are shared, since none is changed. limit does
-// not look for a credential of the caller's, at the request's origin or at the answer,
-// and it counts nothing.
+// of the request's struct, a copy of its header map, and an assignment of a value that
+// was made before. It shares the caller's value slices, since it changes none. limit
+// looks neither for the caller's own credential nor at the origin or the answer, and it
+// counts nothing.
 //
-// maps.Clone copies groups of entries; at the sizes at which they are full, adding one
-// makes the copy grow, and a map that is made with room for it is cheaper.
+// maps.Clone copies groups of entries. If they are full, adding an entry makes the copy
+// grow; then a map that is made with enough room is cheaper.
 type limit struct {
 	base  http.RoundTripper
 	value []string
@@ -91,7 +91,8 @@ type candidate struct {
 	rt   http.RoundTripper
 }
 
-// candidates are what is compared: the limit, ours over ring, and x/oauth2's.
+// candidates are the RoundTrippers to compare: the limit, the project's transport, and
+// x/oauth2's.
 func candidates(keys *ring.Ring, base http.RoundTripper) []candidate {
 	return []candidate{
 		{"limit", limit{base, []string{"Bearer " + sentinel + "v1"}}},
@@ -111,7 +112,7 @@ func benchSend(b *testing.B, rt http.RoundTripper, req *http.Request) {
 	}
 }
 
-// BenchmarkAttach is the cost of putting a header key on a request.
+// BenchmarkAttach measures putting a header key on a request.
 func BenchmarkAttach(b *testing.B) {
 	keys := keep(b, source.Static(key("v1")))
 	for _, headers := range []int{0, 5, 15} {
@@ -127,16 +128,16 @@ func BenchmarkAttach(b *testing.B) {
 	}
 }
 
-// BenchmarkParallel is the same from all cores at once.
+// BenchmarkParallel is BenchmarkAttach on all cores at once.
 func BenchmarkParallel(b *testing.B) {
 	for _, c := range candidates(keep(b, source.Static(key("v1"))), newApart()) {
 		b.Run("rt="+c.name, func(b *testing.B) { benchParallel(b, c.rt) })
 	}
 }
 
-// BenchmarkParallelSwitching is the same while the key changes every
-// millisecond. The others, which cannot, bear the same disturbance: a ring that
-// switches beside them.
+// BenchmarkParallelSwitching is BenchmarkParallel while the key changes every
+// millisecond. The other candidates cannot change keys, so a ring that switches runs
+// beside them.
 func BenchmarkParallelSwitching(b *testing.B) {
 	s := newStore("v1")
 	keys := keep(b, s)
@@ -176,8 +177,8 @@ func benchParallel(b *testing.B, rt http.RoundTripper) {
 	})
 }
 
-// stutter refuses every other request; what it has to say to those between is
-// about neither key nor request.
+// stutter refuses every other request. Its answers to the requests between say nothing
+// about the key.
 type stutter struct {
 	refusal, other *http.Response
 	n              int
@@ -198,11 +199,10 @@ func newStutter() *stutter {
 	}
 }
 
-// BenchmarkFallback is a request that is refused with the current key and sent
-// again with the previous one, beside two sends that attach a key and do no more: there
-// is no body to be sent again, and none to be drained.
-// The second answer is a 503: after a success the ring would know which key to
-// take, and no other request would have to fall back.
+// BenchmarkFallback measures a request that is refused with the current key and sent
+// again with the previous one, compared with two sends that only attach a key. The
+// requests and answers have no body. The second answer is a 503: after a success the
+// ring would use the previous key at first, and no other request would fall back.
 func BenchmarkFallback(b *testing.B) {
 	req := benchRequest(5)
 	b.Run("rt=limit", func(b *testing.B) { // twice
@@ -228,7 +228,7 @@ func BenchmarkFallback(b *testing.B) {
 	})
 }
 
-// BenchmarkVersion is reading the version in use, beside an empty call.
+// BenchmarkVersion measures reading the version in use, compared with an empty call.
 func BenchmarkVersion(b *testing.B) {
 	keys := keep(b, source.Static(key("v1")))
 	b.Run("read=nothing", func(b *testing.B) {
@@ -246,7 +246,7 @@ func BenchmarkVersion(b *testing.B) {
 	})
 }
 
-// BenchmarkLoopback is a whole request over a connection that is kept alive.
+// BenchmarkLoopback measures a whole request over a kept connection.
 func BenchmarkLoopback(b *testing.B) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
 	defer srv.Close()

@@ -32,9 +32,9 @@ var bitfinexCode = Codes("1", map[transport.Verdict][]string{
 	transport.Inconclusive:     {"10001", "11010", "20060"},
 }, 400, 401, 403, 500)
 
-// bitfinexRefusal takes code 10100, whose name is "auth fail" in Bitfinex's own
-// clients, for a refusal of the key where the message says so: "apikey: invalid"
-// or "apikey: digest invalid". With another one it may be about something else.
+// bitfinexRefusal treats code 10100, named "auth fail" in Bitfinex's own clients, as a
+// refusal of the key if the message is "apikey: invalid" or "apikey: digest invalid".
+// With another message it may be about something else.
 func bitfinexRefusal(a *transport.Answer) transport.Verdict {
 	verdict := bitfinexCode(a)
 	if verdict != transport.RefusedUnapplied {
