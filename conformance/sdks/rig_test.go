@@ -84,7 +84,7 @@ func newRig(t *testing.T, s sdk, http2 bool) (r *rig, key source.Key) {
 	}
 	c, err := client.New(t.Context(), &observed{file.New(r.path, decode...), r.wasRead},
 		client.WithProvider(s.profile), client.WithOverride(),
-		client.WithBase(r.base), client.WithRing(ring.WithLogger(nil), ring.WithRefusalWait(time.Minute))) // however busy the machine
+		client.WithBase(r.base), client.WithRing(ring.WithLogger(nil), ring.WithRefusalWait(6*time.Second))) // twice the default: machines are busy
 	if err != nil {
 		t.Fatal(err)
 	}
