@@ -194,10 +194,10 @@ func (p *places) clear(out *http.Request) error {
 	if ok && has(form, p.fields) {
 		SetBody(out, []byte(query.Without(form, p.fields...)))
 	}
-	if p.strip != nil {
-		return p.strip(out)
+	if p.strip == nil {
+		return nil
 	}
-	return nil
+	return strip(p.strip, out)
 }
 
 // clearHeaders deletes the headers from h. It also deletes a Referer with one of the

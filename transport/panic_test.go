@@ -109,6 +109,31 @@ func TestPanicsInTraits(t *testing.T) {
 	}
 }
 
+// If Strip panics for a request that needs no key, that request fails.
+//
+// F97
+func TestPanicsInStrip(t *testing.T) {
+	scheme := with(transport.Bearer(), func(traits *transport.Traits) {
+		traits.NeedsKey = func(*http.Request) bool { return false }
+		traits.Strip = func(*http.Request) error { panic(sentinel) }
+	})
+	rt := transport.New(keep(t, newStore("v1")), scheme, transport.WithOverride(), transport.WithBase(takes("v1")))
+	for name, sends := range map[string]func(*http.Request) error{
+		"RoundTrip": func(req *http.Request) error { _, err := rt.RoundTrip(req); return err },
+		"Sign":      func(req *http.Request) error { _, err := rt.Sign(req); return err },
+	} {
+		body := &countingBody{Reader: strings.NewReader("order")}
+		req := request(t, http.MethodPost, "https://api.example.com", body)
+		req.Header.Set("Authorization", "Bearer another")
+		if err := sends(req); !errors.Is(err, source.ErrUnusable) || strings.Contains(fmt.Sprintf("%v %#v", err, err), sentinel) {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if n := body.closed.Load(); name == "RoundTrip" && n != 1 {
+			t.Errorf("the body was closed %d times", n)
+		}
+	}
+}
+
 // If Traits panics, nothing is sent, and the error says so.
 //
 // F97, F109

@@ -59,6 +59,16 @@ func traitsOf(scheme Scheme) (traits Traits, err error) {
 	return scheme.Traits(), nil
 }
 
+// strip calls Strip. If it panics, the request fails (F97).
+func strip(f func(*http.Request) error, req *http.Request) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errPanicked
+		}
+	}()
+	return f(req)
+}
+
 // ask calls a function of the traits. If the function panics, the request fails (F97).
 func ask(question func(*http.Request) bool, req *http.Request) (yes bool, err error) {
 	defer func() {
