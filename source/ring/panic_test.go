@@ -106,3 +106,63 @@ func TestPanicsAreErrors(t *testing.T) {
 		})
 	}
 }
+
+// broken is an error of others: the methods of its nil pointer panic.
+type broken struct{ text string }
+
+func (b *broken) Error() string { return b.text }
+
+// nils is a source whose errors and warnings are nil pointers.
+type nils struct {
+	store
+	readErr, notifyErr error
+}
+
+func (s *nils) Read(ctx context.Context) (source.Set, error) {
+	set, err := s.store.Read(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.readErr != nil {
+		return source.Set{}, s.readErr
+	}
+	return set, err
+}
+
+func (s *nils) Notify(context.Context, func()) error { return s.notifyErr }
+
+func (s *nils) Load(context.Context) ([]byte, error) { return nil, s.notifyErr }
+
+func (s *nils) Save(context.Context, []byte) error { return s.notifyErr }
+
+// A nil warning, and an error that is a nil pointer, end neither the program nor the use
+// of the good key.
+//
+// F169
+func TestNilErrorsOfASource(t *testing.T) {
+	for name, err := range map[string]error{"source.Error": (*source.Error)(nil), "another": (*broken)(nil)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &nils{notifyErr: err}
+				s.set = one("v1")
+				s.set.Warnings = []error{nil, err, errors.New("look here")}
+				r, ev := keep(t, s, ring.WithCache(s))
+				s.mu.Lock()
+				s.readErr = err
+				s.mu.Unlock()
+				if err := r.Refresh(t.Context()); !errors.Is(err, source.ErrUnavailable) {
+					t.Errorf("error %v", err)
+				}
+				time.Sleep(time.Hour)
+				accepted(t, r, "v1")
+				synctest.Wait()
+				heard := false
+				for _, e := range ev.list {
+					heard = heard || e.Kind == ring.Warning && e.Err.Error() == "look here"
+				}
+				if !heard {
+					t.Errorf("the good warning was lost: %q", ev.kinds())
+				}
+			})
+		})
+	}
+}

@@ -2,7 +2,9 @@ package ring
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,6 +78,7 @@ func (d *reader) fly(f *flight) {
 		set, err = d.src.Read(ctx)
 		return err
 	})
+	set.Warnings = slices.DeleteFunc(slices.Clone(set.Warnings), unreadable)
 	if d.ctx.Err() != nil {
 		err = ErrClosed
 	}
@@ -104,12 +107,21 @@ func (d *reader) close(cancel func()) {
 }
 
 // guard calls a function of the source's or the cache's, and returns a panic as an error
-// (F97).
+// (F97). An error whose methods panic, as those of a nil pointer do, counts as a panic
+// (F169).
 func guard(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: the source panicked", source.ErrUnavailable) // p may contain a secret
 		}
 	}()
-	return f()
+	if err = f(); err != nil {
+		_, _ = err.Error(), errors.Is(err, ErrClosed)
+	}
+	return err
+}
+
+// unreadable reports whether a warning is nil, or panics when its text is read (F169).
+func unreadable(warning error) bool {
+	return warning == nil || guard(func() error { _ = warning.Error(); return nil }) != nil
 }
