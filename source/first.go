@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -66,7 +67,7 @@ func (f *first) Notify(ctx context.Context, changed func()) error {
 	errs := make(chan error, len(f.sources))
 	for _, src := range f.sources {
 		if n, ok := src.(Notifier); ok {
-			wg.Go(func() { errs <- n.Notify(ctx, changed) })
+			wg.Go(func() { errs <- notify(ctx, n, changed) })
 		}
 	}
 	changed()
@@ -78,6 +79,17 @@ func (f *first) Notify(ctx context.Context, changed func()) error {
 	cancel()
 	wg.Wait()
 	return err
+}
+
+// notify calls n.Notify, and returns a panic as an error: no caller can recover from one on
+// this goroutine (F97).
+func notify(ctx context.Context, n Notifier, changed func()) (err error) {
+	defer func() {
+		if recover() != nil { // the value may contain a secret
+			err = &Error{Source: named.Of(n), Err: fmt.Errorf("%w: the source panicked", ErrUnavailable)}
+		}
+	}()
+	return n.Notify(ctx, changed)
 }
 
 // Identity distinguishes sources that have the same String: see ring.WithCache.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -92,6 +93,28 @@ func TestFirstNotifiesOrFails(t *testing.T) {
 		var told atomic.Int64
 		if err := first.Notify(t.Context(), func() { told.Add(1) }); !errors.Is(err, source.ErrUnavailable) || told.Load() == 0 {
 			t.Errorf("%v, told %d times", err, told.Load())
+		}
+	})
+}
+
+// A source whose Notify panics ends neither the program nor the use of its key.
+//
+// F97
+func TestFirstOutlastsAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &panicking{notify: true}
+		s.set = one("v1")
+		r, ev := keep(t, source.First(s))
+		time.Sleep(time.Hour)
+		accepted(t, r, "v1")
+		synctest.Wait()
+		if ev.count(ring.Warning) == 0 {
+			t.Errorf("no Warning: %q", ev.kinds())
+		}
+		for _, e := range ev.list {
+			if e.Err != nil && strings.Contains(e.Err.Error(), "sentinel-panic") {
+				t.Errorf("it is quoted: %v", e.Err)
+			}
 		}
 	})
 }
