@@ -41,7 +41,7 @@ func (c *Call) AddField(name string, value Part) {
 	room := make([]byte, 0, len(name)+len(body)+32)
 	switch {
 	case isObject(body):
-		if Lookup(body, name) == "" {
+		if !enter(json.NewDecoder(bytes.NewReader(body)), name) {
 			room = append(append(append(room, `{"`...), name...), `":`...)
 			c.SetBody(intoObject(value(room, c), body), "")
 		}

@@ -21,6 +21,8 @@ func TestKrakenBodies(t *testing.T) {
 		"JSON":            {"application/json", "{\n \"b\": 1.50, \"a\":[] }", "{\"nonce\":1700000000000,\n \"b\": 1.50, \"a\":[] }", "application/json"},
 		"JSON, no fields": {"", " { } ", `{"nonce":1700000000000 } `, "application/json"},
 		"JSON with nonce": {"application/json", `{"a":{"nonce":1},"nonce":"5"}`, `{"a":{"nonce":1},"nonce":"5"}`, "application/json"},
+		"nonce empty":     {"application/json", `{"nonce":""}`, `{"nonce":""}`, "application/json"},
+		"nonce null":      {"application/json", `{"nonce":null}`, `{"nonce":null}`, "application/json"},
 		"nonce inside":    {"application/json", `{"a":{"nonce":1}}`, `{"nonce":1700000000000,"a":{"nonce":1}}`, "application/json"},
 	} {
 		t.Run(name, func(t *testing.T) {
