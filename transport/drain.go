@@ -17,11 +17,11 @@ const (
 // again, closes the body and replaces it by http.NoBody. It reads at most 64 KiB and
 // blocks at most 100 ms: a longer or slower body closes its connection (F32).
 func Drain(resp *http.Response) {
-	defer func(body io.Closer) {
-		_ = body.Close() // a Read that is under way need not end
+	defer func(body io.ReadCloser) {
+		closeReader(body) // a Read that is under way need not end
 		resp.Body = http.NoBody
 	}(resp.Body)
-	if resp.Body == http.NoBody || resp.ContentLength == 0 {
+	if resp.Body == nil || resp.Body == http.NoBody || resp.ContentLength == 0 {
 		return
 	}
 	body, ended := &drainedBody{Reader: resp.Body}, make(chan struct{})

@@ -80,3 +80,15 @@ func TestDrainIsNotHeldByARead(t *testing.T) {
 		_, _ = server.Write([]byte("late")) // ends the Read
 	})
 }
+
+// A response made by hand may have no body.
+//
+// F109
+func TestDrainWithoutABody(t *testing.T) {
+	for _, length := range []int64{-1, 0, 1} {
+		resp := &http.Response{ContentLength: length}
+		if transport.Drain(resp); resp.Body != http.NoBody {
+			t.Errorf("length %d: body %v", length, resp.Body)
+		}
+	}
+}
