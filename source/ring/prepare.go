@@ -25,6 +25,9 @@ func (r *Ring) Prepare(prepare func(source.Key) (any, error)) (slot int, release
 	if r == nil || r.cancel == nil {
 		return 0, func() {}, fmt.Errorf("ring: %w: no ring", source.ErrNoKey)
 	}
+	if prepare == nil { // it would stand for a free slot
+		return 0, func() {}, r.fail(fmt.Errorf("%w: Prepare was given no function", source.ErrUnusable))
+	}
 	only := []scheme{{prepare: prepare, trusted: true}}
 	made := make(map[*version]*preparation)
 	r.mu.Lock()

@@ -1,6 +1,7 @@
 package ring_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -36,6 +37,27 @@ func TestSchemeComesDuringAReading(t *testing.T) {
 	defer a.End()
 	if first, second := a.Prepared(0), a.Prepared(slot); first != "first v2" || second != "second v2" {
 		t.Errorf("prepared are %v and %v", first, second)
+	}
+}
+
+// Prepare takes no slot for a nil function: its release would free another's.
+//
+// F109
+func TestPrepareWithoutAFunction(t *testing.T) {
+	r, _ := keep(t, &store{set: listed("v1")})
+	_, release, err := r.Prepare(nil)
+	if !errors.Is(err, source.ErrUnusable) {
+		t.Errorf("error %v", err)
+	}
+	slot, _, err := r.Prepare(func(k source.Key) (any, error) { return k.Version, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	a := attempt(t, r, "v1")
+	defer a.End()
+	if got := a.Prepared(slot); got != "v1" {
+		t.Errorf("prepared is %v", got)
 	}
 }
 
