@@ -49,3 +49,31 @@ func TestCallThatHangs(t *testing.T) {
 		time.Sleep(2 * time.Hour) // let f end
 	})
 }
+
+// A panic of the function is the caller's, who can recover from it.
+//
+// F97
+func TestCallThatPanics(t *testing.T) {
+	defer func() {
+		if p := recover(); p != "sentinel-panic" {
+			t.Errorf("recovered %v", p)
+		}
+	}()
+	_, _ = await.Call(t.Context(), func() (int, error) { panic("sentinel-panic") })
+	t.Error("no panic")
+}
+
+// A panic after the context has ended ends nothing else.
+//
+// F97
+func TestCallThatPanicsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := await.Call(ctx, func() (int, error) { time.Sleep(time.Hour); panic("sentinel-panic") })
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Call: %v", err)
+		}
+		time.Sleep(2 * time.Hour) // let f end
+	})
+}
