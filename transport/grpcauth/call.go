@@ -2,7 +2,6 @@ package grpcauth
 
 import (
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -95,7 +94,7 @@ func (c *call) finish(err error) {
 		return
 	}
 	c.end()
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF {
 		err = nil
 	}
 	for _, f := range c.onFinish {

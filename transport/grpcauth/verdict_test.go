@@ -2,11 +2,16 @@ package grpcauth_test
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
@@ -84,5 +89,35 @@ func TestDoubtfulRefusal(t *testing.T) {
 		if v := b.ring.Status().Current; v.State == ring.StateRefused {
 			t.Errorf("%s: an ambiguous refusal counts against %s", name, v.Version)
 		}
+	}
+}
+
+// An error of another interceptor that wraps io.EOF is no success.
+//
+// F118
+func TestWrappedEOFIsNoAcceptance(t *testing.T) {
+	keys, err := ring.Keep(t.Context(), source.Static(source.Key{Version: "v1", Secret: source.NewSecret("rksentinel_1")}), ring.WithLogger(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	cc, err := grpc.NewClient("passthrough:///api.example.com", grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cc.Close()
+	broken := func(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
+		for _, o := range opts {
+			if o, ok := o.(grpc.PerRPCCredsCallOption); ok {
+				_, _ = o.Creds.GetRequestMetadata(ctx)
+			}
+		}
+		return fmt.Errorf("reading the tunnel: %w", io.EOF)
+	}
+	if err := grpcauth.New(keys).UnaryInterceptor(t.Context(), "/test.Calls/Unary", nil, nil, cc, broken); err == nil {
+		t.Error("no error")
+	}
+	if s := keys.Status().Current; s.State != ring.StateUnknown || s.InFlight != 0 {
+		t.Errorf("the key is %s, with %d in flight", s.State, s.InFlight)
 	}
 }

@@ -2,9 +2,7 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -152,7 +150,7 @@ func (c *Call) tell(v transport.Verdict, code Code) {
 // refused call could be made again, it is the context's error (F41). Its text never
 // contains the key (F57).
 func (c *Call) Final(err error) error {
-	if err == nil || errors.Is(err, io.EOF) {
+	if c.auth.Code(err) == OK {
 		return err
 	}
 	c.mu.Lock()
