@@ -118,20 +118,6 @@ func TestUnusableKey(t *testing.T) {
 	}
 }
 
-// F42: WithTimeout bounds all attempts and the pauses between them.
-func TestTimeout(t *testing.T) {
-	api := mockapi.New(t)
-	api.Issue(mockapi.Spec{})
-	c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("sentinel-wrong")}),
-		client.WithTimeout(100*time.Millisecond), client.WithRing(ring.WithRefusalWait(time.Hour)))
-	if resp, err := c.Get(api.URL()); err == nil {
-		_ = resp.Body.Close()
-		t.Error("no timeout")
-	} else if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error %v", err)
-	}
-}
-
 // F106: after Close a request fails with a typed error.
 func TestClose(t *testing.T) {
 	api := mockapi.New(t)

@@ -78,6 +78,9 @@ func (t *Transport) exchange(b body, base http.RoundTripper, obs *Observation, r
 			if err := req.Context().Err(); err != nil {
 				Drain(resp)
 				x.body.over(nil)
+				if verdict != ClockSkew {
+					err = &refusedError{resp.StatusCode, x.sent, err} // F133
+				}
 				return nil, err // F41
 			}
 			t.name(resp, x.sent)

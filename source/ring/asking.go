@@ -113,16 +113,38 @@ func (r *Ring) wakeWaiters(before, s *snapshot) {
 // longestWait returns how long a refused request waits for the source at most.
 func (r *Ring) longestWait() time.Duration { return cmp.Or(r.cfg.refusalWait, r.cfg.readTimeout) }
 
+// F133: the wait ends ahead of the context's deadline, so that the refusal still reaches
+// the caller: by a tenth of the time that is left, by 100 ms at most.
+const (
+	aheadPart = 10
+	aheadMost = 100 * time.Millisecond
+)
+
+// patience returns how long a request with that context waits for the source. short says
+// that its deadline, and not longestWait, is the limit.
+func (r *Ring) patience(ctx context.Context) (wait time.Duration, short bool) {
+	wait = r.longestWait()
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		left -= min(left/aheadPart, aheadMost)
+		return min(left, wait), left < wait
+	}
+	return wait, false
+}
+
 // ended reports whether a request with that context, or the ring, has ended.
 func (r *Ring) ended(ctx context.Context) bool { return ctx.Err() != nil || r.ctx.Err() != nil }
 
 // await waits while the source is asked, until choose has found a version to send, the
 // source was asked in vain, or the request's time is over. await calls choose whenever the
 // snapshot has changed. With begin, await begins an asking; without, it waits only in
-// one that is under way. The caller holds mu; await releases it while it waits.
-func (r *Ring) await(ctx context.Context, begin bool, choose func(now time.Time) bool) {
-	late := time.NewTimer(r.longestWait())
+// one that is under way. inTime is false if the request's time was over first. The
+// caller holds mu; await releases it while it waits.
+func (r *Ring) await(ctx context.Context, begin bool, choose func(now time.Time) bool) (inTime bool) {
+	wait, short := r.patience(ctx)
+	late := time.NewTimer(wait)
 	defer late.Stop()
+	inTime = true
 	now := r.cfg.now()
 	for again, over := false, false; !over; again = true {
 		k := r.asking
@@ -132,7 +154,7 @@ func (r *Ring) await(ctx context.Context, begin bool, choose func(now time.Time)
 			k = r.ask(now, again)
 		}
 		if k == nil || !begin && !k.wait {
-			return
+			return inTime
 		}
 		changed := k.changed
 		r.leave()
@@ -141,31 +163,33 @@ func (r *Ring) await(ctx context.Context, begin bool, choose func(now time.Time)
 			over = k.vain || !k.wait
 		case <-changed:
 		case <-late.C:
-			over = true
+			over, inTime = true, !short
 		case <-ctx.Done():
-			over = true
+			over, inTime = true, false
 		case <-r.ctx.Done():
 			over = true
 		}
 		if now = r.enter(); r.ended(ctx) || choose(now) {
-			return
+			return inTime
 		}
 	}
+	return inTime
 }
 
 // awaitReading waits for one reading of the source, which callers share. It reports
-// whether the source was asked: false if ctx ended first, true also if the reading was too
-// slow. The caller holds mu; awaitReading releases it while it waits.
+// whether the source was asked: false if the request's time was over first, true also if
+// the reading was too slow. The caller holds mu; awaitReading releases it while it waits.
 func (r *Ring) awaitReading(ctx context.Context) bool {
 	r.leave()
 	defer r.mu.Lock()
-	late := time.NewTimer(r.longestWait())
+	wait, short := r.patience(ctx)
+	late := time.NewTimer(wait)
 	defer late.Stop()
 	select {
 	case <-r.reader.readAfter().done:
 		return true
 	case <-late.C:
-		return true
+		return !short
 	case <-ctx.Done():
 		return false
 	}

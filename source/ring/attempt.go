@@ -29,11 +29,11 @@ type Attempt struct {
 // one while the server refuses the current one. repeatable says that the request can be
 // sent again after a refusal. While another key is accepted, only repeatable requests are
 // used to find out whether a refused key is accepted again; while none is, every request
-// is. The error wraps [source.ErrNoKey], [ErrStale], [ErrRefused] or [ErrClosed], or is
-// ctx's.
+// is. The error wraps [source.ErrNoKey], [ErrStale], [ErrRefused] or [ErrClosed].
 //
 // Attempt blocks only with [WithLockout]: if every key is refused and the source is being
-// asked for another one, Attempt waits for that, within ctx.
+// asked for another one, Attempt waits for that, for [WithRefusalWait] at most. If ctx ends
+// in the meantime, the error wraps ctx's as well as [ErrRefused].
 func (r *Ring) Attempt(ctx context.Context, repeatable bool) (a Attempt, err error) {
 	err = a.begin(ctx, r, repeatable)
 	return a, err
@@ -85,7 +85,7 @@ func (r *Ring) chooseFirst(ctx context.Context, repeatable bool, a *Attempt) err
 	case s.err != nil:
 		return s.err
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return r.fail(fmt.Errorf("%w: %w", ErrRefused, ctx.Err())) // F133
 	}
 	return r.fail(ErrRefused)
 }
@@ -180,7 +180,7 @@ func (a *Attempt) refused(ambiguous bool, now time.Time) {
 // Attempt becomes one with another version: the current one, if the request left with an
 // older one; else a previous one that is not refused; else the same once more, if the
 // server accepted it last; else a key that the source brings. Next blocks only for the
-// source, within ctx and [WithRefusalWait]; one reading serves all requests that wait. If
+// source, for [WithRefusalWait] at most; one reading serves all requests that wait. If
 // the source has no other key, the Attempt becomes one with a version that was refused
 // before and whose turn it is. Next returns false if there is nothing to send; then the
 // Attempt is over.
@@ -223,8 +223,8 @@ func (a *Attempt) Next(ctx context.Context, ambiguous bool) bool {
 				break
 			}
 		}
-		r.await(ctx, true, choose)
-		if a.past.asked, now = true, r.advance(); v == nil && !r.ended(ctx) {
+		a.past.asked = r.await(ctx, true, choose)
+		if now = r.advance(); v == nil && a.past.asked && !r.ended(ctx) {
 			choose(now)
 		}
 	}

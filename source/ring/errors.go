@@ -10,7 +10,8 @@ var (
 	ErrRollback = errors.New("rollback refused")
 	// ErrStale: the last good reading is older than [WithMaxStale] allows.
 	ErrStale = errors.New("keys are stale")
-	// ErrRefused: the server refuses every key, and the request was not sent ([WithLockout]).
+	// ErrRefused: the server refuses every key. The request was not sent ([WithLockout]), or
+	// its context ended after the refusals.
 	ErrRefused = errors.New("every key is refused")
 	// ErrClosed: the ring is closed.
 	ErrClosed = errors.New("closed")

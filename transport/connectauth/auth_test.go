@@ -151,7 +151,10 @@ func TestWithoutTheTransport(t *testing.T) {
 	})
 }
 
-// F41: if a context ends while a refused call waits for the source, the call ends.
+// A context that is canceled while a refused call waits for the source ends the call. One
+// with a deadline leaves it the refusal, unless the machine is too busy for that.
+//
+// F41, F133
 func TestContextEndsTheWaiting(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		for _, code := range []connect.Code{connect.CodeCanceled, connect.CodeDeadlineExceeded} {
@@ -168,7 +171,7 @@ func TestContextEndsTheWaiting(t *testing.T) {
 				b.until("the refusal", func() bool { return b.Refused > 0 })
 				cancel()
 			}
-			if err := <-done; connect.CodeOf(err) != code {
+			if err := <-done; connect.CodeOf(err) != code && (code != connect.CodeDeadlineExceeded || connect.CodeOf(err) != connect.CodeUnauthenticated) {
 				t.Errorf("%v, want %s", err, code)
 			}
 			cancel()

@@ -206,7 +206,10 @@ func TestKeyIsBoundToATarget(t *testing.T) {
 	}
 }
 
-// F41: if a context ends while a refused call waits for the source, the call ends.
+// A context that is canceled while a refused call waits for the source ends the call. One
+// with a deadline leaves it the refusal, unless the machine is too busy for that.
+//
+// F41, F133
 func TestContextEndsTheWaiting(t *testing.T) {
 	for name, call := range kinds {
 		for _, code := range []codes.Code{codes.Canceled, codes.DeadlineExceeded} {
@@ -223,7 +226,7 @@ func TestContextEndsTheWaiting(t *testing.T) {
 				b.until("the refusal", func() bool { return b.Refused > 0 })
 				cancel()
 			}
-			if err := <-done; status.Code(err) != code {
+			if err := <-done; status.Code(err) != code && (code != codes.DeadlineExceeded || status.Code(err) != codes.Unauthenticated) {
 				t.Errorf("%s: %v, want %s", name, err, code)
 			}
 			cancel()

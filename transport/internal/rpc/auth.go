@@ -96,10 +96,10 @@ func (a *Auth) Caller(own, where string) ring.Attempt {
 	return a.ring.Caller(where, header.ParseCredential(own, a.Prefix).IsOf)
 }
 
-// ended returns the error for a ctx that is done.
-func (a *Auth) ended(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return a.Error(DeadlineExceeded, ctx.Err())
+// ended returns err, which wraps the error of a ctx that is done, with its code.
+func (a *Auth) ended(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return a.Error(DeadlineExceeded, err)
 	}
-	return a.Error(Canceled, ctx.Err())
+	return a.Error(Canceled, err)
 }

@@ -38,7 +38,7 @@ func (a *Auth) Begin(ctx context.Context, on *Carrier, repeatable bool) (*Call, 
 	attempt, err := a.ring.Attempt(ctx, repeatable)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return nil, a.ended(ctx)
+		return nil, a.ended(ctx.Err())
 	case err != nil:
 		return nil, a.Error(Unauthenticated, fmt.Errorf("%s: %w", a.Package, err))
 	}
@@ -158,7 +158,7 @@ func (c *Call) Final(err error) error {
 	c.mu.Unlock()
 	switch {
 	case c.ctx.Err() != nil && c.auth.Refusal(on, err):
-		return c.auth.ended(c.ctx)
+		return c.auth.ended(fmt.Errorf("%w: %w", c.ctx.Err(), ring.ErrRefused)) // F133
 	case !strings.Contains(err.Error(), secret):
 		return err
 	}
