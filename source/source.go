@@ -24,6 +24,9 @@ type Notifier interface {
 	// that comes without a change, does no harm: the ring compares what it reads, and
 	// polls as well. changed does not block and may be called from any goroutine.
 	//
+	// The ring calls Notify before its first reading has succeeded: the keys, or the place
+	// where they will be, may not exist yet (F135).
+	//
 	// If Notify returns before ctx ends, with an error or without, the ring calls it again
 	// after a back-off.
 	Notify(ctx context.Context, changed func()) error

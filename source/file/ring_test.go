@@ -119,7 +119,8 @@ func TestRingKeepsGoodKey(t *testing.T) {
 func TestRingWithoutWatcher(t *testing.T) {
 	setWatcher(t, noWatcher)
 	path := tempFile(t, "sentinel-v1")
-	keys, events := keep(t, file.New(path))
+	events := make(chan ring.Event, 1000) // the Warning may come ahead of the first Switched
+	keys, _ := keep(t, file.New(path), ring.WithObserver(func(e ring.Event) { events <- e }))
 	expect(t, events, ring.Warning)
 	write(t, path, "sentinel-v2")
 	if err := keys.Refresh(t.Context()); err != nil {
