@@ -153,9 +153,12 @@ func configure(opts []Option) config {
 }
 
 // New returns a client that takes its keys from src. Like [ring.Keep], it blocks
-// until the source delivers the first usable set, or until ctx ends. Once New
-// has returned, ctx has no effect. A nil src or scheme is an error that wraps
-// [source.ErrNoKey].
+// until the source delivers the first usable set, or until ctx ends. Give ctx a
+// deadline: without one, New waits for ever for a key that does not come, such as
+// that of a file whose path is wrong, and logs every 30 s that it waits. Once New
+// has returned, ctx has no effect. New fails at once if no key can ever come: if
+// an environment variable is not set, or if src or the scheme is nil. The error
+// wraps [source.ErrNoKey].
 func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error) {
 	cfg := configure(opts)
 	c := &Client{own: newBase()}
@@ -216,8 +219,7 @@ func FromEnv(ctx context.Context, prefix string, opts ...Option) (*Client, error
 		if scheme == nil {
 			return invalid("KEY_SCHEME")
 		}
-		// Without this check, New would wait until ctx ends for a key that can be
-		// put into a header whose name is invalid.
+		// New does not name the variable.
 		if _, err := scheme.Prepare(source.Key{ID: "id", Secret: source.NewSecret("secret")}); err != nil {
 			return invalid("KEY_SCHEME")
 		}

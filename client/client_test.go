@@ -183,8 +183,11 @@ func TestFromEnv(t *testing.T) {
 	}
 }
 
-// F109: without a source, a scheme or a key, New fails and does not panic.
+// F109, F134: without a source, a scheme or a key, New fails at once and does not panic.
 func TestNothingGiven(t *testing.T) {
+	if _, err := client.FromEnv(context.Background(), "RK_UNSET", client.WithRing(ring.WithLogger(nil))); !errors.Is(err, source.ErrNoKey) {
+		t.Errorf("error %v", err)
+	}
 	if _, err := client.New(t.Context(), nil); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("error %v", err)
 	}

@@ -33,6 +33,11 @@ type Error struct {
 	// RetryAfter is how long the server asked to wait before the next try. It is 0 if the
 	// server asked for nothing. The ring waits 5 min at most.
 	RetryAfter time.Duration
+	// Permanent says that no later reading in this process will succeed: an environment
+	// variable is not set, or the source was made with arguments that it cannot use. Keep
+	// returns such an error at once if it has no key. A ring that has keys reads again all
+	// the same.
+	Permanent bool
 }
 
 // Error returns "source: NAME: cause".

@@ -53,9 +53,27 @@ func (f *first) Read(ctx context.Context) (Set, error) {
 		}
 	}
 	if len(errs) == 0 {
-		return Set{}, &Error{Source: f.String(), Err: ErrNoKey}
+		return Set{}, &Error{Source: f.String(), Err: ErrNoKey, Permanent: true}
 	}
-	return Set{}, errors.Join(errs...)
+	return Set{}, f.fail(errs)
+}
+
+// fail joins the errors of the sources. The whole is permanent only if each of them is, and
+// may be read again when the first of them may.
+func (f *first) fail(errs []error) error {
+	whole := &Error{Source: f.String(), Err: errors.Join(errs...), Permanent: len(errs) == len(f.sources)}
+	for i, err := range errs {
+		var e *Error
+		if !errors.As(err, &e) || e == nil {
+			e = new(Error)
+		}
+		if i == 0 {
+			whole.RetryAfter = e.RetryAfter
+		}
+		whole.RetryAfter = min(whole.RetryAfter, e.RetryAfter)
+		whole.Permanent = whole.Permanent && e.Permanent
+	}
+	return whole
 }
 
 // Notify calls Notify of every source that has it. It returns when ctx ends, or when one of

@@ -46,7 +46,7 @@ type static struct{ key Key }
 
 func (s static) Read(context.Context) (Set, error) {
 	if s.key.Secret.IsZero() {
-		return Set{}, &Error{Source: s.String(), Err: ErrNoKey}
+		return Set{}, &Error{Source: s.String(), Err: ErrNoKey, Permanent: true}
 	}
 	return Set{Keys: []Key{s.key}, Complete: true}, nil
 }

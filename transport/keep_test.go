@@ -54,12 +54,20 @@ func TestKeepPreparesOnce(t *testing.T) {
 }
 
 // Keep reports invalid arguments before it reads the source.
+//
+// F134
 func TestKeepOfNothing(t *testing.T) {
 	s := newStore("v1")
 	for name, keep := range map[string]func() (*transport.Transport, error){
 		"no scheme": func() (*transport.Transport, error) { return transport.Keep(t.Context(), s, nil, nil) },
 		"no origin": func() (*transport.Transport, error) {
 			return transport.Keep(t.Context(), s, transport.Bearer(), nil, transport.WithOrigin("nowhere"))
+		},
+		"no header's name": func() (*transport.Transport, error) {
+			return transport.Keep(t.Context(), s, transport.Header("X Api Key"), nil)
+		},
+		"no parameter's name": func() (*transport.Transport, error) {
+			return transport.Keep(t.Context(), s, transport.Query(""), nil)
 		},
 	} {
 		if rt, err := keep(); err == nil || rt != nil || s.count() != 0 {

@@ -66,6 +66,9 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 	if t.err == nil {
 		t.traits, t.err = traitsOf(scheme)
 		t.places = placesOf(t.traits, o.override)
+		if t.err == nil {
+			t.err = t.traits.check()
+		}
 	}
 	if t.traits.Sequential {
 		t.turn = make(chan struct{}, 1)

@@ -3,6 +3,10 @@ package transport
 import (
 	"fmt"
 	"net/http"
+	"slices"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/internal/header"
 )
 
 // Traits tell the transport what it must know about a scheme besides how it signs. With
@@ -67,6 +71,19 @@ func strip(f func(*http.Request) error, req *http.Request) (err error) {
 		}
 	}()
 	return f(req)
+}
+
+// check returns an error if no key could be put where the scheme puts it (F134).
+func (t *Traits) check() error {
+	for _, name := range t.Headers {
+		if !header.ValidName(name) {
+			return fmt.Errorf("transport: %w: %q is not a header's name", source.ErrUnusable, name)
+		}
+	}
+	if slices.Contains(slices.Concat(t.Params, t.Fields), "") {
+		return fmt.Errorf("transport: %w: the name of a parameter is empty", source.ErrUnusable)
+	}
+	return nil
 }
 
 // ask calls a function of the traits. If the function panics, the request fails (F97).

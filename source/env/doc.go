@@ -22,7 +22,8 @@
 //
 // The environment of a process is fixed when the process starts. A key in a variable
 // therefore never rotates, unless the process itself calls [os.Setenv]: the next poll or
-// refresh then finds the new key. For rotation, use NAME_FILE.
+// refresh then finds the new key. For rotation, use NAME_FILE. If no variable is set, or its
+// value is no key, ring.Keep and client.New fail at once.
 //
 // If several variables name files, the source reads the files until two readings in a row
 // are equal. It can do no more for a pair in two files: if the files are replaced one after

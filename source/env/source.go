@@ -41,7 +41,8 @@ func Pair(prefix string) *Source {
 
 // Read reads the variables, and the files that they name, as they are now. An error is a
 // [*source.Error]. It wraps [source.ErrNoKey] if no variable is set, [source.ErrInvalid] if
-// the value is no key, and else the error of package file.
+// the value is no key, and else the error of package file. It is Permanent unless it is
+// about a file.
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	// F26: read several files until two readings in a row are equal.
 	var before reading

@@ -67,7 +67,9 @@ func (s *Source) String() string { return "oauth2" }
 // endpoint.
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	if s.fetch == nil {
-		return source.Set{}, s.fail(fmt.Errorf("%w: the token source is nil", source.ErrNoKey))
+		err := s.fail(fmt.Errorf("%w: the token source is nil", source.ErrNoKey))
+		err.Permanent = true
+		return source.Set{}, err
 	}
 	token, err := s.share(ctx)
 	if err != nil {

@@ -36,6 +36,9 @@ const (
 	// RefreshFailed: the source could not be read, or its keys could not be used; Err
 	// says why. It comes once while Err is the same.
 	RefreshFailed EventKind = "refresh_failed"
+	// Waiting: Keep waits for the first key; Err says for how long, and why there is none. It
+	// comes after the first reading, and then every 30 s.
+	Waiting EventKind = "waiting"
 	// Stale: the last good reading is older than [WithStaleAfter] allows; Err is the last
 	// reading's error, if it failed.
 	Stale EventKind = "stale"
@@ -57,7 +60,7 @@ const (
 var level = map[EventKind]slog.Level{
 	Switched: slog.LevelInfo, RolledBack: slog.LevelWarn, FellBack: slog.LevelWarn, Recovered: slog.LevelInfo,
 	AllRefused: slog.LevelError, NoKey: slog.LevelError, RefreshFailed: slog.LevelWarn, Stale: slog.LevelError, Expiring: slog.LevelWarn,
-	Revoked: slog.LevelWarn, Warning: slog.LevelWarn, Refused: slog.LevelWarn, OverlapEnded: slog.LevelInfo,
+	Revoked: slog.LevelWarn, Warning: slog.LevelWarn, Waiting: slog.LevelWarn, Refused: slog.LevelWarn, OverlapEnded: slog.LevelInfo,
 }
 
 // An Event is something that happened to a ring. Which of Version, Previous and Err are set

@@ -65,7 +65,7 @@ func (h *health) outdated(now time.Time) bool { return h.maxStale > 0 && h.age(n
 // check before.
 func (h *health) becameStale(now time.Time) bool {
 	before := h.stale
-	h.stale = h.cached && h.failures > 0 || h.reads > 0 && h.age(now) >= h.staleAge()
+	h.stale = h.cached && h.failures > 0 || h.reads > 0 && !h.lastRead.IsZero() && h.age(now) >= h.staleAge() // F134
 	return h.stale && !before
 }
 

@@ -117,7 +117,6 @@ func TestHealthStale(t *testing.T) {
 		{"outdated", health{reads: 1, maxStale: 10 * time.Second}, false, true, 80 * time.Second},
 		{"out of the cache", health{cached: true, staleAfter: time.Second}, false, false, 0},
 		{"out of the cache, and the source is down", health{cached: true, reads: 1, failures: 1}, true, false, 80 * time.Second},
-		{"never read with success", health{reads: 1, failures: 1, lastRead: time.Time{}.Add(1)}, true, false, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			h, now := row.health, start.Add(10*time.Second)

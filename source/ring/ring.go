@@ -63,10 +63,15 @@ type Ring struct {
 
 // Keep reads src, and keeps its keys live in a ring until [Ring.Close].
 //
-// Keep returns when the first set is there, or with ctx's error, or, with [WithFailFast],
-// with the first reading's error. ctx bounds this wait and nothing after it. If the source
-// fails later, the ring goes on with the last good keys. The error wraps [source.ErrNoKey]
-// and the last reading's error.
+// Keep returns when the first set is there, or with ctx's error. Give ctx a deadline:
+// without one, Keep waits for ever for a key that does not come, such as that of a file whose
+// path is wrong. While it waits, the ring logs a [Waiting] event every 30 s. ctx bounds this
+// wait and nothing after it. If the source fails later, the ring goes on with the last good
+// keys.
+//
+// Keep returns at once if the source's error is Permanent (see [source.Error]), such as that
+// of an environment variable that is not set, and with [WithFailFast] after any error of the
+// first reading. The error wraps [source.ErrNoKey] and the last reading's error.
 func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error) {
 	if src == nil {
 		return nil, fmt.Errorf("ring: %w: the source is nil", source.ErrNoKey)

@@ -9,8 +9,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// cacheGrace is how long Keep waits for the source if the cache has keys.
-const cacheGrace = 2 * time.Second
+const (
+	cacheGrace   = 2 * time.Second  // how long Keep waits for the source if the cache has keys
+	waitingEvery = 30 * time.Second // how often Keep says that it waits
+)
 
 // start begins to notify the ring, waits for the first set, and begins the rest.
 func (r *Ring) start(ctx context.Context) error {
@@ -30,7 +32,7 @@ func (r *Ring) start(ctx context.Context) error {
 
 // awaitFirst reads the source until there is a key to use: again after each back-off, and
 // when the source notifies. With cached keys it waits for one reading, for cacheGrace at
-// most.
+// most. It says what it waits for after the first reading, and then every waitingEvery.
 func (r *Ring) awaitFirst(ctx context.Context, cached bool) error {
 	var grace <-chan time.Time
 	if cached {
@@ -41,6 +43,8 @@ func (r *Ring) awaitFirst(ctx context.Context, cached bool) error {
 	reading := r.reader.read()
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
+	say := time.NewTicker(waitingEvery)
+	defer say.Stop()
 	var quiet throttle
 	var last error // why there is no key to use
 	for failures := 0; ; {
@@ -57,8 +61,10 @@ func (r *Ring) awaitFirst(ctx context.Context, cached bool) error {
 			switch {
 			case err == nil:
 				return nil
-			case r.cfg.failFast:
+			case r.cfg.failFast, permanent(err): // F134
 				return r.noFirst(err, nil)
+			case last == nil:
+				r.waiting(ctx, err)
 			}
 			quiet.record(reading.news)
 			reading, last = nil, err
@@ -77,6 +83,8 @@ func (r *Ring) awaitFirst(ctx context.Context, cached bool) error {
 			if r.snap.Load().err == nil {
 				return nil
 			}
+		case <-say.C:
+			r.waiting(ctx, last)
 		case <-ctx.Done():
 			if err := r.lastError(); err != nil {
 				last = err
@@ -84,6 +92,26 @@ func (r *Ring) awaitFirst(ctx context.Context, cached bool) error {
 			return r.noFirst(context.Cause(ctx), last)
 		}
 	}
+}
+
+// permanent reports whether err says that reading again is in vain.
+func permanent(err error) bool {
+	var e *source.Error
+	return errors.As(err, &e) && e.Permanent
+}
+
+// waiting emits a Waiting event. why is nil while the first reading goes on.
+func (r *Ring) waiting(ctx context.Context, why error) {
+	if why == nil {
+		why = r.fail(fmt.Errorf("%w: the first reading has not ended", source.ErrUnavailable))
+	}
+	until := "for ever: its context has no deadline"
+	if deadline, ok := ctx.Deadline(); ok {
+		until = fmt.Sprintf("for %v more", time.Until(deadline).Round(time.Millisecond))
+	}
+	r.mu.Lock()
+	defer r.unlock()
+	r.outbox.emit(Event{Kind: Waiting, Err: fmt.Errorf("Keep waits for the first key, %s: %w", until, why)})
 }
 
 func (r *Ring) noFirst(err, last error) error {

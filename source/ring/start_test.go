@@ -2,14 +2,21 @@ package ring_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/env"
 	"github.com/rollingkeys/rollingkeys/source/file"
+	"github.com/rollingkeys/rollingkeys/source/oauth"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
@@ -95,4 +102,103 @@ func (s *restlessFromTheStart) Notify(ctx context.Context, changed func()) error
 		time.Sleep(time.Millisecond)
 	}
 	return ctx.Err()
+}
+
+// What can never come fails at once, although the context has no deadline.
+//
+// F134
+func TestPermanentErrorFailsAtOnce(t *testing.T) {
+	failing := func(permanent bool) *store {
+		return &store{err: &source.Error{Source: "store", Err: source.ErrNoKey, Permanent: permanent}}
+	}
+	for name, src := range map[string]source.Source{
+		"permanent": failing(true),
+		"unset":     env.New("RK_UNSET"),
+		"pair":      env.Pair("RK_UNSET"),
+		"static":    source.Static(source.Key{}),
+		"oauth":     oauth.New(nil),
+		"nothing":   source.First(),
+		"all":       source.First(env.New("RK_UNSET"), failing(true)),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			_, err := ring.Keep(context.Background(), src, ring.WithLogger(nil))
+			if d := time.Since(start); !errors.Is(err, source.ErrNoKey) || d > 0 {
+				t.Errorf("%s: after %v: %v", name, d, err)
+			}
+		})
+	}
+	for _, order := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			may := failing(false)
+			sources := []source.Source{env.New("RK_UNSET"), may}
+			if order {
+				slices.Reverse(sources)
+			}
+			time.AfterFunc(time.Minute, func() { may.put(listed("v1"), nil) })
+			r, _ := keep(t, source.First(sources...))
+			may.put(source.Set{}, &source.Error{Source: "store", Err: source.ErrNoKey, Permanent: true})
+			time.Sleep(time.Hour)
+			a := attempt(t, r, "v1") // a ring that has a key keeps it
+			a.Accepted()
+		})
+	}
+}
+
+// While Keep waits, it says for what and why: after the first reading, and every 30 s. A
+// key that never was is not stale.
+//
+// F134
+func TestKeepSaysThatItWaits(t *testing.T) {
+	for _, limit := range []time.Duration{0, 2 * time.Minute} {
+		for _, hangs := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				s := &store{err: &source.Error{Source: "store", Err: fmt.Errorf("%w: wrong path", source.ErrNoKey)}}
+				if hangs {
+					s.hold() // each reading ends with its time limit
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				if limit > 0 {
+					ctx, cancel = context.WithTimeout(ctx, limit)
+				}
+				defer cancel()
+				time.AfterFunc(100*time.Second, cancel)
+				ev, log, start := &events{}, &strings.Builder{}, time.Now()
+				if _, err := ring.Keep(ctx, s, ring.WithObserver(ev.add), ring.WithReadTimeout(45*time.Second),
+					ring.WithLogger(slog.New(slog.NewTextHandler(log, nil)))); err == nil {
+					t.Error("no error")
+				}
+				var at []time.Duration
+				for _, e := range ev.list {
+					why := "wrong path"
+					if hangs {
+						why = source.ErrUnavailable.Error()
+					}
+					until := "no deadline"
+					if limit > 0 {
+						until = "for " + (limit - e.Time.Sub(start)).String() + " more"
+					}
+					if e.Kind == ring.Waiting {
+						at = append(at, e.Time.Sub(start))
+						if text := e.Err.Error(); !strings.Contains(text, why) || !strings.Contains(text, until) {
+							t.Errorf("after %v: %s; want %q and %q", at[len(at)-1], text, why, until)
+						}
+					}
+				}
+				want := []time.Duration{0, 30 * time.Second, 60 * time.Second, 90 * time.Second}
+				if hangs {
+					want = []time.Duration{30 * time.Second, 45 * time.Second, 60 * time.Second, 90 * time.Second}
+				}
+				if !slices.Equal(at, want) {
+					t.Errorf("told at %v, want %v", at, want)
+				}
+				if ev.count(ring.Stale) > 0 || strings.Contains(log.String(), "stale") {
+					t.Errorf("stale, with no key: %q", ev.kinds())
+				}
+				if n := strings.Count(log.String(), "level=WARN msg=\"rollingkeys: waiting\""); n != len(want) {
+					t.Errorf("logged %d times: %s", n, log)
+				}
+			})
+		}
+	}
 }
