@@ -112,7 +112,7 @@ func (c sourceCase) try(t testing.TB, h SourceHarness) {
 
 var sourceCases = []sourceCase{
 	{Case{"FirstValue", "A key in the backend is read whole, by Read and by a ring."}, firstValue},
-	{Case{"NoValueYet", "Without a key, Read returns a typed error and Keep waits for the first key."}, noValueYet},
+	{Case{"NoValueYet", "Without a key, Read returns a typed error, and Keep waits for the first key unless the error is permanent."}, noValueYet},
 	{Case{"Update", "A new key becomes current, and the previous key stays usable for the overlap."}, update},
 	{Case{"SameContent", "Writing the same key again is no rotation: same version, same previous key, no event."}, sameContent},
 	{Case{"Rollback", "When the source returns to the previous key, that key becomes current again."}, rollback},

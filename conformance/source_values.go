@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -41,6 +42,11 @@ func noValueYet(s *sourceTrial) {
 		s.wantError(err, source.ErrNoKey)
 	}
 
+	if e := (*source.Error)(nil); errors.As(err, &e) && e.Permanent { // F134
+		s.put(1)
+		s.wantUse(s.keep(s.Source), 1)
+		return
+	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	reads := &counting{Source: s.Source, first: make(chan struct{})}
