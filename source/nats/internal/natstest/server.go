@@ -60,11 +60,12 @@ func (s *Server) Kill() {
 	s.nats.WaitForShutdown()
 }
 
-// Login replaces the users and their permissions. The server closes the connections of
-// changed users.
+// Login restarts the server with other users and permissions. The server could reload them,
+// but reads its options without a lock where it answers a direct get (nats-server 2.15.2).
 func (s *Server) Login(users ...*server.User) error {
+	s.Kill()
 	s.opts.Users = users
-	return s.nats.ReloadOptions(s.opts.Clone())
+	return s.Restart()
 }
 
 // Stop ends the server and deletes its data.
