@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/await"
 )
 
 // loop polls the source, reads it when it notifies, and changes roles when their time comes.
@@ -73,17 +74,7 @@ func (t *throttle) record(news bool) {
 }
 
 func (t *throttle) wait(ctx context.Context) bool {
-	if t.fruitless < 32 {
-		return true
-	}
-	timer := time.NewTimer(25 * time.Millisecond)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return t.fruitless < 32 || await.Sleep(ctx, 25*time.Millisecond) == nil
 }
 
 // notify has the source notify the ring, and begins anew if that fails.
@@ -102,12 +93,7 @@ func (r *Ring) notify(n source.Notifier) {
 			r.outbox.warn(fmt.Errorf("no notification, polling only: %w", err))
 			r.unlock()
 		}
-		t := time.NewTimer(r.backoff(failures, err))
-		select {
-		case <-t.C:
-		case <-r.ctx.Done():
-			t.Stop()
-		}
+		_ = await.Sleep(r.ctx, r.backoff(failures, err))
 	}
 }
 
