@@ -19,30 +19,22 @@ type saved struct {
 	Keys   []savedKey `json:"keys"`               // newest first
 }
 
-// savedKey is one version: the key with its secrets, and what the ring knows of it.
+// savedKey is one version: the key with its secrets, and what the ring knows of it. Its
+// Version is the source's own name. In JSON, Secret and Extra stand in place of the key's
+// own, which would be redacted.
 type savedKey struct {
-	Version    string            `json:"version"` // the source's own name
-	ID         string            `json:"id,omitempty"`
+	source.Key
 	Secret     string            `json:"secret"`
 	Extra      map[string]string `json:"extra,omitempty"`
-	CreatedAt  time.Time         `json:"created_at,omitzero"`
-	NotBefore  time.Time         `json:"not_before,omitzero"`
-	ExpiresAt  time.Time         `json:"expires_at,omitzero"`
-	Scopes     []string          `json:"scopes,omitempty"`
-	Metadata   map[string]string `json:"metadata,omitempty"`
 	Label      string            `json:"label"`
 	ReplacedAt time.Time         `json:"replaced_at,omitzero"`
 	WasCurrent bool              `json:"was_current,omitempty"`
 }
 
 func (v *version) saved() savedKey {
-	k := v.key.Load()
-	s := savedKey{
-		Version: v.given, ID: k.ID, Secret: k.Secret.Expose(),
-		CreatedAt: k.CreatedAt, NotBefore: k.NotBefore, ExpiresAt: k.ExpiresAt,
-		Scopes: k.Scopes, Metadata: k.Metadata,
-		Label: k.Version, WasCurrent: v.wasCurrent,
-	}
+	k := *v.key.Load()
+	s := savedKey{Key: k, Secret: k.Secret.Expose(), Label: k.Version, WasCurrent: v.wasCurrent}
+	s.Version, s.Key.Secret, s.Key.Extra = v.given, source.Secret{}, nil
 	for name, value := range k.Extra {
 		if s.Extra == nil {
 			s.Extra = make(map[string]string)
@@ -56,11 +48,8 @@ func (v *version) saved() savedKey {
 }
 
 func (s *savedKey) key() source.Key {
-	k := source.Key{
-		Version: s.Version, ID: s.ID, Secret: source.NewSecret(s.Secret),
-		CreatedAt: s.CreatedAt, NotBefore: s.NotBefore, ExpiresAt: s.ExpiresAt,
-		Scopes: s.Scopes, Metadata: s.Metadata,
-	}
+	k := s.Key
+	k.Secret = source.NewSecret(s.Secret)
 	for name, value := range s.Extra {
 		if k.Extra == nil {
 			k.Extra = make(map[string]source.Secret)
