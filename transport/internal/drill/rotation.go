@@ -72,12 +72,10 @@ func (r Rotation) served(t testing.TB, key source.Key) {
 	Until(t, "the new key", func() bool { served, _ := r.Counts(key); return served > enough })
 }
 
-// Alternate rotates the versions v1 to v5 under load, in turn with the source first and
-// with the server first. The server refuses at most the attempts that are made in
-// addition to the calls.
-func Alternate(t testing.TB, c *Checker, store *Store, keys *ring.Ring, calls map[string]func(name string) error) {
-	t.Helper()
-	r := Rotation{
+// Rotation returns the rotation of the keys v1, v2 and so on, of which the server accepts
+// versions.
+func (c *Checker) Rotation(store *Store, keys *ring.Ring) Rotation {
+	return Rotation{
 		Store: store, Ring: keys,
 		Key: func(n int) source.Key { return Key(fmt.Sprint("v", n)) },
 		Accept: func(keys ...source.Key) {
@@ -92,6 +90,14 @@ func Alternate(t testing.TB, c *Checker, store *Store, keys *ring.Ring, calls ma
 			return served, refused
 		},
 	}
+}
+
+// Alternate rotates the versions v1 to v5 under load, in turn with the source first and
+// with the server first. The server refuses at most the attempts that are made in
+// addition to the calls.
+func Alternate(t testing.TB, c *Checker, store *Store, keys *ring.Ring, calls map[string]func(name string) error) {
+	t.Helper()
+	r := c.Rotation(store, keys)
 	l := Start(t, calls)
 	defer l.End()
 	r.SourceFirst(t, l, 2, 2)

@@ -41,10 +41,9 @@ type bench struct {
 
 func newBench(t *testing.T, wait time.Duration, keys ...source.Key) *bench {
 	t.Helper()
-	b := &bench{t: t, store: drill.NewStore(keys...), base: &http.Transport{},
-		cloud: &cloud{keys: make(map[string]bool), seen: make(map[string]int), stored: make(map[string]string)}}
+	b := &bench{cloud: &cloud{}, t: t, store: drill.NewStore(keys...), base: &http.Transport{}}
 	for _, k := range keys {
-		b.keys[k.Secret.Expose()] = true
+		b.Accepted = append(b.Accepted, k.Version)
 	}
 	b.ring = b.store.Keep(t, ring.WithRefusalWait(wait))
 	server := httptest.NewServer(b.cloud)
@@ -61,11 +60,8 @@ func newBench(t *testing.T, wait time.Duration, keys ...source.Key) *bench {
 	return b
 }
 
-// A call writes text under a name.
-type call func(ctx context.Context, name, text string) error
-
 // calls returns a call for each client, made with these options.
-func (b *bench) calls(opts ...option.ClientOption) map[string]call {
+func (b *bench) calls(opts ...option.ClientOption) map[string]drill.Write {
 	b.t.Helper()
 	opts = append(opts, option.WithEndpoint(b.url))
 	translator, err := translate.NewService(b.t.Context(), opts...)
@@ -76,7 +72,7 @@ func (b *bench) calls(opts ...option.ClientOption) map[string]call {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return map[string]call{
+	return map[string]drill.Write{
 		"translate": func(ctx context.Context, name, text string) error {
 			_, err := translator.Translations.Translate(&translate.TranslateTextRequest{Q: []string{text}, Target: name}).Context(ctx).Do()
 			return err
@@ -90,7 +86,7 @@ func (b *bench) calls(opts ...option.ClientOption) map[string]call {
 
 // tokens returns the calls of clients with tokens over this SDK's transport. They send the
 // header of the project to be billed, as the comment of package oauth describes.
-func (b *bench) tokens() map[string]call {
+func (b *bench) tokens() map[string]drill.Write {
 	b.t.Helper()
 	t := transport.New(b.ring, transport.Bearer(), transport.WithOverride(), transport.WithOrigin(strings.TrimSuffix(b.url, "/")), transport.WithBase(b.base))
 	rt, err := htransport.NewTransport(b.t.Context(), t, option.WithTokenSource(oauth.TokenSource(b.ring)), option.WithQuotaProject(project))
@@ -101,57 +97,21 @@ func (b *bench) tokens() map[string]call {
 }
 
 // apiKeys returns the calls of clients with an API key.
-func (b *bench) apiKeys() map[string]call {
+func (b *bench) apiKeys() map[string]drill.Write {
 	t := provider.Google(strings.TrimSuffix(b.url, "/")).Transport(b.ring, transport.WithBase(b.base))
 	return b.calls(option.WithHTTPClient(&http.Client{Transport: t}))
 }
 
-// make makes one call and checks the result.
-func (b *bench) make(call call, name string) error {
-	text := strings.Repeat(name+" is what is written here.\n", 500)
-	if err := call(b.t.Context(), name, text); err != nil {
-		return err
-	}
-	var got string
-	b.set(func() { got = b.stored[name] })
-	if got != text {
-		return fmt.Errorf("%d bytes are stored, other than what was written", len(got))
-	}
-	return nil
-}
-
-// load makes calls under load, and returns how their keys rotate.
-func (b *bench) load(calls map[string]call) (drill.Rotation, *drill.Load) {
-	named := make(map[string]func(string) error)
-	for kind, call := range calls {
-		named[kind] = func(name string) error { return b.make(call, name) }
-	}
-	return drill.Rotation{Store: b.store, Ring: b.ring, Key: key,
-		Accept: func(keys ...source.Key) {
-			b.set(func() {
-				clear(b.keys)
-				for _, k := range keys {
-					b.keys[k.Secret.Expose()] = true
-				}
-			})
-		},
-		Counts: func(key source.Key) (served, refused int) {
-			b.set(func() { served, refused = b.seen[key.Secret.Expose()], b.refused })
-			return served, refused
-		},
-	}, drill.Start(b.t, named)
-}
-
 // with runs a test with tokens and with API keys, in parallel with other tests, since it
 // mostly waits for hold-offs.
-func with(t *testing.T, test func(*testing.T, *bench, map[string]call)) {
+func with(t *testing.T, test func(*testing.T, *bench, map[string]drill.Write)) {
 	t.Parallel()
-	for name, calls := range map[string]func(*bench) map[string]call{"tokens": (*bench).tokens, "API keys": (*bench).apiKeys} {
+	for name, calls := range map[string]func(*bench) map[string]drill.Write{"tokens": (*bench).tokens, "API keys": (*bench).apiKeys} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, 5*time.Second, key(1))
 			test(t, b, calls(b))
-			t.Logf("%d calls, %d refused on the way", b.applied, b.refused)
+			t.Logf("%d calls, %d refused on the way", b.Applied, b.Refused)
 		})
 	}
 }
@@ -160,19 +120,19 @@ func with(t *testing.T, test func(*testing.T, *bench, map[string]call)) {
 // before the service accepts it. No call fails, writes half of its text, or is billed to
 // another project.
 func TestRotatesSourceFirst(t *testing.T) {
-	with(t, func(t *testing.T, b *bench, calls map[string]call) {
-		r, load := b.load(calls)
+	with(t, func(t *testing.T, b *bench, calls map[string]drill.Write) {
+		load := b.Load(t, calls)
 		defer load.End()
-		r.SourceFirst(t, load, 2, 5)
+		b.Rotation(b.store, b.ring).SourceFirst(t, load, 2, 5)
 	})
 }
 
 // F119, F88: the service drops the key before the source has the next one.
 func TestRotatesServerFirst(t *testing.T) {
-	with(t, func(t *testing.T, b *bench, calls map[string]call) {
-		r, load := b.load(calls)
+	with(t, func(t *testing.T, b *bench, calls map[string]drill.Write) {
+		load := b.Load(t, calls)
 		defer load.End()
-		r.ServerFirst(t, load, 2, 5)
+		b.Rotation(b.store, b.ring).ServerFirst(t, load, 2, 5)
 	})
 }
 
@@ -181,12 +141,13 @@ func TestACallIsSentOnceWithEachKey(t *testing.T) {
 	for _, kind := range []string{"translate", "storage"} {
 		b := newBench(t, time.Millisecond, key(2), key(1))
 		calls := b.tokens()
-		b.set(func() { clear(b.keys) })
-		if err := b.make(calls[kind], "x"); err == nil || strings.Contains(err.Error(), drill.Sentinel) {
+		b.Accept()
+		if err := b.Make(t.Context(), calls[kind], "x"); err == nil || strings.Contains(err.Error(), drill.Sentinel) {
 			t.Errorf("%s: not the refusal", kind)
 		}
-		if b.seen[key(2).Secret.Expose()] != 1 || b.seen[key(1).Secret.Expose()] != 1 || b.refused != 2 {
-			t.Errorf("%s: %d requests, want one with each key", kind, b.refused)
+		b.WantSeen(t, "v2", "v1")
+		if b.Refused != 2 {
+			t.Errorf("%s: %d requests, want one with each key", kind, b.Refused)
 		}
 	}
 }
@@ -205,8 +166,8 @@ func TestTokenSourceIsNotFrozen(t *testing.T) {
 	b := newBench(t, time.Millisecond, key(1))
 	calls := b.calls(option.WithTokenSource(oauth.TokenSource(b.ring)), option.WithQuotaProject(project))
 	for n := 2; n <= 5; n++ {
-		next := key(n).Secret.Expose()
-		b.set(func() { b.keys[next] = true })
+		next := key(n).Version
+		b.Accept(next, key(n-1).Version)
 		b.store.Put(key(n), key(n-1))
 		if err := b.ring.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
@@ -217,15 +178,15 @@ func TestTokenSourceIsNotFrozen(t *testing.T) {
 				if i == 10000 {
 					t.Fatalf("%s: never the next key", kind)
 				}
-				if err := b.make(call, fmt.Sprint(kind, "-", n, "-", i)); err != nil {
+				if err := b.Make(t.Context(), call, fmt.Sprint(kind, "-", n, "-", i)); err != nil {
 					t.Errorf("%s: %v", kind, err)
 				}
-				b.set(func() { last = b.last })
+				b.Set(func() { last = b.Seen[len(b.Seen)-1] })
 			}
 		}
-		b.set(func() { delete(b.keys, key(n-1).Secret.Expose()) })
+		b.Accept(next)
 		for kind, call := range calls {
-			if err := b.make(call, fmt.Sprint(kind, "-", n)); err != nil {
+			if err := b.Make(t.Context(), call, fmt.Sprint(kind, "-", n)); err != nil {
 				t.Errorf("%s, the key before gone: %v", kind, err)
 			}
 		}
@@ -242,18 +203,18 @@ func TestTokenSourceWithoutACache(t *testing.T) {
 	})
 	calls := b.calls(option.WithAuthCredentials(creds), option.WithQuotaProject(project))
 	for n := 1; n <= 10; n++ {
-		b.set(func() { b.keys = map[string]bool{key(n).Secret.Expose(): true} })
+		b.Accept(key(n).Version)
 		b.store.Put(key(n))
 		if err := b.ring.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for kind, call := range calls {
-			if err := b.make(call, fmt.Sprint(kind, "-", n)); err != nil {
+			if err := b.Make(t.Context(), call, fmt.Sprint(kind, "-", n)); err != nil {
 				t.Errorf("rotation %d: %s: %v", n, kind, err)
 			}
 		}
 	}
-	if b.refused > 0 {
-		t.Errorf("%d refused", b.refused)
+	if b.Refused > 0 {
+		t.Errorf("%d refused", b.Refused)
 	}
 }

@@ -8,7 +8,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strings"
-	"sync"
+
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 const project = "billed-project"
@@ -16,20 +17,8 @@ const project = "billed-project"
 // A cloud is the part of Cloud Translation and Cloud Storage that the tests need. It refuses
 // an invalid key before it reads the body.
 type cloud struct {
-	mu      sync.Mutex
-	keys    map[string]bool // the valid keys
-	seen    map[string]int  // requests by key
-	last    string          // the key of the last request
-	refused int
-	applied int
-	unpaid  int               // requests with a token that did not name the project
-	stored  map[string]string // the objects by name
-}
-
-func (c *cloud) set(change func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	change()
+	drill.Service
+	unpaid int // requests with a token that did not name the project
 }
 
 func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -37,17 +26,10 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !isToken {
 		key = r.Header.Get("X-Goog-Api-Key")
 	}
-	var valid bool
-	c.set(func() {
-		c.seen[key]++
-		c.last = key
-		if valid = c.keys[key]; !valid {
-			c.refused++
-		}
-		if isToken && r.Header.Get("X-Goog-User-Project") != project {
-			c.unpaid++
-		}
-	})
+	if isToken && r.Header.Get("X-Goog-User-Project") != project {
+		c.Set(func() { c.unpaid++ })
+	}
+	valid := c.Check(strings.TrimPrefix(key, drill.Sentinel))
 	w.Header().Set("Content-Type", "application/json")
 	switch {
 	case !valid && isToken:
@@ -65,10 +47,7 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"error":{"code":400,"message":%q}}`, err)
 		return
 	}
-	c.set(func() {
-		c.applied++
-		c.stored[name] = text
-	})
+	c.Write(name, text)
 	fmt.Fprint(w, `{}`)
 }
 

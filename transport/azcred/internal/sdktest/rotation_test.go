@@ -3,7 +3,6 @@ package sdktest_test
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -40,9 +39,9 @@ type bench struct {
 
 func newBench(t *testing.T, http2 bool, wait time.Duration, keys ...source.Key) *bench {
 	t.Helper()
-	b := &bench{t: t, store: drill.NewStore(keys...), cloud: &cloud{keys: make(map[string]bool), seen: make(map[string]int), stored: make(map[string]string)}}
+	b := &bench{cloud: &cloud{}, t: t, store: drill.NewStore(keys...)}
 	for _, k := range keys {
-		b.keys[k.Secret.Expose()] = true
+		b.Accepted = append(b.Accepted, k.Version)
 	}
 	b.ring = b.store.Keep(t, ring.WithRefusalWait(wait))
 	b.server = httptest.NewUnstartedServer(b.cloud)
@@ -62,11 +61,8 @@ func (b *bench) under(scheme transport.Scheme) policy.ClientOptions {
 	return policy.ClientOptions{Transport: &http.Client{Transport: t}}
 }
 
-// call writes text under a name.
-type call func(ctx context.Context, name, text string) error
-
 // calls returns one call for each client, with its credential and those options.
-func (b *bench) calls(cred azcore.TokenCredential, key *azcore.KeyCredential, bearer, sas policy.ClientOptions) map[string]call {
+func (b *bench) calls(cred azcore.TokenCredential, key *azcore.KeyCredential, bearer, sas policy.ClientOptions) map[string]drill.Write {
 	b.t.Helper()
 	var blobs *azblob.Client
 	var err error
@@ -86,7 +82,7 @@ func (b *bench) calls(cred azcore.TokenCredential, key *azcore.KeyCredential, be
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return map[string]call{
+	return map[string]drill.Write{
 		"azblob": func(ctx context.Context, name, text string) error {
 			_, err := blobs.UploadBuffer(ctx, "container", name, []byte(text), nil)
 			return err
@@ -109,44 +105,8 @@ func (b *bench) calls(cred azcore.TokenCredential, key *azcore.KeyCredential, be
 
 // fallingBack returns the calls of clients over the project's transport, without a
 // credential.
-func (b *bench) fallingBack() map[string]call {
+func (b *bench) fallingBack() map[string]drill.Write {
 	return b.calls(nil, nil, b.under(transport.Bearer()), b.under(transport.Header("aeg-sas-key")))
-}
-
-// make makes one call and checks the result.
-func (b *bench) make(call call, name string) error {
-	text := strings.Repeat(name+" is what is written here.\n", 500)
-	if err := call(b.t.Context(), name, text); err != nil {
-		return err
-	}
-	var got string
-	b.set(func() { got = b.stored[name] })
-	if got != text {
-		return fmt.Errorf("%d bytes are stored, other than what was written", len(got))
-	}
-	return nil
-}
-
-// load makes calls under load, and returns how their keys rotate.
-func (b *bench) load(calls map[string]call) (drill.Rotation, *drill.Load) {
-	named := make(map[string]func(string) error)
-	for kind, call := range calls {
-		named[kind] = func(name string) error { return b.make(call, name) }
-	}
-	return drill.Rotation{Store: b.store, Ring: b.ring, Key: key,
-		Accept: func(keys ...source.Key) {
-			b.set(func() {
-				clear(b.keys)
-				for _, k := range keys {
-					b.keys[k.Secret.Expose()] = true
-				}
-			})
-		},
-		Counts: func(key source.Key) (served, refused int) {
-			b.set(func() { served, refused = b.seen[key.Secret.Expose()], b.refused })
-			return served, refused
-		},
-	}, drill.Start(b.t, named)
 }
 
 // overBoth runs a test over HTTP/1.1 and HTTP/2, in parallel with other tests, since it
@@ -161,7 +121,7 @@ func overBoth(t *testing.T, test func(*testing.T, *bench)) {
 			if b.unasked > 0 {
 				t.Errorf("%d requests without a key", b.unasked)
 			}
-			t.Logf("%d calls, %d refused on the way", b.applied, b.refused)
+			t.Logf("%d calls, %d refused on the way", b.Applied, b.Refused)
 		})
 	}
 }
@@ -170,18 +130,18 @@ func overBoth(t *testing.T, test func(*testing.T, *bench)) {
 // is published before the service accepts it. No call fails or writes half of its text.
 func TestRotatesSourceFirst(t *testing.T) {
 	overBoth(t, func(t *testing.T, b *bench) {
-		r, load := b.load(b.fallingBack())
+		load := b.Load(t, b.fallingBack())
 		defer load.End()
-		r.SourceFirst(t, load, 2, 5)
+		b.Rotation(b.store, b.ring).SourceFirst(t, load, 2, 5)
 	})
 }
 
 // F119, F115, F88: the service drops the key before the source has the next one.
 func TestRotatesServerFirst(t *testing.T) {
 	overBoth(t, func(t *testing.T, b *bench) {
-		r, load := b.load(b.fallingBack())
+		load := b.Load(t, b.fallingBack())
 		defer load.End()
-		r.ServerFirst(t, load, 2, 5)
+		b.Rotation(b.store, b.ring).ServerFirst(t, load, 2, 5)
 	})
 }
 
@@ -192,18 +152,17 @@ func TestACallIsSentOnceWithEachKey(t *testing.T) {
 		for kind := range newBench(t, true, time.Millisecond, key(1)).fallingBack() {
 			t.Run(fmt.Sprintf("%s, the second key valid: %v", kind, valid), func(t *testing.T) {
 				b := newBench(t, true, time.Millisecond, key(2), key(1))
-				b.set(func() {
-					b.keys[key(2).Secret.Expose()] = false
-					b.keys[key(1).Secret.Expose()] = valid
-				})
-				if err := b.make(b.fallingBack()[kind], "once"); (err == nil) != valid {
+				b.Accept()
+				if valid {
+					b.Accept(key(1).Version)
+				}
+				if err := b.Make(t.Context(), b.fallingBack()[kind], "once"); (err == nil) != valid {
 					t.Errorf("error %v", err)
 				} else if err != nil && strings.Contains(err.Error(), drill.Sentinel) {
 					t.Error("the error holds a secret") // F95
 				}
-				want := map[string]int{key(2).Secret.Expose(): 1, key(1).Secret.Expose(): 1}
-				if !maps.Equal(b.seen, want) {
-					t.Error("not one request with each key")
+				if b.WantSeen(t, "v2", "v1"); b.unasked > 0 {
+					t.Errorf("%d requests without a key", b.unasked)
 				}
 			})
 		}
@@ -223,20 +182,20 @@ func TestCredentialsFollowTheRing(t *testing.T) {
 	options := policy.ClientOptions{Transport: b.server.Client()}
 	calls := b.calls(azcred.TokenCredential(b.ring), keys, options, options)
 	for n := 1; n <= 10; n++ {
-		b.set(func() { b.keys[key(n).Secret.Expose()] = true })
+		b.Accept(key(n).Version, key(n-1).Version)
 		b.store.Put(key(n))
 		if err := b.ring.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		drill.Until(t, "the key", func() bool { // the key credential follows by events, on a goroutine of their own
-			if err := b.make(calls["azeventgrid"], fmt.Sprint("until-", n)); err != nil {
+			if err := b.Make(t.Context(), calls["azeventgrid"], fmt.Sprint("until-", n)); err != nil {
 				t.Errorf("rotation %d: %v", n, err)
 			}
-			return b.last() == key(n).Secret.Expose()
+			return b.last() == key(n).Version
 		})
-		b.set(func() { delete(b.keys, key(n-1).Secret.Expose()) })
+		b.Accept(key(n).Version)
 		for kind, call := range calls {
-			if err := b.make(call, fmt.Sprint(kind, "-", n)); err != nil {
+			if err := b.Make(t.Context(), call, fmt.Sprint(kind, "-", n)); err != nil {
 				t.Errorf("rotation %d: %s: %v", n, kind, err)
 			}
 		}

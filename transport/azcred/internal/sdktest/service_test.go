@@ -7,32 +7,21 @@ import (
 	"net/http"
 	"path"
 	"strings"
-	"sync"
+
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 // cloud is the part of Event Grid, Blob Storage and Key Vault that the tests need. It
 // refuses an invalid key before it reads the body.
 type cloud struct {
-	mu        sync.Mutex
-	keys      map[string]bool // the valid keys
-	seen      map[string]int  // requests by key; "" is none
-	refused   int
-	unasked   int // requests without a key where a challenge is not what the client wants
-	applied   int
-	stored    map[string]string // by name, what was put there
-	challenge bool              // a request without a key is for the challenge
-	latest    string            // the key of the last request
+	drill.Service
+	unasked   int  // requests without a key where a challenge is not what the client wants
+	challenge bool // a request without a key is for the challenge
 }
 
-func (c *cloud) last() (key string) {
-	c.set(func() { key = c.latest })
-	return key
-}
-
-func (c *cloud) set(change func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	change()
+func (c *cloud) last() (version string) {
+	c.Set(func() { version = c.Seen[len(c.Seen)-1] })
+	return version
 }
 
 func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -41,18 +30,14 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if grid {
 		key = r.Header.Get("Aeg-Sas-Key")
 	}
-	var valid bool
-	c.set(func() {
-		c.seen[key]++
-		c.latest = key
-		valid = c.keys[key]
-		switch {
-		case key == "" && !c.challenge:
-			c.unasked++
-		case key != "" && !valid:
-			c.refused++
-		}
-	})
+	valid := key != "" && c.Check(strings.TrimPrefix(key, drill.Sentinel))
+	if key == "" {
+		c.Set(func() {
+			if !c.challenge {
+				c.unasked++
+			}
+		})
+	}
 	if !valid {
 		w.Header().Set("WWW-Authenticate", `Bearer authorization="https://login.example.com/tenant", resource="https://vault.azure.net"`)
 		w.WriteHeader(http.StatusUnauthorized)
@@ -79,10 +64,7 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		text = secret.Value
 	}
-	c.set(func() {
-		c.applied++
-		c.stored[name] = text
-	})
+	c.Write(name, text)
 	switch {
 	case grid:
 	case strings.HasPrefix(r.URL.Path, "/secrets/"):
