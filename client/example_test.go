@@ -89,7 +89,7 @@ func ExampleClient_Status() {
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(c.Status()) })
 	c.Ring().Subscribe(func(e ring.Event) {
 		switch e.Kind {
-		case ring.AllRefused, ring.Stale, ring.Expiring:
+		case ring.AllRefused, ring.NoKey, ring.Stale, ring.Expiring, ring.Degraded:
 			page(e)
 		}
 	})

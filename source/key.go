@@ -66,6 +66,9 @@ type Set struct {
 	// FreshFor is how long the source suggests to wait until the next reading, such as the
 	// max-age of an HTTP response. 0 means that the ring decides.
 	FreshFor time.Duration
+	// Renews says that the source replaces each key itself before it expires, as an OAuth
+	// token endpoint does. The ring then reports a key that expires only if that fails.
+	Renews bool
 	// Warnings are problems in spite of which the keys can be used, such as a file that
 	// other users can write. The ring reports each once.
 	Warnings []error

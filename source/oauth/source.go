@@ -86,7 +86,7 @@ func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	if left <= 0 && !token.Expiry.IsZero() {
 		return source.Set{}, s.fail(fmt.Errorf("%w: the token has expired", source.ErrNoKey))
 	}
-	set.Keys[0].ExpiresAt = token.Expiry
+	set.Keys[0].ExpiresAt, set.Renews = token.Expiry, true
 	switch {
 	case !token.Expiry.IsZero():
 		// The ring's jitter may make the reading late by a tenth.

@@ -48,7 +48,7 @@ func (o *roster) offer(set source.Set, now time.Time) (*offer, error) {
 
 // join makes a version of a new key.
 func (o *roster) join(key source.Key, label string, now time.Time) *version {
-	v := &version{given: key.Version, counters: &counters{}, standing: standing{state: StateUnused}}
+	v := &version{given: key.Version, counters: &counters{}, seen: now, standing: standing{state: StateUnused}}
 	if o.barred.has(key) {
 		v.revoked = true
 		v.become(RoleRetired, now)
@@ -90,6 +90,7 @@ func (o *roster) admit(of *offer, now time.Time) (news bool, err error) {
 	}
 	// The decision is made.
 	o.named = of.naming.latest
+	o.renews = of.set.Renews
 	for _, name := range of.naming.reused {
 		o.warn(fmt.Errorf("version %q stands for another key than before", name))
 	}
@@ -141,7 +142,23 @@ func (o *roster) merge(of *offer) []*version {
 			list = append(list, v)
 		}
 	}
-	return list[:min(len(list), max(len(of.list), 1)+maxPrevious)]
+	return o.trim(list, max(len(of.list), 1)+maxPrevious)
+}
+
+// trim removes the oldest versions until n are left, but not the one accepted last (F129).
+func (o *roster) trim(list []*version, n int) []*version {
+	var good *version
+	for _, v := range list {
+		if v.proved != 0 && (good == nil || v.proved > good.proved) {
+			good = v
+		}
+	}
+	for i := len(list) - 1; len(list) > n && i > 0; i-- {
+		if list[i] != good {
+			list = slices.Delete(list, i, i+1)
+		}
+	}
+	return list
 }
 
 // check returns an error if the list, which begins with the set's keys, must not replace
@@ -197,5 +214,5 @@ func (o *roster) older(next *version, created time.Time, current *version) bool 
 		return true
 	}
 	digest := o.barred.digest(*next.key.Load())
-	return next.wasCurrent || slices.ContainsFunc(o.retired, func(old retired) bool { return old.digest == digest })
+	return next.rank > 0 || slices.ContainsFunc(o.retired, func(old retired) bool { return old.digest == digest })
 }

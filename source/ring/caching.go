@@ -45,11 +45,10 @@ func (r *Ring) save() {
 		defer cancel()
 		err = guard(func() error { return r.cfg.cache.Save(ctx, data) })
 	}
-	if err != nil {
-		r.mu.Lock()
-		defer r.unlock()
-		r.outbox.warn(fmt.Errorf("the keys were not cached: %w", err))
-	}
+	r.mu.Lock()
+	defer r.unlock()
+	r.unsaved = err
+	r.watch(r.cfg.now())
 }
 
 // encode encodes the ring for its cache. The caller holds mu.

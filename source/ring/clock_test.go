@@ -105,6 +105,11 @@ func TestWallClockJumpEndsTheOverlap(t *testing.T) {
 		if err := r.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		a, err := r.Attempt(t.Context(), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Accepted()
 		if n := len(r.Status().Versions); n != 2 || r.Status().Versions[1].Role != RolePrevious {
 			t.Fatalf("%d versions", n)
 		}
@@ -207,6 +212,7 @@ func TestOldKeyIsDropped(t *testing.T) {
 		if a, err := r.Attempt(t.Context(), true); err != nil || !a.Next(t.Context(), true) || a.Next(t.Context(), true) {
 			t.Errorf("a doubt was settled: %v", err)
 		}
+		accept()
 		time.Sleep(2 * time.Hour)
 		accept()
 		for range 100 {

@@ -24,7 +24,8 @@
 // key to use, changes nothing but the ring's health. The ring compares what it reads by
 // content: a notification that is lost, doubled or wrong costs nothing, and the ring
 // polls all the same. If a source lists one key at a time, the ring remembers a replaced
-// key for [WithOverlap]. If it lists versions, the ring believes it about all of them,
+// key for [WithOverlap], from when the server first accepts its successor. A wrong key in
+// the source therefore does not end the old one. If it lists versions, the ring believes it about all of them,
 // [source.Key.NotBefore], [source.Key.ExpiresAt] and revocation included.
 //
 // A version has the source's name for it, or one from the time when its content last
@@ -51,6 +52,16 @@
 //
 // [Ring.Subscribe] and [WithObserver] deliver events in order, one at a time, on a
 // goroutine of the observer's own. Events that an operator must see are also logged.
+//
+// # Health
+//
+// [Status] has in Degraded each state in which the ring works worse than it should, with
+// its reason and what to do. The ring is healthy if there is none. Events of the kinds
+// NoKey, AllRefused, FellBack, Stale, Expiring, Degraded and Warning report them when they
+// begin; a new subscriber is told those that hold. Expiring and Degraded are repeated. Page
+// somebody on all of these but FellBack and Warning, which are ordinary in a rotation or
+// pass: if they last for 15 minutes, Degraded comes. Use Status.Ready, which says that
+// there is a key to send, in readiness probes.
 //
 // # Writing a transport
 //

@@ -21,11 +21,12 @@ const (
 	// each hold, not for every refused request.
 	Refused EventKind = "refused"
 	// FellBack: requests get Version, a previous key, in place of Previous, the current
-	// one, which the server refuses.
+	// one, which the server refuses. It is ordinary in a rotation, and passes.
 	FellBack EventKind = "fell_back"
 	// Recovered: the server accepts Version, the current key, again.
 	Recovered EventKind = "recovered"
-	// AllRefused: the server refused every key there is.
+	// AllRefused: the server refused every key there is, Version among them, the current
+	// one.
 	AllRefused EventKind = "all_refused"
 	// NoKey: Version, the last key, expired or was revoked. Requests fail with Err until
 	// the source has another key.
@@ -39,12 +40,20 @@ const (
 	// Waiting: Keep waits for the first key; Err says for how long, and why there is none. It
 	// comes after the first reading, and then every 30 s.
 	Waiting EventKind = "waiting"
-	// Stale: the last good reading is older than [WithStaleAfter] allows; Err is the last
-	// reading's error, if it failed.
+	// Stale: the last good reading is older than [WithStaleAfter] or [WithMaxStale] allows.
+	// Err wraps the last reading's error, if it failed.
 	Stale EventKind = "stale"
-	// Expiring: Version, the current key, expires within [WithExpiring] and has no
-	// successor.
+	// Expiring: Version, which is current or in use, expires at Until, or reaches
+	// [WithMaxAge] then, and has no successor. It comes [WithExpiring] before, and then
+	// every day.
 	Expiring EventKind = "expiring"
+	// Degraded: the ring works worse than it should, and that does not pass by itself; Err
+	// says why, and what to do. It comes when requests have got a previous key for 15
+	// minutes, or the source has not notified or the cache not been saved for as long; when
+	// the newest key cannot be used; and when Version is kept past its overlap, since the
+	// server has not accepted Previous, its successor. It comes again every hour while it is
+	// about the keys in use, else every day.
+	Degraded EventKind = "degraded"
 	// OverlapEnded: Version is no longer used: its overlap is over, or it expired, or the
 	// source lists it no more.
 	OverlapEnded EventKind = "overlap_ended"
@@ -60,17 +69,18 @@ const (
 var level = map[EventKind]slog.Level{
 	Switched: slog.LevelInfo, RolledBack: slog.LevelWarn, FellBack: slog.LevelWarn, Recovered: slog.LevelInfo,
 	AllRefused: slog.LevelError, NoKey: slog.LevelError, RefreshFailed: slog.LevelWarn, Stale: slog.LevelError, Expiring: slog.LevelWarn,
-	Revoked: slog.LevelWarn, Warning: slog.LevelWarn, Waiting: slog.LevelWarn, Refused: slog.LevelWarn, OverlapEnded: slog.LevelInfo,
+	Degraded: slog.LevelError, Revoked: slog.LevelWarn, Warning: slog.LevelWarn, Waiting: slog.LevelWarn, Refused: slog.LevelWarn, OverlapEnded: slog.LevelInfo,
 }
 
-// An Event is something that happened to a ring. Which of Version, Previous and Err are set
-// depends on Kind. It contains no secret.
+// An Event is something that happened to a ring. Which of Version, Previous, Until and Err
+// are set depends on Kind. It contains no secret.
 type Event struct {
 	Kind     EventKind `json:"kind"`
 	Time     time.Time `json:"time"`
 	Source   string    `json:"source"`
 	Version  string    `json:"version,omitempty"`
 	Previous string    `json:"previous,omitempty"`
+	Until    time.Time `json:"until,omitzero"`
 	Err      error     `json:"-"`
 }
 
@@ -95,6 +105,9 @@ func (e Event) LogValue() slog.Value {
 	}
 	if e.Previous != "" {
 		attrs = append(attrs, slog.String("previous", e.Previous))
+	}
+	if !e.Until.IsZero() {
+		attrs = append(attrs, slog.Time("until", e.Until))
 	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))

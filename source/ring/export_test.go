@@ -4,3 +4,6 @@ package ring
 func FileCacheSyncing(path string, syncDir func(dir string) error) Cache {
 	return fileCache{path, syncDir}
 }
+
+// AllHeld reports whether the server refused every key.
+func (r *Ring) AllHeld() bool { return r.snap.Load().refused }

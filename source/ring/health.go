@@ -22,7 +22,7 @@ type health struct {
 	lastErr       error         // of the last reading
 	hint          time.Duration // the source's FreshFor
 	cached        bool          // the keys come from the cache
-	stale         bool          // what becameStale found last
+	stale         bool          // what check found last
 }
 
 // succeeded records a reading of keys as they were at asOf; zero means now. recovered
@@ -52,21 +52,15 @@ func (h *health) failedWith(err error) (news bool) {
 // restored records that the keys come from the cache, and were read at asOf.
 func (h *health) restored(asOf time.Time) { h.cached, h.lastRead = true, asOf }
 
-// age returns how long ago the keys were read, by the monotonic clock or by the wall clock,
-// whichever says more: the monotonic clock may stand still while a machine sleeps (F72).
-func (h *health) age(now time.Time) time.Duration {
-	return max(now.Sub(h.lastRead), now.Round(0).Sub(h.lastRead.Round(0)))
-}
+// age returns how long ago the keys were read.
+func (h *health) age(now time.Time) time.Duration { return elapsed(h.lastRead, now) }
 
 // outdated reports whether the keys are too old to be used.
 func (h *health) outdated(now time.Time) bool { return h.maxStale > 0 && h.age(now) >= h.maxStale }
 
-// becameStale checks whether the keys are stale, and reports whether they were not at the
-// check before.
-func (h *health) becameStale(now time.Time) bool {
-	before := h.stale
+// check checks whether the keys are stale.
+func (h *health) check(now time.Time) {
 	h.stale = h.cached && h.failures > 0 || h.reads > 0 && !h.lastRead.IsZero() && h.age(now) >= h.staleAge() // F134
-	return h.stale && !before
 }
 
 func (h *health) staleAge() time.Duration {

@@ -2,7 +2,6 @@ package ring
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -81,7 +80,12 @@ func (t *throttle) wait(ctx context.Context) bool {
 func (r *Ring) notify(n source.Notifier) {
 	for failures := 0; r.ctx.Err() == nil; failures++ {
 		started := time.Now()
-		err := guard(func() error { return n.Notify(r.ctx, r.kick) })
+		err := guard(func() error {
+			return n.Notify(r.ctx, func() {
+				r.watched.Store(true) // no lock: the source may hold one of its own
+				r.kick()
+			})
+		})
 		if r.ctx.Err() != nil {
 			return
 		}
@@ -90,11 +94,22 @@ func (r *Ring) notify(n source.Notifier) {
 		}
 		if err != nil {
 			r.mu.Lock()
-			r.outbox.warn(fmt.Errorf("no notification, polling only: %w", err))
+			r.lost = err
+			r.watched.Store(false)
+			r.watch(r.cfg.now())
 			r.unlock()
 		}
 		_ = await.Sleep(r.ctx, r.backoff(failures, err))
 	}
+}
+
+// unwatched returns why the source does not notify the ring, nil if it does, or never does.
+// The caller holds mu.
+func (r *Ring) unwatched() error {
+	if r.watched.Load() {
+		return nil
+	}
+	return r.lost
 }
 
 func (r *Ring) kick() { signal(r.kicks) }
@@ -122,8 +137,8 @@ func (r *Ring) schedule() time.Duration {
 	case r.roster.due(now), r.snap.Load().err == nil && r.health.outdated(now):
 		r.recompute(now)
 		return time.Millisecond // the new roles have times of their own
-	case r.ctx.Err() == nil:
-		r.watch(now)
+	default:
+		at = earlier(at, r.watch(now), now)
 	}
 	at = earlier(at, r.health.next(now), now)
 	at = earlier(at, now.Add(time.Minute), now)

@@ -112,7 +112,7 @@ func (h *holdOff) again(now time.Time) {
 // begin begins a request, nil if there is no key.
 func (w *world) begin(repeatable bool) *request {
 	w.tick()
-	use, healthy := w.ring.Version(), w.ring.Status().Healthy
+	use, healthy := w.ring.Version(), !w.ring.AllHeld()
 	a, err := w.ring.Attempt(context.Background(), repeatable)
 	c := w.current
 	if err != nil || c == nil {
@@ -173,10 +173,12 @@ func (w *world) sent(q *request) {
 func (w *world) outcome(q *request, accepted bool, tell func()) {
 	w.tick()
 	t, c := q.last(), w.current
-	use, healthy := w.find(w.ring.Version()), w.ring.Status().Healthy
+	use, healthy := w.find(w.ring.Version()), !w.ring.AllHeld()
 	t.out--
+	w.refusing = !accepted
 	tell()
 	w.settled()
+	w.refusing = false
 	switch {
 	case c == nil || c != w.current || w.inUse == (use == c):
 	case use == c:
@@ -193,6 +195,7 @@ func (w *world) outcome(q *request, accepted bool, tell func()) {
 func (w *world) accept(q *request) {
 	t, c, turned := q.last(), w.current, w.turned
 	late := t.refusal > t.step
+	t.proof = true
 	w.outcome(q, true, q.Accepted)
 	t.accepted++
 	t.good, t.rejected, t.acceptance, t.turns = true, false, w.step, holdOff{}

@@ -105,6 +105,12 @@ func (w *world) settled() {
 	if c := w.current; c != nil && w.inUse != (w.ring.Version() == c.name()) {
 		w.inUse, w.turned, c.hold = !w.inUse, w.step, holdOff{over: w.at.Add(66 * time.Second)}
 	}
+	if wrong := w.observe(w.ring.Status()); wrong != "" {
+		w.Fatal(wrong)
+	}
+	if w.last != nil && !w.live(w.last) {
+		w.last = nil
+	}
 }
 
 // sleep lets time pass, and looks whenever that changes which versions are live: the
@@ -375,8 +381,8 @@ func (w *world) check() {
 		return
 	case st.Current.Version != c.name() || use == nil || !w.live(use):
 		w.Fatalf("%q is current and %q in use, want %q", st.Current.Version, st.InUse, c.name())
-	case !c.doubted && (use != c || !st.Healthy):
-		w.Fatalf("%q is in use, healthy %t; the current %q was not refused", st.InUse, st.Healthy, c.name())
+	case !c.doubted && (use != c || w.ring.AllHeld()):
+		w.Fatalf("%q is in use, all are held: %t; the current %q was not refused", st.InUse, w.ring.AllHeld(), c.name())
 	}
 	for i, e := range entries {
 		v := live[i]

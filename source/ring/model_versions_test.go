@@ -12,7 +12,8 @@ import (
 type entry struct {
 	key      source.Key
 	listed   bool
-	replaced time.Time // when its overlap began
+	replaced time.Time // when its overlap began, as the ring says: see observe
+	excess   bool      // there are more remembered ones than the ring keeps
 	since    time.Time // when it became current
 
 	joined                       int // the step in which it came
@@ -27,6 +28,7 @@ type entry struct {
 	marked     int  // the step of the refusal that took the current version out of use
 	doubted    bool // refused since it became current or was accepted
 	good       bool // accepted since it became current
+	proof      bool // the same, known before the ring is told
 	rejected   bool // refused where a newer version was accepted
 
 	hold  holdOff
@@ -37,14 +39,15 @@ func (e *entry) name() string { return e.key.Version }
 
 // model is which versions a ring must be seen to have, in as few words as possible.
 type model struct {
-	overlap time.Duration
-	list    []*entry // newest first
-	revoked map[string]bool
-	current *entry
-	at      time.Time // up to which the list is right
-	step    int
-	inUse   bool // the current version
-	turned  int  // the step in which it came into use, or went out of it
+	overlap  time.Duration
+	list     []*entry // newest first
+	revoked  map[string]bool
+	current  *entry
+	at       time.Time // up to which the list is right
+	step     int
+	inUse    bool // the current version
+	refusing bool // a refusal is being told
+	turned   int  // the step in which it came into use, or went out of it
 }
 
 func (m *model) find(version string) *entry {
@@ -54,7 +57,8 @@ func (m *model) find(version string) *entry {
 	return nil
 }
 
-// until returns when e goes out of use, zero for never.
+// until returns when e goes out of use, or went but for the lack of a successor that the
+// server accepts; zero for never.
 func (m *model) until(e *entry) time.Time {
 	end := e.key.ExpiresAt
 	if over := e.replaced.Add(m.overlap); !e.replaced.IsZero() && (end.IsZero() || over.Before(end)) {
@@ -63,10 +67,13 @@ func (m *model) until(e *entry) time.Time {
 	return end
 }
 
+func (m *model) expired(e *entry) bool {
+	return !e.key.ExpiresAt.IsZero() && !m.at.Before(e.key.ExpiresAt)
+}
+
 func (m *model) role(e *entry) ring.Role {
-	end := m.until(e)
 	switch {
-	case m.revoked[e.name()] || !end.IsZero() && !m.at.Before(end):
+	case m.revoked[e.name()] || m.expired(e):
 		return ring.RoleRetired
 	case m.at.Before(e.key.NotBefore):
 		return ring.RolePending
@@ -101,8 +108,8 @@ func (m *model) turn(now time.Time) {
 	}
 }
 
-// settle finds out which version is current at this time. What the source does not
-// list is replaced once it stands behind the current one, and goes when its time is over.
+// settle finds out which version is current at this time. What the source does not list
+// goes when it expires, or when it is replaced and there is no overlap.
 func (m *model) settle() {
 	before := m.current
 	m.current = nil
@@ -111,17 +118,61 @@ func (m *model) settle() {
 	}
 	behind := false
 	m.list = slices.DeleteFunc(m.list, func(e *entry) bool {
-		if behind && !e.listed && e.replaced.IsZero() {
-			e.replaced = m.at
+		replaced := behind && !e.listed && m.overlap == 0
+		if behind = behind || e == m.current; e == m.current {
+			e.replaced = time.Time{}
 		}
-		behind = behind || e == m.current
-		return !e.replaced.IsZero() && m.role(e) == ring.RoleRetired
+		return !e.listed && !m.revoked[e.name()] && m.expired(e) || replaced
 	})
 	if c := m.current; c != nil && c != before {
 		c.since, c.told, c.marked, c.doubted, c.good, c.rejected, c.hold = m.at, m.step, 0, false, false, false, holdOff{}
-		c.acceptance, c.twice = 0, 0
+		c.acceptance, c.twice, c.proof = 0, 0, false
 		m.turned = m.step
 	}
+}
+
+// observe takes over what the ring says of the overlaps, and returns what is wrong with it.
+// An overlap begins with the acceptance of a newer version, and ends after its time, while
+// a newer version is accepted.
+//
+// F129
+func (m *model) observe(st ring.Status) (wrong string) {
+	c := m.current
+	if c == nil {
+		return ""
+	}
+	sure := m.inUse && c.good && !c.doubted && !m.refusing // the server accepts the current version
+	accepted, behind := false, false                       // a newer version than e was; e is behind the current one
+	var list []*entry
+	for _, e := range m.list {
+		i := slices.IndexFunc(st.Versions, func(v ring.VersionStatus) bool { return v.Version == e.name() && v.Role != ring.RoleRetired })
+		remembered := !e.listed && m.role(e) != ring.RoleRetired
+		switch {
+		case !remembered:
+		case i < 0 && e.excess:
+			continue
+		case i < 0:
+			if !accepted || e.replaced.IsZero() || m.at.Before(e.replaced.Add(m.overlap)) {
+				return e.name() + " was dropped too soon"
+			}
+			continue
+		default:
+			end := st.Versions[i].Until
+			if begun := !end.IsZero() && !end.Equal(e.key.ExpiresAt); begun && e.replaced.IsZero() {
+				if !accepted {
+					return "the overlap of " + e.name() + " began although no successor was accepted"
+				}
+				e.replaced = end.Add(-m.overlap)
+			}
+			if over := e.replaced.Add(m.overlap); sure && behind && m.at.After(over.Add(time.Millisecond)) && (!e.replaced.IsZero() || e.key.ExpiresAt.IsZero()) {
+				return e.name() + " was not dropped"
+			}
+		}
+		accepted, behind = accepted || e.proof, behind || e == c
+		list = append(list, e)
+	}
+	m.list = list
+	return ""
 }
 
 // put takes a set, all of it or none.
@@ -151,7 +202,10 @@ func (m *model) put(set source.Set, now time.Time) (ok bool) {
 			list = append(list, e)
 		}
 	}
-	m.list = list[:min(len(list), len(set.Keys)+8)]
+	for _, e := range list {
+		e.excess = !e.listed && len(list) > len(set.Keys)+8
+	}
+	m.list = list
 	for _, v := range set.Revoked {
 		m.revoked[v] = true
 	}

@@ -18,6 +18,7 @@ type config struct {
 	staleAfter  time.Duration
 	maxStale    time.Duration
 	expiring    time.Duration
+	maxAge      time.Duration
 	failFast    bool
 	noRollback  bool
 	lockout     bool
@@ -33,7 +34,7 @@ const (
 	defaultPoll        = 30 * time.Second
 	defaultReadTimeout = 30 * time.Second
 	defaultRefusalWait = 3 * time.Second
-	defaultExpiring    = 24 * time.Hour
+	defaultExpiring    = 7 * 24 * time.Hour
 
 	askAhead   = time.Minute // how long before the current key expires a successor is asked for
 	askEvery   = 5 * time.Second
@@ -51,8 +52,11 @@ const (
 )
 
 // WithOverlap sets for how long a replaced key may still be used, for sources that list one
-// key at a time; sources that list versions are believed instead. The default is 24 h; 0
-// means not at all. The last 8 replaced keys are remembered at most.
+// key at a time; sources that list versions are believed instead. The time runs from when
+// the server first accepts the key's successor: if a wrong key is put into the source, the
+// old one is kept, and a Degraded event says so when the time would have ended. The
+// key's ExpiresAt and [Ring.Revoke] end it in any case. The default is 24 h; 0 means not at
+// all. The last 8 replaced keys are remembered at most.
 func WithOverlap(d time.Duration) Option { return func(c *config) { c.overlap = d } }
 
 // WithPoll sets the interval at which the source is read, whether it can notify or not, give
@@ -89,9 +93,16 @@ func WithStaleAfter(d time.Duration) Option { return func(c *config) { c.staleAf
 // and requests fail with [ErrStale]. The default is 0: the last good keys are used for ever.
 func WithMaxStale(d time.Duration) Option { return func(c *config) { c.maxStale = d } }
 
-// WithExpiring sets how long before the current key's ExpiresAt the Expiring event comes, if
-// no successor is known. The default is 24 h.
+// WithExpiring sets how long before a key's ExpiresAt the Expiring event comes, if no
+// successor is known. The event is repeated every day. The default is 7 days. If the source
+// renews its keys itself ([source.Set.Renews]), the event comes only if that fails.
 func WithExpiring(d time.Duration) Option { return func(c *config) { c.expiring = d } }
+
+// WithMaxAge sets the age at which a key that has no ExpiresAt should be replaced. The ring
+// says so with Expiring events, as for a key that expires then, and uses the key all the
+// same. The age counts from CreatedAt, or from when the ring first saw the key, which
+// [WithCache] remembers. The default is 0: such a key has no limit.
+func WithMaxAge(d time.Duration) Option { return func(c *config) { c.maxAge = max(d, 0) } }
 
 // WithFailFast makes Keep return the first reading's error. By default Keep reads the source
 // again until its context ends. If the cache has keys, Keep succeeds with them.

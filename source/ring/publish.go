@@ -9,9 +9,15 @@ func (r *Ring) enter() time.Time {
 	return r.advance()
 }
 
-// leave publishes what the policy has learnt, and unlocks mu.
+// leave publishes what the policy has learnt, and unlocks mu. What it has learnt may begin
+// or end an overlap (F129).
 func (r *Ring) leave() {
-	r.publish()
+	if now := r.cfg.now(); r.roster.due(now) {
+		r.recompute(now)
+		signal(r.dirty)
+	} else {
+		r.publish()
+	}
 	r.unlock()
 }
 
@@ -38,20 +44,31 @@ func (r *Ring) recompute(now time.Time) {
 	if r.ctx.Err() != nil {
 		return
 	}
-	r.roster.assign(now)
+	for again := true; again; again = r.roster.due(now) {
+		r.roster.assign(now)
+		r.policy.set(r.roster.list, r.roster.live)
+	}
 	r.outbox.relay(r.roster.drain())
-	r.policy.set(r.roster.list, r.roster.live)
 	r.publish()
 	r.watch(now)
 }
 
-// watch emits the events that only the time causes: Stale and Expiring. The caller holds mu.
-func (r *Ring) watch(now time.Time) {
-	if r.health.becameStale(now) {
-		r.outbox.emit(Event{Kind: Stale, Err: r.health.lastErr})
+// watch looks at what is degraded now, emits the events for it, and returns when to look
+// again; zero means when something happens. The caller holds mu.
+func (r *Ring) watch(now time.Time) (next time.Time) {
+	if r.ctx.Err() != nil {
+		return next
 	}
-	r.roster.watch(now)
-	r.outbox.relay(r.roster.drain())
+	if r.roster.due(now) {
+		r.recompute(now)
+	}
+	r.health.check(now)
+	list, next := degraded(&facts{
+		now: now, snap: r.snap.Load(), last: r.last, alarmed: r.alarmed,
+		roster: &r.roster, health: &r.health, watch: r.unwatched(), save: r.unsaved,
+	})
+	r.outbox.relay(r.ledger.update(list, now))
+	return earlier(next, r.ledger.next(now), now)
 }
 
 // publish replaces the snapshot, emits the events for what has changed, and wakes the
@@ -78,24 +95,24 @@ func (r *Ring) publish() {
 		made := s
 		r.snap.Store(&made)
 	}
-	r.report(before, &s)
+	alarmed := r.alarmed
+	if r.report(before, &s); s != *before || alarmed != r.alarmed {
+		r.watch(r.cfg.now())
+	}
 }
 
-// report emits the events for the changes between two snapshots. The caller holds mu.
+// report emits the events for the changes between two snapshots, but for what is degraded.
+// The caller holds mu.
 func (r *Ring) report(before, s *snapshot) {
 	// While the source is asked for another key, AllRefused would come too early.
-	alarmed := s.refused && (r.alarmed || r.asking == nil)
-	switch {
-	case alarmed && !r.alarmed:
-		r.outbox.emit(Event{Kind: AllRefused, Version: s.current.label()})
-	case s.use != nil && s.use != s.current && (s.use != before.use || r.alarmed && !s.refused):
-		r.outbox.emit(Event{Kind: FellBack, Version: s.use.label(), Previous: s.current.label()})
-	case !s.refused && s.current != nil && s.current == before.current && s.use == s.current && (before.refused || before.use != s.current):
+	r.alarmed = s.refused && (r.alarmed || r.asking == nil)
+	if !s.refused && s.current != nil && s.current == before.current && s.use == s.current && (before.refused || before.use != s.current) {
 		r.outbox.emit(Event{Kind: Recovered, Version: s.current.label()})
 	}
-	r.alarmed = alarmed
-	if s.current == nil && before.current != nil {
-		r.outbox.emit(Event{Kind: NoKey, Version: before.current.label(), Err: s.err})
+	switch {
+	case s.current != nil:
+		r.last = s.current.label()
+	case before.current != nil:
 		r.kick() // requests fail until the source is read
 	}
 }

@@ -14,18 +14,20 @@ import (
 func TestPureFiles(t *testing.T) {
 	const source = "github.com/rollingkeys/rollingkeys/source"
 	for name, may := range map[string][]string{
-		"policy.go":  {"time", "slices"},
-		"ladder.go":  {"time", "slices"},
-		"verdict.go": {"time", "slices"},
-		"trial.go":   {"slices"},
-		"pause.go":   {"time", "math/rand/v2"},
-		"roster.go":  {"time", "fmt", "slices", source},
-		"admit.go":   {"time", "fmt", "slices", source},
-		"naming.go":  {"time", "fmt", "slices", source},
-		"digest.go":  {"crypto/hmac", "crypto/rand", "crypto/sha256", "encoding/binary", "io", "maps", "slices", source},
-		"saved.go":   {"time", "slices", source},
-		"version.go": {"time", "sync/atomic", source},
-		"health.go":  {"time", "errors", "math/rand/v2", source},
+		"policy.go":   {"time", "slices"},
+		"ladder.go":   {"time", "slices"},
+		"verdict.go":  {"time", "slices"},
+		"trial.go":    {"slices"},
+		"pause.go":    {"time", "math/rand/v2"},
+		"roster.go":   {"time", "fmt", "slices", source},
+		"admit.go":    {"time", "fmt", "slices", source},
+		"naming.go":   {"time", "fmt", "slices", source},
+		"digest.go":   {"crypto/hmac", "crypto/rand", "crypto/sha256", "encoding/binary", "io", "maps", "slices", source},
+		"saved.go":    {"time", "slices", source},
+		"version.go":  {"time", "sync/atomic", source},
+		"degraded.go": {"time", "errors", "fmt", "slices"},
+		"ledger.go":   {"time", "slices"},
+		"health.go":   {"time", "errors", "math/rand/v2", source},
 	} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {

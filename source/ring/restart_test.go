@@ -24,6 +24,7 @@ func TestRestart(t *testing.T) {
 		s.put(plain("b"), nil)
 		refresh(t, r)
 		v2 := r.Version()
+		accepted(t, r, v2)
 		time.Sleep(30 * time.Minute)
 		r.Close()
 
@@ -31,11 +32,13 @@ func TestRestart(t *testing.T) {
 		a := attempt(t, r, v2)
 		b := next(t, &a, v1)
 		b.Unknown()
+		accepted(t, r, v2)
 		if st := r.Status(); st.Stale {
 			t.Errorf("stale: %+v", st)
 		}
 		time.Sleep(31 * time.Minute)
 		a = attempt(t, r, v2)
+		a = next(t, &a, v2) // once more, since it was accepted last
 		next(t, &a, "")
 		r.Close()
 		wantKinds(t, ev, "switched "+v2, "overlap_ended "+v1, "refused "+v2, "all_refused "+v2)

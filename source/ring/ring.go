@@ -17,7 +17,8 @@ import (
 // A Ring is a shell around values that decide: the policy which key a request gets
 // (policy.go, ladder.go, verdict.go, trial.go, pause.go), the roster which keys there are
 // (roster.go, admit.go, naming.go, digest.go, saved.go), the health when the source is read
-// (health.go). They have no lock, goroutine, channel or clock: TestPureFiles. The shell has
+// (health.go), and degraded and the ledger what an operator is told (degraded.go,
+// ledger.go). They have no lock, goroutine, channel or clock: TestPureFiles. The shell has
 // these invariants:
 //
 //  1. The policy is called with mu held and after advance, so that the roles are those of
@@ -57,8 +58,14 @@ type Ring struct {
 	outbox  outbox
 	schemes schemes
 	callers callers
+	ledger  ledger
 	asking  *asking // nil if the source is not being asked
-	alarmed bool    // AllRefused was reported
+	alarmed bool    // every version is held, and the source was asked in vain
+	last    string  // the name of the last current version, or empty
+	lost    error   // why Notify ended last, or nil
+	unsaved error   // why the cache could not be saved last, or nil
+
+	watched atomic.Bool // the source has notified since Notify ended last
 }
 
 // Keep reads src, and keeps its keys live in a ring until [Ring.Close].
@@ -84,7 +91,7 @@ func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error)
 	r := &Ring{
 		name: named.Of(src), cfg: cfg,
 		kicks: make(chan struct{}, 1), wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
-		roster:  roster{overlap: cfg.overlap, expiring: cfg.expiring, noRollback: cfg.noRollback, barred: barred{salt: newSalt()}},
+		roster:  roster{overlap: cfg.overlap, expiring: cfg.expiring, maxAge: cfg.maxAge, noRollback: cfg.noRollback, barred: barred{salt: newSalt()}},
 		policy:  policy{lockout: cfg.lockout},
 		health:  health{poll: cfg.poll, staleAfter: cfg.staleAfter, maxStale: cfg.maxStale},
 		schemes: schemes{list: cfg.prepare, last: uint64(len(cfg.prepare))},

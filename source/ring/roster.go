@@ -14,6 +14,7 @@ import (
 type roster struct {
 	overlap    time.Duration // WithOverlap
 	expiring   time.Duration // WithExpiring
+	maxAge     time.Duration // WithMaxAge; 0 means no limit
 	noRollback bool          // WithoutRollback
 
 	list    []*version // newest first; a version out of use stays while the source lists it
@@ -21,7 +22,8 @@ type roster struct {
 	retired []retired  // newest first
 	barred  barred
 	named   time.Time // the latest time that a key was named after
-	ends    *version  // the version that Expiring was emitted for
+	ranks   uint64    // the rank of the version that became current last
+	renews  bool      // the source renews its keys: see source.Set
 	events  []Event   // for the ring to send
 }
 
@@ -55,33 +57,80 @@ func (o *roster) find(key source.Key) *version {
 // due reports whether time has given a version another role.
 func (o *roster) due(now time.Time) bool {
 	return slices.ContainsFunc(o.list, func(v *version) bool {
-		return v.unusable == nil && !v.revoked && v.dated() &&
-			(v.role == RolePending && !v.pending(now) || v.role != RoleRetired && v.lapsed(now, o.overlap))
+		switch {
+		case v.unusable != nil, v.revoked, v.role == RoleRetired:
+			return false
+		case v.role == RolePending && !v.pending(now), v.expired(now):
+			return true
+		}
+		return (v.role == RolePrevious || o.covered(v)) && (o.begins(v) || o.ends(v, now))
 	})
 }
 
+// covered reports whether the server accepts a newer key than v: the current one, or one
+// that became current after v, was accepted and was not refused since. Without one, v may be
+// the only key that the server accepts: its overlap neither begins nor ends (F129).
+func (o *roster) covered(v *version) bool {
+	i := slices.Index(o.list, v)
+	return slices.ContainsFunc(o.list[:max(i, 0)], func(w *version) bool {
+		return w.proved != 0 && slices.Contains(o.live, w) && (w == o.current() || v.rank > 0 && w.rank > v.rank)
+	})
+}
+
+// begins reports whether the overlap of v, which is behind the current version, begins now.
+func (o *roster) begins(v *version) bool {
+	return !v.listed && !v.replaced() && (o.overlap <= 0 || o.covered(v))
+}
+
+// ends reports whether the overlap of v ends now.
+func (o *roster) ends(v *version, now time.Time) bool {
+	return v.overlapOver(now, o.overlap) && (o.overlap <= 0 || o.covered(v))
+}
+
+// overdue returns the version that is kept the longest past the time at which its overlap
+// would have ended, and that time; nil if there is none. next is when there may be another.
+func (o *roster) overdue(now time.Time) (kept *version, ended, next time.Time) {
+	for _, v := range o.list {
+		if v.role != RolePrevious || v.listed || o.overlap <= 0 {
+			continue
+		}
+		began := v.since
+		if v.replaced() {
+			began = v.replacedAt
+		}
+		end := began.Add(o.overlap)
+		if next = earlier(next, end, now); elapsed(began, now) >= o.overlap && (kept == nil || !end.After(ended)) {
+			kept, ended = v, end
+		}
+	}
+	return kept, ended, next
+}
+
 // assign gives every version its role at this time, and retires those whose overlap is over.
+// If another version becomes current, no overlap begins or ends: that is due once the policy
+// knows the new one, which counts as not accepted.
 func (o *roster) assign(now time.Time) {
 	before := o.current()
 	var current *version
-	if i := slices.IndexFunc(o.list, func(v *version) bool { return v.usable(now, o.overlap) }); i >= 0 {
+	if i := slices.IndexFunc(o.list, func(v *version) bool { return v.usable(now) }); i >= 0 {
 		current = o.list[i]
+		current.replacedAt = time.Time{} // nothing replaces it, or nothing does any more
 	}
+	settled := current == before || o.overlap <= 0
 	var live []*version
 	kept := make([]*version, 0, len(o.list))
 	behind := false
 	for _, v := range o.list {
-		if behind && !v.listed && !v.replaced() {
-			v.replacedAt = now // its overlap begins
+		if behind && settled && o.begins(v) {
+			v.replacedAt = now
 		}
 		behind = behind || v == current
 		switch {
 		case v.unusable != nil || v.revoked:
-		case v.lapsed(now, o.overlap):
-			if v.replaced() {
-				o.retire(v, OverlapEnded, now)
-				continue
-			}
+		case !v.listed && v.expired(now), settled && o.ends(v, now):
+			o.retire(v, OverlapEnded, now)
+			continue
+		case v.expired(now):
 			if v.inUse() {
 				o.emit(Event{Kind: OverlapEnded, Version: v.label()})
 			}
@@ -107,12 +156,13 @@ func (o *roster) change(before, current *version, now time.Time) {
 	e := Event{Kind: Switched, Version: current.label()}
 	if before != nil {
 		e.Previous = before.label()
-		if current.wasCurrent {
+		if current.rank > 0 {
 			e.Kind = RolledBack
 		}
 	}
 	current.become(RoleCurrent, now)
-	current.wasCurrent = true
+	o.ranks++
+	current.rank = o.ranks
 	o.emit(e)
 }
 
@@ -120,9 +170,6 @@ func (o *roster) change(before, current *version, now time.Time) {
 func (o *roster) retire(v *version, why EventKind, now time.Time) {
 	if v.inUse() && !v.revoked {
 		o.emit(Event{Kind: why, Version: v.label()})
-	}
-	if o.ends == v {
-		o.ends = nil
 	}
 	v.sample(now)
 	v.become(RoleRetired, now)
@@ -167,11 +214,13 @@ func (o *roster) next(now time.Time) (at time.Time, ask bool) {
 		}
 		key := v.key.Load()
 		at = earlier(at, key.NotBefore, now)
-		at = earlier(at, v.until(o.overlap), now)
+		at = earlier(at, key.ExpiresAt, now)
+		if v.replaced() {
+			at = earlier(at, v.replacedAt.Add(o.overlap), now)
+		}
 		if v.role != RoleCurrent || key.ExpiresAt.IsZero() {
 			continue
 		}
-		at = earlier(at, key.ExpiresAt.Add(-o.expiring), now)
 		if v.askAt.Before(key.ExpiresAt.Add(-askAhead)) {
 			v.askAt = key.ExpiresAt.Add(-askAhead)
 		}
@@ -184,20 +233,26 @@ func (o *roster) next(now time.Time) (at time.Time, ask bool) {
 	return at, ask
 }
 
-// watch emits Expiring, once for a current version that expires soon without a successor.
-func (o *roster) watch(now time.Time) {
-	v := o.current()
-	if v == nil || v == o.ends {
-		return
+// end returns when the key of v expires or, if it has no such date, when it reaches
+// WithMaxAge; zero if neither is known.
+func (o *roster) end(v *version) time.Time {
+	key := v.key.Load()
+	switch {
+	case !key.ExpiresAt.IsZero():
+		return key.ExpiresAt
+	case o.maxAge <= 0:
+		return time.Time{}
+	case !key.CreatedAt.IsZero():
+		return key.CreatedAt.Add(o.maxAge)
 	}
-	end := v.key.Load().ExpiresAt
-	if end.IsZero() || now.Before(end.Add(-o.expiring)) || slices.ContainsFunc(o.list, func(o *version) bool {
-		return o.role == RolePending && !o.key.Load().NotBefore.After(end)
-	}) {
-		return
-	}
-	o.ends = v
-	o.emit(Event{Kind: Expiring, Version: v.label()})
+	return v.seen.Add(o.maxAge)
+}
+
+// succeeded reports whether a pending version can be used by that time.
+func (o *roster) succeeded(by time.Time) bool {
+	return slices.ContainsFunc(o.list, func(v *version) bool {
+		return v.role == RolePending && !v.key.Load().NotBefore.After(by)
+	})
 }
 
 // sample samples the counters of every version.

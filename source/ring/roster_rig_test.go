@@ -12,18 +12,50 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// rosterRig drives a roster as the ring does, without a ring: time passes when the test
-// says so.
+// rosterRig drives a roster, a policy and a ledger as the ring does, without a ring: time
+// passes when the test says so.
 type rosterRig struct {
 	roster
-	now time.Time
+	policy policy
+	health health
+	ledger ledger
+	facts  facts // those that the rest does not have
+	now    time.Time
+
+	change   func(*source.Set) // to every set
+	outdated error             // why requests fail although there are keys
 }
 
 func newRosterRig() *rosterRig {
 	return &rosterRig{
 		roster: roster{overlap: 24 * time.Hour, expiring: 24 * time.Hour, barred: barred{salt: []byte("sentinel-salt")}},
+		policy: policy{jitter: func(int64) int64 { return 0 }},
 		now:    time.Unix(1e9, 0),
 	}
+}
+
+// arrange gives the versions their roles, and tells the policy.
+func (g *rosterRig) arrange() {
+	for again := true; again; again = g.due(g.now) {
+		g.assign(g.now)
+		g.policy.set(g.roster.list, g.live)
+	}
+}
+
+// tell has the ledger say what is degraded, and returns when to look again.
+func (g *rosterRig) tell() (next time.Time) {
+	p, f := &g.policy, g.facts
+	s := &snapshot{use: p.use, current: p.current(), refused: p.allHeld(), locked: p.locked(), err: g.outdated}
+	if s.current == nil {
+		s.err = g.noneLeft()
+	} else {
+		g.facts.last = s.current.label()
+	}
+	g.health.check(g.now)
+	f.now, f.snap, f.alarmed, f.roster, f.health = g.now, s, s.refused, &g.roster, &g.health
+	list, next := degraded(&f)
+	g.events = append(g.events, g.ledger.update(list, g.now)...)
+	return earlier(next, g.ledger.next(g.now), g.now)
 }
 
 // set reads "v2=b,v1=a;v0": two keys, of which the source revokes v0. A key is its
@@ -86,7 +118,7 @@ func (g *rosterRig) take(set source.Set, unusable []string) (news bool, err erro
 		}
 	}
 	if news, err = g.admit(of, g.now); err == nil {
-		g.assign(g.now)
+		g.arrange()
 	}
 	return news, err
 }
@@ -98,9 +130,13 @@ func (g *rosterRig) take(set source.Set, unusable []string) (news bool, err erro
 //	[v2=b]=       that is no news
 //	[v2=b]!       that is refused
 //	-v1           v1 is revoked here
+//	+v2           the server accepts v2
+//	!v2           the server refuses v2
+//	sent:v2       a request is sent with v2
 //	1h            time passes
 //	roles=v2:current,v1:previous
 //	said=switched:v2,overlap_ended:v1   since it was last asked
+//	why=stale:the_keys;expiring:   what is degraded now, and, without spaces, the beginning of each reason
 //	next=30m      time alone does something then; without a time, never; with ?, a successor is asked for
 func (g *rosterRig) play(t *testing.T, script string) {
 	t.Helper()
@@ -112,6 +148,7 @@ func (g *rosterRig) play(t *testing.T, script string) {
 }
 
 func (g *rosterRig) word(word string) error {
+	defer func() { g.tell() }()
 	expect := func(got string) error {
 		if got != word {
 			return errors.New(got)
@@ -120,9 +157,8 @@ func (g *rosterRig) word(word string) error {
 	}
 	if d, err := time.ParseDuration(word); err == nil {
 		if g.now = g.now.Add(d); g.due(g.now) {
-			g.assign(g.now)
+			g.arrange()
 		}
-		g.watch(g.now)
 		return nil
 	}
 	switch {
@@ -132,7 +168,9 @@ func (g *rosterRig) word(word string) error {
 		if err != nil {
 			return err
 		}
-		set.Complete = word[0] == '['
+		if set.Complete = word[0] == '['; g.change != nil {
+			g.change(&set)
+		}
 		news, err := g.take(set, unusable)
 		if how := word[end+1:]; (err != nil) != (how == "!") || err == nil && news != (how == "") {
 			return fmt.Errorf("news: %t, error: %w", news, err)
@@ -142,7 +180,38 @@ func (g *rosterRig) word(word string) error {
 		if err != nil || !news {
 			return fmt.Errorf("news: %t, error: %w", news, err)
 		}
-		g.assign(g.now)
+		g.arrange()
+	case word[0] == '+', word[0] == '!', strings.HasPrefix(word, "sent:"):
+		name := strings.TrimPrefix(strings.TrimLeft(word, "+!"), "sent:")
+		i := slices.IndexFunc(g.roster.list, func(v *version) bool { return v.label() == name })
+		if i < 0 {
+			return errors.New("no such version")
+		}
+		v := g.roster.list[i]
+		v.counters.shards[0].sent.Add(1)
+		switch word[0] {
+		case '+':
+			v.counters.shards[0].accepted.Add(1)
+			g.policy.accepted(v, g.policy.moment, nil, &past{}, g.now)
+		case '!':
+			g.policy.hold(v, g.now)
+			g.policy.choose()
+		}
+		if g.due(g.now) {
+			g.arrange()
+		}
+	case strings.HasPrefix(word, "why="):
+		var whys []string
+		for _, d := range g.ledger.status() {
+			reason := strings.ReplaceAll(d.Reason, " ", "_")
+			for _, want := range strings.Split(word[len("why="):], ";") {
+				if text, ok := strings.CutPrefix(want, string(d.Kind)+":"); ok && strings.HasPrefix(reason, text) {
+					reason = text
+				}
+			}
+			whys = append(whys, string(d.Kind)+":"+reason)
+		}
+		return expect("why=" + strings.Join(whys, ";"))
 	case strings.HasPrefix(word, "roles="):
 		var roles []string
 		for _, v := range g.list {

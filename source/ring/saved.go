@@ -27,19 +27,24 @@ type savedKey struct {
 	Secret     string            `json:"secret"`
 	Extra      map[string]string `json:"extra,omitempty"`
 	Label      string            `json:"label"`
-	ReplacedAt time.Time         `json:"replaced_at,omitzero"`
+	Seen       time.Time         `json:"seen,omitzero"`
+	Behind     time.Time         `json:"behind,omitzero"`      // since when it is a previous one
+	ReplacedAt time.Time         `json:"replaced_at,omitzero"` // when its overlap began
 	WasCurrent bool              `json:"was_current,omitempty"`
 }
 
 func (v *version) saved() savedKey {
 	k := *v.key.Load()
-	s := savedKey{Key: k, Secret: k.Secret.Expose(), Label: k.Version, WasCurrent: v.wasCurrent}
+	s := savedKey{Key: k, Secret: k.Secret.Expose(), Label: k.Version, Seen: v.seen.UTC(), WasCurrent: v.rank > 0}
 	s.Version, s.Key.Secret, s.Key.Extra = v.given, source.Secret{}, nil
 	for name, value := range k.Extra {
 		if s.Extra == nil {
 			s.Extra = make(map[string]string)
 		}
 		s.Extra[name] = value.Expose()
+	}
+	if v.role == RolePrevious {
+		s.Behind = v.since.UTC()
 	}
 	if v.replaced() {
 		s.ReplacedAt = v.replacedAt.UTC()
@@ -81,7 +86,7 @@ func (o *roster) restore(s *saved, now time.Time) (list []*version) {
 			o.barred.digests = append(o.barred.digests, string(digest))
 		}
 	}
-	for _, k := range s.Keys {
+	for i, k := range s.Keys {
 		key := k.key()
 		if key.Secret.IsZero() || slices.ContainsFunc(list, func(v *version) bool { return v.is(key) }) {
 			continue
@@ -90,9 +95,19 @@ func (o *roster) restore(s *saved, now time.Time) (list []*version) {
 			o.named = key.CreatedAt
 		}
 		v := o.join(key, k.Label, now)
-		v.wasCurrent, v.replacedAt = k.WasCurrent, k.ReplacedAt
+		v.replacedAt = k.ReplacedAt
 		v.listed = !v.replaced() // until the source has been read
+		if !k.Seen.IsZero() {
+			v.seen = k.Seen
+		}
+		if !k.Behind.IsZero() && !v.revoked {
+			v.role, v.since = RolePrevious, k.Behind
+		}
+		if k.WasCurrent {
+			v.rank = uint64(len(s.Keys) - i)
+		}
 		list = append(list, v)
 	}
+	o.ranks = uint64(len(s.Keys))
 	return list
 }

@@ -52,9 +52,15 @@ type Status struct {
 	// Stale says that Age is beyond [WithStaleAfter], or that the keys come from the cache
 	// and the source could not be read.
 	Stale bool `json:"stale"`
-	// Healthy says that there is a key to use, that it is not stale, and that the server
-	// does not refuse every key.
+	// Ready says that there is a key to send. It is for readiness probes: it stays true
+	// while the server refuses a key and while the source cannot be read, unless
+	// [WithMaxStale] says otherwise.
+	Ready bool `json:"ready"`
+	// Healthy says that the ring is ready and nothing is degraded. It is for alerts.
 	Healthy bool `json:"healthy"`
+	// Degraded has each state in which the ring works worse than it should, with its
+	// reason in words, the worst first. Events of the same kinds report it.
+	Degraded []Degradation `json:"degraded"`
 	// LastError is the text of the last reading's error, empty if it succeeded.
 	LastError string `json:"last_error,omitempty"`
 	// Reads and FailedReads count the readings of the source since Keep.
@@ -107,20 +113,24 @@ func (r *Ring) Status() Status {
 	r.mu.Lock()
 	defer r.unlock()
 	now := r.cfg.now()
+	r.watch(now)
 	snap, h := r.snap.Load(), &r.health
 	s := Status{
 		Source: r.name, LastRead: h.lastRead, Stale: h.stale, Reads: h.reads, FailedReads: h.failed,
-		Versions: []VersionStatus{},
+		Versions: []VersionStatus{}, Ready: snap.err == nil, Degraded: r.ledger.status(),
 	}
+	if r.ctx.Err() != nil {
+		s.Degraded = []Degradation{{Kind: NoKey, Reason: snap.err.Error()}}
+	}
+	s.Healthy = s.Ready && len(s.Degraded) == 0
 	if !h.lastRead.IsZero() {
 		s.Age = h.age(now)
 	}
 	if h.lastErr != nil {
 		s.LastError = h.lastErr.Error()
 	}
-	if snap.err == nil {
+	if s.Ready {
 		s.InUse = snap.use.label()
-		s.Healthy = !h.stale && !snap.refused
 	}
 	c := r.callers.v
 	c.sample(now)

@@ -19,7 +19,8 @@ type version struct {
 	given      string // the source's name for it, or empty
 	role       Role
 	since      time.Time // when it got its role
-	wasCurrent bool
+	rank       uint64    // 1 for the first version that became current, and so on; 0 means it never was
+	seen       time.Time // when the ring first saw it
 	listed     bool      // it is in the last set
 	replacedAt time.Time // when its overlap began, at a source that lists one key at a time; or zero
 	revoked    bool
@@ -59,12 +60,6 @@ func (v *version) become(role Role, now time.Time) {
 	}
 }
 
-// dated reports whether it depends on the time whether the version can be used.
-func (v *version) dated() bool {
-	key := v.key.Load()
-	return v.replaced() || !key.NotBefore.IsZero() || !key.ExpiresAt.IsZero()
-}
-
 // replaced reports whether the version's overlap has begun.
 func (v *version) replaced() bool { return !v.replacedAt.IsZero() }
 
@@ -83,17 +78,19 @@ func expired(k *source.Key, now time.Time) bool {
 // overlapOver reports whether the version's overlap is over, by the monotonic
 // clock or by the wall clock, whichever is first (F72).
 func (v *version) overlapOver(now time.Time, overlap time.Duration) bool {
-	return v.replaced() && (now.Sub(v.replacedAt) >= overlap || now.Round(0).Sub(v.replacedAt.Round(0)) >= overlap)
+	return v.replaced() && elapsed(v.replacedAt, now) >= overlap
 }
 
-// lapsed reports whether the version expired, or its overlap is over.
-func (v *version) lapsed(now time.Time, overlap time.Duration) bool {
-	return v.expired(now) || v.overlapOver(now, overlap)
+// elapsed returns the time from one moment to another, by the monotonic clock or by the
+// wall clock, whichever says more: the monotonic clock may stand still while a machine
+// sleeps (F72).
+func elapsed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
 
-// usable reports whether requests may get the version.
-func (v *version) usable(now time.Time, overlap time.Duration) bool {
-	return v.unusable == nil && !v.revoked && (!v.dated() || !v.lapsed(now, overlap) && !v.pending(now))
+// usable reports whether the version may be current.
+func (v *version) usable(now time.Time) bool {
+	return v.unusable == nil && !v.revoked && !v.expired(now) && !v.pending(now)
 }
 
 // until returns when the version goes out of use, zero if nothing says when.

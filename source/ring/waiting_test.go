@@ -244,7 +244,7 @@ func TestWaitsOnceInVain(t *testing.T) {
 				waited++
 			}
 			if r.Status().Healthy {
-				t.Fatal("healthy, with every request refused")
+				t.Fatalf("healthy, with every request refused: after %v %+v", time.Since(start), r.Status())
 			}
 		}
 		if waited != 1 {
