@@ -1,5 +1,5 @@
 // Kubernetes is a service that calls an API with a key from a mounted Secret and
-// reports the state of its keys on /healthz and /keys. deployment.yaml mounts the
+// reports the state of its keys on /readyz and /keys. deployment.yaml mounts the
 // Secret and sets up the probes.
 //
 // Environment variables configure it, see [client.FromEnv]:
@@ -8,7 +8,7 @@
 //	UPSTREAM_ORIGIN      the API, such as https://api.example.com
 //	UPSTREAM_PATH        the path to fetch, such as /v1/things
 //	INTERVAL             the time between two requests, default 10s
-//	LISTEN               the address of /healthz and /keys, default :8080
+//	LISTEN               the address of /readyz and /keys, default :8080
 //
 // On SIGTERM it shuts down gracefully.
 package main
@@ -80,13 +80,21 @@ func run(ctx context.Context, listener net.Listener) error {
 	}
 }
 
-// handler serves /healthz, which fails while there is no good key, and /keys, the
-// whole status with the version in use and the versions that are safe to revoke.
+// handler serves /readyz, which fails only while there is no key to send, and /keys, the
+// whole status: the version in use, the versions that are safe to revoke and, for
+// alerts, whether the keys are healthy and what is degraded. F132: a probe must not fail
+// because the source cannot be read or the server refuses a key. The requests may still
+// be served, and all pods would leave the Service at once.
 func handler(c *client.Client) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if !c.Status().Healthy {
-			http.Error(w, "no good key", http.StatusServiceUnavailable)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		status := c.Status()
+		if !status.Ready {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		fmt.Fprintf(w, "ready: %t, healthy: %t\n", status.Ready, status.Healthy)
+		for _, d := range status.Degraded {
+			fmt.Fprintln(w, d.Reason)
 		}
 	})
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {

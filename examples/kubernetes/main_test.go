@@ -5,14 +5,73 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/source/file"
 	"github.com/rollingkeys/rollingkeys/source/ring"
 )
+
+// The readiness probe passes while there is a key to send, whatever is degraded, and says
+// what is.
+//
+// F132
+func TestReadiness(t *testing.T) {
+	api := mockapi.New(t)
+	path := filepath.Join(t.TempDir(), "api-key")
+	if err := os.WriteFile(path, []byte(api.Issue(mockapi.Spec{}).Secret.Expose()), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(t.Context(), file.New(path), client.WithOrigin(api.URL()),
+		client.WithRing(ring.WithStaleAfter(time.Nanosecond), ring.WithRefusalWait(0), ring.WithLogger(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	probe := func(want int, reason string) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		handler(c).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		if text := w.Body.String(); w.Code != want || !strings.Contains(text, "healthy: false") || !strings.Contains(text, reason) {
+			t.Errorf("%d %s, want %d and %q", w.Code, text, want, reason)
+		}
+	}
+	get := func(want int) {
+		t.Helper()
+		resp, err := c.Get(api.URL() + "/v1/things")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("status %d, want %d", resp.StatusCode, want)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if c.Refresh(t.Context()) == nil {
+		t.Fatal("the file can be read")
+	}
+	get(http.StatusOK)
+	probe(http.StatusOK, "the source was last read at")
+	version := c.Status().Current.Version
+	if err := api.Revoke("v1"); err != nil {
+		t.Fatal(err)
+	}
+	get(http.StatusUnauthorized)
+	probe(http.StatusOK, "the server refuses every key")
+	if err := c.Ring().Revoke(version); err != nil {
+		t.Fatal(err)
+	}
+	probe(http.StatusServiceUnavailable, "requests fail until the source lists a key")
+}
 
 // The program runs with the environment of deployment.yaml, and its probes report
 // the state of its keys.
@@ -48,9 +107,9 @@ func TestProgram(t *testing.T) {
 			t.Fatal(err, ctx.Err())
 		}
 	}
-	resp, err := http.Get(base + "/healthz")
+	resp, err := http.Get(base + "/readyz")
 	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Errorf("healthz: %v", err)
+		t.Errorf("readyz: %v", err)
 	}
 	_ = resp.Body.Close()
 	cancel()
