@@ -2,9 +2,11 @@ package file
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/decode"
+	fieldtext "github.com/rollingkeys/rollingkeys/source/internal/field"
 	"github.com/rollingkeys/rollingkeys/source/internal/mode"
 )
 
@@ -13,7 +15,7 @@ func (s *Source) decodeAll(r reading) (source.Set, error) {
 	var set source.Set
 	var err error
 	if s.dir {
-		set, err = s.names.Key(r.texts())
+		set, err = s.decodeDir(r.texts())
 	} else {
 		set, err = decode.Set(s.decode, []byte(r[0].text.Expose()))
 	}
@@ -21,15 +23,39 @@ func (s *Source) decodeAll(r reading) (source.Set, error) {
 		return source.Set{}, err
 	}
 	// Only the first key gets the time: a second key would get the same version name.
-	if len(set.Keys) > 0 && set.Keys[0].Version == "" && set.Keys[0].CreatedAt.IsZero() {
+	if len(set.Keys) > 0 && (s.dir || set.Keys[0].Version == "") && set.Keys[0].CreatedAt.IsZero() {
 		for _, p := range r {
-			if !p.missing && p.info.ModTime().After(set.Keys[0].CreatedAt) {
+			if !p.missing && !p.about && p.info.ModTime().After(set.Keys[0].CreatedAt) {
 				set.Keys[0].CreatedAt = p.info.ModTime()
 			}
 		}
 	}
 	if set.FreshFor == 0 {
 		set.FreshFor = freshFor
+	}
+	return set, nil
+}
+
+// decodeDir decodes the files of a directory.
+func (s *Source) decodeDir(texts map[string][]byte) (source.Set, error) {
+	set, err := s.names.Key(texts)
+	if err != nil {
+		return source.Set{}, err
+	}
+	for _, f := range s.fields {
+		text, ok := texts[f.name]
+		if !f.about || !ok {
+			continue
+		}
+		value, err := fieldtext.Token(text)
+		if err != nil {
+			return source.Set{}, fmt.Errorf("field %q: %w", f.name, err)
+		}
+		if f.name == versionFile {
+			set.Keys[0].Version = value
+		} else if set.Keys[0].ExpiresAt, err = time.Parse(time.RFC3339, value); err != nil {
+			return source.Set{}, fmt.Errorf("%w: field %q must be a time of RFC 3339, such as 2026-12-31T00:00:00Z", source.ErrInvalid, f.name)
+		}
 	}
 	return set, nil
 }

@@ -134,6 +134,80 @@ func TestWaitsForOtherHalf(t *testing.T) {
 	}
 }
 
+// The files version and expires-at say what the key itself does not.
+//
+// F130
+func TestBundleSaysItsVersionAndItsEnd(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name, text string) { t.Helper(); replace(t, filepath.Join(dir, name), text) }
+	for name, text := range bundle(0) {
+		put(name, text)
+	}
+	put("version", "v7\n")
+	put("expires-at", "2026-12-31T12:00:00+02:00\n")
+	src := file.Dir(dir)
+	end := time.Date(2026, 12, 31, 10, 0, 0, 0, time.UTC)
+	if key := read(t, src); key.Version != "v7" || !key.ExpiresAt.Equal(end) || key.CreatedAt.IsZero() {
+		t.Errorf("%+v", key)
+	}
+	src.SetPatience(time.Minute) // a change of what is about the key waits for nothing
+	created := read(t, src).CreatedAt
+	put("expires-at", "2027-12-31T10:00:00Z")
+	if key := read(t, src); !key.ExpiresAt.Equal(end.AddDate(1, 0, 0)) || !key.CreatedAt.Equal(created) {
+		t.Errorf("%+v", key)
+	}
+	put("version", "v8")
+	if key := read(t, src); key.Version != "v8" {
+		t.Errorf("%+v", key)
+	}
+	for name, text := range map[string]string{
+		"expires-at": "tomorrow", "version": "two words",
+	} {
+		put(name, text)
+		wantError(t, src, source.ErrInvalid, text)
+		put(name, "")
+		wantError(t, src, source.ErrInvalid, "sentinel")
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if key := read(t, src); key.Version != "" || !key.ExpiresAt.IsZero() {
+		t.Errorf("%+v", key)
+	}
+	put("version", "id-9") // a field of the key, if it is named so
+	if key := read(t, file.Dir(dir, file.WithNames("version", "api-secret", ""))); key.ID != "id-9" || key.Version != "" {
+		t.Errorf("%+v", key)
+	}
+}
+
+// A key that is replaced file by file does not get the name of the version before.
+//
+// F26, F91
+func TestWaitsForTheVersion(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name, text string) { t.Helper(); replace(t, filepath.Join(dir, name), text) }
+	put("api-key", "id-0")
+	put("api-secret", "sentinel-0")
+	put("version", "v0")
+	src := file.Dir(dir, file.WithNames("", "api-secret", ""))
+	read(t, src)
+	src.SetPatience(time.Minute)
+	put("api-secret", "sentinel-1")
+	readings := 0
+	src.OnRead(func(name string) {
+		if name != "api-secret" {
+			return
+		}
+		if readings++; readings == 4 {
+			src.OnRead(nil)
+			put("version", "v1")
+		}
+	})
+	if key := read(t, src); key.Version != "v1" || key.Secret.Expose() != "sentinel-1" {
+		t.Errorf("%s, %s", key.Version, key.Secret.Expose())
+	}
+}
+
 func TestBundleFields(t *testing.T) {
 	dir := t.TempDir()
 	src := file.Dir(dir)

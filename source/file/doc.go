@@ -10,6 +10,8 @@
 //
 //	src := file.Dir("/run/secrets/exchange") // api-key, api-secret and, if it exists, passphrase
 //
+// The files version and expires-at may say which version it is, and when it expires.
+//
 // Pass src to ring.Keep. If the package is imported, [source.Parse] and ring.Open also open
 // these source strings:
 //

@@ -68,18 +68,25 @@ func (r reading) switched(o reading) bool {
 	return true
 }
 
-// half reports whether some fields have changed between o and r and others have not. The
-// other files are perhaps about to be replaced.
+// half reports whether some fields of the key have changed between o and r and others have
+// not, or the key has changed and the name of its version has not. The other files are
+// perhaps about to be replaced.
 func (r reading) half(o reading) bool {
 	if len(r) < 2 || len(r) != len(o) || r.switched(o) {
 		return false
 	}
+	changed, kept, name := false, false, false
 	for i := range r {
-		if !r[i].missing && r[i].text.Equal(o[i].text) || r[i].missing && !o[i].missing {
-			return true
+		same := r[i].missing == o[i].missing && r[i].text.Equal(o[i].text)
+		switch {
+		case !r[i].about:
+			changed = changed || !same
+			kept = kept || same && !r[i].missing || r[i].missing && !o[i].missing
+		case r[i].name == versionFile:
+			name = same && !r[i].missing
 		}
 	}
-	return false
+	return changed && (kept || name)
 }
 
 // take reads every file. If lease is true, it also reports whether a process had one of

@@ -14,6 +14,12 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
+// The files of a directory that are about its key.
+const (
+	versionFile = "version"
+	expiryFile  = "expires-at"
+)
+
 // freshFor is how often the ring reads a file without a notification (F03).
 const freshFor = 5 * time.Second
 
@@ -40,6 +46,7 @@ type Source struct {
 type field struct {
 	name, path string
 	optional   bool // the file may be missing
+	about      bool // the file is about the key, and not a part of it
 }
 
 // An Option changes how [New] and [Dir] read files. A nil Option is ignored.
@@ -63,7 +70,12 @@ func New(path string, opts ...Option) *Source {
 // Dir returns a source that reads one key from the files in the directory dir. The file
 // "api-key" has the key's ID, "api-secret" its Secret, which is a token or a PEM block, and
 // "passphrase" its Extra["passphrase"]. The first two files must exist. [WithNames] sets
-// other names. The key's CreatedAt is the latest modification time of the files.
+// other names. The key's CreatedAt is the latest modification time of these files.
+//
+// Two more files may exist: "version" has the name of the key's version, such as v7, and
+// "expires-at" its ExpiresAt in the format of RFC 3339, such as 2026-12-31T00:00:00Z. With
+// them, all processes know the version by the same name, and the ring announces the end
+// of the key. Replace "version" together with the key.
 func Dir(dir string, opts ...Option) *Source {
 	s := newSource(dir)
 	s.dir = true
@@ -97,7 +109,8 @@ func WithDecoder(decode source.Decoder) Option {
 // WithNames sets the names of the files that [Dir] reads: those of the ID, the secret and
 // the passphrase. If the name of the ID or the passphrase is empty, Dir does not read that
 // file. If the name of the secret is empty, it is "api-secret". The file of the passphrase
-// may be missing, the other files may not. The option has no effect on a source of [New].
+// may be missing, the other files may not. A name that is "version" or "expires-at" is only
+// that of a field. The option has no effect on a source of [New].
 func WithNames(id, secret, passphrase string) Option {
 	return func(s *Source) {
 		if !s.dir {
@@ -107,7 +120,12 @@ func WithNames(id, secret, passphrase string) Option {
 		s.fields = nil
 		for _, name := range []string{s.names.ID, s.names.Secret, s.names.Passphrase} {
 			if name != "" {
-				s.fields = append(s.fields, field{name, filepath.Join(s.path, name), name == passphrase})
+				s.fields = append(s.fields, field{name: name, path: filepath.Join(s.path, name), optional: name == passphrase})
+			}
+		}
+		for _, name := range []string{versionFile, expiryFile} {
+			if name != id && name != s.names.Secret && name != passphrase {
+				s.fields = append(s.fields, field{name: name, path: filepath.Join(s.path, name), optional: true, about: true})
 			}
 		}
 	}
