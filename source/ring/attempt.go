@@ -262,6 +262,8 @@ func (r *Ring) Version() string {
 // InUse returns the key that requests get now, for other uses than requests: a WebSocket
 // login, a token for another library. It does not block. Its errors are those of Attempt,
 // except [ErrRefused]: it returns a key in a lockout too. It does not count as a request.
+// The version is not safe to revoke for a minute after the call. A caller that uses the key
+// longer pins it: see [Ring.Pin].
 func (r *Ring) InUse() (source.Key, error) {
 	if r == nil {
 		return source.Key{}, fmt.Errorf("ring: %w: no ring", source.ErrNoKey)
@@ -273,12 +275,13 @@ func (r *Ring) InUse() (source.Key, error) {
 	if s.err != nil {
 		return source.Key{}, s.err
 	}
+	s.use.counters.calledAt(r.cfg.now()) // F127
 	return s.use.key.Load().Clone(), nil
 }
 
 // Token returns the secret of the key that requests get now, for libraries that call a
 // function for their token. It does not block. Its errors are those of [Ring.InUse] and
-// ctx's.
+// ctx's. For revocation it counts like InUse: a library may keep a token for a minute.
 func (r *Ring) Token(ctx context.Context) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err

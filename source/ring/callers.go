@@ -72,7 +72,7 @@ func (r *Ring) whose(matches []func(source.Key) bool) *version {
 	return r.callers.v
 }
 
-// calledAt records that a caller used the key itself.
+// calledAt records that a caller took the key, or used it itself.
 func (f *counters) calledAt(now time.Time) { f.called.Store(now.UnixNano()) }
 
 // calledLately reports whether a caller did so less than the quiet time ago.

@@ -19,6 +19,7 @@ type counters struct {
 	refused atomic.Uint64
 	called  atomic.Int64  // when a caller last used the key itself, in Unix nanoseconds; 0 means never
 	unknown atomic.Uint64 // attempts that said nothing about the key
+	pins    atomic.Int64  // uses outside requests: see Ring.Pin
 }
 
 // shard picks a shard by the address of the caller's stack, which costs next to nothing.

@@ -25,6 +25,32 @@ func (p *policy) first(repeatable bool, now time.Time) (v *version, by *probe) {
 	return p.use, nil
 }
 
+// another decides which version a connection logs in with that is logged in with have; have
+// is nil if the connection has no live version. v is nil if the connection stays as it is,
+// and at is then when that may change by time alone, zero if never. Unlike a request, a
+// connection is in no hurry: while its version is in use, the connection waits until the
+// version to probe is due, and it does not log in with a held version before the version's
+// pause is over (F137).
+func (p *policy) another(have *version, now time.Time) (v *version, by *probe, at time.Time) {
+	if due, ok := p.due(); ok && p.suspect() != have {
+		if !now.Before(due) {
+			v, by = p.probe(now)
+			return v, by, at
+		}
+		at = due
+	}
+	if p.use == nil || p.use == have || p.locked() {
+		return nil, nil, at
+	}
+	if end := p.use.pause.until; p.use.held && now.Before(end) {
+		if at.IsZero() || end.Before(at) {
+			at = end
+		}
+		return nil, nil, at
+	}
+	return p.use, nil, at
+}
+
 // next decides which version a request is sent with after refusals; nil means that it is
 // not sent again. Two attempts are the rule. A third is made only while keys change under
 // the request, or after the source was asked in vain. A fourth is made only with a version

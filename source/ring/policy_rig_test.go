@@ -148,6 +148,7 @@ func (g *rig) serve(repeatable bool, takes func(name string) bool) (sent []strin
 //	a~v1      as a>v1, and the refusal is ambiguous
 //	a!        a is refused, and cannot be sent again
 //	a?        a ends with nothing known of its key
+//	a@v1:v2   a connection that is logged in with v1 logs in as a, with v2; - is not at all
 //	1.2s      time passes
 //	[v3,v2]   the source lists these
 //	use=v1    requests get v1
@@ -188,6 +189,11 @@ func (g *rig) word(word string) error {
 		q = g.begin(op == '=')
 		g.requests[a] = q
 		return expect(g.name(q.v), rest)
+	case '@':
+		have, want, _ := strings.Cut(rest, ":")
+		v, by, _ := g.another(g.versions[have], g.now)
+		g.requests[a] = &rigged{v: v, left: g.policy.moment, probe: by}
+		return expect(g.name(v), want)
 	case '+':
 		g.accept(q)
 	case '!':

@@ -91,6 +91,7 @@ func (r *Ring) publish() {
 		if s != old {
 			r.wakeWaiters(before, &s)
 			signal(r.wake) // the loop has new times to wait for, and samples the counters
+			r.wakeAwaiting()
 		}
 		made := s
 		r.snap.Store(&made)

@@ -1,6 +1,9 @@
 package ring
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // quietTime is how long a previous version must not have been sent before it is safe to
 // revoke: the longest hold-off. A fall-back to it would have happened by then.
@@ -45,10 +48,12 @@ func (r *Ring) carried(c *counters, vs VersionStatus, now time.Time) (why string
 	switch {
 	case vs.InFlight > 0:
 		return "requests that carry it are still out"
+	case vs.Pins > 0: // F127
+		return fmt.Sprintf("it is pinned %d times: by sessions that are logged in with it, or by holders of the key", vs.Pins)
 	case r.callers.active(now):
 		return "requests with keys of their own, which the ring does not know, went out less than a minute ago"
 	case c.calledLately(now):
-		return "a caller used it itself less than a minute ago"
+		return "a caller took or used it itself less than a minute ago"
 	}
 	return ""
 }

@@ -59,11 +59,12 @@ type Ring struct {
 	schemes schemes
 	callers callers
 	ledger  ledger
-	asking  *asking // nil if the source is not being asked
-	alarmed bool    // every version is held, and the source was asked in vain
-	last    string  // the name of the last current version, or empty
-	lost    error   // why Notify ended last, or nil
-	unsaved error   // why the cache could not be saved last, or nil
+	asking  *asking       // nil if the source is not being asked
+	alarmed bool          // every version is held, and the source was asked in vain
+	last    string        // the name of the last current version, or empty
+	moved   chan struct{} // closed when the snapshot changes; nil if nothing waits in Await
+	lost    error         // why Notify ended last, or nil
+	unsaved error         // why the cache could not be saved last, or nil
 
 	watched atomic.Bool // the source has notified since Notify ended last
 }

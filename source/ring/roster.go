@@ -54,6 +54,19 @@ func (o *roster) find(key source.Key) *version {
 	return nil
 }
 
+// countersOf returns the counters of the version with the content of key, which may be a
+// retired one; nil if there is none.
+func (o *roster) countersOf(key source.Key) *counters {
+	if v := o.find(key); v != nil {
+		return v.counters
+	}
+	digest := o.barred.digest(key)
+	if i := slices.IndexFunc(o.retired, func(old retired) bool { return old.digest == digest }); i >= 0 {
+		return o.retired[i].counters
+	}
+	return nil
+}
+
 // due reports whether time has given a version another role.
 func (o *roster) due(now time.Time) bool {
 	return slices.ContainsFunc(o.list, func(v *version) bool {

@@ -93,6 +93,8 @@ type VersionStatus struct {
 	Accepted uint64 `json:"accepted"`
 	Refused  uint64 `json:"refused"`
 	InFlight uint64 `json:"in_flight"`
+	// Pins counts the uses outside requests, such as sessions: see [Ring.Pin].
+	Pins int64 `json:"pins,omitempty"`
 	// LastUsed and LastAccepted are when the version was last sent and last accepted. They
 	// come from sampling the counters, at least once a minute and at every Status: they are
 	// never too early, and too late by the time between two samples at most.
@@ -155,6 +157,6 @@ func (r *Ring) Status() Status {
 }
 
 func (v *VersionStatus) count(f *counters) {
-	v.InFlight = f.inFlight()
+	v.InFlight, v.Pins = f.inFlight(), f.pins.Load()
 	v.Requests, v.Accepted, v.Refused = f.sent(), f.accepted(), f.refused.Load()
 }
