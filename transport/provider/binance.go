@@ -36,7 +36,9 @@ import (
 // done for up to a minute. One case remains: if the old key is revoked before the
 // source has the new one, requests fail with -2015 until it has. So use an overlap.
 //
-// Login is session.logon, which takes only Ed25519 keys.
+// Login is session.logon, which takes only Ed25519 keys. A connection would take another
+// session.logon; [Profile.Session] makes another connection, on which a refusal costs
+// nothing.
 //
 // https://developers.binance.com/docs/binance-spot-api-docs/rest-api/request-security
 func Binance(opts ...Option) Profile {
@@ -60,6 +62,7 @@ func Binance(opts ...Option) Profile {
 		transport.ClockSkew:        {"-1021"},
 		transport.Inconclusive:     {"-1000", "-1001", "-1003", "-1006", "-1007", "-1008", "-1015", "-1016"},
 	}, 400, 401)
+	p.LoginVerdict = binanceVerdict(p.Classifier)
 	return p
 }
 
@@ -167,6 +170,9 @@ func binanceUnsigned(path string) bool {
 	return false
 }
 
+// binanceLoginID is the id of the session.logon message and of its answer.
+const binanceLoginID = "login"
+
 // binanceLogin returns the session.logon message. It signs its parameters, sorted by
 // name, in the form of a query.
 // https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/authentication-requests
@@ -183,5 +189,25 @@ func binanceLogin(c *Call) ([]byte, error) {
 		ID     string `json:"id"`
 		Method string `json:"method"`
 		Params params `json:"params"`
-	}{"login", "session.logon", params{c.Value(ID), c.Value(Signed(Text("apiKey="), ID, Text("&timestamp="), Millis)), c.Time.UnixMilli()}})
+	}{binanceLoginID, "session.logon", params{c.Value(ID), c.Value(Signed(Text("apiKey="), ID, Text("&timestamp="), Millis)), c.Time.UnixMilli()}})
+}
+
+// binanceVerdict reads the answer to session.logon. Its error is that of the REST API. An
+// answer without an id ends the session of a key that was revoked.
+// https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/session-authentication
+func binanceVerdict(c transport.Classifier) func([]byte) (transport.Verdict, bool) {
+	return func(message []byte) (transport.Verdict, bool) {
+		var m struct {
+			ID     *string         `json:"id"`
+			Status int             `json:"status"`
+			Error  json.RawMessage `json:"error"`
+		}
+		switch err := json.Unmarshal(message, &m); {
+		case err != nil, m.Status == 0, m.ID != nil && *m.ID != binanceLoginID:
+			return 0, false
+		case m.Status == 200:
+			return transport.Passed, m.ID != nil
+		}
+		return FailedLogin(c, m.Status, m.Error)
+	}
 }

@@ -41,6 +41,7 @@ func Bybit(opts ...Option) Profile {
 		transport.Inconclusive: {"10000", "10005", "10006", "10008", "10009", "10010", "10016", "10018", "10019", "10024", "10027",
 			"10028", "10029", "10429"},
 	}, 200, 401)
+	p.LoginVerdict = bybitVerdict(p.Classifier)
 	return p
 }
 
@@ -64,4 +65,26 @@ func bybitLogin(c *Call) ([]byte, error) {
 		Op   string `json:"op"`
 		Args []any  `json:"args"`
 	}{"auth", []any{c.Value(ID), expires, c.Value(Signed(Text("GET/realtime" + strconv.FormatInt(expires, 10))))}})
+}
+
+// bybitVerdict reads the answer to auth: of the stream for orders, which has a code, or of
+// the private stream, which has none.
+// https://bybit-exchange.github.io/docs/v5/websocket/trade/guideline
+func bybitVerdict(c transport.Classifier) func([]byte) (transport.Verdict, bool) {
+	return func(message []byte) (transport.Verdict, bool) {
+		var m struct {
+			Op      string `json:"op"`
+			Success *bool  `json:"success"`
+			Code    *int   `json:"retCode"`
+		}
+		switch err := json.Unmarshal(message, &m); {
+		case err != nil, m.Op != "auth", m.Success == nil && m.Code == nil:
+			return 0, false
+		case m.Success != nil && *m.Success, m.Code != nil && *m.Code == 0:
+			return transport.Passed, true
+		case m.Code == nil:
+			return transport.Ambiguous, true // the text does not say whether it is about the key
+		}
+		return FailedLogin(c, 200, message)
+	}
 }

@@ -40,6 +40,7 @@ func Deribit(opts ...Option) Profile {
 			"too_many_concurrent_requests", "retry", "settlement_in_progress", "system_maintenance",
 			"temporarily_unavailable", "unavailable", "matching_engine_queue_full", "timed_out", "internal_server_error"},
 	}, 400, 401, 403)
+	p.LoginVerdict = deribitVerdict(p.Classifier)
 	return p
 }
 
@@ -47,6 +48,10 @@ func Deribit(opts ...Option) Profile {
 func deribitEffect(req *http.Request) bool {
 	return !strings.HasPrefix(path.Base(req.URL.Path), "get_") && !strings.Contains(req.URL.Path, "/public/")
 }
+
+// deribitLoginID is the id of the public/auth message and of its answer. The caller's own
+// messages need others.
+const deribitLoginID = 1
 
 // deribitLogin returns the public/auth message. It signs the time, the nonce and the
 // field "data", which is empty here.
@@ -66,6 +71,24 @@ func deribitLogin(c *Call) ([]byte, error) {
 		ID      int    `json:"id"`
 		Method  string `json:"method"`
 		Params  params `json:"params"`
-	}{"2.0", 1, "public/auth", params{"client_signature", c.Value(ID), c.Time.UnixMilli(),
+	}{"2.0", deribitLoginID, "public/auth", params{"client_signature", c.Value(ID), c.Time.UnixMilli(),
 		c.Value(Signed(Millis, newline, Nonce, newline)), c.Value(Nonce), ""}})
+}
+
+// deribitVerdict reads the answer to public/auth. Its error is that of the HTTP API.
+func deribitVerdict(c transport.Classifier) func([]byte) (transport.Verdict, bool) {
+	return func(message []byte) (transport.Verdict, bool) {
+		var m struct {
+			ID     *int64          `json:"id"`
+			Result json.RawMessage `json:"result"`
+			Error  json.RawMessage `json:"error"`
+		}
+		switch err := json.Unmarshal(message, &m); {
+		case err != nil, m.ID == nil || *m.ID != deribitLoginID, m.Result == nil && m.Error == nil:
+			return 0, false
+		case m.Error == nil:
+			return transport.Passed, true
+		}
+		return FailedLogin(c, 400, message)
+	}
 }

@@ -64,33 +64,20 @@
 //
 // # WebSockets
 //
-// [Profile.Login] returns the signed message that logs a key in. Send a new one after
-// the events Switched, RolledBack, FellBack and Recovered.
+// [Profile.Session] keeps a WebSocket logged in with the ring's key, with any WebSocket
+// library, in a program that sends requests and in one that sends nothing but logins. See
+// its example, and the tradingbot example.
 //
-// If a program also sends requests, it may log in with the key that the ring's InUse
-// returns: the requests tell the ring which key the API accepts. A program that only
-// uses the WebSocket must tell the ring itself, by an attempt for each login. Otherwise
-// the ring would never fall back:
+// A session logs in on a new connection each time, and leaves the old one when the new one
+// is logged in. Bybit and Alpaca require that: they let a connection log in once. Alpaca
+// also allows one connection only, so the old one ends first. Binance and Deribit, whose
+// logins can be repeated, keep what a connection has subscribed to only as long as it
+// lasts, so subscribe anew in each call of connect. OKX does not say.
 //
-//	attempt, err := ring.Attempt(ctx, true)
-//	for ok := err == nil; ok; {
-//		message, err := profile.Login(attempt.Key())
-//		... // send it, read the answer
-//		switch {
-//		case loggedIn:
-//			attempt.Accepted()
-//			return nil
-//		case keyRefused:
-//			ok = attempt.Next(ctx, false) // another key, if there is one
-//		default: // no answer, or one about something else
-//			attempt.Unknown()
-//			ok = false
-//		}
-//	}
-//	... // wait before the next round, longer each time
-//
-// If the answer may be about something else than the key, as Binance's -2015, pass true
-// to Next. The tradingbot example shows the whole program.
+// An API without Login gets one by setting Login and LoginVerdict of its profile: see
+// okx.go, and [FailedLogin]. If the key
+// goes into the URL or a header of the WebSocket's handshake instead, use
+// [transport.Transport.Middleware] or a dialer that takes an http.Client.
 //
 // # Adding an exchange
 //

@@ -15,8 +15,8 @@ import (
 // toolkit lists the files that profiles are built from. Every other file describes an
 // API.
 var toolkit = []string{
-	"algorithm.go", "call.go", "clock.go", "doc.go", "field.go", "graphqlcodes.go", "json.go", "jwt.go", "option.go", "part.go", "profile.go",
-	"refusal.go", "signing.go",
+	"algorithm.go", "call.go", "clock.go", "doc.go", "field.go", "graphqlcodes.go", "json.go", "jwt.go", "login.go", "option.go", "part.go",
+	"profile.go", "refusal.go", "session.go", "signing.go",
 }
 
 // nothing is an importer that imports no package: what a file uses of its own package

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
@@ -115,9 +116,91 @@ func TestLogins(t *testing.T) {
 		if (p.Login != nil) != want {
 			t.Errorf("%s: login %v", name, !want)
 		}
+		if (p.LoginVerdict != nil) != want {
+			t.Errorf("%s: a verdict on logins: %v", name, !want)
+		}
 		if p.Login != nil {
 			if data, err := p.Login(source.Key{Secret: source.NewSecret("sentinel-s")}); !errors.Is(err, source.ErrUnusable) || data != nil {
 				t.Errorf("%s without an id: %v", name, err)
+			}
+		}
+	}
+}
+
+// The messages are those of the APIs' documentation. Only a success logs in; a message that
+// is not the answer is passed over; an error about something else does not count against
+// the key.
+func TestLoginVerdicts(t *testing.T) {
+	const none = transport.Verdict(255) // not the answer
+	for name, messages := range map[string]map[string]transport.Verdict{
+		"binance": {
+			`{"id":"login","status":200,"result":{"apiKey":"k","authorizedSince":1649729878532}}`:                                 transport.Passed,
+			`{"id":"login","status":400,"error":{"code":-1022,"msg":"Signature for this request is not valid."}}`:                 transport.RefusedUnapplied,
+			`{"id":"login","status":401,"error":{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}}`:          transport.Ambiguous,
+			`{"id":null,"status":401,"error":{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}}`:             transport.Ambiguous,
+			`{"id":"login","status":400,"error":{"code":-1021,"msg":"Timestamp for this request is outside of the recvWindow."}}`: transport.ClockSkew,
+			`{"id":"login","status":418,"error":{"code":-1003,"msg":"Way too many requests"}}`:                                    transport.Inconclusive,
+			`{"id":"login","status":403}`:              transport.Inconclusive,
+			`{"id":"1","status":200,"result":{}}`:      none,
+			`{"id":null,"status":200}`:                 none,
+			`{"e":"executionReport"}`:                  none,
+			`{"id":7,"status":200,"result":{"a":"b"}}`: none,
+		},
+		"bybit": {
+			`{"success":true,"ret_msg":"","op":"auth","conn_id":"cejreaspqfh3sjdnldmg-p"}`: transport.Passed,
+			`{"retCode":0,"retMsg":"OK","op":"auth","connId":"cnt5leec0hvan15eukcg-2t"}`:   transport.Passed,
+			`{"retCode":10004,"retMsg":"error sign","op":"auth","connId":"c"}`:             transport.RefusedUnapplied,
+			`{"retCode":10003,"retMsg":"invalid key","op":"auth","connId":"c"}`:            transport.RefusedUnapplied,
+			`{"retCode":10001,"retMsg":"param error","op":"auth","connId":"c"}`:            transport.Inconclusive,
+			`{"retCode":20001,"retMsg":"repeat auth","op":"auth","connId":"c"}`:            transport.Inconclusive,
+			`{"success":false,"ret_msg":"auth failed","op":"auth","conn_id":"c"}`:          transport.Ambiguous,
+			`{"success":true,"ret_msg":"pong","op":"ping","conn_id":"c"}`:                  none,
+			`{"topic":"order","data":[]}`:                                                  none,
+			`{"op":"auth"}`:                                                                none,
+		},
+		"okx": {
+			`{"event":"login","code":"0","msg":"","connId":"a4d3ae55"}`:                  transport.Passed,
+			`{"event":"error","code":"60009","msg":"Login failed.","connId":"a4d3ae55"}`: transport.Ambiguous,
+			`{"event":"error","code":"60005","msg":"Invalid apiKey"}`:                    transport.RefusedUnapplied,
+			`{"event":"error","code":"60007","msg":"Invalid sign"}`:                      transport.RefusedUnapplied,
+			`{"event":"error","code":"60024","msg":"Wrong passphrase"}`:                  transport.RefusedUnapplied,
+			`{"event":"error","code":"60006","msg":"Timestamp request expired"}`:         transport.ClockSkew,
+			`{"event":"error","code":"50110","msg":"Your IP is not in the whitelist"}`:   transport.Inconclusive,
+			`{"event":"notice","code":"64008","msg":"upgrade"}`:                          none,
+			`{"arg":{"channel":"orders"},"data":[]}`:                                     none,
+			`pong`:                                                                       none,
+		},
+		"deribit": {
+			`{"jsonrpc":"2.0","id":1,"result":{"access_token":"t","expires_in":31536000}}`:    transport.Passed,
+			`{"jsonrpc":"2.0","id":1,"error":{"message":"invalid_credentials","code":13004}}`: transport.RefusedUnapplied,
+			`{"jsonrpc":"2.0","id":1,"error":{"message":"too_many_requests","code":10028}}`:   transport.Inconclusive,
+			`{"jsonrpc":"2.0","id":1,"error":{"message":"never heard of","code":1}}`:          transport.Inconclusive,
+			`{"jsonrpc":"2.0","id":2,"result":{}}`:                                            none,
+			`{"jsonrpc":"2.0","method":"subscription","params":{}}`:                           none,
+			`{"jsonrpc":"2.0","id":1}`:                                                        none,
+		},
+		"alpaca": {
+			`[{"T":"success","msg":"connected"}]`:                                                 none,
+			`[{"T":"success","msg":"authenticated"}]`:                                             transport.Passed,
+			`[{"T":"error","code":402,"msg":"auth failed"}]`:                                      transport.RefusedUnapplied,
+			`[{"T":"error","code":406,"msg":"connection limit exceeded"}]`:                        transport.Inconclusive,
+			`{"stream":"authorization","data":{"action":"authenticate","status":"authorized"}}`:   transport.Passed,
+			`{"stream":"authorization","data":{"action":"authenticate","status":"unauthorized"}}`: transport.RefusedUnapplied,
+			`{"stream":"listening","data":{"streams":["trade_updates"]}}`:                         none,
+		},
+	} {
+		p := profiles()[name]
+		if name == "alpaca" {
+			p = provider.Alpaca()
+		}
+		messages[``], messages[`null`], messages[`7`], messages[`{}`], messages[`[]`] = none, none, none, none, none
+		for message, want := range messages {
+			got, ok := p.LoginVerdict([]byte(message))
+			if !ok {
+				got = none
+			}
+			if got != want {
+				t.Errorf("%s: %s: verdict %d, want %d", name, message, got, want)
 			}
 		}
 	}

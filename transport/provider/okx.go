@@ -31,6 +31,7 @@ func OKX(opts ...Option) Profile {
 		transport.Inconclusive: {"50001", "50004", "50005", "50011", "50013", "50026", "50030", "50035", "50061", "50062", "50100",
 			"50101", "50103", "50104", "50106", "50107", "50110"},
 	}, 200, 400, 401, 403)
+	p.LoginVerdict = okxVerdict
 	return p
 }
 
@@ -47,4 +48,28 @@ func okxLogin(c *Call) ([]byte, error) {
 		Op   string `json:"op"`
 		Args []arg  `json:"args"`
 	}{"login", []arg{{c.Value(ID), c.Value(Extra("passphrase")), c.Value(Seconds), c.Value(Signed(Seconds, Text("GET/users/self/verify")))}}})
+}
+
+// okxLoginError knows the codes of the WebSocket, and those of the REST API.
+// https://www.okx.com/docs-v5/en/#error-code-websocket
+var okxLoginError = Codes("code", map[transport.Verdict][]string{
+	transport.RefusedUnapplied: {"60005", "60007", "60024", "60032", "50105", "50111", "50113", "50114", "50119"},
+	transport.ClockSkew:        {"60004", "60006", "50102", "50112"},
+	transport.Ambiguous:        {"60009"}, // the login failed; no reason is given
+}, 200)
+
+// okxVerdict reads the answer to login. A connection that is not logged in gets no other
+// event "error".
+func okxVerdict(message []byte) (transport.Verdict, bool) {
+	var m struct {
+		Event string `json:"event"`
+		Code  string `json:"code"`
+	}
+	switch err := json.Unmarshal(message, &m); {
+	case err != nil, m.Event != "login" && m.Event != "error":
+		return 0, false
+	case m.Event == "login" && m.Code == "0":
+		return transport.Passed, true
+	}
+	return FailedLogin(okxLoginError, 200, message) // others are not about the key, such as 50110, the address
 }

@@ -28,12 +28,18 @@ type Profile struct {
 	// Slow says that answers may take minutes, and streams longer, as with language
 	// models. client.WithTimeout says what follows from it.
 	Slow bool
-	// Login returns the JSON message that logs a key in on the API's WebSocket. Send it
-	// as one text frame on each new connection, and again when the key switches. Login
-	// is nil if the API has no such login, or if it is not implemented here. The
-	// message is a credential: do not log it. Errors wrap source.ErrUnusable. Login
-	// does not block and is safe for concurrent use.
+	// Login returns the JSON message that logs a key in on the API's WebSocket, as one text
+	// frame: see [Profile.Session], which sends it. Login is nil if the API has no such
+	// login, or if it is not implemented here. The message is a credential: do not log it.
+	// Errors wrap source.ErrUnusable. Login does not block and is safe for concurrent use.
 	Login func(source.Key) ([]byte, error)
+	// LoginVerdict says what a message of the WebSocket means for the key of Login: Passed
+	// if the connection is logged in. ok is false if the message is not the answer to the
+	// login. It does not block and is safe for concurrent use.
+	LoginVerdict func(message []byte) (v transport.Verdict, ok bool)
+	// OneConnection says that the API lets an account have one connection at a time: the
+	// old connection ends before another logs in. Otherwise both are open for a moment.
+	OneConnection bool
 }
 
 // Transport returns a transport with all settings of the profile, which takes keys from
