@@ -73,6 +73,19 @@
 //		time.Sleep(24 * time.Hour) // v1 is refused from here on
 //	})
 //
+// A ring in the bubble reads the key document from [API.Source]. The clock of a bubble does
+// not advance while a goroutine waits for the system, as for a socket or for a notification
+// about a file: such a test hangs until its timeout. So give an endpoint the connections in
+// memory, and have a file polled, by hiding that it can notify:
+//
+//	keys, err := ring.Keep(ctx, api.Source())
+//
+//	src, err := remote.New(api.KeysURL(), remote.WithDialer(api.Dial)) // with WithMemory
+//	keys, err := ring.Keep(ctx, src)
+//
+//	src := struct{ source.Source }{file.New(path)}
+//	keys, err := ring.Keep(ctx, src) // reads it every 30 s
+//
 // # Secrets
 //
 // Generated secrets begin with [Sentinel], so that a search of logs and output

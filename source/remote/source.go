@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -41,6 +42,7 @@ type Option func(*config)
 type config struct {
 	auth func(*http.Client) (auth, error)
 	tls  *tls.Config
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	wait time.Duration
 	errs []error
 }
@@ -49,6 +51,14 @@ type config struct {
 // client certificate. The token endpoint uses it too. The default is the system's roots and
 // TLS 1.2 or newer. WithTLS copies cfg.
 func WithTLS(cfg *tls.Config) Option { return func(c *config) { c.tls = cfg.Clone() } }
+
+// WithDialer sets the function that opens the connections, to the endpoint and to the token
+// endpoint, for example through a unix socket. The address is that of the URL, or of the
+// proxy. TLS runs over the connection. Tests in a testing/synctest bubble reach a mock API
+// by its Dial (F140). The default is a net.Dialer.
+func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
+	return func(c *config) { c.dial = dial }
+}
 
 // WithWait sets how long a long poll asks the endpoint to wait for a change. It is rounded up
 // to whole seconds and limited to 10 min. Each request asks for up to a fifth less at random,
@@ -79,6 +89,9 @@ func New(rawURL string, opts ...Option) (*Source, error) {
 		return nil, invalid(err)
 	}
 	transport := newTransport(c.tls)
+	if c.dial != nil {
+		transport.DialContext = c.dial
+	}
 	client := &http.Client{Transport: transport, CheckRedirect: stayOnOrigin}
 	s := &Source{
 		name:      name,
