@@ -60,31 +60,33 @@ func TestManualOfTheProgram(t *testing.T) {
 		answers[name] = a.Body
 		calls++
 	}
-	if calls != 23 {
+	if calls != 25 {
 		t.Errorf("the package comment has %d calls", calls)
 	}
 	for path, parts := range map[string][]string{
-		"/admin/keys":       {`"version":"v3","id":"k-9","secret":"given"`, `"revoked":true`, `"replicas":[0,1,2]`},
-		"/admin/orders":     {`"client_id":"c-1"`, `"version":"v1"`},
-		"/admin/counts":     {`"v1":{"accepted":2,"refused":0}`},
-		"/admin/requests":   {`"path":"/anything"`, `"path":"/orders"`, `"[redacted]"`},
-		"/orders":           {`"version":"v1"`},
-		"/keys":             {vars["SECRET"]},
-		"/admin/reset":      {"{}"},
-		"/admin/issue":      {`"version":"v3"`},
-		"/admin/rotate":     {`"version":"v2"`},
-		"/admin/refusal":    {"{}"},
-		"/admin/answer":     {"{}"},
-		"/admin/deactivate": {"{}"},
-		"/admin/replicas":   {"{}"},
-		"/anything":         {`"method":"GET"`},
-		"/admin/release":    {"{}"},
-		"/admin/hold":       {"{}"},
-		"/admin/list":       {"{}"},
-		"/admin/unlist":     {"{}"},
-		"/admin/expire":     {"{}"},
-		"/admin/activate":   {"{}"},
-		"/admin/revoke":     {"{}"},
+		"/admin/":             {`"endpoints":[`, `"url":"` + api.AdminURL() + `rotate"`},
+		"/admin/openapi.json": {`"openapi":"3.1.0"`},
+		"/admin/keys":         {`"version":"v3","id":"k-9","secret":"given"`, `"revoked":true`, `"replicas":[0,1,2]`},
+		"/admin/orders":       {`"client_id":"c-1"`, `"version":"v1"`},
+		"/admin/counts":       {`"v1":{"accepted":2,"refused":0}`},
+		"/admin/requests":     {`"path":"/anything"`, `"path":"/orders"`, `"[redacted]"`},
+		"/orders":             {`"version":"v1"`},
+		"/keys":               {vars["SECRET"]},
+		"/admin/reset":        {"{}"},
+		"/admin/issue":        {`"version":"v3"`},
+		"/admin/rotate":       {`"version":"v2"`},
+		"/admin/refusal":      {"{}"},
+		"/admin/answer":       {"{}"},
+		"/admin/deactivate":   {"{}"},
+		"/admin/replicas":     {"{}"},
+		"/anything":           {`"method":"GET"`},
+		"/admin/release":      {"{}"},
+		"/admin/hold":         {"{}"},
+		"/admin/list":         {"{}"},
+		"/admin/unlist":       {"{}"},
+		"/admin/expire":       {"{}"},
+		"/admin/activate":     {"{}"},
+		"/admin/revoke":       {"{}"},
 	} {
 		for _, part := range parts {
 			if !strings.Contains(compact(answers[path]), part) {
@@ -143,7 +145,7 @@ func TestAdminShowsSecretsOnlyWithKeys(t *testing.T) {
 		t.Errorf("%d", s)
 	}
 	get(t, api, source.Key{Secret: source.NewSecret(fmt.Sprint(key["secret"]))})
-	for _, path := range []string{"", "requests", "counts", "orders"} {
+	for _, path := range []string{"", "openapi.json", "requests", "counts", "orders"} {
 		a := send(t, http.DefaultClient, request(t, http.MethodGet, api.AdminURL()+path, source.Key{}, nil))
 		if a.Status != 200 {
 			t.Errorf("%s: %d", path, a.Status)

@@ -22,56 +22,16 @@ func (e statusError) Error() string { return e.err.Error() }
 
 func badRequest(err error) error { return statusError{http.StatusBadRequest, err} }
 
-// adminHandler serves the admin API; `go doc ./cmd/mockapi` describes its calls.
+// adminHandler serves the admin API: see calls.
 func (a *API) adminHandler() http.Handler {
 	mux := http.NewServeMux()
-	get := func(path string, f func(*http.Request) (any, error)) {
-		mux.HandleFunc("GET /admin/"+path, func(w http.ResponseWriter, r *http.Request) { reply(w, f, r) })
-	}
-	post := func(path string, f func(*http.Request) (any, error)) {
-		mux.HandleFunc("POST /admin/"+path, func(w http.ResponseWriter, r *http.Request) { reply(w, f, r) })
-	}
-	change := func(path string, f func(wireChange) error) {
-		post(path, func(r *http.Request) (any, error) {
-			var c wireChange
-			if err := decode(r, &c); err != nil {
-				return nil, err
-			}
-			return struct{}{}, f(c)
-		})
-	}
-
-	get("{$}", func(*http.Request) (any, error) { return a.addresses(), nil })
-	post("issue", func(r *http.Request) (any, error) {
-		var s wireSpec
-		if err := decode(r, &s); err != nil {
-			return nil, err
+	for _, c := range a.calls() {
+		path := "/admin/" + c.name
+		if c.name == "" {
+			path += "{$}"
 		}
-		return toWireKey(a.Issue(s.spec())), nil
-	})
-	post("rotate", func(r *http.Request) (any, error) {
-		var s wireSpec
-		if err := decode(r, &s); err != nil {
-			return nil, err
-		}
-		return toWireKey(a.rotate(s.spec(), s.overlap())), nil
-	})
-	change("activate", func(c wireChange) error { return a.Activate(c.Version, c.Replicas...) })
-	change("deactivate", func(c wireChange) error { return a.Deactivate(c.Version, c.Replicas...) })
-	change("expire", func(c wireChange) error { return a.Expire(c.Version, c.after()) })
-	change("revoke", func(c wireChange) error { return a.Revoke(c.Version) })
-	change("list", func(c wireChange) error { return a.List(c.Version) })
-	change("unlist", func(c wireChange) error { return a.Unlist(c.Version) })
-	change("hold", func(c wireChange) error { a.Hold(c.Version); return nil })
-	change("release", func(c wireChange) error { a.holds.release(c.Version); return nil })
-	post("replicas", a.adminReplicas)
-	post("refusal", a.adminRefusal)
-	post("answer", a.adminAnswer)
-	post("reset", func(*http.Request) (any, error) { a.Reset(); return struct{}{}, nil })
-	get("keys", a.adminKeys)
-	get("requests", a.adminRequests)
-	get("orders", func(*http.Request) (any, error) { return map[string]any{"orders": a.Orders()}, nil })
-	get("counts", func(*http.Request) (any, error) { return a.counts(), nil })
+		mux.HandleFunc(c.method+" "+path, func(w http.ResponseWriter, r *http.Request) { reply(w, c.serve, r) })
+	}
 	return mux
 }
 
@@ -89,42 +49,30 @@ func (a *API) addresses() addresses {
 	return addresses{URL: a.URL(), KeysURL: a.KeysURL(), AdminURL: a.AdminURL(), CA: string(a.CA())}
 }
 
-func (a *API) adminReplicas(r *http.Request) (any, error) {
-	var in wireReplicas
-	if err := decode(r, &in); err != nil {
-		return nil, err
-	}
+func (a *API) adminReplicas(in wireReplicas) (any, error) {
 	if in.Count < 1 || in.Count > 1000 {
 		return nil, badRequest(errors.New("count must be between 1 and 1000"))
 	}
 	a.SetReplicas(in.Count)
-	return struct{}{}, nil
+	return done{}, nil
 }
 
-func (a *API) adminRefusal(r *http.Request) (any, error) {
-	var in wireRefusal
-	if err := decode(r, &in); err != nil {
-		return nil, err
-	}
+func (a *API) adminRefusal(in wireRefusal) (any, error) {
 	refusal, err := in.refusal()
 	if err != nil {
 		return nil, badRequest(err)
 	}
 	a.SetRefusal(refusal)
-	return struct{}{}, nil
+	return done{}, nil
 }
 
-func (a *API) adminAnswer(r *http.Request) (any, error) {
-	var in wireAnswer
-	if err := decode(r, &in); err != nil {
-		return nil, err
-	}
+func (a *API) adminAnswer(in wireAnswer) (any, error) {
 	answer, err := in.answer(Answer{})
 	if err != nil {
 		return nil, badRequest(err)
 	}
 	a.SetAnswer(answer)
-	return struct{}{}, nil
+	return done{}, nil
 }
 
 func (a *API) adminKeys(*http.Request) (any, error) {
@@ -132,7 +80,7 @@ func (a *API) adminKeys(*http.Request) (any, error) {
 	for _, s := range a.Keys() {
 		states = append(states, s.wire())
 	}
-	return map[string]any{"keys": states}, nil
+	return wireKeys{states}, nil
 }
 
 // adminRequests answers with the attempts in the log. The query parameter after
@@ -152,7 +100,7 @@ func (a *API) adminRequests(r *http.Request) (any, error) {
 			list = append(list, attempt)
 		}
 	}
-	return map[string]any{"requests": list}, nil
+	return wireRequests{list}, nil
 }
 
 // counts are the numbers of accepted and refused attempts with one version.

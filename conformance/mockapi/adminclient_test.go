@@ -37,7 +37,7 @@ func (c *Admin) Close() { c.http.CloseIdleConnections() }
 
 // Issue makes a new key version.
 func (c *Admin) Issue(ctx context.Context, spec Spec) (source.Key, error) {
-	return c.key(ctx, "issue", toWire(spec, 0))
+	return c.key(ctx, "issue", toWire(spec))
 }
 
 // Rotate issues a random new version, and sets those in use to expire after overlap.
@@ -47,10 +47,10 @@ func (c *Admin) Rotate(ctx context.Context, overlap time.Duration) (source.Key, 
 
 // RotateTo is like Rotate but issues the version that spec describes.
 func (c *Admin) RotateTo(ctx context.Context, spec Spec, overlap time.Duration) (source.Key, error) {
-	return c.key(ctx, "rotate", toWire(spec, overlap))
+	return c.key(ctx, "rotate", wireRotation{toWire(spec), duration(overlap)})
 }
 
-func (c *Admin) key(ctx context.Context, path string, spec wireSpec) (source.Key, error) {
+func (c *Admin) key(ctx context.Context, path string, spec any) (source.Key, error) {
 	var key wireKey
 	if err := c.do(ctx, http.MethodPost, path, spec, &key); err != nil {
 		return source.Key{}, err
@@ -208,10 +208,10 @@ func (c *Admin) do(ctx context.Context, method, path string, in, out any) error 
 	return nil
 }
 
-func toWire(s Spec, overlap time.Duration) wireSpec {
+func toWire(s Spec) wireSpec {
 	w := wireSpec{
 		ID: s.ID, Secret: s.Secret, Extra: s.Extra, Scopes: s.Scopes, Metadata: s.Metadata,
-		After: duration(s.After), ValidFor: duration(s.ValidFor), Overlap: duration(overlap),
+		After: duration(s.After), ValidFor: duration(s.ValidFor),
 		Inactive: s.Inactive, Pending: s.Pending, Unlisted: s.Unlisted,
 	}
 	if s.Replicas != nil {

@@ -32,7 +32,8 @@ type API struct {
 	servers   []*server
 	pipes     []*pipeListener // of WithMemory
 	urls      struct{ api, keys, admin string }
-	trust     *testCA // nil without TLS
+	listens   map[string]string // where the server listens, by the address that clients use
+	trust     *testCA           // nil without TLS
 	client    *http.Client
 	closeOnce sync.Once
 	closeErr  error
@@ -65,7 +66,7 @@ func New(t TB, opts ...Option) *API {
 func Start(opts ...Option) (*API, error) { return start(nil, opts) }
 
 func start(tb TB, opts []Option) (*API, error) {
-	a := &API{tb: tb, cfg: defaults()}
+	a := &API{tb: tb, cfg: defaults(), listens: make(map[string]string)}
 	for _, opt := range opts {
 		if opt != nil { // F125
 			opt(&a.cfg)

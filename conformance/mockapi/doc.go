@@ -93,5 +93,6 @@
 // and all values that contain a sentinel, unless [WithCredentialsLogged] is
 // given. The admin API and the key document contain secrets by design. The server
 // listens on loopback only, and answers requests for these two only if their
-// Host is loopback.
+// Host is loopback. With [WithToken] it may listen elsewhere, such as for
+// other containers; requests for these two then need the token.
 package mockapi

@@ -2,8 +2,8 @@ package mockapi
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
-	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -110,7 +110,7 @@ func (a *API) serveKeys(w http.ResponseWriter, r *http.Request) {
 	if f := a.interceptKeys.Load(); f != nil && (*f)(w, r) {
 		return
 	}
-	switch token := []byte("Bearer " + a.cfg.keysToken); {
+	switch {
 	case r.URL.Path != "/keys":
 		http.NotFound(w, r)
 		return
@@ -118,7 +118,7 @@ func (a *API) serveKeys(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		return
-	case a.cfg.keysToken != "" && subtle.ConstantTimeCompare(token, []byte(r.Header.Get("Authorization"))) != 1:
+	case !carries(r, cmp.Or(a.cfg.keysToken, a.cfg.token)):
 		w.Header().Set("WWW-Authenticate", `Bearer realm="mockapi keys", error="invalid_token"`)
 		http.Error(w, "unauthorized", http.StatusUnauthorized)
 		return

@@ -16,9 +16,12 @@ func WithMemory() Option { return func(c *config) { c.memory = true } }
 
 // Dial connects to one of the server's addresses. A test uses it in a transport of
 // its own: http.Transport{DialContext: api.Dial}. Without [WithMemory] it dials
-// like net.Dialer.
+// like net.Dialer, but also finds the server by the host of [WithToken].
 func (a *API) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if !a.cfg.memory {
+		if at, ok := a.listens[address]; ok {
+			address = at
+		}
 		return (&net.Dialer{}).DialContext(ctx, network, address)
 	}
 	for _, ln := range a.pipes {
@@ -31,7 +34,7 @@ func (a *API) Dial(ctx context.Context, network, address string) (net.Conn, erro
 
 // open returns a listener for the address.
 func (a *API) open(address string) (net.Listener, error) {
-	if err := checkLoopback(address); err != nil {
+	if err := a.cfg.checkAddress(address); err != nil {
 		return nil, err
 	}
 	if !a.cfg.memory {

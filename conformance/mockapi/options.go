@@ -20,6 +20,7 @@ type config struct {
 	refusal              Refusal
 	logLimit             int
 	rawLog               bool
+	token, host          string
 	keysToken            string
 	keysMaxAge           time.Duration
 }
@@ -33,8 +34,9 @@ func defaults() config {
 	}
 }
 
-// WithAddress sets the addresses, host:port on loopback, of the API and of the key
-// document. Default, also for an empty string: 127.0.0.1:0, a free port.
+// WithAddress sets the addresses, host:port, of the API and of the key document. They must
+// be on loopback, unless [WithToken] is given. Default, also for an empty string:
+// 127.0.0.1:0, a free port.
 func WithAddress(api, keys string) Option {
 	return func(c *config) {
 		if api != "" {
@@ -46,8 +48,9 @@ func WithAddress(api, keys string) Option {
 	}
 }
 
-// WithAdmin also serves the admin API, over plain HTTP at address, which must be
-// on loopback; an empty address means 127.0.0.1:0. Default: no admin API.
+// WithAdmin also serves the admin API, over plain HTTP at address, which must be on
+// loopback, unless [WithToken] is given; an empty address means 127.0.0.1:0. Default: no
+// admin API.
 func WithAdmin(address string) Option {
 	return func(c *config) {
 		c.adminAddress = address
@@ -56,6 +59,15 @@ func WithAdmin(address string) Option {
 		}
 	}
 }
+
+// WithToken makes requests for the admin API and the key document need the Bearer token.
+// These two contain secrets; with a token, the server may listen on addresses that other
+// machines and containers can reach, and answers requests for any Host. host is the name by
+// which they reach it, such as "mockapi"; it is put into the addresses and the certificate. If
+// host is empty, the addresses are those listened on, or 127.0.0.1 for 0.0.0.0. Requests for
+// the API itself need a key, and not the token. Default: no token is needed, and the server
+// listens on loopback only.
+func WithToken(token, host string) Option { return func(c *config) { c.token, c.host = token, host } }
 
 // WithTLS serves the API and the key document with HTTP/1.1 over TLS, with a
 // certificate of a test CA that [API.Client] trusts. Default: plain HTTP/1.1.
@@ -103,8 +115,8 @@ func WithLogLimit(n int) Option { return func(c *config) { c.logLimit = max(n, 0
 // check what was sent. Default: credentials are redacted.
 func WithCredentialsLogged() Option { return func(c *config) { c.rawLog = true } }
 
-// WithKeysToken makes requests for the key document need the Bearer token. Default:
-// no token is needed.
+// WithKeysToken makes requests for the key document need the Bearer token. Default: that of
+// [WithToken], if any.
 func WithKeysToken(token string) Option { return func(c *config) { c.keysToken = token } }
 
 // WithKeysMaxAge sends Cache-Control: private, max-age=d with the key document,

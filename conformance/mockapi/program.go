@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 )
 
@@ -18,9 +19,12 @@ import (
 func Program(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("mockapi", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	listen := flags.String("listen", anyPort, "`address` of the API, on loopback")
-	keys := flags.String("keys", anyPort, "`address` of the key document, on loopback")
-	admin := flags.String("admin", anyPort, "`address` of the admin API, on loopback")
+	listen := flags.String("listen", anyPort, "`address` of the API, on loopback unless -token-env is given")
+	keys := flags.String("keys", anyPort, "`address` of the key document, likewise")
+	admin := flags.String("admin", anyPort, "`address` of the admin API, likewise")
+	tokenEnv := flags.String("token-env", "", "`name` of the environment variable with the Bearer token that the admin API and the key document need; "+
+		"with it, the addresses may be ones that other machines reach, such as 0.0.0.0:8080")
+	host := flags.String("host", "", "`name` by which other machines reach the server, for the addresses that are printed and the certificate; needs -token-env")
 	auth := flags.String("auth", "bearer", "how a key is presented: bearer, basic, header:`NAME` or query:NAME")
 	replicas := flags.Int("replicas", 1, "`number` of replicas")
 	limit := flags.Int("log-limit", 100_000, "`number` of attempts that the log keeps")
@@ -51,6 +55,14 @@ func Program(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	if *http2 {
 		opts = append(opts, WithHTTP2())
 	}
+	token := os.Getenv(*tokenEnv)
+	switch {
+	case *tokenEnv != "" && token == "":
+		return fmt.Errorf("mockapi: flag -token-env: the environment variable %q is not set or empty: set it to the token", *tokenEnv)
+	case *host != "" && token == "":
+		return errors.New("mockapi: flag -host is for other machines, which need a token: give -token-env too")
+	}
+	opts = append(opts, WithToken(token, *host))
 	a, err := Start(opts...)
 	if err != nil {
 		return err

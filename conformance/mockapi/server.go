@@ -8,7 +8,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,7 +26,7 @@ type server struct {
 // listen opens the listeners. If it fails, Close closes those that are open.
 func (a *API) listen() error {
 	if a.cfg.tls {
-		ca, err := newTestCA()
+		ca, err := newTestCA(a.cfg.host, a.cfg.address, a.cfg.keysAddress)
 		if err != nil {
 			return err
 		}
@@ -42,12 +41,12 @@ func (a *API) listen() error {
 		return err
 	}
 	a.urls.api = base
-	if base, err = a.serve(a.cfg.keysAddress, forLoopback(http.HandlerFunc(a.serveKeys)), a.trust); err != nil {
+	if base, err = a.serve(a.cfg.keysAddress, a.forLoopback(http.HandlerFunc(a.serveKeys)), a.trust); err != nil {
 		return err
 	}
 	a.urls.keys = base + "/keys"
 	if a.cfg.adminAddress != "" {
-		if base, err = a.serve(a.cfg.adminAddress, forLoopback(a.adminHandler()), nil); err != nil {
+		if base, err = a.serve(a.cfg.adminAddress, a.forLoopback(a.forToken(a.adminHandler())), nil); err != nil {
 			return err
 		}
 		a.urls.admin = base + "/admin/"
@@ -96,7 +95,9 @@ func (a *API) serve(address string, h http.Handler, ca *testCA) (string, error) 
 		defer s.conns.Done()
 		_ = run(ln) // always ErrServerClosed: nothing else ends these listeners
 	}()
-	return scheme + ln.Addr().String(), nil
+	at := a.reachedAt(ln.Addr().String())
+	a.listens[at] = ln.Addr().String()
+	return scheme + at, nil
 }
 
 // close closes the server and waits for its handlers.
@@ -154,41 +155,6 @@ func (a *API) fail(err error) error {
 	}
 	return err
 }
-
-// checkLoopback returns an error if other machines could reach the address: the
-// admin API and the key document contain secrets.
-func checkLoopback(address string) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("address %q is not of the form host:port", address)
-	}
-	if !loopback(host) {
-		return fmt.Errorf("address %q is not a loopback address such as 127.0.0.1:0", address)
-	}
-	return nil
-}
-
-// forLoopback refuses requests whose Host is not loopback. It prevents DNS
-// rebinding: a web page whose host name resolves to 127.0.0.1 could otherwise
-// read the response.
-func forLoopback(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := r.Host
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		}
-		if !strings.EqualFold(host, "localhost") && !loopback(strings.Trim(host, "[]")) {
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusForbidden)
-			_, _ = io.WriteString(w, `{"error":"the Host of the request is not loopback"}`+"\n")
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
-}
-
-// loopback reports whether host is an address that only this machine reaches.
-func loopback(host string) bool { return net.ParseIP(host).IsLoopback() }
 
 // pause waits for d. It returns false if ctx ends first, because the client has
 // disconnected or the server is closing.

@@ -19,7 +19,9 @@ type testCA struct {
 	leaf tls.Certificate
 }
 
-func newTestCA() (*testCA, error) {
+// newTestCA makes the certificates. The server's is for localhost and 127.0.0.1, for host
+// unless that is empty, and for the hosts of the addresses.
+func newTestCA(host string, addresses ...string) (*testCA, error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -48,6 +50,18 @@ func newTestCA() (*testCA, error) {
 		NotBefore: from, NotAfter: until, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:    []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+	}
+	names := []string{host}
+	for _, address := range addresses {
+		name, _, _ := net.SplitHostPort(address)
+		names = append(names, name)
+	}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			leaf.IPAddresses = append(leaf.IPAddresses, ip)
+		} else if name != "" {
+			leaf.DNSNames = append(leaf.DNSNames, name)
+		}
 	}
 	der, err = x509.CreateCertificate(rand.Reader, leaf, cert, leafKey.Public(), caKey)
 	if err != nil {

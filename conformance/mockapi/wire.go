@@ -40,8 +40,12 @@ type wireSpec struct {
 	Inactive bool              `json:"inactive,omitempty"`
 	Pending  bool              `json:"pending,omitempty"`
 	Unlisted bool              `json:"unlisted,omitempty"`
+}
 
-	Overlap duration `json:"overlap,omitempty"` // of the call rotate only
+// wireRotation is the body of the call rotate.
+type wireRotation struct {
+	wireSpec
+	Overlap duration `json:"overlap,omitempty"`
 }
 
 func (w wireSpec) spec() Spec {
@@ -59,8 +63,6 @@ func (w wireSpec) spec() Spec {
 	return s
 }
 
-func (w wireSpec) overlap() time.Duration { return time.Duration(w.Overlap) }
-
 // wireChange is the body of the calls that change one version. Replicas is for
 // activate and deactivate, After for expire.
 type wireChange struct {
@@ -68,8 +70,6 @@ type wireChange struct {
 	Replicas []int    `json:"replicas,omitempty"`
 	After    duration `json:"after,omitempty"`
 }
-
-func (w wireChange) after() time.Duration { return time.Duration(w.After) }
 
 type wireReplicas struct {
 	Count int `json:"count"`
@@ -182,3 +182,16 @@ func toWireKey(k source.Key) wireKey {
 	}
 	return w
 }
+
+// The bodies of the responses with lists.
+type (
+	wireKeys struct {
+		Keys []wireState `json:"keys"`
+	}
+	wireRequests struct {
+		Requests []Attempt `json:"requests"`
+	}
+	wireOrders struct {
+		Orders []Order `json:"orders"`
+	}
+)

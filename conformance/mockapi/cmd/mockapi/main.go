@@ -9,12 +9,36 @@
 //
 // With -tls or -http2 the line also has the test CA's certificate, as ca_pem. The
 // program runs until SIGINT or SIGTERM or, with -exit-with-stdin, until its
-// standard input ends. It listens on loopback only. -help lists all flags.
+// standard input ends.
+//
+// # Flags
+//
+//	-listen, -keys, -admin ADDRESS  of the API, the key document, the admin API; 127.0.0.1:0 is the default
+//	-token-env NAME                 the variable with the token that the last two need; allows addresses off loopback
+//	-host NAME                      by which other machines reach the server
+//	-auth HOW                       bearer, basic, header:NAME or query:NAME
+//	-tls, -http2                    serve the API and the key document over TLS
+//	-replicas NUMBER                of replicas; 1 is the default
+//	-log-limit NUMBER               of attempts that the log keeps; 100000 is the default
+//	-issue                          issue a first key, v1
+//	-exit-with-stdin                exit when standard input ends
+//
+// # Other containers
+//
+// The admin API and the key document contain secrets, so the program listens on loopback
+// only, unless it has a token, which requests for these two then need, as the header
+// "Authorization: Bearer TOKEN". With the name of its container as host, other containers
+// use the printed addresses:
+//
+//	MOCKAPI_TOKEN=$TOKEN mockapi -issue -token-env MOCKAPI_TOKEN -host mock \
+//		-listen 0.0.0.0:8080 -keys 0.0.0.0:8081 -admin 0.0.0.0:8082
 //
 // # Use
 //
 // Set URL, KEYS and ADMIN to the three addresses, ADMIN without its trailing slash:
 //
+//	curl -s $ADMIN/
+//	curl -s $ADMIN/openapi.json
 //	curl -s $ADMIN/issue -d '{}'
 //	curl -s $URL/anything -H "Authorization: Bearer $SECRET"
 //	curl -s $URL/orders -H "Authorization: Bearer $SECRET" -d '{"client_order_id":"c-1"}'
@@ -39,7 +63,9 @@
 //	curl -s $ADMIN/counts
 //	curl -s $ADMIN/reset -d '{}'
 //
-// The calls take these fields:
+// The first call returns the addresses, and a list of all endpoints with what they do. The
+// second returns an OpenAPI 3.1 description of them, for generators of clients. The calls
+// take these fields:
 //
 //   - issue and rotate: the fields of a key in the key document, which they also
 //     return; the durations after and valid_for; replicas, which maps replicas to
