@@ -2,12 +2,8 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -24,52 +20,28 @@ import (
 // use. Requests of a zero Client fail with an error that wraps [source.ErrNoKey].
 type Client struct {
 	*http.Client
-	ring *ring.Ring
-	keys *transport.Transport
-	own  *http.Transport // made by New; Close closes its idle connections
+	ring  *ring.Ring
+	chain *Transport
+	own   *http.Transport // made by New; Close closes its idle connections
 }
 
 // Option sets how [New] makes a client.
 type Option func(*config)
 
-type config struct {
-	scheme    transport.Scheme
-	timeout   *time.Duration // nil: wait limits requests without a deadline
-	wait      time.Duration  // for the header, then for each piece of the body
-	retries   int
-	ring      []ring.Option
-	transport []transport.Option
-}
-
-// WithScheme sets how the key is put on a request. Default: [transport.Bearer].
-func WithScheme(s transport.Scheme) Option { return func(c *config) { c.scheme = s } }
+// WithScheme sets how the key is put on a request. Default: the scheme of
+// [WithProvider], or [transport.Bearer].
+func WithScheme(s transport.Scheme) Option { return func(c *config) { c.scheme = &s } }
 
 // WithProvider applies the profile of an API: its scheme, classifier, origins,
-// lockout rule, and whether its responses are slow. Later options override the
-// profile. A profile without a Classifier or without Origins keeps those of
-// earlier options.
-func WithProvider(p provider.Profile) Option {
-	return func(c *config) {
-		c.scheme = p.Scheme
-		if p.Classifier != nil {
-			c.transport = append(c.transport, transport.WithClassifier(p.Classifier))
-		}
-		if len(p.Origins) > 0 { // F53: an empty list would erase the caller's origins
-			c.transport = append(c.transport, transport.WithOrigin(p.Origins...))
-		}
-		c.wait = defaultLimit
-		if p.Slow {
-			c.wait = slowLimit
-		}
-		if p.Lockout {
-			c.ring = append(c.ring, ring.WithLockout())
-		}
-	}
-}
+// lockout rule, and whether its responses are slow. Every other option overrides
+// the profile, wherever it stands: with WithOrigin(provider.BinanceTestnet) the
+// key goes to the test network only. If WithProvider is given more than once, the
+// last counts.
+func WithProvider(p provider.Profile) Option { return func(c *config) { c.profile = &p } }
 
 // WithOrigin sets the origins that may receive the key, such as
-// "https://api.example.com". Default: the origin of the first request. See
-// [transport.WithOrigin].
+// "https://api.example.com". It is required, unless [WithProvider] names a profile
+// with origins. See [transport.WithOrigin].
 func WithOrigin(origins ...string) Option {
 	return WithTransport(transport.WithOrigin(origins...))
 }
@@ -142,48 +114,31 @@ func WithTransport(opts ...transport.Option) Option {
 	return func(c *config) { c.transport = append(c.transport, opts...) }
 }
 
-func configure(opts []Option) config {
-	cfg := config{scheme: transport.Bearer(), wait: defaultLimit}
-	for _, opt := range opts {
-		if opt != nil { // F125
-			opt(&cfg)
-		}
-	}
-	return cfg
-}
-
 // New returns a client that takes its keys from src. Like [ring.Keep], it blocks
 // until the source delivers the first usable set, or until ctx ends. Give ctx a
 // deadline: without one, New waits for ever for a key that does not come, such as
 // that of a file whose path is wrong, and logs every 30 s that it waits. Once New
 // has returned, ctx has no effect. New fails at once if no key can ever come: if
 // an environment variable is not set, or if src or the scheme is nil. The error
-// wraps [source.ErrNoKey].
+// wraps [source.ErrNoKey]. It also fails if no origin is named; the error wraps
+// [transport.ErrOrigin].
+//
+// Each client has connections of its own. If a program has many clients for one
+// API, such as one for each tenant, give them one base, [WithBase], so that they
+// share its connections: see the example Tenants.
 func New(ctx context.Context, src source.Source, opts ...Option) (*Client, error) {
 	cfg := configure(opts)
 	c := &Client{own: newBase()}
-	keys, err := transport.Keep(ctx, src, cfg.scheme, cfg.ring,
-		append([]transport.Option{transport.WithBase(c.own)}, cfg.transport...)...)
+	keys, err := transport.Keep(ctx, src, cfg.schemeInUse(), cfg.ringOptions(), cfg.transportOptions(transport.WithBase(c.own))...)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	c.ring, c.keys = keys.Ring(), keys
-	var rt below = c.keys
-	if cfg.retries > 0 {
-		rt = newRetry(rt, cfg.retries, cfg.scheme)
-	}
-	if cfg.timeout == nil {
-		c.Client = &http.Client{Transport: &limit{rt, cfg.wait}}
-	} else {
-		c.Client = &http.Client{Transport: rt, Timeout: *cfg.timeout}
+	c.ring, c.chain = keys.Ring(), newTransport(keys, cfg)
+	c.Client = &http.Client{Transport: c.chain}
+	if cfg.timeout != nil {
+		c.Client.Timeout = *cfg.timeout // over all redirects
 	}
 	return c, nil
-}
-
-// below is the key transport, or what stands above it.
-type below interface {
-	http.RoundTripper
-	CloseIdleConnections()
 }
 
 // Parse returns a client that takes its keys from the source that s names, such
@@ -197,72 +152,6 @@ func Parse(ctx context.Context, s string, opts ...Option) (*Client, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	return New(ctx, src, append([]Option{WithRing(ring.WithParams(params))}, opts...)...)
-}
-
-// FromEnv returns a client configured by environment variables. With the prefix
-// EXCHANGE it reads
-//
-//	EXCHANGE_KEY_SOURCE  a source string, see [Parse]; default env://EXCHANGE?pair=true
-//	EXCHANGE_KEY_SCHEME  bearer (default), basic, header:NAME or query:NAME
-//	EXCHANGE_ORIGIN      the origins that may receive the key, separated by commas
-//	EXCHANGE_TIMEOUT     a duration such as 30s, see [WithTimeout]; default as there
-//
-// Options override the variables. An invalid value is an error that wraps
-// [source.ErrInvalid] and names the variable. FromEnv blocks like [New].
-func FromEnv(ctx context.Context, prefix string, opts ...Option) (*Client, error) {
-	var set []Option
-	invalid := func(name string) (*Client, error) {
-		return nil, fmt.Errorf("client: %w: environment variable %s_%s", source.ErrInvalid, prefix, name)
-	}
-	if s := os.Getenv(prefix + "_KEY_SCHEME"); s != "" {
-		scheme := parseScheme(s)
-		if scheme == nil {
-			return invalid("KEY_SCHEME")
-		}
-		// New does not name the variable.
-		if _, err := scheme.Prepare(source.Key{ID: "id", Secret: source.NewSecret("secret")}); err != nil {
-			return invalid("KEY_SCHEME")
-		}
-		set = append(set, WithScheme(scheme))
-	}
-	if s := os.Getenv(prefix + "_ORIGIN"); s != "" {
-		origins := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
-		// Check with the caller's options: WithInsecureHTTP allows plain http. An
-		// empty list is an error, because the first request would choose the origin.
-		cfg := configure(append(slices.Clone(opts), WithOrigin(origins...)))
-		err := transport.New(nil, cfg.scheme, cfg.transport...).Err()
-		if len(origins) == 0 || errors.Is(err, transport.ErrOrigin) || errors.Is(err, transport.ErrInsecure) {
-			return invalid("ORIGIN")
-		}
-		set = append(set, WithOrigin(origins...))
-	}
-	if s := os.Getenv(prefix + "_TIMEOUT"); s != "" {
-		d, err := time.ParseDuration(s)
-		if err != nil || d < 0 {
-			return invalid("TIMEOUT")
-		}
-		set = append(set, WithTimeout(d))
-	}
-	keys := os.Getenv(prefix + "_KEY_SOURCE")
-	if keys == "" {
-		keys = "env://" + prefix + "?pair=true"
-	}
-	return Parse(ctx, keys, append(set, opts...)...)
-}
-
-func parseScheme(s string) transport.Scheme {
-	kind, name, named := strings.Cut(s, ":")
-	switch {
-	case kind == "bearer" && !named:
-		return transport.Bearer()
-	case kind == "basic" && !named:
-		return transport.Basic()
-	case kind == "header" && name != "":
-		return transport.Header(name)
-	case kind == "query" && name != "":
-		return transport.Query(name)
-	}
-	return nil
 }
 
 // newBase returns a new transport. It never uses http.DefaultTransport itself,
@@ -280,10 +169,10 @@ func newBase() *http.Transport {
 	return base
 }
 
-// Transport returns the RoundTripper that attaches the keys, for use in another
-// http.Client or RoundTripper. [WithRetry] and [WithTimeout] do not apply to it.
-// After Close of the Client, its requests fail too.
-func (c *Client) Transport() *transport.Transport { return c.keys }
+// Transport returns the RoundTripper of the client, for use in another
+// http.Client or in a [transport.Route]. After Close of the Client, its requests
+// fail too.
+func (c *Client) Transport() *Transport { return c.chain }
 
 // Ring returns the ring that keeps the keys live, for example to subscribe to
 // its events. It is nil for a zero Client.

@@ -103,12 +103,12 @@ func TestUnusableKey(t *testing.T) {
 	}
 	write(`{"keys":[{"version":"v1","secret":"sentinel\r\nX-Evil: 1"}]}`)
 	src := file.New(path, file.WithDecoder(source.Document))
-	_, err := client.New(t.Context(), src, client.WithRing(ring.WithFailFast(), ring.WithLogger(nil)))
+	_, err := client.New(t.Context(), src, client.WithOrigin("https://api.example.com"), client.WithRing(ring.WithFailFast(), ring.WithLogger(nil)))
 	if !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), "sentinel") {
 		t.Fatalf("error %v", err)
 	}
 	write(`{"keys":[{"version":"v1","secret":"sentinel-good"}]}`)
-	c := newClient(t, src)
+	c := newClient(t, src, client.WithOrigin("https://api.example.com"))
 	write(`{"keys":[{"version":"v2","secret":"sentinel\r\nX-Evil: 1"}]}`)
 	if err := c.Refresh(t.Context()); !errors.Is(err, source.ErrUnusable) {
 		t.Errorf("error %v", err)
@@ -121,7 +121,7 @@ func TestUnusableKey(t *testing.T) {
 // F106: after Close a request fails with a typed error.
 func TestClose(t *testing.T) {
 	api := mockapi.New(t)
-	c := newClient(t, source.Static(api.Issue(mockapi.Spec{})))
+	c := newClient(t, source.Static(api.Issue(mockapi.Spec{})), client.WithOrigin(api.URL()))
 	if code := get(t, c, api.URL()); code != http.StatusOK {
 		t.Fatalf("status %d", code)
 	}
@@ -185,16 +185,17 @@ func TestFromEnv(t *testing.T) {
 
 // F109, F134: without a source, a scheme or a key, New fails at once and does not panic.
 func TestNothingGiven(t *testing.T) {
-	if _, err := client.FromEnv(context.Background(), "RK_UNSET", client.WithRing(ring.WithLogger(nil))); !errors.Is(err, source.ErrNoKey) {
+	origin := client.WithOrigin("https://api.example.com")
+	if _, err := client.FromEnv(context.Background(), "RK_UNSET", origin, client.WithRing(ring.WithLogger(nil))); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := client.New(t.Context(), nil); !errors.Is(err, source.ErrNoKey) {
+	if _, err := client.New(t.Context(), nil, origin); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("error %v", err)
 	}
 	if _, err := client.New(t.Context(), source.Static(source.Key{}), client.WithScheme(nil)); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := client.New(t.Context(), source.Static(source.Key{}), client.WithRing(ring.WithFailFast(), ring.WithLogger(nil))); !errors.Is(err, source.ErrNoKey) {
+	if _, err := client.New(t.Context(), source.Static(source.Key{}), origin, client.WithRing(ring.WithFailFast(), ring.WithLogger(nil))); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("error %v", err)
 	}
 }

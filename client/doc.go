@@ -36,7 +36,7 @@
 //
 // # Use in another http.Client
 //
-// [Client.Transport] returns the http.RoundTripper that attaches the keys, for
-// use in an http.Client of your own. Package transport has the same RoundTripper
-// without the client around it.
+// [Client.Transport] returns the client's http.RoundTripper, for use in an
+// http.Client or a transport.Route of your own: it has the keys, the retries and the
+// time limits. Package transport attaches keys without a client around it.
 package client

@@ -79,7 +79,8 @@ func Example() {
 func ExampleClient_Status() {
 	keys := newKeyFile(`{"keys":[{"version":"v2","secret":"sentinel-new"},{"version":"v1","secret":"sentinel-old"}]}`)
 	defer keys.remove()
-	c, err := client.New(context.Background(), file.New(string(keys), file.WithDecoder(source.Document)))
+	c, err := client.New(context.Background(), file.New(string(keys), file.WithDecoder(source.Document)),
+		client.WithOrigin("https://api.example.com"))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -43,11 +43,59 @@ func (l *limit) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	if up, ok := resp.Body.(io.ReadWriteCloser); ok && resp.StatusCode == http.StatusSwitchingProtocols {
-		resp.Body = &upgraded{up, cancel} // silence is normal on an upgraded connection
+		resp.Body = &upgraded{up, func() { cancel(nil) }} // silence is normal on an upgraded connection
 		return resp, nil
 	}
 	resp.Body = &limitedBody{resp.Body, w}
 	return resp, nil
+}
+
+// total is the time limit of [WithTimeout] for requests that another http.Client sends:
+// the client's own has set the deadline already.
+type total struct {
+	below
+	wait time.Duration
+}
+
+func (l *total) RoundTrip(req *http.Request) (*http.Response, error) {
+	if at, ok := req.Context().Deadline(); ok && time.Until(at) <= l.wait {
+		return l.below.RoundTrip(req)
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), l.wait)
+	resp, err := l.below.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Request = req
+	switch up, ok := resp.Body.(io.ReadWriteCloser); {
+	case resp.Body == nil || resp.Body == http.NoBody:
+		cancel()
+	case ok && resp.StatusCode == http.StatusSwitchingProtocols:
+		resp.Body = &upgraded{up, cancel}
+	default:
+		resp.Body = &totalBody{resp.Body, cancel}
+	}
+	return resp, nil
+}
+
+// totalBody is a response body whose end ends the time limit.
+type totalBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b *totalBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.cancel()
+	}
+	return n, err
+}
+
+func (b *totalBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
 }
 
 // over returns req with the watch's context. Each read of a large request body starts
@@ -152,10 +200,10 @@ func (b *limitedBody) Close() error {
 // upgraded is the connection after 101 Switching Protocols.
 type upgraded struct {
 	io.ReadWriteCloser
-	cancel context.CancelCauseFunc
+	cancel context.CancelFunc
 }
 
 func (u *upgraded) Close() error {
-	defer u.cancel(nil)
+	defer u.cancel()
 	return u.ReadWriteCloser.Close()
 }

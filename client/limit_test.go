@@ -139,7 +139,7 @@ func TestLimits(t *testing.T) {
 func TestLimitLeavesCancellationAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cl, err := client.New(t.Context(), source.Static(source.Key{Secret: source.NewSecret("sentinel-key")}),
-			client.WithBase(&slow{piece: time.Hour, pieces: 1}), client.WithRing(ring.WithLogger(nil)))
+			client.WithBase(&slow{piece: time.Hour, pieces: 1}), client.WithRing(ring.WithLogger(nil)), client.WithOrigin("https://api.example.com"))
 		if err != nil {
 			t.Fatal(err)
 		}

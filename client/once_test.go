@@ -8,6 +8,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -27,7 +28,7 @@ func (o orders) Traits() transport.Traits {
 // F67
 func TestRetryLeavesOrdersAlone(t *testing.T) {
 	api := mockapi.New(t, mockapi.WithHandler(http.HandlerFunc(unavailable)))
-	c := newClient(t, source.Static(api.Issue(mockapi.Spec{})), client.WithRetry(1), client.WithScheme(orders{transport.Bearer()}))
+	c := newClient(t, source.Static(api.Issue(mockapi.Spec{})), client.WithRetry(1), client.WithScheme(orders{transport.Bearer()}), client.WithOrigin(api.URL()))
 	for path, tries := range map[string]int{"/order": 1, "/data": 2} {
 		before := len(api.Requests())
 		if code := get(t, c, api.URL()+path); code != http.StatusServiceUnavailable {
@@ -49,24 +50,41 @@ func (panics) Traits() transport.Traits {
 // F97
 func TestRetryOverASchemeThatPanics(t *testing.T) {
 	api := mockapi.New(t)
-	c := newClient(t, source.Static(api.Issue(mockapi.Spec{})), client.WithRetry(1), client.WithScheme(panics{transport.Bearer()}))
+	c := newClient(t, source.Static(api.Issue(mockapi.Spec{})), client.WithRetry(1), client.WithScheme(panics{transport.Bearer()}), client.WithOrigin(api.URL()))
 	if _, err := c.Get(api.URL()); !errors.Is(err, source.ErrUnusable) {
 		t.Errorf("error %v", err)
 	}
 }
 
-// WithOrigin after WithProvider replaces the profile's origins: the key of a test
+// The caller's options override the profile, wherever they stand: the key of a test
 // network must not reach the production API.
 //
-// F53
-func TestOriginAfterProvider(t *testing.T) {
-	api := mockapi.New(t)
-	p := provider.Profile{Name: "p", Scheme: transport.Bearer(), Origins: []string{"https://real.example"}}
-	c := newClient(t, source.Static(api.Issue(mockapi.Spec{})), client.WithProvider(p), client.WithOrigin(api.URL()))
-	if code := get(t, c, api.URL()); code != http.StatusOK {
-		t.Errorf("status %d", code)
-	}
-	if _, err := c.Get("https://real.example/"); !errors.Is(err, transport.ErrOrigin) {
-		t.Errorf("request to the profile's own origin: error %v, want ErrOrigin", err)
+// F53, F139
+func TestCallersOptionsOverrideTheProfile(t *testing.T) {
+	api := mockapi.New(t, mockapi.WithAuth(mockapi.Header("X-Mine")))
+	profile := client.WithProvider(provider.Profile{
+		Name: "p", Scheme: transport.Bearer(), Origins: []string{"https://real.example"},
+		Classifier: func(*transport.Answer) transport.Verdict { return transport.Inconclusive },
+	})
+	key := source.Key{ID: "sentinel", Secret: source.NewSecret("sentinel-wrong")}
+	mine := []client.Option{client.WithOrigin(api.URL()), client.WithScheme(transport.Header("X-Mine")),
+		client.WithTransport(transport.WithClassifier(transport.RFC6750)), client.WithRing(ring.WithRefusalWait(0))}
+	for name, opts := range map[string][]client.Option{
+		"after": append([]client.Option{profile}, mine...), "before": append(mine[:len(mine):len(mine)], profile),
+	} {
+		c := newClient(t, source.Static(key), opts...)
+		before := len(api.Requests())
+		if code := get(t, c, api.URL()); code != http.StatusUnauthorized {
+			t.Errorf("%s: status %d", name, code)
+		}
+		if c.Status().Current.Refused != 1 {
+			t.Errorf("%s: the profile's classifier counts", name)
+		}
+		if sent := api.Requests()[before:]; len(sent) != 1 || sent[0].Header.Get("X-Mine") == "" {
+			t.Errorf("%s: the profile's scheme counts", name)
+		}
+		if _, err := c.Get("https://real.example/"); !errors.Is(err, transport.ErrOrigin) {
+			t.Errorf("%s: request to the profile's own origin: error %v, want ErrOrigin", name, err)
+		}
 	}
 }

@@ -17,16 +17,16 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// A profile without origins keeps the origins of other options, in either order.
+// A profile without origins keeps the origins of other options, in either order. If
+// there are none, there is no client.
 //
-// F53
+// F53, F131
 func TestProfileWithoutOriginsLeavesTheCallers(t *testing.T) {
 	api, elsewhere := mockapi.New(t), mockapi.New(t)
 	key := api.Issue(mockapi.Spec{})
 	origin, profile := client.WithOrigin(api.URL()), client.WithProvider(provider.Generic(transport.Bearer()))
 	for name, opts := range map[string][]client.Option{
 		"origin first": {origin, profile}, "profile first": {profile, origin},
-		"origins of another profile": {client.WithProvider(provider.Generic(transport.Bearer(), api.URL())), profile},
 	} {
 		c := newClient(t, source.Static(key), opts...)
 		if resp, err := c.Get(elsewhere.URL()); err == nil {
@@ -37,6 +37,15 @@ func TestProfileWithoutOriginsLeavesTheCallers(t *testing.T) {
 		}
 		if code := get(t, c, api.URL()); code != http.StatusOK {
 			t.Errorf("%s: status %d", name, code)
+		}
+	}
+	for name, opts := range map[string][]client.Option{
+		"no origins": nil, "no origins but the profile's": {profile},
+		"the last profile counts": {client.WithProvider(provider.Generic(transport.Bearer(), api.URL())), profile},
+	} {
+		if _, err := client.New(t.Context(), source.Static(key), opts...); !errors.Is(err, transport.ErrOrigin) ||
+			!strings.Contains(err.Error(), `WithOrigin("https://api.example.com")`) {
+			t.Errorf("%s: error %v", name, err)
 		}
 	}
 	if n := len(elsewhere.Requests()); n > 0 {
@@ -97,7 +106,7 @@ func TestBaseIsTheCallers(t *testing.T) {
 		"transport": func(b http.RoundTripper) client.Option { return client.WithTransport(transport.WithBase(b)) },
 	} {
 		base := &counting{RoundTripper: api.Client().Transport}
-		c := newClient(t, source.Static(key), client.WithBase(nil), option(base))
+		c := newClient(t, source.Static(key), client.WithOrigin(api.URL()), client.WithBase(nil), option(base))
 		if code := get(t, c, api.URL()); code != http.StatusOK || base.sent != 1 {
 			t.Errorf("%s: status %d, %d sent", name, code, base.sent)
 		}

@@ -29,7 +29,7 @@ func failing(t *testing.T, fail http.HandlerFunc, f func(t *testing.T, c *client
 				fail(w, r)
 			}
 		})))
-		f(t, newClient(t, source.Static(api.Issue(mockapi.Spec{})), client.WithRetry(2), client.WithBase(api.Client().Transport)), api)
+		f(t, newClient(t, source.Static(api.Issue(mockapi.Spec{})), client.WithRetry(2), client.WithBase(api.Client().Transport), client.WithOrigin(api.URL())), api)
 	})
 }
 
@@ -129,7 +129,7 @@ func TestRetryDrainsWhatCannotBeRead(t *testing.T) {
 						StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: io.NopCloser(readFunc(read)), ContentLength: -1,
 					}, nil
 				})
-				c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("sentinel-1")}), client.WithBase(base), client.WithRetry(1))
+				c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("sentinel-1")}), client.WithBase(base), client.WithRetry(1), client.WithOrigin("https://api.example.com"))
 				defer c.Close()
 				start := time.Now()
 				if code := get(t, c, "https://api.example.com"); code != http.StatusOK {
@@ -160,7 +160,7 @@ func TestRetryGivesUpInGoodOrder(t *testing.T) {
 		api := mockapi.New(t, mockapi.WithMemory(), mockapi.WithHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "in maintenance", http.StatusServiceUnavailable)
 		})))
-		c := newClient(t, source.Static(api.Issue(mockapi.Spec{})), client.WithRetry(2), client.WithBase(api.Client().Transport))
+		c := newClient(t, source.Static(api.Issue(mockapi.Spec{})), client.WithRetry(2), client.WithBase(api.Client().Transport), client.WithOrigin(api.URL()))
 		for range 2 {
 			resp, err := c.Get(api.URL())
 			if err != nil {
@@ -259,7 +259,7 @@ func TestRetryLeavesRefusalsAlone(t *testing.T) {
 	api := mockapi.New(t)
 	api.Issue(mockapi.Spec{})
 	c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("sentinel-wrong")}),
-		client.WithRetry(5), client.WithRing(ring.WithRefusalWait(0)))
+		client.WithRetry(5), client.WithRing(ring.WithRefusalWait(0)), client.WithOrigin(api.URL()))
 	if code := get(t, c, api.URL()); code != http.StatusUnauthorized {
 		t.Errorf("status %d", code)
 	}

@@ -63,7 +63,7 @@ func TestRewoundBodyOverRetriesAndRedirects(t *testing.T) {
 				srv.StartTLS()
 				defer srv.Close()
 				c := newClient(t, source.Static(source.Key{Secret: source.NewSecret("sentinel-key")}),
-					client.WithBase(srv.Client().Transport), client.WithRetry(1))
+					client.WithBase(srv.Client().Transport), client.WithRetry(1), client.WithOrigin(srv.URL))
 				n := map[string]int64{"retry": 8, "redirect": 20}[name]
 				for range n {
 					data := bytes.Repeat([]byte{byte(rand.IntN(256)), 'x'}, 1<<18+rand.IntN(1<<19))

@@ -41,7 +41,7 @@ func (v versions) Read(context.Context) (set source.Set, _ error) {
 // F42
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newClient(t, versions{"v2", "v1"}, client.WithTimeout(time.Second), client.WithBase(refusing(600*time.Millisecond)))
+		c := newClient(t, versions{"v2", "v1"}, client.WithTimeout(time.Second), client.WithOrigin("https://a.example"), client.WithBase(refusing(600*time.Millisecond)))
 		start := time.Now()
 		if resp, err := c.Get("https://a.example"); err == nil {
 			_ = resp.Body.Close()
@@ -62,7 +62,7 @@ func TestTimeout(t *testing.T) {
 func TestRefusalComesWithinTheTimeout(t *testing.T) {
 	for _, timeout := range []time.Duration{50 * time.Millisecond, time.Second, 2 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			c := newClient(t, versions{"wrong"}, client.WithTimeout(timeout), client.WithBase(refusing(time.Millisecond)),
+			c := newClient(t, versions{"wrong"}, client.WithTimeout(timeout), client.WithOrigin("https://a.example"), client.WithBase(refusing(time.Millisecond)),
 				client.WithRing(ring.WithRefusalWait(time.Hour)))
 			start := time.Now()
 			if got := get(t, c, "https://a.example"); got != http.StatusUnauthorized {

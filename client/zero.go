@@ -4,15 +4,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-
-	"github.com/rollingkeys/rollingkeys/transport"
 )
 
 // The methods of the embedded http.Client, which is nil in a zero Client: without
 // these they would panic (F109).
 
 // unmade is the http.Client of a zero Client. Its requests fail, and send nothing.
-var unmade = &http.Client{Transport: (*transport.Transport)(nil)}
+var unmade = &http.Client{Transport: (*Transport)(nil)}
 
 func (c *Client) inner() *http.Client {
 	if c == nil || c.Client == nil {

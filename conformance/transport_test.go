@@ -24,7 +24,7 @@ func rolling(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = live.Close() })
-	return transport.New(live, transport.Bearer(), transport.WithBase(base)), func() {
+	return transport.New(live, transport.Bearer(), transport.WithBase(base), transport.WithOriginOfFirstRequest()), func() {
 		if err := live.Refresh(context.Background()); err != nil {
 			t.Error(err)
 		}
@@ -42,13 +42,13 @@ func TestClientTransport(t *testing.T) {
 	conformance.TestTransport(t, conformance.TransportHarness{
 		New: func(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http.RoundTripper, func()) {
 			c, err := client.New(t.Context(), keys, client.WithBase(base), client.WithRetry(2),
-				client.WithTransport(transport.WithClassifier(looks)),
+				client.WithTransport(transport.WithClassifier(looks), transport.WithOriginOfFirstRequest()),
 				client.WithRing(ring.WithLogger(nil), ring.WithPoll(1000*time.Hour)))
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = c.Close() })
-			return c.Client.Transport, func() {
+			return c.Transport(), func() {
 				if err := c.Refresh(context.Background()); err != nil {
 					t.Error(err)
 				}

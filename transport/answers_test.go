@@ -28,7 +28,7 @@ func TestAnswersThatAreNoRefusal(t *testing.T) {
 			w.WriteHeader(status)
 		}))
 		ring := keep(t, newStore("v2", "v1"))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
+		rt := unbound(ring, transport.Bearer(), transport.WithBase(srv.base(t)))
 		// Only the first three prove that the key was accepted: before a 400, 403 or 404
 		// the server may not have checked it.
 		statuses := []int{200, 204, 304, 400, 403, 404, 407, 408, 429, 500, 502, 503}

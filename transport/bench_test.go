@@ -96,7 +96,7 @@ type candidate struct {
 func candidates(keys *ring.Ring, base http.RoundTripper) []candidate {
 	return []candidate{
 		{"limit", limit{base, []string{"Bearer " + sentinel + "v1"}}},
-		{"rollingkeys", transport.New(keys, transport.Bearer(), transport.WithBase(base))},
+		{"rollingkeys", unbound(keys, transport.Bearer(), transport.WithBase(base))},
 		{"oauth2", &oauth2.Transport{Base: base, Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: sentinel + "v1"})}},
 	}
 }
@@ -215,7 +215,7 @@ func BenchmarkFallback(b *testing.B) {
 	})
 	b.Run("rt=rollingkeys", func(b *testing.B) {
 		keys := keep(b, newStore("v2", "v1"))
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(newStutter()))
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(newStutter()))
 		b.ReportAllocs()
 		n := 0
 		for b.Loop() {

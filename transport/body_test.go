@@ -19,7 +19,7 @@ import (
 func TestUnwantedBodyIsNotAskedFor(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		srv := p.serve(t, newGate())
-		rt := transport.New(keep(t, newStore("v1"), ring.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(srv.base(t)))
+		rt := unbound(keep(t, newStore("v1"), ring.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(srv.base(t)))
 		body := &countingBody{Reader: strings.NewReader("order")}
 		req := request(t, http.MethodPost, srv.URL, body)
 		req.ContentLength = 5
@@ -73,7 +73,7 @@ func TestBodyForSigners(t *testing.T) {
 				return err
 			}), nil
 		})
-		rt := transport.New(keep(t, newStore("v2", "v1")), signs, transport.WithBase(srv.base(t)))
+		rt := unbound(keep(t, newStore("v2", "v1")), signs, transport.WithBase(srv.base(t)))
 		a := send(t, rt, request(t, http.MethodPost, srv.URL, strings.NewReader("order=1")))
 		a.want(t, http.StatusOK, "v1", 2)
 		if a.body != "order=1&signed with v1" {

@@ -87,7 +87,7 @@ func TestRefusalsByOtherStatuses(t *testing.T) {
 				}
 				srv := p.serve(t, g)
 				ring := keep(t, newStore("v2", "v1"))
-				rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(c.classifier))
+				rt := unbound(ring, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(c.classifier))
 				a := send(t, rt, get(t, srv.URL))
 				if c.attempts == 2 {
 					a.want(t, http.StatusOK, "v1", 2)
@@ -123,7 +123,7 @@ func TestClockIsNoMarkAgainstTheKey(t *testing.T) {
 				g := newGate() // refuses every key
 				srv := p.serve(t, g)
 				ring := keep(t, newStore("v2", "v1"))
-				rt := transport.New(ring, c.scheme, transport.WithBase(srv.base(t)), transport.WithClassifier(clockOn401))
+				rt := unbound(ring, c.scheme, transport.WithBase(srv.base(t)), transport.WithClassifier(clockOn401))
 				a := send(t, rt, request(t, http.MethodPost, srv.URL, strings.NewReader("order")))
 				a.want(t, http.StatusUnauthorized, "v2", c.attempts)
 				if a.body != "refused" {
@@ -155,7 +155,7 @@ func TestAmbiguousCountsOnlyIfAnotherHelps(t *testing.T) {
 		srv := p.serve(t, g)
 		s := newStore("v2", "v1")
 		ring := keep(t, s)
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(ambiguousOn401))
+		rt := unbound(ring, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(ambiguousOn401))
 		reads := s.count()
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusUnauthorized, "v1", 2)
 		if st := ring.Status(); st.InUse != "v2" || !st.Healthy || s.count() != reads+1 {

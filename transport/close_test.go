@@ -15,13 +15,13 @@ import (
 func TestCloseIdleConnections(t *testing.T) {
 	closer := &closingBase{}
 	keys := keep(t, newStore("v1"))
-	rt := transport.New(keys, transport.Bearer(), transport.WithBase(closer))
+	rt := unbound(keys, transport.Bearer(), transport.WithBase(closer))
 	(&http.Client{Transport: rt}).CloseIdleConnections()
 	(&http.Client{Transport: transport.Route(transport.Rule{Transport: rt}, transport.Rule{})}).CloseIdleConnections()
 	if n := closer.closed.Load(); n != 2 {
 		t.Errorf("forwarded %d times, want 2", n)
 	}
-	transport.New(keys, transport.Bearer(), transport.WithBase(stub{})).CloseIdleConnections()
+	unbound(keys, transport.Bearer(), transport.WithBase(stub{})).CloseIdleConnections()
 }
 
 type closingBase struct {
@@ -49,7 +49,7 @@ func TestCloseLetsRequestsFinish(t *testing.T) {
 		}
 		srv := p.serve(t, g)
 		keys := keep(t, newStore("v1"))
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		done := make(chan answer, 1)
 		go func() {
 			a, err := try(rt, get(t, srv.URL))
@@ -81,7 +81,7 @@ func TestCloseEndsTheWaitForTheSource(t *testing.T) {
 		s.mu.Lock()
 		s.hang = make(chan struct{}) // for ever
 		s.mu.Unlock()
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		before := s.count()
 		done := make(chan answer, 1)
 		go func() {

@@ -45,7 +45,7 @@ func TestRequestStaysAsItIs(t *testing.T) {
 				}))
 				s := newStore("v2", "v1")
 				keys := keep(t, s)
-				rt := transport.New(keys, scheme, transport.WithBase(srv.base(t)))
+				rt := unbound(keys, scheme, transport.WithBase(srv.base(t)))
 				req := request(t, http.MethodPost, srv.URL+"/a?b=c", strings.NewReader("body"))
 				req.Header.Set("X-Mine", "1")
 				before, header, u := *req, req.Header.Clone(), *req.URL
@@ -140,25 +140,25 @@ func TestErrorsCloseTheBody(t *testing.T) {
 		ctx  context.Context
 		want error // nil: any error
 	}{
-		"closed ring":         {rt: transport.New(closed, transport.Bearer(), transport.WithBase(base)), want: ring.ErrClosed},
-		"no key":              {rt: transport.New(revoked, transport.Bearer(), transport.WithBase(base)), want: source.ErrNoKey},
-		"no ring":             {rt: transport.New(nil, transport.Bearer(), transport.WithBase(base)), want: source.ErrNoKey},
-		"no scheme":           {rt: transport.New(open, nil, transport.WithBase(base)), want: source.ErrNoKey},
+		"closed ring":         {rt: unbound(closed, transport.Bearer(), transport.WithBase(base)), want: ring.ErrClosed},
+		"no key":              {rt: unbound(revoked, transport.Bearer(), transport.WithBase(base)), want: source.ErrNoKey},
+		"no ring":             {rt: unbound(nil, transport.Bearer(), transport.WithBase(base)), want: source.ErrNoKey},
+		"no scheme":           {rt: unbound(open, nil, transport.WithBase(base)), want: source.ErrNoKey},
 		"nil transport":       {rt: (*transport.Transport)(nil), want: source.ErrNoKey},
 		"zero transport":      {rt: &transport.Transport{}, want: source.ErrNoKey},
 		"foreign origin":      {rt: transport.New(open, transport.Bearer(), transport.WithBase(base), transport.WithOrigin("https://other.example.com")), want: transport.ErrOrigin},
 		"no such origin":      {rt: transport.New(open, transport.Bearer(), transport.WithBase(base), transport.WithOrigin("api.example.com")), want: transport.ErrOrigin},
 		"origin with a path":  {rt: transport.New(open, transport.Bearer(), transport.WithBase(base), transport.WithOrigin("https://api.example.com/v1")), want: transport.ErrOrigin},
-		"insecure":            {rt: transport.New(open, transport.Bearer(), transport.WithBase(base)), url: "http://api.example.com/", want: transport.ErrInsecure},
-		"no scheme in URL":    {rt: transport.New(open, transport.Bearer(), transport.WithBase(base)), url: "//api.example.com/", want: transport.ErrOrigin},
-		"no host":             {rt: transport.New(open, transport.Bearer(), transport.WithBase(base)), url: "https:///", want: transport.ErrOrigin},
-		"ctx done":            {rt: transport.New(open, transport.Bearer(), transport.WithBase(base)), ctx: ended, want: context.Canceled},
-		"base error":          {rt: transport.New(open, transport.Bearer(), transport.WithBase(base)), want: errBase},
-		"base returns both":   {rt: transport.New(open, transport.Bearer(), transport.WithBase(both)), want: errBase},
-		"base returns none":   {rt: transport.New(open, transport.Bearer(), transport.WithBase(neither))},
-		"sign error":          {rt: transport.New(open, noSign, transport.WithBase(base)), want: transport.ErrBody},
-		"body not to be had":  {rt: transport.New(open, signed, transport.WithBase(base)), want: transport.ErrBody},
-		"no signer":           {rt: transport.New(keep(t, newStore("v1")), noSigner, transport.WithBase(base)), want: source.ErrUnusable},
+		"insecure":            {rt: unbound(open, transport.Bearer(), transport.WithBase(base)), url: "http://api.example.com/", want: transport.ErrInsecure},
+		"no scheme in URL":    {rt: unbound(open, transport.Bearer(), transport.WithBase(base)), url: "//api.example.com/", want: transport.ErrOrigin},
+		"no host":             {rt: unbound(open, transport.Bearer(), transport.WithBase(base)), url: "https:///", want: transport.ErrOrigin},
+		"ctx done":            {rt: unbound(open, transport.Bearer(), transport.WithBase(base)), ctx: ended, want: context.Canceled},
+		"base error":          {rt: unbound(open, transport.Bearer(), transport.WithBase(base)), want: errBase},
+		"base returns both":   {rt: unbound(open, transport.Bearer(), transport.WithBase(both)), want: errBase},
+		"base returns none":   {rt: unbound(open, transport.Bearer(), transport.WithBase(neither))},
+		"sign error":          {rt: unbound(open, noSign, transport.WithBase(base)), want: transport.ErrBody},
+		"body not to be had":  {rt: unbound(open, signed, transport.WithBase(base)), want: transport.ErrBody},
+		"no signer":           {rt: unbound(keep(t, newStore("v1")), noSigner, transport.WithBase(base)), want: source.ErrUnusable},
 		"no route":            {rt: transport.Route(), want: transport.ErrNoRoute},
 		"route without match": {rt: transport.Route(transport.Rule{Match: transport.Methods("GET"), Transport: base}), want: transport.ErrNoRoute},
 	} {
@@ -191,7 +191,7 @@ func TestErrorsCloseTheBody(t *testing.T) {
 
 // F109: a nil request is an error.
 func TestNilRequest(t *testing.T) {
-	rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), nil)
+	rt := unbound(keep(t, newStore("v1")), transport.Bearer(), nil)
 	body := &countingBody{}
 	for _, req := range []*http.Request{nil, {}, {Body: body}} {
 		if resp, err := rt.RoundTrip(req); resp != nil || err == nil {
@@ -216,8 +216,8 @@ func TestNilRequest(t *testing.T) {
 // unchanged is one attempt.
 func TestStackedOverCallersOwnKey(t *testing.T) {
 	keys := keep(t, newStore("v1"))
-	base := transport.New(keys, transport.Bearer(), transport.WithBase(takes("mine")), transport.WithPassThrough())
-	rt := transport.New(keys, transport.Bearer(), transport.WithBase(base), transport.WithPassThrough())
+	base := unbound(keys, transport.Bearer(), transport.WithBase(takes("mine")), transport.WithPassThrough())
+	rt := unbound(keys, transport.Bearer(), transport.WithBase(base), transport.WithPassThrough())
 	req := get(t, "https://api.example.com")
 	req.Header.Set("Authorization", "Bearer "+sentinel+"mine")
 	send(t, rt, req).want(t, http.StatusOK, transport.CallersKey, 1)
@@ -239,8 +239,8 @@ func TestStackedTwice(t *testing.T) {
 				}
 				srv := p.serve(t, g)
 				keys := keep(t, newStore("v2", "v1"))
-				inner := transport.New(keys, scheme, transport.WithBase(srv.base(t)))
-				outer := transport.New(keys, scheme, transport.WithBase(inner))
+				inner := unbound(keys, scheme, transport.WithBase(srv.base(t)))
+				outer := unbound(keys, scheme, transport.WithBase(inner))
 				send(t, outer, get(t, srv.URL)).want(t, http.StatusOK, "v1", 2)
 				g.wantVersions(t, "v2", "v1")
 			})

@@ -158,7 +158,7 @@ func TestOverride(t *testing.T) {
 						w.WriteHeader(http.StatusUnauthorized)
 					}
 				}))
-				rt := transport.New(keep(t, newStore("v2", "v1")), c.scheme, transport.WithBase(srv.base(t)), transport.WithOverride())
+				rt := unbound(keep(t, newStore("v2", "v1")), c.scheme, transport.WithBase(srv.base(t)), transport.WithOverride())
 				req := get(t, srv.URL)
 				c.set(req)
 				before := fmt.Sprint(req.URL, req.Header)
@@ -221,7 +221,7 @@ func TestPassThrough(t *testing.T) {
 				return status(http.StatusUnauthorized), nil
 			})
 			keys := quiet(t, newStore("v1"), ring.WithRefusalWait(0))
-			rt := transport.New(keys, c.scheme, transport.WithBase(base), transport.WithPassThrough())
+			rt := unbound(keys, c.scheme, transport.WithBase(base), transport.WithPassThrough())
 			req := get(t, "https://api.example.com/v1")
 			c.set(req)
 			a := send(t, rt, req)
@@ -250,7 +250,7 @@ func TestLastOfOverrideAndPassThroughCounts(t *testing.T) {
 	} {
 		req := get(t, "https://a.example")
 		header("Authorization", "Bearer "+dummy)(req)
-		send(t, transport.New(keys, transport.Bearer(), opts...), req)
+		send(t, unbound(keys, transport.Bearer(), opts...), req)
 	}
 	if want := []string{"Bearer " + dummy, "Bearer " + sentinel + "v1"}; !slices.Equal(got, want) {
 		t.Error("another one counted")
@@ -290,7 +290,7 @@ func TestCallersKeysCount(t *testing.T) {
 					}
 					return status(http.StatusOK), nil
 				})
-				rt := transport.New(keys, c.scheme, transport.WithBase(base), transport.WithPassThrough())
+				rt := unbound(keys, c.scheme, transport.WithBase(base), transport.WithPassThrough())
 				own := func(path string) *http.Request {
 					req := get(t, "https://a.example"+path)
 					c.set(req)
@@ -351,7 +351,7 @@ func TestCallersKeysAreWarnedOf(t *testing.T) {
 				told = append(told, e.Err.Error())
 			}
 		})()
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(takes("mine")), transport.WithPassThrough())
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(takes("mine")), transport.WithPassThrough())
 		for range 3 {
 			for range 5 {
 				req := get(t, "https://api.example.com/")

@@ -64,11 +64,10 @@
 //
 // # Where a key may go
 //
-// A key goes only to its origins: scheme, host and port ([WithOrigin]). Without
-// WithOrigin its origin is that of the first request. A redirect to another origin is
-// followed without the key, and so are all redirects after it. Any other request to
-// another origin is an error. Plain http is allowed only to loopback, unless
-// [WithInsecureHTTP] is given.
+// A key goes only to its origins: scheme, host and port. They are named by [WithOrigin],
+// without which nothing is sent. A redirect to another origin is followed without the
+// key, and so are all redirects after it. Any other request to another origin is an
+// error. Plain http is allowed only to loopback, unless [WithInsecureHTTP] is given.
 //
 // # What happened to a request
 //

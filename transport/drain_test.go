@@ -48,7 +48,7 @@ func TestEndlessRefusalIsReadToALimit(t *testing.T) {
 		}
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody}, nil
 	})
-	rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(base))
+	rt := unbound(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(base))
 	send(t, rt, get(t, "https://api.example.com")).want(t, http.StatusOK, "v1", 2)
 	if read := 1<<40 - body.left; read > 64<<10 || refusal.closed.Load() != 1 {
 		t.Errorf("%d bytes were read, and the refusal closed %d times", read, refusal.closed.Load())
@@ -71,7 +71,7 @@ func TestDrainIsNotHeldByARead(t *testing.T) {
 			}
 			return resp, err
 		})
-		rt := transport.New(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(base))
+		rt := unbound(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(base))
 		start := time.Now()
 		send(t, rt, get(t, "https://api.example.com")).want(t, http.StatusOK, "v1", 2)
 		if d := time.Since(start); d != 100*time.Millisecond {

@@ -64,7 +64,7 @@ func (b *spareBody) Close() error { b.open.Add(-1); return nil }
 
 // F30: a body may be of a type that cannot be compared.
 func TestBodyOfAnyType(t *testing.T) {
-	rt := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(takes("v1")))
+	rt := unbound(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(takes("v1")))
 	req, _ := http.NewRequest("POST", "https://a.example/", readerFunc(strings.NewReader("x").Read))
 	defer func() {
 		if p := recover(); p != nil {
@@ -77,7 +77,7 @@ func TestBodyOfAnyType(t *testing.T) {
 // F60: a request that cannot be sent again is not used as a probe.
 func TestUploadsDoNotProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rt := transport.New(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(takes("v1")))
+		rt := unbound(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(takes("v1")))
 		do := func(req *http.Request) int {
 			resp, err := rt.RoundTrip(req)
 			if err != nil {
@@ -113,7 +113,7 @@ func TestPanickingBaseEndsTheAttempt(t *testing.T) {
 		var boom, v2ok atomic.Bool
 		s := newStore("v2", "v1")
 		keys := quiet(t, s, ring.WithLockout())
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 			if boom.Swap(false) {
 				panic("base")
 			}
@@ -197,7 +197,7 @@ func TestLocationLosesTheKey(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	rt := transport.New(quiet(t, newStore("v1")), transport.Query("key"), transport.WithBase(srv.Client().Transport))
+	rt := unbound(quiet(t, newStore("v1")), transport.Query("key"), transport.WithBase(srv.Client().Transport))
 	ctx, seen := transport.Observe(t.Context())
 	req, _ := http.NewRequestWithContext(ctx, "GET", srv.URL+"/a?x=1", nil)
 	resp, err := (&http.Client{Transport: rt}).Do(req)
@@ -225,7 +225,7 @@ func TestLocationLosesTheKey(t *testing.T) {
 
 // F30, F38
 func TestExpectBodyIsClosedOnce(t *testing.T) {
-	rt := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(takes("v1")))
+	rt := unbound(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(takes("v1")))
 	b := &countingBody{Reader: strings.NewReader("x")}
 	req, _ := http.NewRequest("POST", "https://a.example/", b)
 	req.Header.Set("Expect", "100-continue")
@@ -242,7 +242,7 @@ func TestOnlyASuccessProvesTheKey(t *testing.T) {
 		for _, code := range []int{403, 400, 404, 302} {
 			s := newStore("v2", "v1")
 			keys := quiet(t, s)
-			rt := transport.New(keys, transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+			rt := unbound(keys, transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 				return status(code), nil
 			})))
 			time.Sleep(2 * time.Minute)
@@ -273,7 +273,7 @@ func TestSignersPrintNoSecret(t *testing.T) {
 func TestErrorsOfTheBaseAreRedacted(t *testing.T) {
 	for _, s := range []transport.Scheme{transport.Basic(), transport.Bearer()} {
 		k := source.Key{Version: "v", ID: "u", Secret: source.NewSecret(`sentinel-1"inel\x`)}
-		rt := transport.New(quiet(t, source.Static(k)), s, transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+		rt := unbound(quiet(t, source.Static(k)), s, transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("cannot write header %q", r.Header)
 		})))
 		req, _ := http.NewRequest("GET", "https://a.example/", nil)
@@ -288,7 +288,7 @@ func TestErrorsOfTheBaseAreRedacted(t *testing.T) {
 func TestUnkeyedRequestUnderLockout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := quiet(t, newStore("v1"), ring.WithLockout(), ring.WithRefusalWait(0))
-		rt := transport.New(keys, private(), transport.WithBase(takes()))
+		rt := unbound(keys, private(), transport.WithBase(takes()))
 		req, _ := http.NewRequest("GET", "https://a.example/private", nil)
 		rt.RoundTrip(req)
 		pub, _ := http.NewRequest("GET", "https://a.example/public", nil)
@@ -301,7 +301,7 @@ func TestUnkeyedRequestUnderLockout(t *testing.T) {
 // F55: a request that fails because of its Host does not bind the key to the origin of
 // its URL.
 func TestRefusedRequestDoesNotBind(t *testing.T) {
-	rt := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(takes("v1")))
+	rt := unbound(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(takes("v1")))
 	req, _ := http.NewRequest("GET", "https://typo.example/", nil)
 	req.Host = "other.example"
 	_, err1 := rt.RoundTrip(req)
@@ -316,7 +316,7 @@ func TestRefusedRequestDoesNotBind(t *testing.T) {
 func TestSpareBodyIsClosed(t *testing.T) {
 	// ctx ends while the refusal is read. The body from GetBody must be closed.
 	var open atomic.Int64
-	rt := transport.New(quiet(t, newStore("v2", "v1"), ring.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(takes()))
+	rt := unbound(quiet(t, newStore("v2", "v1"), ring.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(takes()))
 	req, _ := http.NewRequest("POST", "https://a.example/", &countingBody{Reader: strings.NewReader("x")})
 	req.GetBody = func() (io.ReadCloser, error) { open.Add(1); return &spareBody{&open}, nil }
 	resp, err := rt.RoundTrip(req)
@@ -330,14 +330,14 @@ func TestSpareBodyIsClosed(t *testing.T) {
 
 // F93, F109: Err returns the error about the arguments of New.
 func TestErr(t *testing.T) {
-	if err := transport.New(nil, transport.Bearer()).Err(); !errors.Is(err, source.ErrNoKey) {
+	if err := unbound(nil, transport.Bearer()).Err(); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("no ring: %v", err)
 	}
 	keys := quiet(t, newStore("v1"))
 	if err := transport.New(keys, transport.Bearer(), transport.WithOrigin("no origin")).Err(); !errors.Is(err, transport.ErrOrigin) {
 		t.Errorf("no origin: %v", err)
 	}
-	if err := transport.New(keys, transport.Bearer()).Err(); err != nil {
+	if err := unbound(keys, transport.Bearer()).Err(); err != nil {
 		t.Error(err)
 	}
 }

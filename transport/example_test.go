@@ -69,7 +69,7 @@ func ExampleObserve() {
 		return
 	}
 	defer keys.Close()
-	client := &http.Client{Transport: transport.New(keys, transport.Bearer())}
+	client := &http.Client{Transport: transport.New(keys, transport.Bearer(), transport.WithOrigin(api.URL))}
 
 	ctx, seen := transport.Observe(context.Background())
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, api.URL, strings.NewReader("order"))
@@ -118,9 +118,10 @@ func ExampleRoute() {
 	api := exampleAPI("secret")
 	defer api.Close()
 
+	origin := transport.WithOrigin(api.URL)
 	client := &http.Client{Transport: transport.Route(
-		transport.Rule{Match: transport.Methods(http.MethodGet), Transport: transport.New(reading, transport.Bearer())},
-		transport.Rule{Transport: transport.New(trading, transport.Bearer())},
+		transport.Rule{Match: transport.Methods(http.MethodGet), Transport: transport.New(reading, transport.Bearer(), origin)},
+		transport.Rule{Transport: transport.New(trading, transport.Bearer(), origin)},
 	)}
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		ctx, seen := transport.Observe(context.Background())
@@ -150,7 +151,7 @@ func ExampleWithOverride() {
 	}
 	defer keys.Close()
 
-	client := &http.Client{Transport: transport.New(keys, transport.Bearer(), transport.WithOverride())} // for the SDK
+	client := &http.Client{Transport: transport.New(keys, transport.Bearer(), transport.WithOrigin(api.URL), transport.WithOverride())} // for the SDK
 	req, _ := http.NewRequest(http.MethodGet, api.URL, nil)
 	req.Header.Set("Authorization", "Bearer unused") // by the SDK
 	resp, err := client.Do(req)

@@ -19,14 +19,14 @@ func TestExpectContinueRefusedForGood(t *testing.T) {
 		srv := p.serve(t, newGate())
 		base := srv.base(t)
 		base.ExpectContinueTimeout = time.Hour
-		rt := transport.New(keep(t, newStore("v1"), ring.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(base))
+		rt := unbound(keep(t, newStore("v1"), ring.WithRefusalWait(0)), transport.Bearer(), transport.WithBase(base))
 		for _, replay := range []bool{true, false} {
 			body := &countingBody{Reader: strings.NewReader("order")}
 			req := request(t, http.MethodPost, srv.URL, body)
 			req.Header.Set("Expect", "100-continue")
 			rt := rt
 			if !replay {
-				rt = transport.New(rt.Ring(), transport.Bearer(), transport.WithBase(base),
+				rt = unbound(rt.Ring(), transport.Bearer(), transport.WithBase(base),
 					transport.WithReplay(func(*http.Request, *http.Response, transport.Verdict) bool { return false }))
 			}
 			send(t, rt, req).want(t, http.StatusUnauthorized, "v1", 1)
@@ -48,7 +48,7 @@ func TestExpectContinueRefusedAfterReading(t *testing.T) {
 		srv := p.serve(t, g)
 		base := srv.base(t)
 		base.ExpectContinueTimeout = time.Hour
-		rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(base))
+		rt := unbound(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(base))
 		body := &countingBody{Reader: strings.NewReader("order")}
 		req := request(t, http.MethodPost, srv.URL, body)
 		req.Header.Set("Expect", "100-continue")

@@ -21,7 +21,7 @@ func TestRefusedPreviousIsNotTriedAgain(t *testing.T) {
 		g := newGate("v1")
 		srv := p.serve(t, g)
 		keys := keep(t, newStore("v2", "v1"), ring.WithRefusalWait(0))
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 2)
 		g.accept("v2") // v1 is revoked early
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v2", 2)
@@ -55,7 +55,7 @@ func TestUnusableKeyNeverBecomesCurrent(t *testing.T) {
 		srv := p.serve(t, g)
 		s := newStore("v1")
 		keys := keep(t, s)
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		s.mu.Lock()
 		s.set = source.Set{Keys: []source.Key{{Version: "v2", Secret: source.NewSecret(sentinel + "v2\r\nX-Evil: 1")}}}
 		s.mu.Unlock()
@@ -90,7 +90,7 @@ func TestOddRefusalOfTheOnlyKey(t *testing.T) {
 				alarms.Add(1)
 			}
 		}))
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 1)
 		for range 5 {
 			odd.Store(true)

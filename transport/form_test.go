@@ -36,7 +36,7 @@ func TestAFormThatCannotBeLookedIntoIsNotSent(t *testing.T) {
 		req := request(t, http.MethodPost, "https://a.example", nil)
 		req.Body, req.ContentLength = body, -1
 		req.Header.Set("Content-Type", c.contentType)
-		resp, err := transport.New(ring, c.scheme, append(c.opts, transport.WithBase(base))...).RoundTrip(req)
+		resp, err := unbound(ring, c.scheme, append(c.opts, transport.WithBase(base))...).RoundTrip(req)
 		switch {
 		case sent != c.sent, c.sent && err != nil, !c.sent && !errors.Is(err, transport.ErrBody):
 			t.Errorf("%s: sent %v, %v", name, sent, err)

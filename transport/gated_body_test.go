@@ -69,7 +69,7 @@ func TestRefusalOfARewoundBodyIsWhole(t *testing.T) {
 			req.Body, req.GetBody, req.ContentLength = f, f.rewind, int64(len(text))
 			var rt http.RoundTripper = srv.base(t)
 			if name != "plain" {
-				rt = transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(rt))
+				rt = unbound(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(rt))
 			}
 			resp, err := rt.RoundTrip(req)
 			returned <- struct{}{}
@@ -102,7 +102,7 @@ func TestEachBodyIsClosedOnce(t *testing.T) {
 					return nil
 				}), nil
 			})
-			rt := transport.New(quiet(t, newStore("v2", "v1")), resyncing(scheme),
+			rt := unbound(quiet(t, newStore("v2", "v1")), resyncing(scheme),
 				transport.WithClassifier(func(a *transport.Answer) transport.Verdict {
 					if n == 1 {
 						return transport.ClockSkew
@@ -159,7 +159,7 @@ func TestEachBodyIsClosedOnce(t *testing.T) {
 //
 // F115
 func TestGetBodyBesidesReturn(t *testing.T) {
-	rt := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+	rt := unbound(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 		go func() {
 			if b, err := r.GetBody(); err == nil {
 				_, _ = io.Copy(io.Discard, b)
@@ -205,7 +205,7 @@ func TestSignedFileStaysOpen(t *testing.T) {
 		}), nil
 	})
 	var sent string
-	rt := transport.New(quiet(t, newStore("v1")), scheme, transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+	rt := unbound(quiet(t, newStore("v1")), scheme, transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 		b, err := io.ReadAll(r.Body)
 		sent = string(b)
 		r.Body.Close()
@@ -251,7 +251,7 @@ func TestOverridePassNeedsNoBody(t *testing.T) {
 // F115
 func TestBodiesOfRetriesBelowAreClosed(t *testing.T) {
 	var open, most atomic.Int64
-	rt := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+	rt := unbound(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 		body := r.Body
 		for range 100 {
 			_, _ = io.Copy(io.Discard, body)

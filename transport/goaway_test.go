@@ -33,7 +33,7 @@ func TestGoAwayDuringPost(t *testing.T) {
 		}
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}
-	rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(base))
+	rt := unbound(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(base))
 	a := send(t, rt, request(t, http.MethodPost, srv.URL, strings.NewReader("order")))
 	a.want(t, http.StatusOK, "v1", 1) // the transport sent it once; net/http repeated it
 	if a.body != "order" || dials.Load() != 2 {

@@ -137,7 +137,7 @@ func TestFallsBackOnRPCStatus(t *testing.T) {
 			protocols(t, func(t *testing.T, p protocol) {
 				srv := p.serve(t, &rpc{good: "v1", kind: kind})
 				keys := keep(t, newStore("v2", "v1"))
-				rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(transport.GRPC))
+				rt := unbound(keys, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(transport.GRPC))
 				a := send(t, rt, request(t, http.MethodPost, srv.URL, strings.NewReader("call")))
 				a.want(t, http.StatusOK, "v1", 2)
 				if !strings.HasPrefix(a.body, string(frame(0, "message"))) {
@@ -173,7 +173,7 @@ func TestRPCStreamWithoutAMessage(t *testing.T) {
 			return resp, nil
 		})
 		keys := quiet(t, newStore("v1"))
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(base), transport.WithClassifier(transport.GRPC))
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(base), transport.WithClassifier(transport.GRPC))
 		resp, err := rt.RoundTrip(get(t, "https://a.example"))
 		if err != nil {
 			t.Fatal(err)

@@ -40,7 +40,7 @@ func TestHeadersCarryAKeyInParts(t *testing.T) {
 		}))
 		two := newStore()
 		two.set = source.Set{Complete: true, Keys: []source.Key{threefold("v2"), threefold("v1")}}
-		rt := transport.New(keep(t, two), datadog(), transport.WithBase(srv.base(t)))
+		rt := unbound(keep(t, two), datadog(), transport.WithBase(srv.base(t)))
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 2)
 		mu.Lock()
 		defer mu.Unlock()
@@ -95,7 +95,7 @@ func TestHeadersNamesItsCredentials(t *testing.T) {
 	for _, name := range []string{"DD-API-KEY", "Dd-Api-Key", "DD-APPLICATION-KEY", "Dd-Application-Key", "X-Org"} {
 		req := get(t, "https://api.example.com/")
 		req.Header[name] = []string{dummy}
-		_, err := try(transport.New(keep(t, newStore("v1")), datadog(), transport.WithBase(stub{})), req)
+		_, err := try(unbound(keep(t, newStore("v1")), datadog(), transport.WithBase(stub{})), req)
 		if !errors.Is(err, transport.ErrCredential) {
 			t.Errorf("%s: %v", name, err)
 		}

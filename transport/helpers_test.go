@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
@@ -64,6 +65,12 @@ func (s *server) base(t testing.TB) *http.Transport {
 	base := s.Client().Transport.(*http.Transport).Clone()
 	t.Cleanup(base.CloseIdleConnections)
 	return base
+}
+
+// unbound makes a transport whose key is bound to the origin of the first request, unless
+// opts name another.
+func unbound(keys *ring.Ring, scheme transport.Scheme, opts ...transport.Option) *transport.Transport {
+	return transport.New(keys, scheme, append([]transport.Option{transport.WithOriginOfFirstRequest()}, opts...)...)
 }
 
 // answer is the answer to a request, with its body.

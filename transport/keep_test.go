@@ -30,7 +30,7 @@ func TestKeepPreparesOnce(t *testing.T) {
 		if e.Kind == ring.Switched {
 			switched <- e.Version
 		}
-	})}, transport.WithBase(takes("v1", "v2")))
+	})}, transport.WithOrigin("https://a.example"), transport.WithBase(takes("v1", "v2")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,24 +57,27 @@ func TestKeepPreparesOnce(t *testing.T) {
 //
 // F134
 func TestKeepOfNothing(t *testing.T) {
-	s := newStore("v1")
+	s, origin := newStore("v1"), transport.WithOrigin("https://a.example")
 	for name, keep := range map[string]func() (*transport.Transport, error){
-		"no scheme": func() (*transport.Transport, error) { return transport.Keep(t.Context(), s, nil, nil) },
+		"no scheme": func() (*transport.Transport, error) { return transport.Keep(t.Context(), s, nil, nil, origin) },
 		"no origin": func() (*transport.Transport, error) {
+			return transport.Keep(t.Context(), s, transport.Bearer(), nil)
+		},
+		"useless origin": func() (*transport.Transport, error) {
 			return transport.Keep(t.Context(), s, transport.Bearer(), nil, transport.WithOrigin("nowhere"))
 		},
 		"no header's name": func() (*transport.Transport, error) {
-			return transport.Keep(t.Context(), s, transport.Header("X Api Key"), nil)
+			return transport.Keep(t.Context(), s, transport.Header("X Api Key"), nil, origin)
 		},
 		"no parameter's name": func() (*transport.Transport, error) {
-			return transport.Keep(t.Context(), s, transport.Query(""), nil)
+			return transport.Keep(t.Context(), s, transport.Query(""), nil, origin)
 		},
 	} {
 		if rt, err := keep(); err == nil || rt != nil || s.count() != 0 {
 			t.Errorf("%s: %v, %d readings", name, err, s.count())
 		}
 	}
-	if _, err := transport.Keep(t.Context(), nil, transport.Bearer(), nil); !errors.Is(err, source.ErrNoKey) {
+	if _, err := transport.Keep(t.Context(), nil, transport.Bearer(), nil, origin); !errors.Is(err, source.ErrNoKey) {
 		t.Errorf("no source: %v", err)
 	}
 }
@@ -85,8 +88,8 @@ func TestKeepOfNothing(t *testing.T) {
 // F19
 func TestSecondTransportThatCannot(t *testing.T) {
 	keys := quiet(t, newStore("v1"))
-	good := transport.New(keys, transport.Bearer(), transport.WithBase(takes("v1")))
-	bad := transport.New(keys, transport.Header("X Api Key"), transport.WithBase(takes("v1")))
+	good := unbound(keys, transport.Bearer(), transport.WithBase(takes("v1")))
+	bad := unbound(keys, transport.Header("X Api Key"), transport.WithBase(takes("v1")))
 	if _, err := try(bad, get(t, "https://a.example/")); !errors.Is(err, source.ErrUnusable) {
 		t.Errorf("%v", err)
 	}
@@ -100,7 +103,7 @@ func TestSecondTransportThatCannot(t *testing.T) {
 // F53
 func TestFirstRequestIsARedirect(t *testing.T) {
 	for from, version := range map[string]string{"https://a.example/1": "v1", "https://b.example/1": ""} {
-		rt := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(takes("v1", "")))
+		rt := unbound(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(takes("v1", "")))
 		req := get(t, "https://a.example/2")
 		req.Response = &http.Response{Request: get(t, from)}
 		ctx, seen := transport.Observe(req.Context())
@@ -131,7 +134,7 @@ func TestNilFunctionIsNoSigner(t *testing.T) {
 		})
 		s := newStore("v1")
 		keys := keep(t, s)
-		rt := transport.New(keys, scheme, transport.WithBase(takes("v1")))
+		rt := unbound(keys, scheme, transport.WithBase(takes("v1")))
 		move(t, keys, s, "v2", "v1")
 		a, err := try(rt, get(t, "https://api.example.com"))
 		if err != nil || a.seen.Version() != "v1" || keys.Version() != "v1" {

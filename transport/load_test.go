@@ -116,7 +116,7 @@ func TestManyRequestsThroughManyRotations(t *testing.T) {
 		ring := keep(t, s)
 		base := srv.base(t)
 		base.MaxIdleConnsPerHost = workers
-		client := &http.Client{Transport: transport.New(ring, transport.Bearer(), transport.WithBase(base))}
+		client := &http.Client{Transport: unbound(ring, transport.Bearer(), transport.WithBase(base))}
 
 		type report struct {
 			version  string
@@ -248,7 +248,7 @@ func TestManyGoroutinesSeeNoTornKey(t *testing.T) {
 		base := srv.base(t)
 		base.MaxConnsPerHost = 32
 		base.MaxIdleConnsPerHost = 32
-		rt := transport.New(ring, transport.Basic(), transport.WithBase(base))
+		rt := unbound(ring, transport.Basic(), transport.WithBase(base))
 		served := make(chan struct{}, goroutines*requests)
 		var wg sync.WaitGroup
 		for range goroutines {

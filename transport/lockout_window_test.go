@@ -55,7 +55,7 @@ func TestLockoutWaitsForEachRotation(t *testing.T) {
 		defer keys.Close()
 		base := &http.Transport{DialContext: api.Dial}
 		defer base.CloseIdleConnections()
-		c := &http.Client{Transport: transport.New(keys, transport.Bearer(), transport.WithBase(base))}
+		c := &http.Client{Transport: unbound(keys, transport.Bearer(), transport.WithBase(base))}
 
 		begun := time.Now()
 		serverFirst := begun.Add(2600 * time.Millisecond)

@@ -82,8 +82,11 @@ func (t *Transport) CheckRedirect(req *http.Request, via []*http.Request) error 
 	if len(via) >= 10 {
 		return errors.New("transport: stopped after 10 redirects")
 	}
-	if t == nil || t.origins == nil {
+	switch {
+	case t == nil || t.base == nil:
 		return errUnmade
+	case t.err != nil:
+		return t.err
 	}
 	elsewhere := func(hop *http.Request) bool { return !t.origins.Has(hop) }
 	if elsewhere(req) || slices.ContainsFunc(via, elsewhere) {

@@ -24,7 +24,7 @@ func TestMiddleware(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		g := newGate("v1")
 		srv := p.serve(t, g)
-		mw := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithOverride(),
+		mw := unbound(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithOverride(),
 			transport.WithBase(roundTripper(func(*http.Request) (*http.Response, error) {
 				t.Error("the base was used in place of next")
 				return nil, errBase
@@ -135,7 +135,7 @@ func TestMiddlewareAndRedirects(t *testing.T) {
 
 // F109
 func TestMiddlewareOfNothing(t *testing.T) {
-	for name, mw := range map[string]*transport.Transport{"nil": nil, "zero": {}, "unusable": transport.New(nil, transport.Bearer())} {
+	for name, mw := range map[string]*transport.Transport{"nil": nil, "zero": {}, "unusable": unbound(nil, transport.Bearer())} {
 		body := &countingBody{Reader: strings.NewReader("order")}
 		req := request(t, http.MethodPost, "https://api.example.com", body)
 		if _, err := mw.Middleware(req, func(*http.Request) (*http.Response, error) { return nil, errBase }); !errors.Is(err, source.ErrNoKey) {
@@ -148,7 +148,7 @@ func TestMiddlewareOfNothing(t *testing.T) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
-	mw := transport.New(quiet(t, newStore("v1")), transport.Bearer())
+	mw := unbound(quiet(t, newStore("v1")), transport.Bearer())
 	if _, err := mw.Middleware(get(t, "https://api.example.com"), nil); err == nil {
 		t.Error("no error without next")
 	}

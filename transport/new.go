@@ -60,8 +60,16 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 	if t.base == nil {
 		t.base = http.DefaultTransport // F45: its value at this moment
 	}
-	if t.origins, t.err = origin.New(o.origins, o.insecure); t.err == nil && scheme == nil {
+	switch {
+	case scheme == nil:
 		t.err = fmt.Errorf("transport: %w: no scheme", source.ErrNoKey)
+	case o.first:
+		t.origins = origin.First(o.insecure)
+	default:
+		t.origins, t.err = origin.New(o.origins, o.insecure)
+		if t.err != nil && len(o.origins) == 0 {
+			t.err = fmt.Errorf("%w; or WithOriginOfFirstRequest() to let the first request choose", t.err)
+		}
 	}
 	if t.err == nil {
 		t.traits, t.err = traitsOf(scheme)

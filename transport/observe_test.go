@@ -29,7 +29,7 @@ func TestObservation(t *testing.T) {
 		srv := p.serve(t, g)
 		s := newStore("v2", "v1")
 		keys := keep(t, s, ring.WithRefusalWait(0))
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithVersionHeader("Key-Version"))
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithVersionHeader("Key-Version"))
 		expect := func(what string, status int, version string, attempts int, moved bool) {
 			t.Helper()
 			a := send(t, rt, get(t, srv.URL))
@@ -65,7 +65,7 @@ func TestObservationOfARedirectElsewhere(t *testing.T) {
 func TestObservationOfWhatWasNotSent(t *testing.T) {
 	keys := keep(t, newStore("v1"))
 	keys.Close()
-	a, err := try(transport.New(keys, transport.Bearer(), transport.WithBase(stub{})), get(t, "https://api.example.com"))
+	a, err := try(unbound(keys, transport.Bearer(), transport.WithBase(stub{})), get(t, "https://api.example.com"))
 	if err == nil || a.seen.Attempts() != 0 || a.seen.Version() != "" || a.seen.Moved() {
 		t.Errorf("error %v; version %q, %d attempts", err, a.seen.Version(), a.seen.Attempts())
 	}
@@ -85,7 +85,7 @@ func TestUnkeyedRequest(t *testing.T) {
 		g := newGate("v1")
 		srv := p.serve(t, g)
 		keys := keep(t, newStore("v1"))
-		rt := transport.New(keys, private(), transport.WithBase(srv.base(t)))
+		rt := unbound(keys, private(), transport.WithBase(srv.base(t)))
 		send(t, rt, get(t, srv.URL+"/public")).want(t, http.StatusUnauthorized, "", 1)
 		if st := keys.Status(); st.Current.Refused != 0 || st.Current.Accepted != 0 || st.Current.InFlight != 0 || !st.Healthy {
 			t.Errorf("status %+v", st.Current)
@@ -102,7 +102,7 @@ func TestRecycle(t *testing.T) {
 		s := newStore("v1")
 		keys := keep(t, s)
 		base := &recycled{Transport: srv.base(t), closed: make(chan struct{}, 8)}
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(base), transport.WithRecycle())
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(base), transport.WithRecycle())
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "v1", 1)
 		for i, versions := range [][]string{{"v2", "v1"}, {"v1", "v2"}} { // a switch, and a rollback
 			move(t, keys, s, versions...)
@@ -194,7 +194,7 @@ func TestInsideARetryLibrary(t *testing.T) {
 		keys := keep(t, newStore("v3", "v2", "v1"), ring.WithRefusalWait(0))
 		client := retryablehttp.NewClient()
 		client.Logger, client.RetryMax, client.RetryWaitMin, client.RetryWaitMax = nil, retries, 0, 0
-		client.HTTPClient = &http.Client{Transport: transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))}
+		client.HTTPClient = &http.Client{Transport: unbound(keys, transport.Bearer(), transport.WithBase(srv.base(t)))}
 		client.ErrorHandler = retryablehttp.PassthroughErrorHandler
 		client.CheckRetry = func(_ context.Context, resp *http.Response, err error) (bool, error) {
 			return err == nil && resp.StatusCode == http.StatusUnauthorized, nil
@@ -221,7 +221,7 @@ func TestInsideARetryLibrary(t *testing.T) {
 func TestObservationIsSafeForConcurrentUse(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		srv := p.serve(t, newGate("v1"))
-		rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(srv.base(t)))
+		rt := unbound(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(srv.base(t)))
 		ctx, seen := transport.Observe(t.Context())
 		var wg sync.WaitGroup
 		stop := make(chan struct{})
@@ -255,7 +255,7 @@ func TestObservationOfConcurrentRequests(t *testing.T) {
 			<-answer
 			return status(http.StatusOK), nil
 		})
-		rt := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(base))
+		rt := unbound(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(base))
 		ctx, seen := transport.Observe(t.Context())
 		var wg sync.WaitGroup
 		for range 8 {
@@ -298,7 +298,7 @@ func TestObservationOfFailedAttempts(t *testing.T) {
 		"/unsigned": {"", 0},
 		"/refused":  {"v2", 1}, // the second could not be signed
 	} {
-		rt := transport.New(quiet(t, newStore("v2", "v1")), signs, transport.WithBase(base))
+		rt := unbound(quiet(t, newStore("v2", "v1")), signs, transport.WithBase(base))
 		a, err := try(rt, get(t, "https://api.example.com"+path))
 		if !errors.Is(err, fails) || a.seen.Version() != want.version || a.seen.Attempts() != want.attempts || a.seen.Moved() {
 			t.Errorf("%s: error %v; version %q, %d attempts, moved %v", path, err, a.seen.Version(), a.seen.Attempts(), a.seen.Moved())

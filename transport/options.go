@@ -8,6 +8,7 @@ type Option func(*options)
 type options struct {
 	base       http.RoundTripper
 	origins    []string
+	first      bool // the origin is that of the first request
 	insecure   bool
 	classifier Classifier
 	replay     func(*http.Request, *http.Response, Verdict) bool
@@ -23,11 +24,20 @@ type options struct {
 func WithBase(base http.RoundTripper) Option { return func(o *options) { o.base = base } }
 
 // WithOrigin sets the origins that the key may go to. An origin is a scheme, host and
-// port, such as "https://api.example.com". Default: the origin of the first request. A
-// request to another origin fails with [ErrOrigin]; a redirect to another origin is
-// followed without the key. If WithOrigin is given more than once, the last counts.
+// port, such as "https://api.example.com"; there are no wildcards. It is required:
+// without it every request fails with [ErrOrigin], and nothing is sent. A request to
+// another origin fails with ErrOrigin too; a redirect to another origin is followed
+// without the key. If WithOrigin is given more than once, the last counts.
 func WithOrigin(origins ...string) Option {
-	return func(o *options) { o.origins = origins }
+	return func(o *options) { o.origins, o.first = origins, false }
+}
+
+// WithOriginOfFirstRequest binds the key to the origin of the first request, wherever
+// that goes. It is for programs that learn the API's address late, such as tests.
+// Whoever chooses the first URL gets the key, so name the origin if you can. Of
+// WithOrigin and WithOriginOfFirstRequest the last counts.
+func WithOriginOfFirstRequest() Option {
+	return func(o *options) { o.origins, o.first = nil, true }
 }
 
 // WithOverride replaces a credential that a request already has by the ring's key: the

@@ -15,8 +15,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Only requests to the origins that the key is bound to carry it: the origin of the
-// first request, or the named origins.
+// Only requests to the origins that the key is bound to carry it.
 //
 // F55
 func TestOriginsAreComparedExactly(t *testing.T) {
@@ -63,7 +62,79 @@ func TestOriginsAreComparedExactly(t *testing.T) {
 	})
 }
 
-// Without WithOrigin the first request binds the key, even if many are sent at once.
+// Without an origin nothing is sent: the error says what to write. A request to another
+// origin than the key's fails too: the error names those that are the key's.
+//
+// F131
+func TestNothingIsSentWithoutAnOrigin(t *testing.T) {
+	keys, sent := quiet(t, newStore("v1")), 0
+	base := transport.WithBase(roundTripper(func(*http.Request) (*http.Response, error) {
+		sent++
+		return status(http.StatusOK), nil
+	}))
+	for name, c := range map[string]struct {
+		opts []transport.Option
+		want []string // in the error
+	}{
+		"none":            {nil, []string{`WithOrigin("https://api.example.com")`, "WithOriginOfFirstRequest"}},
+		"an empty list":   {[]transport.Option{transport.WithOrigin()}, []string{`WithOrigin("https://api.example.com")`, "WithOriginOfFirstRequest"}},
+		"the last is":     {[]transport.Option{transport.WithOriginOfFirstRequest(), transport.WithOrigin()}, []string{"no origin was named"}},
+		"other ones":      {[]transport.Option{transport.WithOrigin("https://a.example", "https://B.example:444")}, []string{"https://api.example.com:8443", "https://a.example, https://b.example:444", "WithOrigin"}},
+		"not the first's": {[]transport.Option{transport.WithOriginOfFirstRequest()}, []string{"https://api.example.com:8443", "https://first.example", "WithOrigin"}},
+	} {
+		rt := transport.New(keys, transport.Bearer(), append(c.opts, base)...)
+		if name == "not the first's" {
+			send(t, rt, get(t, "https://first.example"))
+		}
+		before := sent
+		_, err := rt.RoundTrip(get(t, "https://api.example.com:8443/things"))
+		if !errors.Is(err, transport.ErrOrigin) || sent != before {
+			t.Errorf("%s: error %v, %d requests were sent", name, err, sent-before)
+			continue
+		}
+		if _, err := rt.Sign(get(t, "https://api.example.com:8443/things")); !errors.Is(err, transport.ErrOrigin) {
+			t.Errorf("%s: Sign: error %v", name, err)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: the error %q does not have %q", name, err, want)
+			}
+		}
+	}
+}
+
+// An origin to which no request can go is refused, not accepted and never matched.
+//
+// F139
+func TestUselessOriginsAreRefused(t *testing.T) {
+	for origin, want := range map[string]string{
+		"https://*.example.com":            "no wildcard",
+		"https://*":                        "no wildcard",
+		"https://.example.com":             "no host",
+		"https://api..example.com":         "no host",
+		"https://a.example,b.example":      "no host",
+		"https://$HOST":                    "no host",
+		"https://api.example.com:0":        "port",
+		"https://api.example.com:4430":     "",
+		"https://api.example.com:44300000": "port",
+		"https://api.example.com/v1":       "scheme, a host",
+		"https:api.example.com":            "scheme, a host",
+		"api.example.com":                  "https://api.example.com",
+		"api.example.com:443":              "https",
+		"":                                 "https://api.example.com",
+		"https://under_score.internal":     "",
+		"https://[::1]:8443":               "",
+		"wss://api.example.com":            "",
+	} {
+		err := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithOrigin(origin)).Err()
+		if want == "" && err != nil || want != "" && (!errors.Is(err, transport.ErrOrigin) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: error %v, want %q", origin, err, want)
+		}
+	}
+}
+
+// With WithOriginOfFirstRequest the first request binds the key, even if many are sent
+// at once.
 //
 // F55
 func TestFirstRequestBindsTheKey(t *testing.T) {
@@ -130,7 +201,7 @@ func TestNoKeyOverPlainHTTP(t *testing.T) {
 		if c.insecure {
 			opts = append(opts, transport.WithInsecureHTTP())
 		}
-		_, err := transport.New(keys, transport.Bearer(), opts...).RoundTrip(get(t, c.url))
+		_, err := unbound(keys, transport.Bearer(), opts...).RoundTrip(get(t, c.url))
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: error %v, want %v", c.url, err, c.want)
 		}
@@ -170,7 +241,7 @@ func TestSchemeIsPartOfTheOrigin(t *testing.T) {
 						}
 						return status(http.StatusOK), nil
 					})
-					rt := transport.New(keep(t, newStore("v1")), transport.Bearer(),
+					rt := unbound(keep(t, newStore("v1")), transport.Bearer(),
 						slices.Concat(c.opts, opts, []transport.Option{transport.WithBase(base)})...)
 					send(t, rt, get(t, from+c.host+"/away"))
 					if !slices.Equal(keyed, []bool{true, false}) {
@@ -199,7 +270,7 @@ func TestErrorsDoNotQuoteTheKey(t *testing.T) {
 		return nil, &url.Error{Op: "proxy for", URL: req.URL.String(), Err: errBase}
 	}}
 	for _, b := range []http.RoundTripper{&http.Transport{}, base} {
-		client := &http.Client{Transport: transport.New(keep(t, newStore("v1"), ring.WithOverlap(0)), transport.Query("key"), transport.WithBase(b))}
+		client := &http.Client{Transport: unbound(keep(t, newStore("v1"), ring.WithOverlap(0)), transport.Query("key"), transport.WithBase(b))}
 		_, err := client.Get("http://" + address + "/?a=b")
 		var said *url.Error
 		if !errors.As(err, &said) || strings.Contains(err.Error(), sentinel) || strings.Contains(said.URL, sentinel) {

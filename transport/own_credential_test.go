@@ -23,8 +23,8 @@ func TestStackedElsewhere(t *testing.T) {
 		got = r.Header.Get("Authorization")
 		return status(http.StatusOK), nil
 	})
-	api := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(base))
-	gateway := transport.New(quiet(t, newStore("v1")), transport.Header("X-Gateway-Key"), transport.WithBase(api))
+	api := unbound(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(base))
+	gateway := unbound(quiet(t, newStore("v1")), transport.Header("X-Gateway-Key"), transport.WithBase(api))
 	req := get(t, "https://api.example.com")
 	req.Header.Set("Authorization", "Bearer "+dummy)
 	resp, err := gateway.RoundTrip(req)
@@ -120,7 +120,7 @@ func TestCallersKeyOfOneID(t *testing.T) {
 		{Version: "v2", ID: "account-4711", Secret: source.NewSecret(sentinel + "two")},
 		{Version: "v1", ID: "account-4711", Secret: source.NewSecret(sentinel + "one")},
 	}}})
-	rt := transport.New(ring, transport.Headers(map[string]string{"X-Account": "id", "X-Secret": "secret"}), transport.WithPassThrough(),
+	rt := unbound(ring, transport.Headers(map[string]string{"X-Account": "id", "X-Secret": "secret"}), transport.WithPassThrough(),
 		transport.WithBase(roundTripper(func(*http.Request) (*http.Response, error) { return status(200), nil })))
 	req := get(t, "https://api.example.com")
 	req.Header.Set("X-Account", "account-4711")
@@ -170,7 +170,7 @@ func TestOverrideSpellings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var wire strings.Builder
-			rt := transport.New(quiet(t, fixedSource{source.Set{Complete: true, Keys: []source.Key{
+			rt := unbound(quiet(t, fixedSource{source.Set{Complete: true, Keys: []source.Key{
 				{Version: "v1", ID: "id-of-key", Secret: source.NewSecret(b64(sentinel + "1"))}}}}), c.scheme,
 				transport.WithOverride(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 					_ = r.Write(&wire)
@@ -250,7 +250,7 @@ func TestOverrideReferer(t *testing.T) {
 // F113
 func TestBarePrefix(t *testing.T) {
 	for _, prefix := range []string{"SSWS ", "Token token=", "Klaviyo-API-Key "} {
-		rt := transport.New(quiet(t, newStore("v1")), transport.HeaderPrefix("Authorization", prefix),
+		rt := unbound(quiet(t, newStore("v1")), transport.HeaderPrefix("Authorization", prefix),
 			transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) { return status(200), nil })))
 		req := get(t, "https://api.example.com")
 		req.Header.Set("Authorization", prefix)

@@ -31,7 +31,7 @@ func TestPanicsInCallbacks(t *testing.T) {
 				g := newGate("v1")
 				srv := p.serve(t, g)
 				keys := keep(t, newStore("v2", "v1"), ring.WithObserver(func(ring.Event) { panic("observer") }))
-				rt := transport.New(keys, transport.Bearer(), append(opts, transport.WithBase(srv.base(t)))...)
+				rt := unbound(keys, transport.Bearer(), append(opts, transport.WithBase(srv.base(t)))...)
 				a := send(t, rt, get(t, srv.URL))
 				a.want(t, http.StatusUnauthorized, "v2", 1)
 				if a.body != "refused" {
@@ -55,7 +55,7 @@ func TestPanicsInCallbacks(t *testing.T) {
 		})
 		keys := keep(t, newStore("v1"))
 		body := &countingBody{Reader: strings.NewReader("order")}
-		resp, err := transport.New(keys, signs, transport.WithBase(stub{})).RoundTrip(request(t, http.MethodPost, "https://api.example.com", body))
+		resp, err := unbound(keys, signs, transport.WithBase(stub{})).RoundTrip(request(t, http.MethodPost, "https://api.example.com", body))
 		if resp != nil || err == nil || strings.Contains(err.Error(), sentinel) || body.closed.Load() == 0 {
 			t.Errorf("%v, error %v, closed %d times", resp, err, body.closed.Load())
 		}
@@ -65,7 +65,7 @@ func TestPanicsInCallbacks(t *testing.T) {
 	})
 	t.Run("scheme", func(t *testing.T) {
 		prepares := transport.SchemeFunc(func(k source.Key) (transport.Signer, error) { panic(k.Secret.Expose()) })
-		_, err := transport.New(keep(t, newStore("v1")), prepares, transport.WithBase(stub{})).RoundTrip(get(t, "https://api.example.com"))
+		_, err := unbound(keep(t, newStore("v1")), prepares, transport.WithBase(stub{})).RoundTrip(get(t, "https://api.example.com"))
 		if err == nil || strings.Contains(fmt.Sprintf("%v %#v", err, err), sentinel) {
 			t.Errorf("error %v", err)
 		}
@@ -91,7 +91,7 @@ func TestPanicsInTraits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			panics = true
 			keys := keep(t, newStore("v1"))
-			rt := transport.New(keys, scheme, transport.WithBase(takes("v1")))
+			rt := unbound(keys, scheme, transport.WithBase(takes("v1")))
 			body := &countingBody{Reader: strings.NewReader("order")}
 			resp, err := rt.RoundTrip(request(t, http.MethodPost, "https://api.example.com", body))
 			if resp != nil || !errors.Is(err, source.ErrUnusable) || strings.Contains(fmt.Sprintf("%v %#v", err, err), sentinel) {
@@ -117,7 +117,7 @@ func TestPanicsInStrip(t *testing.T) {
 		traits.NeedsKey = func(*http.Request) bool { return false }
 		traits.Strip = func(*http.Request) error { panic(sentinel) }
 	})
-	rt := transport.New(keep(t, newStore("v1")), scheme, transport.WithOverride(), transport.WithBase(takes("v1")))
+	rt := unbound(keep(t, newStore("v1")), scheme, transport.WithOverride(), transport.WithBase(takes("v1")))
 	for name, sends := range map[string]func(*http.Request) error{
 		"RoundTrip": func(req *http.Request) error { _, err := rt.RoundTrip(req); return err },
 		"Sign":      func(req *http.Request) error { _, err := rt.Sign(req); return err },
@@ -142,7 +142,7 @@ func TestSchemeWithoutTraits(t *testing.T) {
 		"panics": with(transport.Bearer(), func(*transport.Traits) { panic(sentinel) }),
 		"nil":    struct{ transport.Scheme }{},
 	} {
-		err := transport.New(keep(t, newStore("v1")), scheme).Err()
+		err := unbound(keep(t, newStore("v1")), scheme).Err()
 		if !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), sentinel) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -176,7 +176,7 @@ func TestPanicsInBodies(t *testing.T) {
 				return transport.RFC6750(a)
 			})},
 		} {
-			rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), append(opts, transport.WithBase(base))...)
+			rt := unbound(keep(t, newStore("v2", "v1")), transport.Bearer(), append(opts, transport.WithBase(base))...)
 			resp, err := rt.RoundTrip(get(t, "https://api.example.com"))
 			if err != nil || resp.StatusCode != http.StatusOK {
 				t.Fatalf("%s: %v, %v", name, resp, err)

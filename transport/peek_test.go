@@ -42,7 +42,7 @@ func TestPeekedBodyIsWhole(t *testing.T) {
 			_, _ = w.Write(data)
 		}))
 		var saw []byte
-		rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(looking(&saw)))
+		rt := unbound(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(looking(&saw)))
 		for _, size := range []int{0, 1, 511, transport.MaxPeek - 1, transport.MaxPeek, transport.MaxPeek + 1, 1 << 20} {
 			data = make([]byte, size)
 			for i := range data {
@@ -81,7 +81,7 @@ func TestPeekUndoesGzip(t *testing.T) {
 					_, _ = w.Write(packed.Bytes())
 				}))
 				var saw []byte
-				rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(looking(&saw)))
+				rt := unbound(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithClassifier(looking(&saw)))
 				req := get(t, srv.URL)
 				req.Header.Set("Accept-Encoding", "gzip")
 				a := send(t, rt, req)
@@ -107,7 +107,7 @@ func TestPeekGivesUpOnADrip(t *testing.T) {
 			return &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{}, Body: r}, nil
 		})
 		var saw []byte
-		rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(base), transport.WithClassifier(looking(&saw)))
+		rt := unbound(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(base), transport.WithClassifier(looking(&saw)))
 		go func() {
 			for _, s := range []string{"one ", "two ", "three"} {
 				_, _ = io.WriteString(w, s)
@@ -158,7 +158,7 @@ func TestPeekedStreamIsDelivered(t *testing.T) {
 				})))...)
 				var saw []byte
 				ring := keep(t, source.Static(api.Issue(mockapi.Spec{})))
-				rt := transport.New(ring, transport.Bearer(), transport.WithBase(api.Client().Transport), transport.WithClassifier(looking(&saw)))
+				rt := unbound(ring, transport.Bearer(), transport.WithBase(api.Client().Transport), transport.WithClassifier(looking(&saw)))
 				resp, err := rt.RoundTrip(get(t, api.URL()+"/"))
 				if err != nil {
 					t.Fatal(err)
@@ -196,7 +196,7 @@ func TestPeekedBodyIsClosedWhileItIsRead(t *testing.T) {
 			return &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{}, Body: &deafBody{r}}, nil
 		})
 		var saw []byte
-		rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(base), transport.WithClassifier(looking(&saw)))
+		rt := unbound(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(base), transport.WithClassifier(looking(&saw)))
 		go func() { _, _ = io.WriteString(w, "one") }()
 		resp, err := rt.RoundTrip(get(t, "https://api.example.com"))
 		if err != nil {
@@ -238,7 +238,7 @@ func TestPeekedDripIsClosed(t *testing.T) {
 					mockapi.WithRefusal(mockapi.Refusal{Body: "no", Endless: true, Drip: time.Hour}))...)
 				api.Issue(mockapi.Spec{})
 				var saw []byte
-				rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(api.Client().Transport),
+				rt := unbound(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(api.Client().Transport),
 					transport.WithClassifier(looking(&saw)))
 				start := time.Now()
 				resp, err := rt.RoundTrip(get(t, api.URL()+"/"))
@@ -263,7 +263,7 @@ func TestPeekKeepsTheErrorAtTheEnd(t *testing.T) {
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(body)}, nil
 	})
 	var saw []byte
-	rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(base), transport.WithClassifier(looking(&saw)))
+	rt := unbound(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(base), transport.WithClassifier(looking(&saw)))
 	resp, err := rt.RoundTrip(get(t, "https://api.example.com"))
 	if err != nil {
 		t.Fatal(err)
@@ -305,7 +305,7 @@ func FuzzRFC6750(f *testing.F) {
 		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(iotest.HalfReader(bytes.NewReader(body))), ContentLength: int64(len(body))}, nil
 	})
 	ring := keep(f, newStore("v1"))
-	rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithClassifier(func(a *transport.Answer) transport.Verdict {
+	rt := unbound(ring, transport.Bearer(), transport.WithBase(base), transport.WithClassifier(func(a *transport.Answer) transport.Verdict {
 		_ = a.Body()
 		transport.RFC6750(a)
 		return transport.Passed

@@ -69,7 +69,7 @@ func (w *world) client(t *testing.T, scheme transport.Scheme, opts ...transport.
 		return new(net.Dialer).DialContext(ctx, network, w.Listener.Addr().String())
 	}
 	opts = append([]transport.Option{transport.WithBase(base)}, opts...)
-	return &http.Client{Transport: transport.New(keep(t, newStore("v1")), scheme, opts...)}
+	return &http.Client{Transport: unbound(keep(t, newStore("v1")), scheme, opts...)}
 }
 
 func (w *world) script(redirects map[string]redirect) {
@@ -160,7 +160,7 @@ func TestRedirectAcrossSchemes(t *testing.T) {
 			defer func() { plain.Close(); <-served }()
 
 			secure := protocol(1).serve(t, http.RedirectHandler("http://"+ln.Addr().String(), http.StatusTemporaryRedirect))
-			client := &http.Client{Transport: transport.New(keep(t, newStore("v1")), scheme, transport.WithBase(secure.base(t)))}
+			client := &http.Client{Transport: unbound(keep(t, newStore("v1")), scheme, transport.WithBase(secure.base(t)))}
 			resp, err := client.Get(secure.URL)
 			if err != nil {
 				t.Fatal(err)

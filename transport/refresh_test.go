@@ -29,7 +29,7 @@ func TestOverlappingRefusalsGetAnotherVersion(t *testing.T) {
 		srv := p.serve(t, g)
 		s := newStore("v1")
 		keys := keep(t, s)
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		var wg sync.WaitGroup
 		for i := range 2 {
 			wg.Go(func() {

@@ -22,7 +22,7 @@ import (
 func TestContextOverAfterARefusal(t *testing.T) {
 	for _, timeout := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			rt, err := transport.Keep(t.Context(), source.Static(key("v1")), transport.Bearer(), []ring.Option{ring.WithLogger(nil)},
+			rt, err := transport.Keep(t.Context(), source.Static(key("v1")), transport.Bearer(), []ring.Option{ring.WithLogger(nil)}, transport.WithOrigin("https://a.example"),
 				transport.WithBase(roundTripper(func(*http.Request) (*http.Response, error) {
 					if timeout {
 						time.Sleep(time.Second) // although the context is over

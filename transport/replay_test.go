@@ -72,7 +72,7 @@ func TestOrderIsNotPlacedTwice(t *testing.T) {
 				}
 				g.serve = func(http.ResponseWriter, *http.Request) { orders++ }
 				srv := p.serve(t, g)
-				rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), append(c.opts,
+				rt := unbound(keep(t, newStore("v2", "v1")), transport.Bearer(), append(c.opts,
 					transport.WithBase(srv.base(t)), transport.WithClassifier(transport.Statuses(403)))...)
 				req := request(t, http.MethodPost, srv.URL, strings.NewReader("order"))
 				if c.header != "" {
@@ -113,7 +113,7 @@ func TestReplayPolicyOfTheAnswersRequest(t *testing.T) {
 		accept := takes("v1")
 		base := roundTripper(func(req *http.Request) (*http.Response, error) { return accept(req) })
 		ring := quiet(t, newStore("v2", "v1"))
-		rt := transport.New(ring, transport.Bearer(), transport.WithBase(base),
+		rt := unbound(ring, transport.Bearer(), transport.WithBase(base),
 			transport.WithReplay(func(_ *http.Request, resp *http.Response, _ transport.Verdict) bool {
 				return resp.Request.URL.Path != "/orders"
 			}))
@@ -136,7 +136,7 @@ func TestOrderDoesNotProbe(t *testing.T) {
 			base := refusing(http.StatusForbidden, func() roundTripper { return takes("v1") })
 			ring := quiet(t, newStore("v2", "v1"))
 			opts := []transport.Option{transport.WithBase(base), transport.WithClassifier(transport.Statuses(http.StatusForbidden))}
-			data, orders := transport.New(ring, transport.Bearer(), opts...), transport.New(ring, transport.Bearer(), opts...)
+			data, orders := unbound(ring, transport.Bearer(), opts...), unbound(ring, transport.Bearer(), opts...)
 			send(t, data, get(t, "https://api.example.com")).want(t, http.StatusOK, "v1", 2)
 			time.Sleep(time.Hour)
 			send(t, orders, request(t, http.MethodPost, "https://api.example.com", strings.NewReader("order"))).want(t, http.StatusOK, "v1", 1)
@@ -148,7 +148,7 @@ func TestOrderDoesNotProbe(t *testing.T) {
 				accept := takes("v1")
 				base := refusing(code, func() roundTripper { return accept })
 				ring := quiet(t, newStore("v2", "v1"))
-				rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithClassifier(transport.Statuses(http.StatusForbidden)))
+				rt := unbound(ring, transport.Bearer(), transport.WithBase(base), transport.WithClassifier(transport.Statuses(http.StatusForbidden)))
 				order := func(header string) {
 					t.Helper()
 					req := request(t, http.MethodPost, "https://api.example.com", strings.NewReader("order"))

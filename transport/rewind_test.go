@@ -96,7 +96,7 @@ func TestRewoundBodyArrivesWhole(t *testing.T) {
 								t.Error(err)
 								return
 							}
-							a, err := try(transport.New(keys, transport.Bearer(), transport.WithBase(base)), req)
+							a, err := try(unbound(keys, transport.Bearer(), transport.WithBase(base)), req)
 							_ = keys.Close()
 							if err != nil || a.StatusCode != http.StatusOK {
 								t.Errorf("request %d: %v, %v", i, a.Response, err)
@@ -176,7 +176,7 @@ func TestSignedBodyIsRewound(t *testing.T) {
 					}
 				}))
 				scheme := transport.SchemeFunc(func(source.Key) (transport.Signer, error) { return sign, nil })
-				rt := transport.New(quiet(t, newStore("v2", "v1")), scheme, transport.WithBase(srv.base(t)))
+				rt := unbound(quiet(t, newStore("v2", "v1")), scheme, transport.WithBase(srv.base(t)))
 				req := request(t, http.MethodPost, srv.URL, nil)
 				body := bytes.Repeat([]byte("order "), 100)
 				rewinding(req, &plainReader{data: body}, len(body))
@@ -190,7 +190,7 @@ func TestSignedBodyIsRewound(t *testing.T) {
 //
 // F115
 func TestBaseRewindsTheBody(t *testing.T) {
-	rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(roundTripper(func(req *http.Request) (*http.Response, error) {
+	rt := unbound(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(roundTripper(func(req *http.Request) (*http.Response, error) {
 		head := make([]byte, 10)
 		_, _ = io.ReadFull(req.Body, head)
 		before := req.Body
@@ -223,7 +223,7 @@ func TestBodyIsLetGoOf(t *testing.T) {
 	for name, fails := range map[string]bool{"error": true, "answer": false} {
 		t.Run(name, func(t *testing.T) {
 			var left io.ReadCloser
-			rt := transport.New(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(roundTripper(func(req *http.Request) (*http.Response, error) {
+			rt := unbound(keep(t, newStore("v1")), transport.Bearer(), transport.WithBase(roundTripper(func(req *http.Request) (*http.Response, error) {
 				left = req.Body
 				if fails {
 					return nil, errBase
@@ -256,7 +256,7 @@ func TestRewoundFile(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		s := &refuseEarly{}
 		srv := p.serve(t, s)
-		rt := transport.New(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(srv.base(t)))
+		rt := unbound(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(srv.base(t)))
 		path := filepath.Join(t.TempDir(), "upload")
 		data := bytes.Repeat([]byte("0123456789abcdef"), 1<<18) // 4 MiB, larger than any buffer
 		if err := os.WriteFile(path, data, 0o600); err != nil {
@@ -302,7 +302,7 @@ func TestStuckBodyIsNotRewound(t *testing.T) { synctest.Test(t, stuckBodyIsNotRe
 func stuckBodyIsNotRewound(t *testing.T) {
 	stuck := &stuckReader{make(chan struct{}), make(chan struct{})}
 	ended := make(chan error, 1)
-	rt := transport.New(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(roundTripper(func(req *http.Request) (*http.Response, error) {
+	rt := unbound(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(roundTripper(func(req *http.Request) (*http.Response, error) {
 		go func() {
 			_, err := req.Body.Read(make([]byte, 10))
 			ended <- err
@@ -338,7 +338,7 @@ func TestNobodyReadsDuringGetBody(t *testing.T) {
 		body := &plainReader{data: make([]byte, 1000)}
 		rewinding, refused := make(chan struct{}), 0
 		ended := make(chan error, 1)
-		rt := transport.New(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+		rt := unbound(quiet(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 			if refused++; refused == 1 {
 				_, _ = r.Body.Read(make([]byte, 10))
 				go func() {

@@ -19,8 +19,8 @@ func TestRouteByMethod(t *testing.T) {
 		trading := newStore("trade1")
 		tradingRing := keep(t, trading)
 		rt := transport.Route(
-			transport.Rule{Match: transport.Methods(http.MethodGet, http.MethodHead), Transport: transport.New(keep(t, newStore("read1")), transport.Bearer(), transport.WithBase(base))},
-			transport.Rule{Transport: transport.New(tradingRing, transport.Bearer(), transport.WithBase(base))},
+			transport.Rule{Match: transport.Methods(http.MethodGet, http.MethodHead), Transport: unbound(keep(t, newStore("read1")), transport.Bearer(), transport.WithBase(base))},
+			transport.Rule{Transport: unbound(tradingRing, transport.Bearer(), transport.WithBase(base))},
 		)
 		send(t, rt, get(t, srv.URL)).want(t, http.StatusOK, "read1", 1)
 		move(t, tradingRing, trading, "trade2")

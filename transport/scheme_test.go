@@ -46,7 +46,7 @@ func TestSchemesOnTheWire(t *testing.T) {
 					}
 				}))
 				ring := keep(t, source.Static(source.Key{ID: "id", Secret: source.NewSecret("sentinel-1+e/c r&t")}))
-				rt := transport.New(ring, c.scheme, transport.WithBase(srv.base(t)))
+				rt := unbound(ring, c.scheme, transport.WithBase(srv.base(t)))
 				path := "/?a=b"
 				if name == "query alone" {
 					path = "/"
@@ -132,7 +132,7 @@ func TestEveryAttemptIsSignedAnew(t *testing.T) {
 		var clock atomic.Int64
 		s := newStore("v2", "v1")
 		ring := keep(t, s)
-		rt := transport.New(ring, signing(&clock), transport.WithBase(srv.base(t)))
+		rt := unbound(ring, signing(&clock), transport.WithBase(srv.base(t)))
 		post := func() *http.Request { return request(t, http.MethodPost, srv.URL, strings.NewReader("order")) }
 		send(t, rt, post()).want(t, http.StatusOK, "v1", 2)
 		req := post()
@@ -154,7 +154,7 @@ func TestEveryAttemptIsSignedAnew(t *testing.T) {
 func TestAllocations(t *testing.T) {
 	ring := keep(t, source.Static(key("v1")))
 	base := stub{&http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}}}
-	rt := transport.New(ring, transport.Bearer(), transport.WithBase(base))
+	rt := unbound(ring, transport.Bearer(), transport.WithBase(base))
 	bare := limit{base, []string{"Bearer bench"}}
 	allocs := func(rt http.RoundTripper, req *http.Request) float64 {
 		return testing.AllocsPerRun(200, func() {
@@ -171,7 +171,7 @@ func TestAllocations(t *testing.T) {
 	}
 	two := keep(t, newStore("v2", "v1"))
 	req := benchRequest(5)
-	rt = transport.New(two, transport.Bearer(), transport.WithBase(newStutter()))
+	rt = unbound(two, transport.Bearer(), transport.WithBase(newStutter()))
 	if got, least := allocs(rt, req), allocs(bare, req); got != 2*least {
 		t.Errorf("a fall-back: %v allocations, two bare copies %v", got, 2*least)
 	}

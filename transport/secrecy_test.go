@@ -41,7 +41,7 @@ func TestNoSecretInResponsesAndErrors(t *testing.T) {
 						w.WriteHeader(http.StatusUnauthorized)
 					}
 				}))
-				rt := transport.New(keep(t, newStore("v1"), ring.WithRefusalWait(0)), scheme, transport.WithBase(srv.base(t)))
+				rt := unbound(keep(t, newStore("v1"), ring.WithRefusalWait(0)), scheme, transport.WithBase(srv.base(t)))
 				for _, path := range []string{"/", "/refused", "/bad-location", "/loop", "/cut"} {
 					resp, err := (&http.Client{Transport: rt}).Do(get(t, srv.URL+path))
 					leaks(t, path+": the error", err)
@@ -63,7 +63,7 @@ func TestNoSecretInResponsesAndErrors(t *testing.T) {
 		"value":      func(r *http.Request) error { return valueError{r.URL.String()} },
 		"the header": func(r *http.Request) error { return fmt.Errorf("%w: %v", errBase, r.Header) },
 	} {
-		rt := transport.New(keep(t, newStore("v1")), transport.Query("key"), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+		rt := unbound(keep(t, newStore("v1")), transport.Query("key"), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 			return nil, f(r)
 		})))
 		_, err := rt.RoundTrip(get(t, "https://api.example.com/"))
@@ -98,7 +98,7 @@ func TestErrorsOfTheBaseQuoteNoPartOfTheKey(t *testing.T) {
 	for name, scheme := range map[string]transport.Scheme{"query": transport.Query("key"), "path": inPath, "passphrase": phrase} {
 		t.Run(name, func(t *testing.T) {
 			quoted := false
-			rt := transport.New(keep(t, source.Static(k)), scheme, transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+			rt := unbound(keep(t, source.Static(k)), scheme, transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 				err := &url.Error{Op: "Get", URL: r.URL.String(), Err: fmt.Errorf("%w: %v", errBase, r.Header)}
 				quoted = strings.Contains(err.Error(), sentinel)
 				return nil, err

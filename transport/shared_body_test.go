@@ -176,7 +176,7 @@ func TestBaseReadsGetBody(t *testing.T) {
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }
 	req.Body, _ = req.GetBody()
 	req.ContentLength = 5
-	rt := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(logs))
+	rt := unbound(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(logs))
 	if resp, err := rt.RoundTrip(req); err != nil {
 		t.Fatal(err)
 	} else {
@@ -201,7 +201,7 @@ func TestStackedForm(t *testing.T) {
 		sent = string(data)
 		return status(http.StatusOK), nil
 	})))
-	upper := transport.New(quiet(t, newStore("v1")), transport.Header("X-Gateway"), transport.WithBase(lower))
+	upper := unbound(quiet(t, newStore("v1")), transport.Header("X-Gateway"), transport.WithBase(lower))
 	const form = "channel=C1&text=hello&token=sentinel-own"
 	for name, body := range map[string]func(*http.Request){
 		"fresh each time": func(r *http.Request) {
@@ -234,7 +234,7 @@ func TestStackedForm(t *testing.T) {
 // F41, F115
 func TestCancelledWhileBodyBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rt := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+		rt := unbound(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 			go func() { _, _ = r.Body.Read(make([]byte, 1)) }()
 			<-r.Context().Done()
 			return nil, r.Context().Err()
@@ -287,7 +287,7 @@ func (p parts) Read(b []byte) (int, error) { return p[0].Read(b) }
 // F115
 func TestGetBodyAfterReturn(t *testing.T) {
 	var again func() (io.ReadCloser, error)
-	rt := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+	rt := unbound(quiet(t, newStore("v1")), transport.Bearer(), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 		again = r.GetBody
 		_, _ = io.Copy(io.Discard, r.Body)
 		r.Body.Close()
@@ -326,7 +326,7 @@ func TestPolicyReadsBesideTheAttempt(t *testing.T) {
 	text := bytes.Repeat([]byte("0123456789abcdef"), 1<<19)
 	var late sync.WaitGroup
 	n := 0
-	rt := transport.New(quiet(t, newStore("v2", "v1")), transport.Bearer(),
+	rt := unbound(quiet(t, newStore("v2", "v1")), transport.Bearer(),
 		transport.WithReplay(func(req *http.Request, _ *http.Response, _ transport.Verdict) bool {
 			_, err := transport.Body(req) // as provider.ReplayQueries does
 			return err == nil

@@ -46,7 +46,7 @@ func TestSign(t *testing.T) {
 		srv := p.serve(t, g)
 		keys := keep(t, newStore("v2", "v1"))
 		base := srv.base(t)
-		rt := transport.New(keys, transport.Bearer(), transport.WithOverride())
+		rt := unbound(keys, transport.Bearer(), transport.WithOverride())
 		order := func() *http.Request {
 			req := request(t, http.MethodPost, srv.URL, nil)
 			rewinding(req, &plainReader{data: []byte("order")}, 5)
@@ -136,7 +136,7 @@ func TestSignOutcomes(t *testing.T) {
 // F97
 func TestSignPanics(t *testing.T) {
 	keys := quiet(t, newStore("v1"))
-	rt := transport.New(keys, transport.SchemeFunc(func(source.Key) (transport.Signer, error) {
+	rt := unbound(keys, transport.SchemeFunc(func(source.Key) (transport.Signer, error) {
 		return transport.SignerFunc(func(*http.Request) error { panic(sentinel) }), nil
 	}))
 	if _, err := rt.Sign(get(t, "https://api.example.com")); !errors.Is(err, source.ErrUnusable) || strings.Contains(err.Error(), sentinel) {

@@ -17,7 +17,7 @@ func TestTransportsGiveTheirSlotBack(t *testing.T) {
 	s := newStore("v1")
 	ring := keep(t, s)
 	opts := []transport.Option{transport.WithBase(takes("v1")), transport.WithRecycle()}
-	kept := transport.New(ring, transport.Bearer(), opts...)
+	kept := unbound(ring, transport.Bearer(), opts...)
 	live := func() uint64 {
 		runtime.GC()
 		var m runtime.MemStats
@@ -26,7 +26,7 @@ func TestTransportsGiveTheirSlotBack(t *testing.T) {
 	}
 	make1000 := func() {
 		for range 1000 {
-			rt := transport.New(ring, transport.Header("X-Api-Key"), opts...)
+			rt := unbound(ring, transport.Header("X-Api-Key"), opts...)
 			if rt.Err() != nil {
 				t.Fatal(rt.Err())
 			}
@@ -40,7 +40,7 @@ func TestTransportsGiveTheirSlotBack(t *testing.T) {
 	eventually(t, "19,000 transports to let go of all but 1 MiB", func() bool { return live() < before+1<<20 })
 	move(t, ring, s, "v2", "v1") // prepared for those that are left
 	send(t, kept, get(t, "https://a.example")).want(t, http.StatusOK, "v1", 2)
-	another := transport.New(ring, transport.Header("X-Api-Key"), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
+	another := unbound(ring, transport.Header("X-Api-Key"), transport.WithBase(roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.Header.Get("X-Api-Key") == "" || len(r.Header) != 1 {
 			t.Errorf("%d headers", len(r.Header))
 		}

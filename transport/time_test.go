@@ -35,7 +35,7 @@ func TestReplicasLearnAtDifferentTimes(t *testing.T) {
 				switches.Add(1)
 			}
 		}))
-		rt := transport.New(live, transport.Bearer(), transport.WithBase(api.Client().Transport))
+		rt := unbound(live, transport.Bearer(), transport.WithBase(api.Client().Transport))
 		requests, attempts := 0, 0
 		for second := range 60 {
 			if second == 5 {
@@ -88,7 +88,7 @@ func TestAlternatingServerDoesNotFlap(t *testing.T) {
 				moves.Add(1)
 			}
 		}))
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(api.Client().Transport))
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(api.Client().Transport))
 		for range 1800 { // three minutes
 			a, err := try(rt, get(t, api.URL()+"/"))
 			if err != nil || a.StatusCode != http.StatusOK {
@@ -127,7 +127,7 @@ func TestOverlapThatEndsMidRequest(t *testing.T) {
 				}
 				s.set = plain(v1)
 				keys := keep(t, s, ring.WithOverlap(time.Minute), ring.WithRefusalWait(0), ring.WithPoll(time.Hour))
-				rt := transport.New(keys, transport.Bearer(), transport.WithBase(api.Client().Transport))
+				rt := unbound(keys, transport.Bearer(), transport.WithBase(api.Client().Transport))
 				time.Sleep(time.Second)
 				s.mu.Lock()
 				s.set = plain(v2)
@@ -175,7 +175,7 @@ func TestStreamOutlivesRotations(t *testing.T) {
 		srv := p.serve(t, g)
 		s := newStore("v1")
 		keys := keep(t, s)
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithRecycle())
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(srv.base(t)), transport.WithRecycle())
 		done := make(chan struct{})
 		defer func() { <-done }()
 		defer close(events)
@@ -224,7 +224,7 @@ func TestCancelBetweenAttempts(t *testing.T) {
 		}
 		srv := p.serve(t, g)
 		keys := keep(t, newStore("v2", "v1"))
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(srv.base(t)))
 		_, err := try(rt, get(t, srv.URL).WithContext(ctx))
 		if !errors.Is(err, ctx.Err()) {
 			t.Errorf("error %v", err)
@@ -237,7 +237,7 @@ func TestCancelBetweenAttempts(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		g := newGate("v1")
 		srv := p.serve(t, g)
-		rt := transport.New(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(srv.base(t)),
+		rt := unbound(keep(t, newStore("v2", "v1")), transport.Bearer(), transport.WithBase(srv.base(t)),
 			transport.WithClassifier(func(a *transport.Answer) transport.Verdict {
 				cancel()
 				return transport.RFC6750(a)
@@ -257,7 +257,7 @@ func TestCancelBetweenAttempts(t *testing.T) {
 		cancel()
 		return status(http.StatusBadRequest), nil
 	})
-	rt := transport.New(keep(t, newStore("v1")), resyncing(transport.Bearer()), transport.WithBase(base),
+	rt := unbound(keep(t, newStore("v1")), resyncing(transport.Bearer()), transport.WithBase(base),
 		transport.WithClassifier(func(*transport.Answer) transport.Verdict { return transport.ClockSkew }))
 	resp, err := rt.RoundTrip(get(t, "https://api.example.com").WithContext(ctx))
 	if resp != nil || !errors.Is(err, context.Canceled) || sent != 1 {
@@ -287,7 +287,7 @@ func TestClientTimeoutCoversBothAttempts(t *testing.T) {
 		s.set = source.Set{Keys: []source.Key{v2, v1}, Complete: true}
 		keys := keep(t, s)
 		client := &http.Client{Timeout: time.Second,
-			Transport: transport.New(keys, transport.Bearer(), transport.WithBase(api.Client().Transport))}
+			Transport: unbound(keys, transport.Bearer(), transport.WithBase(api.Client().Transport))}
 		start := time.Now()
 		_, err := client.Do(get(t, api.URL()+"/"))
 		var timeout interface{ Timeout() bool }

@@ -13,7 +13,7 @@ import (
 // F124
 func TestWrappedSchemeKeepsItsPrefix(t *testing.T) {
 	scheme := struct{ transport.Scheme }{transport.HeaderPrefix("X-Key", "Token ")}
-	rt := transport.New(keep(t, newStore("v1")), scheme, transport.WithBase(roundTripper(func(*http.Request) (*http.Response, error) { return status(http.StatusOK), nil })))
+	rt := unbound(keep(t, newStore("v1")), scheme, transport.WithBase(roundTripper(func(*http.Request) (*http.Response, error) { return status(http.StatusOK), nil })))
 	req := get(t, "https://api.example.com/")
 	req.Header.Set("X-Key", "Token ")
 	send(t, rt, req).want(t, http.StatusOK, "v1", 1)

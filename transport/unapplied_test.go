@@ -73,7 +73,7 @@ func TestPostsThroughRotationsRefusedWith403(t *testing.T) {
 				ring := keep(t, s)
 				base := srv.base(t)
 				base.MaxIdleConnsPerHost = workers
-				rt := transport.New(ring, transport.Bearer(), transport.WithBase(base), transport.WithClassifier(c.classifier))
+				rt := unbound(ring, transport.Bearer(), transport.WithBase(base), transport.WithClassifier(c.classifier))
 				pace := newPace()
 				var sent, failed atomic.Int64
 				var over atomic.Bool

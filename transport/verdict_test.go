@@ -38,7 +38,7 @@ func verdicts(of map[int]transport.Verdict) transport.Option {
 func TestSilentAnswerIsNoAcceptance(t *testing.T) {
 	keys := quiet(t, newStore("v2", "v1"))
 	base := answers{"v2": http.StatusUnauthorized, "v1": http.StatusOK}
-	rt := transport.New(keys, transport.Bearer(), transport.WithBase(base), verdicts(map[int]transport.Verdict{
+	rt := unbound(keys, transport.Bearer(), transport.WithBase(base), verdicts(map[int]transport.Verdict{
 		http.StatusUnauthorized: transport.Refused, http.StatusAccepted: transport.Inconclusive,
 	}))
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 2)
@@ -70,7 +70,7 @@ func TestWhatVouchesForTheOtherKey(t *testing.T) {
 		{transport.Ambiguous, http.StatusNotFound, false},
 	} {
 		keys := quiet(t, newStore("v2", "v1"))
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(answers{"v1": c.second}),
+		rt := unbound(keys, transport.Bearer(), transport.WithBase(answers{"v1": c.second}),
 			verdicts(map[int]transport.Verdict{http.StatusUnauthorized: c.first}))
 		send(t, rt, get(t, "https://a.example/")).want(t, c.second, "v1", 2)
 		if moved := keys.Version() == "v1"; moved != c.moved {
@@ -103,7 +103,7 @@ func TestOrderByGetIsSentOnce(t *testing.T) {
 		arrived.Add(1)
 		panic(http.ErrAbortHandler)
 	}))
-	rt := transport.New(keep(t, newStore("v1")), orders(), transport.WithBase(srv.base(t)))
+	rt := unbound(keep(t, newStore("v1")), orders(), transport.WithBase(srv.base(t)))
 	for _, c := range []struct {
 		method, path, header string
 		times                int64
@@ -136,7 +136,7 @@ func TestOrderByGetIsSentOnce(t *testing.T) {
 func TestOrderByGetFallsBack(t *testing.T) {
 	protocols(t, func(t *testing.T, p protocol) {
 		srv := p.serve(t, newGate("v1"))
-		rt := transport.New(keep(t, newStore("v2", "v1")), orders(), transport.WithBase(srv.base(t)))
+		rt := unbound(keep(t, newStore("v2", "v1")), orders(), transport.WithBase(srv.base(t)))
 		send(t, rt, get(t, srv.URL+"/order")).want(t, http.StatusOK, "v1", 2)
 	})
 }
@@ -173,7 +173,7 @@ func TestSequentialRequests(t *testing.T) {
 		return status(http.StatusOK), nil
 	})
 	keys := keep(t, newStore("v1"))
-	rt := transport.New(keys, sequential(), transport.WithBase(base))
+	rt := unbound(keys, sequential(), transport.WithBase(base))
 	var wg sync.WaitGroup
 	wg.Go(func() { send(t, rt, get(t, "https://a.example/held")).want(t, http.StatusOK, "v1", 1) })
 	<-entered
@@ -220,7 +220,7 @@ func TestSequentialRequestGivesItsTurnBack(t *testing.T) {
 					}
 					return status(http.StatusOK), nil
 				})
-				rt := transport.New(quiet(t, newStore("v1")), sequential(), transport.WithBase(base))
+				rt := unbound(quiet(t, newStore("v1")), sequential(), transport.WithBase(base))
 				func() {
 					defer func() {
 						if panicked := recover() != nil; panicked != (name == "the base panicked") {
@@ -263,7 +263,7 @@ func TestClockIsLearntFromAnyAttempt(t *testing.T) {
 		return status(http.StatusConflict), nil
 	})
 	keys := quiet(t, newStore("v2", "v1"))
-	rt := transport.New(keys, counting(&learnt), transport.WithBase(base),
+	rt := unbound(keys, counting(&learnt), transport.WithBase(base),
 		verdicts(map[int]transport.Verdict{http.StatusUnauthorized: transport.Refused, http.StatusConflict: transport.ClockSkew}))
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 3)
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusConflict, "v1", 2) // refused for good
@@ -278,7 +278,7 @@ func TestClockIsLearntFromAnyAttempt(t *testing.T) {
 // F47
 func TestCallersKeyIsNotCounted(t *testing.T) {
 	keys := quiet(t, newStore("v2", "v1"))
-	rt := transport.New(keys, transport.Bearer(), transport.WithBase(takes("v1")), transport.WithPassThrough())
+	rt := unbound(keys, transport.Bearer(), transport.WithBase(takes("v1")), transport.WithPassThrough())
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusOK, "v1", 2)
 	own := get(t, "https://a.example/")
 	own.Header.Set("Authorization", "Bearer mine")
@@ -321,7 +321,7 @@ func TestSequentialRequestsTakeTheKeyInTurn(t *testing.T) {
 				opts = append(opts, ring.WithLockout())
 			}
 			keys := quiet(t, s, opts...)
-			rt := transport.New(keys, sequential(), transport.WithBase(base))
+			rt := unbound(keys, sequential(), transport.WithBase(base))
 			var wg sync.WaitGroup
 			wg.Go(func() { send(t, rt, get(t, "https://a.example/held")) })
 			<-entered
@@ -359,7 +359,7 @@ func TestNotFoundAfterAResyncIsNoAcceptance(t *testing.T) {
 	})
 	keys := quiet(t, newStore("v1"))
 	var learnt atomic.Int64
-	rt := transport.New(keys, counting(&learnt), transport.WithBase(base),
+	rt := unbound(keys, counting(&learnt), transport.WithBase(base),
 		verdicts(map[int]transport.Verdict{http.StatusConflict: transport.ClockSkew}))
 	send(t, rt, get(t, "https://a.example/")).want(t, http.StatusNotFound, "v1", 2)
 	if st := keys.Status().Current; st.Accepted != 0 || st.State == ring.StateAccepted {
@@ -387,7 +387,7 @@ func TestOrderByGetIsNotPlacedTwice(t *testing.T) {
 			g := newGate("v1")
 			g.refuse = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }
 			srv := protocol(1).serve(t, g)
-			rt := transport.New(keep(t, newStore("v2", "v1")), orders(), append(c.opts,
+			rt := unbound(keep(t, newStore("v2", "v1")), orders(), append(c.opts,
 				transport.WithBase(srv.base(t)), transport.WithClassifier(transport.Statuses(http.StatusForbidden)))...)
 			req := get(t, srv.URL+c.path)
 			if c.header != "" {

@@ -73,8 +73,9 @@ func newRig(t *testing.T, overlap time.Duration, listed bool) *rig {
 	}
 	r.ring = live
 	keeping, fresh := &http.Transport{MaxIdleConnsPerHost: clients}, &http.Transport{DisableKeepAlives: true}
-	r.http = &http.Client{Transport: transport.New(live, transport.Bearer(), transport.WithBase(keeping))}
-	r.plain = &http.Client{Transport: transport.New(live, transport.Bearer(), transport.WithBase(fresh))}
+	origin := transport.WithOrigin(r.nginx.URL)
+	r.http = &http.Client{Transport: transport.New(live, transport.Bearer(), origin, transport.WithBase(keeping))}
+	r.plain = &http.Client{Transport: transport.New(live, transport.Bearer(), origin, transport.WithBase(fresh))}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = func() { cancel(); r.done.Wait() }
 	t.Cleanup(func() {

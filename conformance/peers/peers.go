@@ -58,7 +58,7 @@ func rolling(t testing.TB, keys *conformance.Keys, base http.RoundTripper) (http
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = live.Close() })
-	return transport.New(live, transport.Bearer(), transport.WithBase(base)), func() {
+	return transport.New(live, transport.Bearer(), transport.WithBase(base), transport.WithOriginOfFirstRequest()), func() {
 		if err := live.Refresh(context.Background()); err != nil {
 			t.Error(err)
 		}

@@ -69,7 +69,7 @@ func (k *track) start(base *http.Transport, src func() source.Source, opts ...cl
 		defer cancel()
 		from := src()
 		c, err := client.New(ctx, from, append([]client.Option{
-			client.WithBase(base), client.WithScheme(transport.SchemeFunc(k.prepare)),
+			client.WithBase(base), client.WithOrigin(k.url), client.WithScheme(transport.SchemeFunc(k.prepare)),
 			client.WithRing(ring.WithPoll(time.Second), ring.WithRefusalWait(10*time.Second), ring.WithOverlap(time.Hour),
 				ring.WithCache(cache),
 				ring.WithLogger(slog.New(slog.NewTextHandler(k.printed, &slog.HandlerOptions{Level: slog.LevelDebug}))),

@@ -86,7 +86,7 @@ func measure(b *testing.B, src source.Source, form string, replace func(text str
 	defer keys.Close()
 	base := &http.Transport{}
 	defer base.CloseIdleConnections()
-	client := &http.Client{Transport: transport.New(keys, transport.Basic(), transport.WithBase(base))}
+	client := &http.Client{Transport: transport.New(keys, transport.Basic(), transport.WithBase(base), transport.WithOrigin(srv.URL))}
 	var took []time.Duration
 	missed, torn := 0, 0
 	written := map[string]bool{fmt.Sprintf(form, "sentinel-v"): true}

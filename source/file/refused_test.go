@@ -74,7 +74,7 @@ func TestRefusedRequestsWaitForTheFile(t *testing.T) {
 		write(t, path, api.Issue(mockapi.Spec{}).Secret.Expose())
 		src := &counted{Notifier: deaf{file.New(path)}}
 		keys, _ := keep(t, src, ring.WithPoll(time.Hour))
-		rt := transport.New(keys, transport.Bearer(), transport.WithBase(api.Client().Transport))
+		rt := transport.New(keys, transport.Bearer(), transport.WithBase(api.Client().Transport), transport.WithOrigin(api.URL()))
 		next := api.Rotate(0)
 		start := time.Now()
 		through, wait := refused(t, api, rt, 2*time.Second)
@@ -110,7 +110,7 @@ func TestRefusedRequestsWaitForTheNotice(t *testing.T) {
 	path := tempFile(t, api.Issue(mockapi.Spec{}).Secret.Expose())
 	src := &counted{Notifier: file.New(path)}
 	keys, _ := keep(t, src, ring.WithPoll(time.Hour), ring.WithRefusalWait(limit))
-	rt := transport.New(keys, transport.Bearer(), transport.WithBase(api.Client().Transport))
+	rt := transport.New(keys, transport.Bearer(), transport.WithBase(api.Client().Transport), transport.WithOrigin(api.URL()))
 	next := api.Rotate(0)
 	through, wait := refused(t, api, rt, limit)
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); runtime.Gosched() {

@@ -38,7 +38,7 @@ func TestOtherHeader(t *testing.T) {
 	}
 }
 
-// F53, F55, F56: the key goes only to its origin, and not over plain http.
+// F53, F55, F56, F131: the key goes only to its origin, and not over plain http.
 func TestKeyIsBoundToAnOrigin(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v1"})
@@ -48,17 +48,20 @@ func TestKeyIsBoundToAnOrigin(t *testing.T) {
 			auth := connectauth.New(b.ring, opts...)
 			client := &http.Client{Transport: auth.Transport(b.http)}
 			protocol := append(protocol[:len(protocol):len(protocol)], connect.WithInterceptors(auth))
-			if err := call(t.Context(), newCalls(client, b.URL, protocol...)); err != nil {
+			urls := []string{other.URL, "http" + strings.TrimPrefix(b.URL, "https")}
+			if opts == nil { // F131
+				urls = append(urls, b.URL)
+			} else if err := call(t.Context(), newCalls(client, b.URL, protocol...)); err != nil {
 				t.Error(err)
 			}
-			for _, url := range []string{other.URL, "http" + strings.TrimPrefix(b.URL, "https")} {
+			for _, url := range urls {
 				if err := call(t.Context(), newCalls(client, url, protocol...)); !errors.Is(err, transport.ErrOrigin) || connect.CodeOf(err) != connect.CodeInternal {
 					t.Error(err)
 				}
 			}
 		}
 		other.WantSeen(t)
-		auth := connectauth.New(b.ring)
+		auth := connectauth.New(b.ring, connectauth.WithOrigin(b.URL))
 		plain := newCalls(&http.Client{Transport: auth.Transport(b.http)}, "http://api.example.com", append(protocol[:len(protocol):len(protocol)], connect.WithInterceptors(auth))...)
 		if err := call(t.Context(), plain); !errors.Is(err, transport.ErrInsecure) {
 			t.Error(err)
@@ -79,7 +82,7 @@ func TestPlainHTTP(t *testing.T) {
 	}}
 	defer base.CloseIdleConnections()
 	for _, url := range []string{plain.URL, "http://localhost:8080", "http://api.example.com"} {
-		var opts []connectauth.Option
+		opts := []connectauth.Option{connectauth.WithOrigin(url)}
 		if strings.HasSuffix(url, ".com") {
 			opts = append(opts, connectauth.WithInsecureHTTP())
 		}
@@ -142,7 +145,7 @@ func TestRedirectElsewhereHasNoKey(t *testing.T) {
 func TestWithoutTheTransport(t *testing.T) {
 	each(t, func(t *testing.T, protocol []connect.ClientOption, call func(context.Context, *calls) error) {
 		b := setup(t, protocol, []string{"v2", "v1"})
-		api := newCalls(&http.Client{Transport: b.http}, b.URL, append(protocol[:len(protocol):len(protocol)], connect.WithInterceptors(connectauth.New(b.ring)))...)
+		api := newCalls(&http.Client{Transport: b.http}, b.URL, append(protocol[:len(protocol):len(protocol)], connect.WithInterceptors(connectauth.New(b.ring, connectauth.WithOrigin(b.URL))))...)
 		if err := call(t.Context(), api); !errors.Is(err, connectauth.ErrNoTransport) || connect.CodeOf(err) != connect.CodeUnauthenticated {
 			t.Error(err)
 		}

@@ -31,11 +31,11 @@
 //
 // # Where a key may go
 //
-// A key goes only to its origins: scheme, host and port ([WithOrigin]). Without
-// WithOrigin its origin is that of the first request. A redirect to another origin is
-// followed without the key, and its answer says nothing about the key. Any other
-// request to another origin fails with transport.ErrOrigin. Plain http is allowed only
-// to loopback (transport.ErrInsecure), unless [WithInsecureHTTP] is given.
+// A key goes only to its origins: scheme, host and port. They are named by [WithOrigin],
+// without which nothing is sent. A redirect to another origin is followed without the
+// key, and its answer says nothing about the key. Any other request to another origin
+// fails with transport.ErrOrigin. Plain http is allowed only to loopback
+// (transport.ErrInsecure), unless [WithInsecureHTTP] is given.
 //
 // # What a refusal is
 //

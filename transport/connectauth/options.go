@@ -24,8 +24,8 @@ func WithHeader(name, prefix string) Option {
 }
 
 // WithOrigin sets the origins that the key may go to: scheme, host and port, such as
-// "https://api.example.com". Default: the origin of the first request. If WithOrigin is
-// given more than once, the last counts.
+// "https://api.example.com". It is required: without it every call fails with
+// transport.ErrOrigin. If WithOrigin is given more than once, the last counts.
 func WithOrigin(origins ...string) Option { return func(o *options) { o.origins = origins } }
 
 // WithInsecureHTTP allows the key over plain http to any host. Default: only to

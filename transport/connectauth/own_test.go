@@ -18,7 +18,7 @@ import (
 
 // own makes a client whose calls have the caller's own credential.
 func (b *bench) own(value string, opts ...connectauth.Option) {
-	auth := connectauth.New(b.ring, opts...)
+	auth := connectauth.New(b.ring, append(opts, connectauth.WithOrigin(b.URL))...)
 	b.api = newCalls(&http.Client{Transport: auth.Transport(b.http)}, b.URL,
 		append(b.proto, connect.WithInterceptors(credentialed(value), auth))...)
 }

@@ -223,7 +223,7 @@ func setup(t *testing.T, protocol []connect.ClientOption, listed []string, opts 
 
 // rewire makes a new client with the ring of b.
 func (b *bench) rewire(opts ...connectauth.Option) {
-	auth := connectauth.New(b.ring, opts...)
+	auth := connectauth.New(b.ring, append(opts, connectauth.WithOrigin(b.URL))...)
 	b.api = newCalls(&http.Client{Transport: auth.Transport(b.http)}, b.URL, append(b.proto, connect.WithInterceptors(auth))...)
 }
 

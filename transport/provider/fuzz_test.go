@@ -30,7 +30,7 @@ func FuzzClassifiers(f *testing.F) {
 	var answer inPieces
 	transports := make(map[string]http.RoundTripper)
 	for name, p := range refusals {
-		transports[name] = transport.New(keys, transport.Header("X-Key"), transport.WithClassifier(p.classify), transport.WithBase(&answer),
+		transports[name] = transport.New(keys, transport.Header("X-Key"), transport.WithClassifier(p.classify), transport.WithBase(&answer), transport.WithOrigin("https://api.example.com"),
 			transport.WithReplay(func(*http.Request, *http.Response, transport.Verdict) bool { return false }))
 	}
 	f.Fuzz(func(t *testing.T, status int, body, header string) {

@@ -27,8 +27,7 @@ func graphQLAnswer(t *testing.T, refusal, body string, opts ...transport.Option)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { keys.Close() })
-	p := provider.GraphQL(transport.Bearer())
-	rt := transport.New(keys, p.Scheme, append([]transport.Option{transport.WithClassifier(p.Classifier), transport.WithBase(mock.Client().Transport)}, opts...)...)
+	rt := provider.GraphQL(transport.Bearer(), mock.URL()).Transport(keys, append(opts, transport.WithBase(mock.Client().Transport))...)
 	resp, err := (&http.Client{Transport: rt}).Post(mock.URL()+"/graphql", "application/json", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)

@@ -19,8 +19,8 @@ type Profile struct {
 	// Classifier decides which answers refuse the key. Nil: transport.RFC6750.
 	Classifier transport.Classifier
 	// Origins are the origins (scheme, host and port) that the key may go to, such as
-	// "https://api.kraken.com". Empty: the origin of the first request, unless the
-	// caller names others.
+	// "https://api.kraken.com". Other origins that the caller names replace them. Empty:
+	// the caller must name the origins.
 	Origins []string
 	// Lockout says that the API locks an account or an address after repeated bad keys.
 	// Then the ring sends only probes while every key is refused: see ring.WithLockout.

@@ -79,6 +79,9 @@ func wrappedTransport(t *testing.T, p provider.Profile, base http.RoundTripper, 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { keys.Close() })
+	if len(p.Origins) == 0 {
+		opts = append(opts, transport.WithOriginOfFirstRequest())
+	}
 	return wrapped(p).Transport(keys, append(opts, transport.WithBase(base))...)
 }
 

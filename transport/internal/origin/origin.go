@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"unicode/utf8"
@@ -17,7 +18,7 @@ import (
 
 var (
 	// ErrOrigin is transport.ErrOrigin.
-	ErrOrigin = errors.New("transport: the key is bound to another origin")
+	ErrOrigin = errors.New("transport: the key may not be sent")
 	// ErrInsecure is transport.ErrInsecure.
 	ErrInsecure = errors.New("transport: no key over plain http")
 )
@@ -35,16 +36,18 @@ type Set struct {
 
 type written struct{ scheme, host string }
 
-// New returns a Set of the listed origins. If the list is empty, the first request
-// decides. insecure allows plain http to any host. The error wraps ErrOrigin or
-// ErrInsecure.
+// New returns a Set of the listed origins. insecure allows plain http to any host. The
+// error wraps ErrOrigin or ErrInsecure. An empty list is an error (F131).
 func New(list []string, insecure bool) (*Set, error) {
-	o := &Set{insecure: insecure}
+	if len(list) == 0 {
+		return nil, fmt.Errorf(`%w: no origin was named: name the API's, such as WithOrigin("https://api.example.com")`, ErrOrigin)
+	}
+	o := First(insecure)
 	var allowed []string
 	for _, s := range list {
-		u, err := url.Parse(s)
-		if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/" {
-			return nil, fmt.Errorf("%w: WithOrigin: want a scheme, a host and, if needed, a port, such as https://api.example.com", ErrOrigin)
+		u, err := literal(s)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrOrigin, err)
 		}
 		n, err := o.normal(u.Scheme, u.Host)
 		if err != nil {
@@ -52,11 +55,45 @@ func New(list []string, insecure bool) (*Set, error) {
 		}
 		allowed = append(allowed, n)
 	}
-	if len(allowed) > 0 {
-		o.allowed.Store(&allowed)
-	}
+	o.allowed.Store(&allowed)
 	return o, nil
 }
+
+// literal parses an origin. An origin to which no request can go, such as one with a
+// wildcard, is an error (F139). It quotes nothing: somebody may have written the key there.
+func literal(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Opaque != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/" {
+		return nil, errors.New("an origin is a scheme, a host and, if needed, a port, such as https://api.example.com")
+	}
+	switch lower(u.Scheme) {
+	case "https", "wss", "http", "ws":
+	default:
+		return nil, errors.New("an origin begins with https://, or for loopback http://")
+	}
+	host := u.Hostname()
+	switch port, err := strconv.ParseUint(cmp.Or(u.Port(), "1"), 10, 16); {
+	case strings.Contains(host, "*"):
+		return nil, errors.New("an origin has no wildcard: name each host, such as https://eu.example.com and https://us.example.com")
+	case strings.ContainsFunc(host, func(r rune) bool { return r >= utf8.RuneSelf }):
+		return nil, errors.New("the host of an origin is ASCII: write it as xn--")
+	case strings.ContainsFunc(host, notInHost), strings.HasPrefix(host, "."), strings.Contains(host, ".."):
+		return nil, errors.New("no host has such a name: an origin has one such as api.example.com")
+	case err != nil || port == 0:
+		return nil, errors.New("the port of an origin is not between 1 and 65535")
+	}
+	return u, nil
+}
+
+// notInHost reports whether r is in no host's name or address. "_" is in some names of
+// internal hosts, ":" and "%" are in addresses of IPv6.
+func notInHost(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._:%", r))
+}
+
+// First returns a Set of the origin of the first request. insecure allows plain http to
+// any host.
+func First(insecure bool) *Set { return &Set{insecure: insecure} }
 
 // Bound reports whether req may carry the key. For a redirect to another origin, and
 // for all redirects after it, it returns false (F53 to F55). For any other request to
@@ -89,8 +126,36 @@ func (o *Set) Bound(req *http.Request) (bool, error) {
 	case err != nil:
 		return false, err
 	default:
-		return false, fmt.Errorf("%w: the request goes to %s: add it to WithOrigin if the key may go there", ErrOrigin, n)
+		return false, o.elsewhere(req, n)
 	}
+}
+
+// elsewhere returns the error about a request to the origin n, which is not allowed.
+func (o *Set) elsewhere(req *http.Request, n string) error {
+	var list []string
+	if allowed := o.allowed.Load(); allowed != nil {
+		for _, a := range *allowed {
+			list = append(list, short(a))
+		}
+	}
+	if !plainTarget(req) {
+		return fmt.Errorf("%w: the URL of the request is opaque: give it a host and a path", ErrOrigin)
+	}
+	if slices.Contains(list, short(n)) {
+		return fmt.Errorf("%w: the URL of the request names %s, but its Host field another host", ErrOrigin, short(n))
+	}
+	return fmt.Errorf("%w to %s: it is bound to %s: name every origin that may have it in WithOrigin", ErrOrigin, short(n), strings.Join(list, ", "))
+}
+
+// short returns an origin as people write it, without the port that its scheme implies.
+func short(n string) string {
+	if s, ok := strings.CutSuffix(n, ":443"); ok && strings.HasPrefix(n, "https:") {
+		return s
+	}
+	if s, ok := strings.CutSuffix(n, ":80"); ok && strings.HasPrefix(n, "http:") {
+		return s
+	}
+	return n
 }
 
 // alone reports whether req, and every request that it was redirected from, goes to the
@@ -145,6 +210,8 @@ func (o *Set) normal(scheme, hostport string) (string, error) {
 		scheme, port = "https", "443"
 	case "http", "ws":
 		scheme, port = "http", "80"
+	case "":
+		return "", fmt.Errorf("%w: the URL is relative: want a scheme and a host, such as https://api.example.com/v1/things", ErrOrigin)
 	default:
 		return "", fmt.Errorf("%w: the URL has the scheme %q: want https or http", ErrOrigin, scheme)
 	}
@@ -160,7 +227,7 @@ func (o *Set) normal(scheme, hostport string) (string, error) {
 	host = strings.TrimSuffix(lower(host), ".")
 	switch {
 	case host == "" || strings.ContainsAny(host, "@/\\ "):
-		return "", fmt.Errorf("%w: the URL has no valid host", ErrOrigin)
+		return "", fmt.Errorf("%w: the URL has no valid host: want one such as https://api.example.com", ErrOrigin)
 	case strings.ContainsFunc(host, func(r rune) bool { return r >= utf8.RuneSelf }):
 		return "", fmt.Errorf("%w: the host %q is not ASCII: write it as xn--", ErrOrigin, host)
 	}
