@@ -1,10 +1,12 @@
 package transport_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -338,19 +340,19 @@ func TestCallersKeysCount(t *testing.T) {
 	}
 }
 
-// An event reports where callers' own keys are and how many there were, without the
-// secret: at once, and then once a minute.
+// named is a source with a name.
+type named struct{ source.Source }
+
+func (named) String() string { return "store://callers" }
+
+// The ring's log says where callers' own keys are and how many there were, without the
+// secret: at once, and then once a minute. Status counts them.
 //
 // F141
 func TestCallersKeysAreWarnedOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		keys := quiet(t, newStore("v1"))
-		var told []string
-		defer keys.Subscribe(func(e ring.Event) {
-			if e.Kind == ring.Warning {
-				told = append(told, e.Err.Error())
-			}
-		})()
+		var log bytes.Buffer
+		keys := quiet(t, named{newStore("v1")}, ring.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))))
 		rt := unbound(keys, transport.Bearer(), transport.WithBase(takes("mine")), transport.WithPassThrough())
 		for range 3 {
 			for range 5 {
@@ -361,14 +363,19 @@ func TestCallersKeysAreWarnedOf(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		synctest.Wait()
+		told := slices.Collect(strings.Lines(log.String()))
 		if len(told) != 3 {
-			t.Fatalf("told %d times", len(told))
+			t.Fatalf("logged: %s", told)
 		}
 		for i, text := range told {
-			if !strings.Contains(text, `header "Authorization"`) || !strings.Contains(text, "api.example.com") ||
-				!strings.Contains(text, fmt.Sprintf("(%d so far)", i*5+1)) || strings.Contains(text, dummy) {
-				t.Errorf("told: %s", text)
+			for _, part := range []string{"level=WARN", "key.source=store://callers", `header \"Authorization\"`, "api.example.com", fmt.Sprintf("(%d so far)", i*5+1)} {
+				if !strings.Contains(text, part) || strings.Contains(text, dummy) {
+					t.Errorf("logged %s, without %q", text, part)
+				}
 			}
+		}
+		if n := keys.Status().Callers.Requests; n != 15 {
+			t.Errorf("Status counts %d", n)
 		}
 	})
 }

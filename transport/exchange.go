@@ -184,11 +184,13 @@ func (x *exchange) passed(resp *http.Response, v Verdict) {
 	switch c := resp.StatusCode; {
 	case v == Inconclusive:
 		x.a.Unknown()
+	case c == http.StatusForbidden:
+		x.a.Denied(forbidden)
 	case c < http.StatusMultipleChoices, c == http.StatusNotModified:
 		x.a.Accepted()
 	case c >= http.StatusInternalServerError, c == http.StatusTooManyRequests,
 		c == http.StatusProxyAuthRequired, c == http.StatusRequestTimeout,
-		c == http.StatusForbidden, c == http.StatusTeapot, // Binance answers 418 to a banned address
+		c == http.StatusTeapot, // Binance answers 418 to a banned address
 		x.refused == Passed, x.refused == Ambiguous:
 		x.a.Unknown()
 	default:
@@ -196,6 +198,10 @@ func (x *exchange) passed(resp *http.Response, v Verdict) {
 	}
 	x.t.name(resp, x.sent)
 }
+
+// forbidden is the advice about a version that only gets 403 (F138).
+const forbidden = "each answer had the status 403: if the API refuses keys by it, use WithClassifier(transport.Statuses(401, 403)), " +
+	"for client.FromEnv set ..._KEY_REFUSED=401,403, or use the API's profile"
 
 func (t *Transport) name(resp *http.Response, version string) {
 	if t.header != "" {
@@ -225,7 +231,10 @@ func (x *exchange) again(resp *http.Response, v Verdict) bool {
 	}
 	t.remember(r)
 	switch {
-	case !may && (v == Ambiguous || ctx.Err() != nil):
+	case !may && v == Ambiguous:
+		x.a.Denied("")
+		return false
+	case !may && ctx.Err() != nil:
 		x.a.Unknown()
 		return false
 	case !may:

@@ -10,7 +10,7 @@ import (
 
 // An Attempt is one sending of one request with one key. A transport begins with
 // [Ring.Attempt], and reports the outcome by calling exactly one of Accepted, Refused,
-// Unknown, Again and Next; Again and Next begin another attempt of the same request. An
+// Unknown, Denied, Again and Next; Again and Next begin another attempt of the same request. An
 // Attempt is not safe for concurrent use.
 type Attempt struct {
 	ring  *Ring
@@ -231,6 +231,11 @@ func (a *Attempt) Next(ctx context.Context, ambiguous bool) bool {
 	if v == nil {
 		if !r.ended(ctx) {
 			r.policy.exhausted(&a.past, now)
+		}
+		if ambiguous {
+			for i := range a.past.n {
+				r.denied(a.past.tried[i].v, doubtful)
+			}
 		}
 		return false
 	}

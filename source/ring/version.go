@@ -16,6 +16,7 @@ type version struct {
 	// Ring.mu guards what follows.
 	standing
 	usage
+	denials    denials
 	given      string // the source's name for it, or empty
 	role       Role
 	since      time.Time // when it got its role

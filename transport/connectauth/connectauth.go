@@ -59,12 +59,12 @@ func (a *Auth) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		if !req.Spec().IsClient {
 			return next(ctx, req)
 		}
-		own, err := a.admit(req.Header())
+		own, err := a.admit(req.Header(), req.Peer())
 		if err != nil {
 			return nil, err
 		}
 		if own != "" {
-			use := a.keys.Caller(own, a.where())
+			use := a.keys.Caller(own, a.where(req.Peer()))
 			defer use.End()
 			return next(ctx, req)
 		}
@@ -92,7 +92,7 @@ func (a *Auth) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.S
 
 // admit checks the header that a call already has, in any letter case. own is the
 // credential if the call is to be sent with it.
-func (a *Auth) admit(h http.Header) (own string, err error) {
+func (a *Auth) admit(h http.Header, to connect.Peer) (own string, err error) {
 	if a.err != nil {
 		return "", a.err
 	}
@@ -102,8 +102,10 @@ func (a *Auth) admit(h http.Header) (own string, err error) {
 			values = slices.Concat(values, v)
 		}
 	}
-	return a.keys.Admit(values, a.where())
+	return a.keys.Admit(values, a.where(to))
 }
 
-// where names the header in an error text.
-func (a *Auth) where() string { return fmt.Sprintf("header %q", a.opts.Header) }
+// where says in an error text where a credential is, and where its call goes.
+func (a *Auth) where(to connect.Peer) string {
+	return fmt.Sprintf("header %q, in a call to %s", a.opts.Header, to.Addr)
+}

@@ -77,13 +77,13 @@ func (s *stream) begin() error {
 	}
 	s.begun = true
 	header := s.first.RequestHeader()
-	own, err := s.auth.admit(header)
+	own, err := s.auth.admit(header, s.first.Peer())
 	if err != nil {
 		s.err = err
 		return err
 	}
 	if own != "" {
-		use := s.auth.keys.Caller(own, s.auth.where())
+		use := s.auth.keys.Caller(own, s.auth.where(s.first.Peer()))
 		s.end = sync.OnceFunc(use.End)
 		s.release = context.AfterFunc(s.ctx, s.end)
 		return nil

@@ -31,14 +31,14 @@ func TestKeyStaysOffInsecureConnections(t *testing.T) {
 	for name, call := range kinds {
 		b := setup(t, []string{"v2", "v1"})
 		plain := serve(t, true, "v2")
-		conn := b.dial(plain.addr, grpcauth.New(b.ring), insecure.NewCredentials())
+		conn := b.dial(plain.addr, grpcauth.New(b.ring, grpcauth.WithTarget(plain.addr)), insecure.NewCredentials())
 		err := call(t.Context(), pb.NewTestServiceClient(conn))
 		if status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), "insecure") {
 			t.Errorf("%s: %v", name, err)
 		}
 		plain.WantSeen(t)
 		b.standing("v2", ring.StateUnknown, 0, 0)
-		conn = b.dial(plain.addr, grpcauth.New(b.ring, grpcauth.WithInsecure()), insecure.NewCredentials())
+		conn = b.dial(plain.addr, grpcauth.New(b.ring, grpcauth.WithTarget(plain.addr), grpcauth.WithInsecure()), insecure.NewCredentials())
 		if err := call(t.Context(), pb.NewTestServiceClient(conn)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -162,7 +162,7 @@ func TestEmptyCredentialIsNone(t *testing.T) {
 // change.
 func TestOtherMetadataStays(t *testing.T) {
 	b := setup(t, []string{"v1"})
-	b.conn = b.dial(b.addr, grpcauth.New(b.ring, grpcauth.WithHeader("X-Api-Key", "")), credentials.NewClientTLSFromCert(b.roots, ""))
+	b.conn = b.dial(b.addr, grpcauth.New(b.ring, grpcauth.WithTarget(b.addr), grpcauth.WithHeader("X-Api-Key", "")), credentials.NewClientTLSFromCert(b.roots, ""))
 	var seen metadata.MD
 	b.refuse = func(ctx context.Context) error { // which only reads authorization
 		seen, _ = metadata.FromIncomingContext(ctx)
@@ -182,7 +182,8 @@ func TestOtherMetadataStays(t *testing.T) {
 	}
 }
 
-// F53, F55: the key goes only to its target.
+// F53, F55, F131: the key goes only to its target, and without one nowhere. The error says
+// which targets there are, or what to write.
 func TestKeyIsBoundToATarget(t *testing.T) {
 	b := setup(t, []string{"v1"})
 	other := serve(t, false, "v1")
@@ -191,10 +192,12 @@ func TestKeyIsBoundToATarget(t *testing.T) {
 		creds := credentials.NewClientTLSFromCert(b.roots, "")
 		here, there := b.dial(b.addr, auth, creds), b.dial(other.addr, auth, creds)
 		for name, call := range kinds {
-			if err := call(t.Context(), pb.NewTestServiceClient(here)); err != nil {
+			err := call(t.Context(), pb.NewTestServiceClient(here))
+			if opts == nil && (!errors.Is(err, grpcauth.ErrTarget) || !strings.Contains(err.Error(), "WithTarget(")) || opts != nil && err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			if err := call(t.Context(), pb.NewTestServiceClient(there)); !errors.Is(err, grpcauth.ErrTarget) {
+			err = call(t.Context(), pb.NewTestServiceClient(there))
+			if !errors.Is(err, grpcauth.ErrTarget) || opts != nil && !strings.Contains(err.Error(), b.addr) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -261,7 +264,7 @@ func TestNoKey(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	conn := b.dial(b.addr, grpcauth.New(nil), credentials.NewClientTLSFromCert(b.roots, ""))
+	conn := b.dial(b.addr, grpcauth.New(nil, grpcauth.WithTarget(b.addr)), credentials.NewClientTLSFromCert(b.roots, ""))
 	if err := unary(t.Context(), pb.NewTestServiceClient(conn)); !errors.Is(err, source.ErrNoKey) {
 		t.Error(err)
 	}
@@ -285,7 +288,7 @@ func TestShowsNoSecret(t *testing.T) {
 		b := setup(t, []string{"v1"})
 		b.ring.Close()
 		b.ring = b.store.Keep(t, ring.WithRefusalWait(0))
-		auth := grpcauth.New(b.ring)
+		auth := grpcauth.New(b.ring, grpcauth.WithTarget(b.addr))
 		b.conn = b.dial(b.addr, auth, credentials.NewClientTLSFromCert(b.roots, ""))
 		b.Accept()
 		b.refuse = func(ctx context.Context) error {

@@ -126,7 +126,7 @@ func (c *credential) GetRequestMetadata(ctx context.Context, uri ...string) (map
 		}
 		for k, v := range theirs {
 			if k = strings.ToLower(k); k == header {
-				where := c.call.auth.where("grpc.PerRPCCredentials")
+				where := c.call.auth.where("grpc.PerRPCCredentials", strings.Join(uri, " "))
 				if own, err := c.call.auth.keys.Admit([]string{v}, where); err != nil {
 					return nil, err
 				} else if own != "" {

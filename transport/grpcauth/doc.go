@@ -5,7 +5,8 @@
 //	if err != nil {
 //		return err
 //	}
-//	conn, err := grpc.NewClient("api.example.com:443", append(grpcauth.New(keys).DialOptions(),
+//	auth := grpcauth.New(keys, grpcauth.WithTarget("api.example.com:443"))
+//	conn, err := grpc.NewClient("api.example.com:443", append(auth.DialOptions(),
 //		grpc.WithTransportCredentials(credentials.NewTLS(nil)))...)
 //
 // The package is a module of its own, so that the core does not require
@@ -66,8 +67,7 @@
 //
 // # Where a key may go
 //
-// A key goes only to the targets of [WithTarget]. Without WithTarget its target is that
-// of the first call.
+// A key goes only to the targets of [WithTarget], without which nothing is sent.
 //
 // # Errors
 //

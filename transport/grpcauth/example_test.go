@@ -27,7 +27,7 @@ func ExampleNew() {
 		log.Fatal(err)
 	}
 	defer live.Close()
-	conn, err := grpc.NewClient(api.addr, append(grpcauth.New(live).DialOptions(),
+	conn, err := grpc.NewClient(api.addr, append(grpcauth.New(live, grpcauth.WithTarget(api.addr)).DialOptions(),
 		grpc.WithTransportCredentials(credentials.NewClientTLSFromCert(api.roots, "")))...)
 	if err != nil {
 		log.Fatal(err)

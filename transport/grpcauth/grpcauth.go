@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -16,15 +15,15 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/rpc"
 )
 
-// ErrTarget means that the key is bound to another target: see [WithTarget].
-var ErrTarget = errors.New("the key is bound to another target")
+// ErrTarget means that the call goes to a target that the key is not bound to, or that no
+// target was named: see [WithTarget].
+var ErrTarget = errors.New("the key may not be sent")
 
 // Auth puts the keys of a ring on calls. It is safe for concurrent use and may serve
 // several ClientConns with the same target.
 type Auth struct {
-	keys  *rpc.Auth
-	opts  options
-	bound atomic.Pointer[string] // the target of the first call, if WithTarget is not given
+	keys *rpc.Auth
+	opts options
 }
 
 // New returns an Auth that takes keys from the ring. New does not fail: if there is no
@@ -58,7 +57,7 @@ func (a *Auth) UnaryInterceptor(ctx context.Context, method string, req, reply a
 		return err
 	}
 	if own != "" {
-		use := a.keys.Caller(own, a.where("metadata"))
+		use := a.keys.Caller(own, a.where("metadata", cc.Target()))
 		defer use.End()
 		return invoker(ctx, method, req, reply, cc, opts...)
 	}
@@ -89,32 +88,27 @@ func (a *Auth) admit(ctx context.Context, cc *grpc.ClientConn) (_ context.Contex
 	if len(values) == 0 {
 		return ctx, "", nil
 	}
-	if own, err = a.keys.Admit(values, a.where("metadata")); own != "" || err != nil {
+	if own, err = a.keys.Admit(values, a.where("metadata", cc.Target())); own != "" || err != nil {
 		return ctx, own, err
 	}
 	md.Delete(a.opts.Header) // FromOutgoingContext returned a copy
 	return metadata.NewOutgoingContext(ctx, md), "", nil
 }
 
-// where names the header in an error text.
-func (a *Auth) where(in string) string { return fmt.Sprintf("%q in %s", a.opts.Header, in) }
+// where says in an error text where a credential is, and where its call goes.
+func (a *Auth) where(in, to string) string {
+	return fmt.Sprintf("%q in %s, in a call to %s", a.opts.Header, in, to)
+}
 
-// check compares cc's target with those that the key may go to. The first target is
-// bound if there are none.
+// check compares cc's target with those that the key may go to (F131).
 func (a *Auth) check(cc *grpc.ClientConn) error {
 	target := cc.CanonicalTarget()
-	if len(a.opts.targets) > 0 {
-		if slices.Contains(a.opts.targets, cc.Target()) || slices.Contains(a.opts.targets, target) {
-			return nil
-		}
-	} else {
-		bound := a.bound.Load()
-		if bound == nil && !a.bound.CompareAndSwap(nil, &target) {
-			bound = a.bound.Load()
-		}
-		if bound == nil || *bound == target {
-			return nil
-		}
+	switch {
+	case len(a.opts.targets) == 0:
+		return &callError{codes.Internal, fmt.Errorf("grpcauth: %w: no target was named: name that of grpc.NewClient by WithTarget, such as WithTarget(%q)", ErrTarget, "api.example.com:443")}
+	case slices.Contains(a.opts.targets, cc.Target()), slices.Contains(a.opts.targets, target):
+		return nil
 	}
-	return &callError{codes.Internal, fmt.Errorf("grpcauth: %w: the call goes to %s: name it by WithTarget if the key may go there", ErrTarget, target)}
+	return &callError{codes.Internal, fmt.Errorf("grpcauth: %w to %s: it is bound to %s: name every target that may have it in WithTarget",
+		ErrTarget, target, strings.Join(a.opts.targets, ", "))}
 }

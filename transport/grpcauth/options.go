@@ -26,8 +26,8 @@ func WithHeader(name, prefix string) Option {
 }
 
 // WithTarget sets the targets that the key may go to, spelled as in grpc.NewClient.
-// Default: the target of the first call. A call to another target fails with
-// [ErrTarget].
+// It is required: without it every call fails with [ErrTarget], and so does a call to
+// another target.
 func WithTarget(targets ...string) Option { return func(o *options) { o.targets = targets } }
 
 // WithClassifier sets the classifier, which decides whether a status from the server

@@ -195,7 +195,7 @@ func (b *bench) rewireWith(more grpc.DialOption, opts ...grpcauth.Option) {
 	if more == nil {
 		more = grpc.EmptyDialOption{}
 	}
-	b.conn = b.dial(b.addr, grpcauth.New(b.ring, opts...), credentials.NewClientTLSFromCert(b.roots, ""), more)
+	b.conn = b.dial(b.addr, grpcauth.New(b.ring, append(opts, grpcauth.WithTarget(b.addr))...), credentials.NewClientTLSFromCert(b.roots, ""), more)
 	b.api = pb.NewTestServiceClient(b.conn)
 }
 

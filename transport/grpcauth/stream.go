@@ -22,7 +22,7 @@ func (a *Auth) StreamInterceptor(ctx context.Context, desc *grpc.StreamDesc, cc 
 		return nil, err
 	}
 	if own != "" {
-		use := a.keys.Caller(own, a.where("metadata"))
+		use := a.keys.Caller(own, a.where("metadata", cc.Target()))
 		end := sync.OnceFunc(use.End)
 		cs, err := streamer(ctx, desc, cc, method, append(slices.Clip(opts), grpc.OnFinish(func(error) { end() }))...)
 		if err != nil {

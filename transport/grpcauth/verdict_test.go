@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -15,6 +16,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
+	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 // Each status has a meaning for the key, alone and after the refusal of another
@@ -114,10 +116,41 @@ func TestWrappedEOFIsNoAcceptance(t *testing.T) {
 		}
 		return fmt.Errorf("reading the tunnel: %w", io.EOF)
 	}
-	if err := grpcauth.New(keys).UnaryInterceptor(t.Context(), "/test.Calls/Unary", nil, nil, cc, broken); err == nil {
+	if err := grpcauth.New(keys, grpcauth.WithTarget("passthrough:///api.example.com")).UnaryInterceptor(t.Context(), "/test.Calls/Unary", nil, nil, cc, broken); err == nil {
 		t.Error("no error")
 	}
 	if s := keys.Status().Current; s.State != ring.StateUnknown || s.InFlight != 0 {
 		t.Errorf("the key is %s, with %d in flight", s.State, s.InFlight)
+	}
+}
+
+// A server that refuses keys with PermissionDenied: a new key that gets nothing else is
+// reported, with the option that makes it a refusal.
+//
+// F138
+func TestNewVersionThatIsOnlyDenied(t *testing.T) {
+	b := setup(t, []string{"v1"})
+	if err := kinds["unary"](t.Context(), b.api); err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan string, 10)
+	defer b.ring.Subscribe(func(e ring.Event) {
+		if e.Kind == ring.Warning {
+			told <- e.Err.Error()
+		}
+	})()
+	b.store.Put(drill.Keys("v2", "v1")...)
+	if err := b.ring.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.Accept("v1")
+	b.refuse = func(context.Context) error { return status.Error(codes.PermissionDenied, "no") }
+	for range 3 {
+		if err := kinds["unary"](t.Context(), b.api); status.Code(err) != codes.PermissionDenied {
+			t.Error(err)
+		}
+	}
+	if text := <-told; !strings.Contains(text, `version "v2"`) || !strings.Contains(text, "WithClassifier") {
+		t.Errorf("told: %s", text)
 	}
 }

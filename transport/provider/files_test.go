@@ -15,7 +15,7 @@ import (
 // toolkit lists the files that profiles are built from. Every other file describes an
 // API.
 var toolkit = []string{
-	"algorithm.go", "call.go", "clock.go", "doc.go", "field.go", "graphqlcodes.go", "json.go", "jwt.go", "login.go", "option.go", "part.go",
+	"algorithm.go", "call.go", "clock.go", "doc.go", "field.go", "graphqlcodes.go", "json.go", "jwt.go", "login.go", "option.go", "origins.go", "part.go",
 	"profile.go", "refusal.go", "session.go", "signing.go",
 }
 

@@ -3,11 +3,13 @@ package provider_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
@@ -76,7 +78,7 @@ func TestProfiles(t *testing.T) {
 	all := profiles()
 	for _, p := range []provider.Profile{provider.Stripe(), provider.StripeBasic(), provider.OpenAI(), provider.Anthropic(), provider.GitHub(),
 		provider.TokenMetrics(""), provider.Google("https://maps.googleapis.com"), provider.Slack(), provider.Datadog(""), provider.Datadog("us3.datadoghq.com"),
-		provider.Alpaca(), provider.GraphQL(transport.Bearer(), "https://api.example.com")} {
+		provider.Alpaca(), provider.GraphQL(transport.Bearer(), "https://api.example.com"), provider.APIGateway("https://a.execute-api.eu-central-1.amazonaws.com")} {
 		all[p.Name+fmt.Sprint(len(all))] = p
 	}
 	for _, p := range all {
@@ -114,6 +116,54 @@ func TestPlainKeys(t *testing.T) {
 		}
 		if _, err := c.p.Scheme.Prepare(source.Key{}); !errors.Is(err, source.ErrUnusable) {
 			t.Errorf("%s without a secret: %v", c.p.Name, err)
+		}
+	}
+}
+
+// The error type decides which 403 of API Gateway may be about the key.
+//
+// F138
+func TestAPIGatewayErrorTypes(t *testing.T) {
+	for kind, want := range map[string]transport.Verdict{
+		"ForbiddenException": transport.Ambiguous, "ForbiddenException:http://internal.amazon.com/coral/com.amazon.coral.service/": transport.Ambiguous,
+		"AccessDeniedException": transport.Inconclusive, "MissingAuthenticationTokenException": transport.Inconclusive,
+	} {
+		a := transport.NewAnswer(http.StatusForbidden, http.Header{"X-Amzn-Errortype": {kind}}, []byte(`{"message":"Forbidden"}`))
+		if v := provider.APIGateway().Classifier(a); v != want {
+			t.Errorf("%s: verdict %d, want %d", kind, v, want)
+		}
+	}
+}
+
+// An origin of a test network, a demo account or a region replaces those of the profile: the
+// key does not go to the API's main origins.
+//
+// F139
+func TestNamedOrigins(t *testing.T) {
+	for origin, p := range map[string]provider.Profile{
+		provider.BinanceTestnet: provider.Binance(), provider.BinanceFuturesTestnet: provider.Binance(), provider.BinanceDemo: provider.Binance(),
+		provider.BinanceUS: provider.Binance(), provider.BybitTestnet: provider.Bybit(), provider.BybitDemo: provider.Bybit(),
+		provider.BybitEU: provider.Bybit(), provider.BybitEmirates: provider.Bybit(), provider.BybitGeorgia: provider.Bybit(),
+		provider.BybitIndonesia: provider.Bybit(), provider.BybitKazakhstan: provider.Bybit(), provider.BybitNetherlands: provider.Bybit(),
+		provider.BybitTurkey: provider.Bybit(), provider.OKXEurope: provider.OKX(), provider.OKXUS: provider.OKX(),
+		provider.AlpacaPaper: provider.Alpaca(), provider.BitMEXTestnet: provider.BitMEX(), provider.CoinbaseCDPSandbox: provider.CoinbaseCDP(),
+		provider.CoinbaseExchangeSandbox: provider.CoinbaseExchange(), provider.DeribitTestnet: provider.Deribit(),
+		provider.GateTestnet: provider.Gate(), provider.GateFuturesTestnet: provider.Gate(), provider.GeminiSandbox: provider.Gemini(),
+	} {
+		keys, err := ring.Keep(t.Context(), one{source.Key{Version: "v1", Secret: source.NewSecret("sentinel-k")}}, ring.WithLogger(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer keys.Close()
+		rt := p.Transport(keys, transport.WithOrigin(origin), transport.WithBase(trips(func(*http.Request) (*http.Response, error) {
+			t.Error("sent to the main origin")
+			return nil, http.ErrServerClosed
+		})))
+		if err := rt.Err(); err != nil {
+			t.Errorf("%s: %v", origin, err)
+		}
+		if _, err := rt.RoundTrip(newRequest(t, "GET", p.Origins[0]+"/", "", "")); !errors.Is(err, transport.ErrOrigin) || !strings.Contains(err.Error(), origin) {
+			t.Errorf("%s: error %v", origin, err)
 		}
 	}
 }

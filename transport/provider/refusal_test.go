@@ -180,6 +180,10 @@ var refusals = map[string]struct {
 			{400, `{"errors":["Forbidden"]}`, passed}, {200, `{"errors":["Forbidden"]}`, passed}, {202, `{"status":"ok"}`, passed},
 		},
 	)},
+	"apigateway": {provider.APIGateway().Classifier, []answer{
+		{403, `{"message":"Forbidden"}`, ambiguous}, {403, `{"message":"User is not authorized to access this resource"}`, passed},
+		{403, "", passed}, {401, `{"message":"Unauthorized"}`, refused}, {429, `{"message":"Limit Exceeded"}`, passed}, {200, `{"message":"Forbidden"}`, passed},
+	}},
 	"alpaca": {provider.Alpaca().Classifier, join(
 		codes(401, `{"code":40110000,"message":"%s"}`, refused, "unauthorized.", "unauthorized", "request is not authorized"),
 		codes(401, `{"code":40110000,"message":"%s"}`, inconclusive, "token is not authorized for this scope"),

@@ -31,7 +31,7 @@ func wrapped(p provider.Profile) provider.Profile {
 // everyProfile lists all profiles of the package, with each option.
 func everyProfile() map[string]provider.Profile {
 	all := map[string]provider.Profile{
-		"alpaca": provider.Alpaca(), "anthropic": provider.Anthropic(), "datadog": provider.Datadog(""), "github": provider.GitHub(),
+		"alpaca": provider.Alpaca(), "apigateway": provider.APIGateway(), "anthropic": provider.Anthropic(), "datadog": provider.Datadog(""), "github": provider.GitHub(),
 		"google": provider.Google(), "graphql": provider.GraphQL(transport.Bearer()), "openai": provider.OpenAI(), "slack": provider.Slack(),
 		"stripe": provider.Stripe(), "stripe basic": provider.StripeBasic(), "tokenmetrics": provider.TokenMetrics(""),
 		"generic": provider.Generic(transport.Query("key")), "coinbasecdp": provider.CoinbaseCDP(),

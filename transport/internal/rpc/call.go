@@ -141,6 +141,8 @@ func (c *Call) tell(v transport.Verdict, code Code) {
 		c.attempt.Refused()
 	case v == transport.Passed && (code == OK || code.application() && definite(c.refused)):
 		c.attempt.Accepted()
+	case v == transport.Passed && code == PermissionDenied: // F138
+		c.attempt.Denied("each call ended with PermissionDenied: if the server refuses keys by it, use WithClassifier")
 	default:
 		c.attempt.Unknown()
 	}

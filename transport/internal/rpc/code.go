@@ -11,6 +11,7 @@ const (
 	DeadlineExceeded   Code = 4
 	NotFound           Code = 5
 	AlreadyExists      Code = 6
+	PermissionDenied   Code = 7
 	FailedPrecondition Code = 9
 	Aborted            Code = 10
 	OutOfRange         Code = 11
