@@ -49,9 +49,9 @@ sdks:
 	@./.ci/check $(STATICCHECK) conformance/sdks all
 	cd conformance/sdks && GOWORK=off go test -race -tags all -count=1 -timeout 30m . -update
 
-# Breaks the code in one place at a time: a test must fail each time.
+# Breaks the code in one place at a time: a test must fail in each of RUNS runs.
 mutants:
-	go run ./.ci/mutants
+	go run ./.ci/mutants -runs $(or $(RUNS),3)
 
 # The Kubernetes source against a real API server. The first build takes minutes.
 test-kubernetes:
