@@ -71,6 +71,7 @@ func (c apiCase) try(t testing.TB, baseURL string, admin APIAdmin) {
 		t.Skip(reason)
 	}
 	t.Log(c.Doc)
+	turn(t, false)
 	need(t, "Accept", admin.Accept != nil)
 	s := &apiTrial{TB: t, admin: admin, client: admin.Client, url: baseURL}
 	if s.client == nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -29,6 +30,39 @@ func patience(t testing.TB) time.Duration {
 		return cmp.Or(s.h.Limit, limit)
 	}
 	return limit
+}
+
+// running are the cases that run now. A case that measures the process, such as its heap
+// or its goroutines, runs alone. A sync.RWMutex would keep new cases from starting while
+// such a case waits.
+var running struct {
+	sync.Mutex
+	changed *sync.Cond
+	cases   int
+	alone   bool
+}
+
+func init() { running.changed = sync.NewCond(&running) }
+
+// turn waits until the case t may run, which lasts until its cleanups have run.
+func turn(t testing.TB, alone bool) {
+	running.Lock()
+	defer running.Unlock()
+	for running.alone || alone && running.cases > 0 {
+		running.changed.Wait()
+	}
+	running.cases++
+	running.alone = alone
+	if r, ok := t.(*record); ok {
+		close(r.begun)
+	}
+	t.Cleanup(func() {
+		running.Lock()
+		defer running.Unlock()
+		running.cases--
+		running.alone = false
+		running.changed.Broadcast()
+	})
 }
 
 // eventually waits until ok returns true, and fails the test after patience(t).

@@ -32,13 +32,13 @@ type Result struct {
 	Detail string
 }
 
-// caseLimit is how long a case may take before judge counts it as hanging.
+// caseLimit is how long a case may take, from its turn, before judge counts it as hanging.
 const caseLimit = 60 * time.Second
 
 // judge runs one case and returns its result. A failed case does not fail t.
 func judge(t testing.TB, c Case, try func(testing.TB)) Result {
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &record{TB: t, ctx: ctx}
+	r := &record{TB: t, ctx: ctx, begun: make(chan struct{})}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -50,6 +50,10 @@ func judge(t testing.TB, c Case, try func(testing.TB)) Result {
 		}()
 		try(r)
 	}()
+	select {
+	case <-done:
+	case <-r.begun:
+	}
 	timer := time.NewTimer(caseLimit)
 	defer timer.Stop()
 	select {
@@ -72,7 +76,8 @@ func judge(t testing.TB, c Case, try func(testing.TB)) Result {
 // not override, such as TempDir, are those of the embedded test.
 type record struct {
 	testing.TB
-	ctx context.Context
+	ctx   context.Context
+	begun chan struct{} // closed when the case has its turn
 
 	mu         sync.Mutex
 	complaints []string

@@ -64,6 +64,8 @@ type SourceBackend struct {
 type sourceCase struct {
 	Case
 	run func(*sourceTrial)
+	// alone says that no other case may run at the same time: the case counts goroutines.
+	alone bool
 }
 
 // SourceCases lists the cases of [TestSource], in order.
@@ -105,32 +107,37 @@ func (c sourceCase) try(t testing.TB, h SourceHarness) {
 		t.Skip(reason)
 	}
 	t.Log(c.Doc)
+	turn(t, c.alone)
 	s := newSourceTrial(t, h)
 	t.Cleanup(s.search) // runs after the case's rings are closed
 	c.run(s)
 }
 
+func sources(name, doc string, run func(*sourceTrial)) sourceCase {
+	return sourceCase{Case: Case{name, doc}, run: run}
+}
+
 var sourceCases = []sourceCase{
-	{Case{"FirstValue", "A key in the backend is read whole, by Read and by a ring."}, firstValue},
-	{Case{"NoValueYet", "Without a key, Read returns a typed error, and Keep waits for the first key unless the error is permanent."}, noValueYet},
-	{Case{"Update", "A new key becomes current, and the previous key stays usable for the overlap."}, update},
-	{Case{"SameContent", "Writing the same key again is no rotation: same version, same previous key, no event."}, sameContent},
-	{Case{"Rollback", "When the source returns to the previous key, that key becomes current again."}, rollback},
-	{Case{"Delete", "A deleted key stays in use, Read returns a typed error, and a new key is picked up."}, deleted},
-	{Case{"Empty", "An empty backend is an error and never replaces a good key."}, empty},
-	{Case{"Broken", "An unreachable backend is an error, the keys stay in use, and the ring recovers by itself."}, broken},
-	{Case{"Denied", "A backend that denies access causes ErrDenied, the keys stay in use, and the ring recovers."}, denied},
-	{Case{"Torn", "A half-written key is never read as a key."}, torn},
-	{Case{"Concurrent", "Concurrent readings during changes each return one whole key."}, concurrent},
-	{Case{"OwnCopy", "Changing a set that Read returned changes no other set."}, ownCopy},
-	{Case{"Poll", "Polling alone, without Notify, picks up a change."}, polled},
-	{Case{"Push", "Notify alone, without polling, picks up each of several changes."}, pushed},
-	{Case{"Arm", "Notify calls changed once its watch is set up, and returns when its context ends."}, armed},
-	{Case{"Cancel", "Read with a context that has ended returns; if it fails, the error wraps the context's."}, cancelled},
-	{Case{"Hang", "While the backend does not answer, Read ends with its context, and Close returns at once."}, hung},
-	{Case{"Close", "Close may be called repeatedly and concurrently, and the ring does not read the source after it."}, closed},
-	{Case{"Leaks", "No goroutine and no descriptor remains after Close, nor after a failed Keep."}, leaks},
-	{Case{"Secrecy", "Neither the source's name nor any fmt verb shows a secret."}, secrecy},
+	sources("FirstValue", "A key in the backend is read whole, by Read and by a ring.", firstValue),
+	sources("NoValueYet", "Without a key, Read returns a typed error, and Keep waits for the first key unless the error is permanent.", noValueYet),
+	sources("Update", "A new key becomes current, and the previous key stays usable for the overlap.", update),
+	sources("SameContent", "Writing the same key again is no rotation: same version, same previous key, no event.", sameContent),
+	sources("Rollback", "When the source returns to the previous key, that key becomes current again.", rollback),
+	sources("Delete", "A deleted key stays in use, Read returns a typed error, and a new key is picked up.", deleted),
+	sources("Empty", "An empty backend is an error and never replaces a good key.", empty),
+	sources("Broken", "An unreachable backend is an error, the keys stay in use, and the ring recovers by itself.", broken),
+	sources("Denied", "A backend that denies access causes ErrDenied, the keys stay in use, and the ring recovers.", denied),
+	sources("Torn", "A half-written key is never read as a key.", torn),
+	sources("Concurrent", "Concurrent readings during changes each return one whole key.", concurrent),
+	sources("OwnCopy", "Changing a set that Read returned changes no other set.", ownCopy),
+	sources("Poll", "Polling alone, without Notify, picks up a change.", polled),
+	sources("Push", "Notify alone, without polling, picks up each of several changes.", pushed),
+	sources("Arm", "Notify calls changed once its watch is set up, and returns when its context ends.", armed),
+	sources("Cancel", "Read with a context that has ended returns; if it fails, the error wraps the context's.", cancelled),
+	sources("Hang", "While the backend does not answer, Read ends with its context, and Close returns at once.", hung),
+	sources("Close", "Close may be called repeatedly and concurrently, and the ring does not read the source after it.", closed),
+	sources("Secrecy", "Neither the source's name nor any fmt verb shows a secret.", secrecy),
+	{Case: Case{"Leaks", "No goroutine and no descriptor remains after Close, nor after a failed Keep."}, run: leaks, alone: true},
 }
 
 func (b SourceBackend) close() {

@@ -11,10 +11,10 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/file"
 )
 
-const variable = "ROLLINGKEYS_CONFORMANCE"
-
 // F27: an environment variable that holds the key.
 func TestEnvSource(t *testing.T) {
+	t.Parallel()
+	const variable = "ROLLINGKEYS_CONFORMANCE"
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
 			set := func(name, value string) {
@@ -56,6 +56,8 @@ func TestEnvSource(t *testing.T) {
 
 // F27: an environment variable that names the key's file.
 func TestEnvFileSource(t *testing.T) {
+	t.Parallel()
+	const variable = "ROLLINGKEYS_CONFORMANCE_IN_FILE"
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
 			e := newEntry(t, "rename", "key")
@@ -71,11 +73,12 @@ func TestEnvFileSource(t *testing.T) {
 
 // First reads the one source that has a key, and notifies of its changes.
 func TestFirstSource(t *testing.T) {
+	t.Parallel()
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
 			e := newEntry(t, "volume", "key")
 			absent := file.New(filepath.Join(t.TempDir(), "absent", "key"))
-			return e.backend(source.First(absent, file.New(e.path("key")), env.New(variable)), oneToken)
+			return e.backend(source.First(absent, file.New(e.path("key")), env.New("ROLLINGKEYS_CONFORMANCE_UNSET")), oneToken)
 		},
 		Skip: skipFile(),
 	})

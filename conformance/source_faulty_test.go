@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 // Each fault injected into a source fails the case that looks for it. The source without
 // a fault passes all cases.
 func TestSourceSuiteFindsFaults(t *testing.T) {
+	t.Parallel()
 	faults := map[string]string{
 		"":                 "",
 		"drops the id":     "FirstValue: differs from the harness's Key(1)",
@@ -37,17 +39,17 @@ func TestSourceSuiteFindsFaults(t *testing.T) {
 		"ignores context":  "Hang: did not return",
 		"no way to hang":   "Hang: the harness has no Hang",
 		"leaks":            "Leaks: all goroutines that the case started",
+		"stays for good":   "Leaks: all goroutines that the case started", // F104
 		"forgets the rest": "Update: Read returned 1 keys, want 2",
 		"renames":          "SameContent: the same key had version name",
 		"mixes pairs":      "Concurrent: parts of two",
 	}
 	eachFails(t, conformance.SourceCases(), faults)
-	// Run all at once. t.Parallel would run two at a time on two CPUs, but the cases
-	// mostly wait.
-	var wg sync.WaitGroup
-	defer wg.Wait()
 	for fault, want := range faults {
-		wg.Go(func() { findsFault(t, fault, want) })
+		t.Run(cmp.Or(fault, "none"), func(t *testing.T) {
+			t.Parallel()
+			findsFault(t, fault, want)
+		})
 	}
 }
 
@@ -58,7 +60,7 @@ func findsFault(t *testing.T, fault, want string) {
 	_, leaks := wanted["Leaks"]
 	skip := others(conformance.SourceCases(), func(name string) bool {
 		_, ok := wanted[name]
-		return ok || fault == "" && name != "Leaks" // goroutines of the other faults would be taken for leaks
+		return ok || fault == ""
 	})
 	last := make(chan struct{})
 	defer close(last)
@@ -70,12 +72,6 @@ func findsFault(t *testing.T, fault, want string) {
 		h.Limit = 500 * time.Millisecond
 	}
 	found(t, fault, conformance.SourceResults(t, h), wanted)
-}
-
-// TestSourceSuiteFindsWhatStays runs alone: goroutines of other faults would be
-// taken for leaks (F104).
-func TestSourceSuiteFindsWhatStays(t *testing.T) {
-	findsFault(t, "stays for good", "Leaks: all goroutines that the case started")
 }
 
 // faulty is a harness for a source with the fault; last ends what outlives even

@@ -14,8 +14,10 @@ import (
 // F01, F04, F05, F07, F14, F16, F17, F104: one file, replaced by renaming, by
 // writing in place, and as in a mounted Kubernetes Secret.
 func TestFileSource(t *testing.T) {
+	t.Parallel()
 	for _, writer := range []string{"rename", "in place", "volume"} {
 		t.Run(writer, func(t *testing.T) {
+			t.Parallel()
 			conformance.TestSource(t, conformance.SourceHarness{
 				New: func(t testing.TB) conformance.SourceBackend {
 					e := newEntry(t, writer, "key")
@@ -37,6 +39,7 @@ func oneToken(keys ...source.Key) map[string]string {
 
 // F68: a key document lists its versions.
 func TestFileDocumentSource(t *testing.T) {
+	t.Parallel()
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
 			e := newEntry(t, "in place", "keys.json")
@@ -61,6 +64,7 @@ func TestFileDocumentSource(t *testing.T) {
 
 // F26: an ID and a secret in two files of a mounted volume are read as one key.
 func TestFileDirSource(t *testing.T) {
+	t.Parallel()
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
 			e := newEntry(t, "volume", "api-key", "api-secret", "passphrase")

@@ -16,6 +16,7 @@ import (
 
 // F86, F87, F104: a token endpoint as a source.
 func TestOAuthSource(t *testing.T) {
+	t.Parallel()
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
 			b := &tokens{}

@@ -13,6 +13,7 @@ import (
 
 // F75, F78, F80, F82, F83, F104: an endpoint that lists versions and answers long polls.
 func TestRemoteSource(t *testing.T) {
+	t.Parallel()
 	conformance.TestSource(t, conformance.SourceHarness{
 		New: func(t testing.TB) conformance.SourceBackend {
 			api := mockapi.New(t)

@@ -2,8 +2,8 @@ package conformance
 
 import (
 	"net/http"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -12,7 +12,8 @@ import (
 type TransportHarness struct {
 	// New returns a RoundTripper that puts the current key of keys on requests,
 	// as "Authorization: Bearer SECRET", and sends them through base. It must
-	// work until the test t ends; clean up with t.Cleanup. When refresh returns,
+	// work until the test t ends; clean up with t.Cleanup. New is called for each
+	// case and protocol, for both protocols at the same time. When refresh returns,
 	// rt must use the key that is current in keys; refresh is nil if rt calls
 	// [Keys.Current] for each request.
 	New func(t testing.TB, keys *Keys, base http.RoundTripper) (rt http.RoundTripper, refresh func())
@@ -35,7 +36,7 @@ type transportCase struct {
 	run func(*transportTrial)
 	// only, if not empty, is the one protocol over which the case runs.
 	only string
-	// alone says that no other case of the process may run at the same time.
+	// alone says that no other case may run at the same time: the case measures the heap.
 	alone bool
 }
 
@@ -65,11 +66,17 @@ func TestTransport(t *testing.T, h TransportHarness) {
 		names = append(names, c.Name)
 	}
 	checkSkip(t, h.Skip, names)
-	for _, c := range transportCases {
+	// The cases that run alone come last: until then others may run beside this test.
+	others := slices.DeleteFunc(slices.Clone(transportCases), func(c transportCase) bool { return c.alone })
+	alone := slices.DeleteFunc(slices.Clone(transportCases), func(c transportCase) bool { return !c.alone })
+	for _, c := range slices.Concat(others, alone) {
 		t.Run(c.Name, func(t *testing.T) {
 			for _, protocol := range c.protocols() {
 				// go test -run splits names at slashes.
-				t.Run(strings.ReplaceAll(protocol, "/", ""), func(t *testing.T) { c.try(t, h, protocol) })
+				t.Run(strings.ReplaceAll(protocol, "/", ""), func(t *testing.T) {
+					t.Parallel()
+					c.try(t, h, protocol)
+				})
 			}
 		})
 	}
@@ -94,19 +101,9 @@ func (c transportCase) try(t testing.TB, h TransportHarness, protocol string) {
 		t.Skip(reason)
 	}
 	t.Log(c.Doc)
-	if c.alone {
-		heap.Lock()
-		defer heap.Unlock()
-	} else {
-		heap.RLock()
-		defer heap.RUnlock()
-	}
+	turn(t, c.alone)
 	c.run(newTransportTrial(t, h, protocol))
 }
-
-// heap is locked by the case that measures the memory of the process, and
-// read-locked by all other cases.
-var heap sync.RWMutex
 
 func transports(name, doc string, run func(*transportTrial)) transportCase {
 	return transportCase{Case: Case{name, doc}, run: run}

@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -68,19 +69,17 @@ func TestTransportSuiteFindsFaults(t *testing.T) {
 	}
 	faults[""] = beyond
 	eachFails(t, conformance.TransportCases(), faults, kept)
-	// Run eight at a time. t.Parallel would run two at a time on two CPUs, but the cases
-	// mostly wait.
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	turn := make(chan struct{}, 8)
+	places := make(chan struct{}, 8)
 	for fault, want := range faults {
-		wg.Go(func() {
-			turn <- struct{}{}
-			defer func() { <-turn }()
-			failsTransport(t, fault, want, 5*time.Second)
+		t.Run(cmp.Or(fault, "none"), func(t *testing.T) {
+			t.Parallel()
+			places <- struct{}{}
+			defer func() { <-places }()
+			failsTransport(t, fault, want, 3*time.Second)
 		})
 	}
-	wg.Go(func() { // cases that must pass get the default limit
+	t.Run("passes", func(t *testing.T) { // with the default limit
+		t.Parallel()
 		var passes []string
 		for _, c := range conformance.TransportCases() {
 			if _, fails := findings(beyond)[c.Name]; !fails && c.Name != "Streams" {
@@ -91,7 +90,7 @@ func TestTransportSuiteFindsFaults(t *testing.T) {
 	})
 }
 
-// kept are the faults that show in the heap, if no other test runs at the same time.
+// kept are the faults that show in the heap.
 var kept = map[string]string{
 	"keeps the body":       "Streams: the request body is held in memory",
 	"keeps the answer":     "Streams: the response body is held in memory",
@@ -99,8 +98,9 @@ var kept = map[string]string{
 }
 
 func TestTransportSuiteFindsWhatIsKept(t *testing.T) {
+	t.Parallel()
 	for fault, want := range kept {
-		failsTransport(t, fault, want, time.Second)
+		failsTransport(t, fault, want, time.Second/2)
 	}
 	failsTransport(t, "", "", 0, "Streams")
 }

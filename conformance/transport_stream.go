@@ -102,8 +102,8 @@ func keepsNothing(s *transportTrial) {
 	}
 }
 
-// bulk is the length of the bodies, 16 MiB: large enough to show in the heap.
-const bulk = 16 << 20
+// bulk is the length of the bodies, 8 MiB: large enough to show in the heap.
+const bulk = 8 << 20
 
 // live returns the bytes of reachable heap objects.
 func live() uint64 {
