@@ -9,15 +9,9 @@ func (r *Ring) enter() time.Time {
 	return r.advance()
 }
 
-// leave publishes what the policy has learnt, and unlocks mu. What it has learnt may begin
-// or end an overlap (F129).
+// leave publishes what the policy has learnt, and unlocks mu.
 func (r *Ring) leave() {
-	if now := r.cfg.now(); r.roster.due(now) {
-		r.recompute(now)
-		signal(r.dirty)
-	} else {
-		r.publish()
-	}
+	r.publish()
 	r.unlock()
 }
 
@@ -59,7 +53,7 @@ func (r *Ring) watch(now time.Time) (next time.Time) {
 	if r.ctx.Err() != nil {
 		return next
 	}
-	if r.roster.due(now) {
+	if r.roster.due(now) { // an acceptance or a refusal may begin or end an overlap, too (F129)
 		r.recompute(now)
 	}
 	r.health.check(now)

@@ -105,7 +105,7 @@ func TestNothingToldHoldsASecret(t *testing.T) {
 	wantWords(t, status.String(), `"state":`, ring.StateUnused, ring.StateAccepted, ring.StateRefused, ring.StateUnknown, ring.StateUnusable, ring.StateRevoked)
 	wantWords(t, status.String(), `"last_error":`, "source: store: source unavailable")
 	wantWords(t, events.String(), `"kind":`, ring.Switched, ring.RolledBack, ring.Refused, ring.FellBack, ring.Recovered, ring.AllRefused,
-		ring.Refreshed, ring.RefreshFailed, ring.Stale, ring.Expiring, ring.OverlapEnded, ring.Revoked, ring.Warning)
+		ring.Refreshed, ring.RefreshFailed, ring.Stale, ring.Expiring, ring.OverlapEnded, ring.Revoked, ring.Warning, ring.FellBack, ring.Degraded, ring.NoKey)
 }
 
 // wantWords checks that each of the words follows the field somewhere.
