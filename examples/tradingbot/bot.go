@@ -26,7 +26,8 @@ type bot struct {
 	plain    *http.Client // does not sign
 	readers  *client.Client
 	traders  *client.Client
-	session  *session // nil if the exchange has no WebSocket login
+	profile  provider.Profile
+	out      io.Writer
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -42,7 +43,7 @@ type bot struct {
 }
 
 func newBot(ctx context.Context, e *exchange.Exchange, p provider.Profile, url string, d *desk, out io.Writer) (*bot, error) {
-	b := &bot{exchange: e, url: url, plain: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}}
+	b := &bot{exchange: e, profile: p, out: out, url: url, plain: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
@@ -78,9 +79,6 @@ func newBot(ctx context.Context, e *exchange.Exchange, p provider.Profile, url s
 		},
 		transport.Rule{Transport: b.traders.Transport()},
 	)}
-	if p.Login != nil {
-		b.session = newSession(b, p, out)
-	}
 	return b, nil
 }
 
@@ -89,8 +87,12 @@ func (b *bot) start() {
 		b.loop(b.trade)
 	}
 	b.loop(b.read)
-	if b.session != nil {
-		b.wg.Go(b.session.keep)
+	if b.profile.Login != nil {
+		b.wg.Go(func() {
+			if err := b.profile.Session(b.ctx, b.traders.Ring(), b.connect); b.ctx.Err() == nil {
+				b.fail(err)
+			}
+		})
 	}
 }
 
@@ -107,8 +109,8 @@ func (b *bot) loop(f func(context.Context)) {
 // finish ends trading and returns the state of the WebSocket session.
 func (b *bot) finish() string {
 	login := "the exchange has none"
-	if b.session != nil {
-		login = b.session.settle()
+	if b.profile.Login != nil {
+		login = b.settle()
 	}
 	b.cancel()
 	b.wg.Wait()

@@ -14,7 +14,7 @@ import (
 func (e *Exchange) Authenticate(r *http.Request, body func() ([]byte, error), keys mockapi.Keys) (string, *mockapi.Refusal) {
 	data, err := body()
 	if err != nil {
-		return "", e.refuse(badSignature) // without the whole body the signature cannot be verified
+		return "", e.refuse(r, badSignature) // without the whole body the signature cannot be verified
 	}
 	q := newRequest(r, data, e.now(), e.venue.window)
 	read := e.venue.read
@@ -29,7 +29,7 @@ func (e *Exchange) Authenticate(r *http.Request, body func() ([]byte, error), ke
 	if f == fine {
 		return version, nil
 	}
-	return version, e.refuse(f)
+	return version, e.refuse(r, f)
 }
 
 func (e *Exchange) judge(q *request, c claim, keys mockapi.Keys) (version string, f fault) {
@@ -99,11 +99,11 @@ func (e *Exchange) scope(q *request) string {
 
 // Refuse returns the exchange's refusal of an unknown key for every reason: real
 // exchanges do not tell expired, revoked and inactive keys from unknown ones.
-func (e *Exchange) Refuse(*http.Request, mockapi.Reason) *mockapi.Refusal {
+func (e *Exchange) Refuse(r *http.Request, _ mockapi.Reason) *mockapi.Refusal {
 	e.mu.Lock()
 	f := e.count(badKey)
 	e.mu.Unlock()
-	return e.refuse(f)
+	return e.refuse(r, f)
 }
 
 // Credentials returns the headers and query parameters that the log redacts.

@@ -2,6 +2,8 @@ package exchange
 
 import (
 	"crypto/sha256"
+	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -12,7 +14,7 @@ import (
 var binance = venue{
 	name: "binance", kinds: []Kind{HMAC, Ed25519, RSA}, orderID: "rk-", window: 5 * time.Second,
 	credentials: []string{"X-MBX-APIKEY"},
-	read:        readBinance, login: loginBinance,
+	read:        readBinance, login: loginBinance, message: messageBinance,
 	actions: map[actionKind]action{
 		place: {
 			method: "POST", path: "/api/v3/order", in: inForm, id: "newClientOrderId",
@@ -85,4 +87,12 @@ func loginBinance(q *request) claim {
 		id: id, late: q.received(time.UnixMilli(n), q.window),
 		check: macOrPrivate(sha256.New, textOf(params["signature"]), "apiKey="+id+"&timestamp="+ts),
 	}
+}
+
+// https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/response-format
+func messageBinance(status int, body string) string {
+	if status == http.StatusOK {
+		return `{"id":"login","status":200,"result":{}}`
+	}
+	return fmt.Sprintf(`{"id":"login","status":%d,"error":%s}`, status, body)
 }

@@ -10,7 +10,7 @@ import (
 var bybit = venue{
 	name: "bybit", kinds: []Kind{HMAC, RSA}, orderID: "rk-", window: 5 * time.Second,
 	credentials: []string{"X-BAPI-API-KEY", "X-BAPI-SIGN"},
-	read:        readBybit, login: loginBybit,
+	read:        readBybit, login: loginBybit, message: messageBybit,
 	actions: map[actionKind]action{
 		place: {
 			method: "POST", path: "/v5/order/create", in: inJSON, id: "orderLinkId",
@@ -73,4 +73,12 @@ func loginBybit(q *request) claim {
 		id: textOf(args[0]), late: q.at.After(time.UnixMilli(n)),
 		check: macOrPrivate(sha256.New, textOf(args[2]), "GET/realtime"+expires),
 	}
+}
+
+// https://bybit-exchange.github.io/docs/v5/websocket/trade/guideline
+func messageBybit(_ int, body string) string {
+	if body == "{}" {
+		return `{"retCode":0,"retMsg":"OK","op":"auth"}`
+	}
+	return `{"op":"auth",` + body[1:]
 }

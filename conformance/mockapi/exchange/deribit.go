@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"crypto/sha256"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -10,7 +11,7 @@ import (
 var deribit = venue{
 	name: "deribit", kinds: []Kind{HMAC}, orderID: "rk-", window: time.Minute,
 	credentials: []string{"Authorization"},
-	read:        readDeribit, login: loginDeribit,
+	read:        readDeribit, login: loginDeribit, message: messageDeribit,
 	actions: map[actionKind]action{
 		place: {
 			method: "GET", path: "/api/v2/private/buy", id: "label",
@@ -64,4 +65,12 @@ func loginDeribit(q *request) claim {
 		id: textOf(params["client_id"]), once: textOf(params["client_id"]) + " " + nonce, late: q.distance(time.UnixMilli(n)),
 		check: macOf(sha256.New, false, unhex(textOf(params["signature"])), ts+"\n"+nonce+"\n"+textOf(params["data"])),
 	}
+}
+
+// https://docs.deribit.com/articles/json-rpc-overview
+func messageDeribit(status int, body string) string {
+	if status == http.StatusOK {
+		return `{"jsonrpc":"2.0","id":1,"result":{}}`
+	}
+	return `{"id":1,` + body[1:]
 }

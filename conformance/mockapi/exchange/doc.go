@@ -46,5 +46,6 @@
 //
 // The mock has no WebSocket endpoint. Instead, POST the text of a login message to
 // [LoginPath]. The exchange verifies it, and the mock API logs it, like a request
-// with that key.
+// with that key. The body of the response is the WebSocket's answer, which
+// LoginVerdict of a profile reads.
 package exchange

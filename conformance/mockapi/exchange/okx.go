@@ -2,6 +2,8 @@ package exchange
 
 import (
 	"crypto/sha256"
+	"net/http"
+	"strings"
 	"time"
 )
 
@@ -10,7 +12,7 @@ import (
 var okx = venue{
 	name: "okx", kinds: []Kind{HMAC}, passphrase: true, orderID: "rk", window: 30 * time.Second,
 	credentials: []string{"OK-ACCESS-KEY", "OK-ACCESS-SIGN", "OK-ACCESS-PASSPHRASE"},
-	read:        readOKX, login: loginOKX,
+	read:        readOKX, login: loginOKX, message: messageOKX,
 	actions: map[actionKind]action{
 		place: {
 			method: "POST", path: "/api/v5/trade/order", in: inJSON, id: "clOrdId",
@@ -66,4 +68,16 @@ func loginOKX(q *request) claim {
 		check: withPassphrase(textOf(arg["passphrase"]),
 			macOf(sha256.New, false, unbase64(textOf(arg["sign"])), ts+"GET/users/self/verify")),
 	}
+}
+
+// https://www.okx.com/docs-v5/en/#error-code-websocket
+func messageOKX(status int, body string) string {
+	if status == http.StatusOK {
+		return `{"event":"login","code":"0","msg":""}`
+	}
+	message := `{"event":"error",` + body[1:]
+	for rest, own := range map[string]string{"50103": "60009", "50111": "60005", "50113": "60007", "50105": "60024", "50102": "60006"} {
+		message = strings.Replace(message, rest, own, 1)
+	}
+	return message
 }

@@ -38,7 +38,7 @@ func (e *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	version := w.Header().Get(mockapi.VersionHeader)
 	if isLogin(r) {
-		_, _ = io.WriteString(w, `{"login":"`+version+`"}`)
+		_, _ = io.WriteString(w, e.venue.message(http.StatusOK, "{}"))
 		return
 	}
 	q := newRequest(r, body, e.now(), 0)

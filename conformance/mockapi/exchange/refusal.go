@@ -20,12 +20,15 @@ var instead = map[fault]fault{
 	missing: badKey, badPassphrase: badSignature, badSignature: badKey, badNonce: stale, stale: badSignature,
 }
 
-// refuse returns the exchange's refusal for f.
-func (e *Exchange) refuse(f fault) *mockapi.Refusal {
+// refuse returns the exchange's refusal of r for f.
+func (e *Exchange) refuse(r *http.Request, f fault) *mockapi.Refusal {
 	a, ok := e.venue.answers[f]
 	for !ok && f != fine {
 		f = instead[f]
 		a, ok = e.venue.answers[f]
+	}
+	if isLogin(r) && e.venue.message != nil {
+		a.body = e.venue.message(a.status, a.body)
 	}
 	h := http.Header{
 		"Content-Type": {"application/json"},

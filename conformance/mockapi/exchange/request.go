@@ -11,8 +11,8 @@ import (
 )
 
 // LoginPath is the path for WebSocket login messages, as Login of a profile in
-// transport/provider makes them. POST the text of the message; the mock answers 200
-// if the exchange accepts the login.
+// transport/provider makes them. POST the text of the message; the body of the response
+// is the text of the WebSocket's answer.
 const LoginPath = "/websocket/login"
 
 // OrderID returns the nth client order ID in the exchange's format.

@@ -23,6 +23,9 @@ type venue struct {
 	// read reads the credentials of a request. login, if not nil, reads those of a
 	// WebSocket login message in the body.
 	read, login func(*request) claim
+	// message makes the WebSocket's answer to a login of an answer to a request: of {}
+	// for a success, else of the body of a refusal with that status.
+	message func(status int, body string) string
 	// payload, if not nil, returns the JSON parameters of an exchange that has them
 	// outside the body.
 	payload func(*request) string
