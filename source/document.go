@@ -61,7 +61,7 @@ func Document(data []byte) (Set, error) {
 	}
 	data = field.Trim(data)
 	if len(data) == 0 {
-		return Set{}, fmt.Errorf("%w: empty", ErrInvalid)
+		return Set{}, misshapen("empty")
 	}
 	if !utf8.Valid(data) {
 		return Set{}, fmt.Errorf("%w: not UTF-8", ErrInvalid)
@@ -71,14 +71,14 @@ func Document(data []byte) (Set, error) {
 	}
 	var doc document
 	if err := json.Unmarshal(data, &doc); err != nil {
-		return Set{}, fmt.Errorf("%w: %s", ErrInvalid, describe(err))
+		return Set{}, misshapen(describe(data, err))
 	}
 	set := Set{Complete: true}
 	seen := make(map[string]bool)
 	for i, d := range doc.Keys {
 		at := fmt.Sprintf("key %d", i+1)
 		if d.Version == "" || strings.ContainsFunc(d.Version, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return Set{}, fmt.Errorf("%w: %s: its version is missing or has control characters", ErrInvalid, at)
+			return Set{}, misshapen(at + ": its version is missing or has control characters")
 		}
 		if seen[d.Version] {
 			return Set{}, fmt.Errorf("%w: %s: another key has the same version", ErrInvalid, at)
@@ -96,7 +96,7 @@ func Document(data []byte) (Set, error) {
 		}
 		key := d.key()
 		if key.Secret.IsZero() {
-			return Set{}, fmt.Errorf("%w: %s: its secret is missing", ErrInvalid, at)
+			return Set{}, misshapen(at + ": its secret is missing")
 		}
 		// F94: json.Marshal of a Key writes [redacted] in place of each secret.
 		if d.Secret == redacted || slices.Contains(slices.Collect(maps.Values(d.Extra)), redacted) {
@@ -108,9 +108,14 @@ func Document(data []byte) (Set, error) {
 		set.Keys = append(set.Keys, key)
 	}
 	if len(set.Keys) == 0 && len(set.Revoked) == 0 {
-		return Set{}, fmt.Errorf("%w: the document lists no key", ErrInvalid)
+		return Set{}, misshapen("it lists no key")
 	}
 	return set, nil
+}
+
+// misshapen returns an error that says what a key document looks like.
+func misshapen(what string) error {
+	return fmt.Errorf(`%w: %s: a key document looks like {"keys":[{"version":"v1","id":"...","secret":"..."}]}`, ErrInvalid, what)
 }
 
 // EncodeDocument returns the key document of set, for servers that serve keys and for
@@ -162,21 +167,45 @@ func (d documentKey) key() Key {
 	return k
 }
 
-// describe says what is wrong with JSON. It does not use the decoder's own text, which may
-// quote a value.
-func describe(err error) string {
+// describe says what is wrong with the JSON in data. It does not use the decoder's own
+// text, which may quote a value.
+func describe(data []byte, err error) string {
 	var syntax *json.SyntaxError
 	var typ *json.UnmarshalTypeError
+	line := func(offset int64) int { return 1 + bytes.Count(data[:min(offset, int64(len(data)))], []byte("\n")) }
 	switch {
+	case errors.As(err, &syntax) && syntax.Offset >= int64(len(data)), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return "the JSON is cut short"
 	case errors.As(err, &syntax):
-		return fmt.Sprintf("invalid JSON at byte %d", syntax.Offset)
+		return fmt.Sprintf("the JSON is not valid in line %d", line(syntax.Offset))
 	case errors.As(err, &typ):
-		return fmt.Sprintf("a value of the wrong type at byte %d", typ.Offset)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "cut short"
-	default:
-		return "not a key document"
+		if name := typ.Field[strings.LastIndexByte(typ.Field, '.')+1:]; keyFields[name] || name == "keys" {
+			return fmt.Sprintf("%s in line %d has a value of another type", name, line(typ.Offset))
+		}
+		return fmt.Sprintf("a value in line %d has another type", line(typ.Offset))
 	}
+	if at := badTime(data); at != "" {
+		return at + " is not a time in the form of RFC 3339, such as 2026-11-23T12:00:00Z"
+	}
+	return "it is no key document"
+}
+
+// badTime returns the place of the first time in a document that does not have the form of
+// RFC 3339, or "".
+func badTime(data []byte) string {
+	var doc struct{ Keys []map[string]json.RawMessage }
+	if json.Unmarshal(data, &doc) != nil {
+		return ""
+	}
+	for i, key := range doc.Keys {
+		for _, name := range []string{"created_at", "not_before", "expires_at"} {
+			var t time.Time
+			if raw, ok := key[name]; ok && json.Unmarshal(raw, &t) != nil {
+				return fmt.Sprintf("key %d: its %s", i+1, name)
+			}
+		}
+	}
+	return ""
 }
 
 var keyFields = map[string]bool{
@@ -188,7 +217,7 @@ var keyFields = map[string]bool{
 // would silently win, a name that the format does not have, and text after the document.
 func checkNames(data []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
-	if err := checkValue(dec, 0); err != nil {
+	if err := checkValue(dec, data, 0); err != nil {
 		return err
 	}
 	if _, err := dec.Token(); err != io.EOF {
@@ -197,13 +226,13 @@ func checkNames(data []byte) error {
 	return nil
 }
 
-func checkValue(dec *json.Decoder, depth int) error {
+func checkValue(dec *json.Decoder, data []byte, depth int) error {
 	if depth > 8 {
 		return fmt.Errorf("%w: nested too deeply", ErrInvalid)
 	}
 	tok, err := dec.Token()
 	if err != nil {
-		return fmt.Errorf("%w: %s", ErrInvalid, describe(err))
+		return misshapen(describe(data, err))
 	}
 	delim, ok := tok.(json.Delim)
 	if !ok {
@@ -214,25 +243,28 @@ func checkValue(dec *json.Decoder, depth int) error {
 		if delim == '{' {
 			tok, err := dec.Token()
 			if err != nil {
-				return fmt.Errorf("%w: %s", ErrInvalid, describe(err))
+				return misshapen(describe(data, err))
 			}
 			field, _ := tok.(string)
 			if seen[field] {
-				return fmt.Errorf("%w: a repeated field at byte %d", ErrInvalid, dec.InputOffset())
+				return fmt.Errorf("%w: a field in line %d is repeated", ErrInvalid, 1+bytes.Count(data[:dec.InputOffset()], []byte("\n")))
 			}
 			seen[field] = true
 			// Depth 0 is the document, depth 2 a key. encoding/json ignores the letter
 			// case of their fields.
 			if depth == 0 && field != "keys" || depth == 2 && !keyFields[field] {
-				return fmt.Errorf("%w: unknown field", ErrInvalid)
+				if depth == 0 {
+					return misshapen(`it has another field than "keys"`)
+				}
+				return fmt.Errorf("%w: a key has an unknown field: the fields are %s", ErrInvalid, strings.Join(slices.Sorted(maps.Keys(keyFields)), ", "))
 			}
 		}
-		if err := checkValue(dec, depth+1); err != nil {
+		if err := checkValue(dec, data, depth+1); err != nil {
 			return err
 		}
 	}
 	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("%w: %s", ErrInvalid, describe(err))
+		return misshapen(describe(data, err))
 	}
 	return nil
 }

@@ -17,22 +17,29 @@ type Opener func(u *url.URL, query url.Values) (Source, error)
 
 var openers struct {
 	sync.RWMutex
-	by map[string]Opener
+	by map[string]opener
+}
+
+// opener is an Opener with the names of its parameters.
+type opener struct {
+	open   Opener
+	params []string
 }
 
 // Register makes [Parse] call open for source strings with the given URL scheme. A source
-// package calls it in its init function, as a driver of database/sql does. Register panics
-// if the scheme is registered already, or if open is nil.
-func Register(scheme string, open Opener) {
+// package calls it in its init function, as a driver of database/sql does. params are the
+// names of the parameters that open knows, for the error about an unknown one. Register
+// panics if the scheme is registered already, or if open is nil.
+func Register(scheme string, open Opener, params ...string) {
 	openers.Lock()
 	defer openers.Unlock()
 	if _, taken := openers.by[scheme]; taken || open == nil {
 		panic("source: Register called twice, or with nil, for " + scheme)
 	}
 	if openers.by == nil {
-		openers.by = make(map[string]Opener)
+		openers.by = make(map[string]opener)
 	}
-	openers.by[scheme] = open
+	openers.by[scheme] = opener{open, params}
 }
 
 // Params are the parameters of a source string that are for the ring: overlap, poll and
@@ -63,7 +70,7 @@ func Parse(s string) (Source, Params, error) {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme == "" || u.Opaque != "" {
-		return fail("want a source string such as file:///path")
+		return fail("want a source string such as file:///run/secrets/api-key, with three slashes before a path")
 	}
 	if u.User != nil {
 		return fail("a source string must not contain credentials")
@@ -72,18 +79,18 @@ func Parse(s string) (Source, Params, error) {
 		return fail("the text after # would be ignored: write a # in a name as %%23")
 	}
 	openers.RLock()
-	open := openers.by[u.Scheme]
+	by, registered := openers.by[u.Scheme]
 	known := slices.Sorted(maps.Keys(openers.by))
 	openers.RUnlock()
-	if open == nil {
-		return fail("unknown scheme: import the package of the source; the known schemes are: %s", strings.Join(known, ", "))
+	if !registered {
+		return fail("%s", unknownScheme(u.Scheme, known))
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return fail("malformed parameters")
 	}
 	params := make(Params)
-	for _, name := range []string{"overlap", "poll", "max_stale"} {
+	for _, name := range ringParams {
 		if !query.Has(name) {
 			continue
 		}
@@ -91,11 +98,11 @@ func Parse(s string) (Source, Params, error) {
 		query.Del(name)
 		d, err := time.ParseDuration(text)
 		if err != nil || d < 0 || n > 1 {
-			return fail("%s must be one duration such as 90s", name)
+			return fail("%s must be one duration with its unit, such as 90s", name)
 		}
 		params[name] = d
 	}
-	src, err := open(u, query)
+	src, err := by.open(u, query)
 	if _, named := err.(*Error); named {
 		return nil, nil, err
 	}
@@ -103,9 +110,29 @@ func Parse(s string) (Source, Params, error) {
 		return fail("%w", err)
 	}
 	if len(query) > 0 {
-		return fail("%d unknown parameters", len(query))
+		return fail("%d of its parameters are unknown: the parameters of %s are %s", len(query), u.Scheme,
+			strings.Join(slices.Concat(by.params, ringParams), ", "))
 	}
 	return src, params, nil
+}
+
+// ringParams are the parameters that Parse takes for the ring.
+var ringParams = []string{"overlap", "poll", "max_stale"}
+
+// unknownScheme says what to do about a scheme that no package has registered.
+func unknownScheme(scheme string, known []string) string {
+	const module = "github.com/rollingkeys/rollingkeys/source/"
+	switch scheme {
+	case "env", "file", "aws", "azure", "etcd", "gcp", "kubernetes", "nats", "vault":
+		return fmt.Sprintf("its package is not in the program: import _ %q", module+scheme)
+	case "http", "https":
+		return fmt.Sprintf("its package is not in the program: import _ %q", module+"remote")
+	case "redis", "rediss":
+		return fmt.Sprintf("its package is not in the program: import _ %q", module+"redis")
+	case "oauth2":
+		return "it cannot be opened from a string: see package " + module + "oauth"
+	}
+	return "no source has the scheme: the program has " + strings.Join(known, ", ")
 }
 
 // Redact returns the source string or URL s in a form for errors and logs (F103). It drops

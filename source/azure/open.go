@@ -12,7 +12,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/pair"
 )
 
-func init() { source.Register("azure", open) }
+func init() { source.Register("azure", open, "id", "secret", "passphrase", "format", "prefix") }
 
 // open opens a source string. The package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {

@@ -8,7 +8,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
-func init() { source.Register("env", open) }
+func init() { source.Register("env", open, "pair") }
 
 // open opens a source string. The package comment has its form.
 func open(u *url.URL, query url.Values) (source.Source, error) {

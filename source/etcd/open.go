@@ -18,7 +18,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
-func init() { source.Register("etcd", open) }
+func init() {
+	source.Register("etcd", open, "key", "endpoint", "format", "prefix", "username", "password_env", "password_file", "tls", "ca_file", "cert_file", "key_file")
+}
 
 // open opens a source string. The package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {

@@ -12,7 +12,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
-func init() { source.Register("file", open) }
+func init() {
+	source.Register("file", open, "format", "prefix", "id", "secret", "passphrase", "strict")
+}
 
 // open opens a source string. The package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {

@@ -19,7 +19,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
-func init() { source.Register("kubernetes", open) }
+func init() {
+	source.Register("kubernetes", open, "field", "id", "secret", "passphrase", "format", "prefix", "kubeconfig", "context")
+}
 
 // open opens a source string. The package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {

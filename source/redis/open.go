@@ -16,8 +16,8 @@ import (
 )
 
 func init() {
-	source.Register("redis", open)
-	source.Register("rediss", open)
+	source.Register("redis", open, "key", "channel", "id", "secret", "passphrase", "format", "prefix", "username", "password_env", "password_file", "tls", "ca_file", "cert_file", "key_file")
+	source.Register("rediss", open, "key", "channel", "id", "secret", "passphrase", "format", "prefix", "username", "password_env", "password_file", "tls", "ca_file", "cert_file", "key_file")
 }
 
 // open opens a source string. The package comment has the parameters.

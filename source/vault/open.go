@@ -13,7 +13,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
 )
 
-func init() { source.Register("vault", open) }
+func init() {
+	source.Register("vault", open, "id", "secret", "passphrase", "format", "mount", "token_file", "role_id", "secret_id_file", "auth_mount")
+}
 
 // open opens a source string. The package comment has the parameters.
 func open(u *url.URL, query url.Values) (source.Source, error) {

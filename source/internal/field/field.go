@@ -15,7 +15,7 @@ const MaxSize = 64 << 10
 // ErrNoKey and ErrInvalid are those of package source.
 var (
 	ErrNoKey   = errors.New("no key")
-	ErrInvalid = errors.New("invalid key data")
+	ErrInvalid = errors.New("invalid")
 )
 
 // Token returns one token of visible ASCII without the white space around it. The errors of
@@ -30,13 +30,13 @@ func token(data []byte, guess bool) (string, error) {
 	if len(data) > MaxSize {
 		return "", fmt.Errorf("%w: longer than %d bytes", ErrInvalid, MaxSize)
 	}
-	for i, c := range data {
-		if c <= ' ' || c > '~' {
-			return "", fmt.Errorf("%w: byte %d of %d is not visible ASCII", ErrInvalid, i+1, len(data))
-		}
-	}
 	if guess && closing[data[0]] != 0 {
-		return "", fmt.Errorf("%w: it looks like markup or JSON, not like a token", ErrInvalid)
+		return "", fmt.Errorf("%w: it looks like markup or JSON, not like a token: a key document needs source.Document, or format=json in a source string", ErrInvalid)
+	}
+	for _, c := range data {
+		if c <= ' ' || c > '~' {
+			return "", fmt.Errorf("%w: %s", ErrInvalid, mistake(data))
+		}
 	}
 	return string(data), nil
 }
@@ -50,9 +50,9 @@ func PEM(data []byte) (string, error) {
 	case len(data) == 0:
 		return "", fmt.Errorf("%w: empty", ErrInvalid)
 	case block == nil || len(block.Bytes) == 0 || !bytes.HasPrefix(data, begin):
-		return "", fmt.Errorf("%w: not a PEM block", ErrInvalid)
+		return "", fmt.Errorf("%w: not a PEM block: want one that begins with -----BEGIN and ends with an -----END line", ErrInvalid)
 	case len(Trim(rest)) > 0:
-		return "", fmt.Errorf("%w: text after the PEM block", ErrInvalid)
+		return "", fmt.Errorf("%w: text after the PEM block: keep the one block", ErrInvalid)
 	}
 	return string(data), nil
 }

@@ -29,7 +29,7 @@ func TestExplain(t *testing.T) {
 		{t.Context(), outside, 500, source.ErrUnavailable, "source unavailable: status 500"},
 		{t.Context(), outside, 0, source.ErrUnavailable, "source unavailable: no usable response"},
 		{ended, outside, 403, context.Canceled, "source unavailable: no complete response in time: context canceled"},
-		{ended, fmt.Errorf("%w: ours", source.ErrInvalid), 403, source.ErrInvalid, "invalid key data: ours"},
+		{ended, fmt.Errorf("%w: ours", source.ErrInvalid), 403, source.ErrInvalid, "invalid: ours"},
 		{t.Context(), fmt.Errorf("rksentinel_: %w", &source.Error{Source: "environment", Err: source.ErrDenied}), 500, source.ErrDenied, "source denies access"},
 	} {
 		got := reply.Explain(tc.ctx, tc.err, tc.code, kinds)
