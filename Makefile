@@ -5,7 +5,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: test check unit deps faults soak fuzz bench bench-sources peers sdks mutants test-kubernetes
 
-test: deps check unit
+# Two at a time: the network is slow, and most tests wait most of the time.
+test:
+	@$(MAKE) --no-print-directory -j2 deps check
+	@$(MAKE) --no-print-directory -j2 unit fuzz FUZZTIME=5000x
 
 # The servers that tests start, from Debian. On other systems install them by hand.
 deps:
@@ -16,7 +19,6 @@ check: faults
 	@./.ci/check $(STATICCHECK)
 
 unit:
-	@FUZZTIME=5000x ./.ci/fuzz
 	@./.ci/test
 
 # The tests that prove the absence of each known fault.
@@ -28,7 +30,7 @@ soak: deps
 	go test -race ./conformance/soak -run TestSoak -count=1 -timeout 0 -v -args -duration=$(or $(DURATION),10m) $(if $(SEED),-seed=$(SEED))
 
 fuzz:
-	FUZZTIME=$(or $(FUZZTIME),500000x) ./.ci/fuzz
+	@FUZZTIME=$(or $(FUZZTIME),500000x) ./.ci/fuzz
 
 # Each measured figure beside its target.
 bench:

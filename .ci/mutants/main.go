@@ -218,7 +218,7 @@ func try(tree, dir string, m mutant, runs int) (string, error) {
 
 // build builds the tests of a package.
 func build(tree, pkg, tests string, flags ...string) error {
-	cmd := exec.Command("go", slices.Concat([]string{"test", "-c", "-o", tests}, flags, []string{pkg})...)
+	cmd := exec.Command("go", slices.Concat([]string{"test", "-c", "-ldflags=-w", "-o", tests}, flags, []string{pkg})...)
 	cmd.Dir = tree
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
 	if out, err := cmd.CombinedOutput(); err != nil {
