@@ -31,6 +31,7 @@ const (
 //
 // https://developer.hashicorp.com/vault/docs/concepts/events
 func (s *Source) Notify(ctx context.Context, changed func()) error {
+	defer s.hangUp() // F104: the ring is closing
 	return s.base.Notify(ctx, func(ctx context.Context) error { return s.watch(ctx, changed) })
 }
 

@@ -50,6 +50,7 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	src.hangUp = config.HttpClient.CloseIdleConnections
 	return src, nil
 }
 

@@ -1,13 +1,20 @@
 package vault_test
 
 import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/conformance"
+	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // F103
@@ -40,4 +47,71 @@ func TestParse(t *testing.T) {
 		"vault:///s/k?token_file=/x&role_id=r", "vault://u:p@h/s/k",
 	)
 	storetest.Open(t, "vault://vault.example.com:8200/team/kv/key?mount=team/kv", "vault://vault.example.com:8200/team/kv/key")
+}
+
+// F104: a source from a string closes its connections when its ring is closed, and after a
+// reading that failed.
+func TestConnectionsOfASourceString(t *testing.T) {
+	var open atomic.Int64
+	closed := make(chan struct{}, 1)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		const version = `"created_time": "2026-11-24T09:00:00Z", "deletion_time": "", "destroyed": false`
+		switch r.URL.Path {
+		case "/v1/secret/metadata/key":
+			fmt.Fprintf(w, `{"data": {"versions": {"1": {%s}}}}`, version)
+		case "/v1/secret/data/key":
+			fmt.Fprintf(w, `{"data": {"data": {"secret": "sentinel-s-1"}, "metadata": {"version": 1, %s}}}`, version)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			if open.Add(-1) == 0 {
+				select {
+				case closed <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	t.Setenv("VAULT_ADDR", server.URL)
+	t.Setenv("VAULT_TOKEN", "sentinel-t-1")
+	gone := func() {
+		t.Helper()
+		for open.Load() > 0 {
+			select {
+			case <-closed:
+			case <-t.Context().Done():
+			}
+		}
+	}
+	src, _, err := source.Parse("vault:///secret/key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := ring.Keep(t.Context(), src, ring.WithLogger(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if open.Load() == 0 {
+		t.Error("no connection is open while the ring is")
+	}
+	if err := keys.Close(); err != nil {
+		t.Fatal(err)
+	}
+	gone()
+	absent, _, err := source.Parse("vault:///secret/absent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := absent.Read(t.Context()); err == nil {
+		t.Error("the secret is absent, and Read returned no error")
+	}
+	gone()
 }

@@ -28,6 +28,8 @@ type Source struct {
 	session session
 	mount   string
 	path    string
+	// hangUp closes the idle connections of a client that only the source has.
+	hangUp func()
 }
 
 // An Option changes how a [Source] reads its secret. A nil Option is ignored.
@@ -38,7 +40,7 @@ type Option func(*Source)
 // not retry, since the ring backs off. New sends no request. Its error is a [*source.Error]
 // that wraps [source.ErrInvalid].
 func New(client *api.Client, mount, path string, opts ...Option) (*Source, error) {
-	s := &Source{mount: strings.Trim(mount, "/"), path: strings.Trim(path, "/"), base: store.Source{
+	s := &Source{mount: strings.Trim(mount, "/"), path: strings.Trim(path, "/"), hangUp: func() {}, base: store.Source{
 		Name: "vault", Decoder: pair.Names{}.JSON, Explain: explain, RetryAfter: retryAfter,
 	}}
 	if client == nil || s.mount == "" || s.path == "" {
@@ -98,6 +100,11 @@ func (s *Source) String() string { return s.base.Name }
 // [source.ErrUnavailable] otherwise.
 func (s *Source) Read(ctx context.Context) (source.Set, error) {
 	return s.base.Read(ctx, func(ctx context.Context) (set source.Set, err error) {
+		defer func() {
+			if err != nil || ctx.Err() != nil { // F104: perhaps neither Read nor Notify is called again
+				s.hangUp()
+			}
+		}()
 		freshFor, err := s.session.do(ctx, func(client *api.Client) (err error) {
 			set, err = s.read(ctx, client.KVv2(s.mount))
 			return err
