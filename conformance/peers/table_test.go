@@ -2,10 +2,8 @@ package peers_test
 
 import (
 	"bytes"
-	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
 	"slices"
@@ -18,7 +16,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance/peers"
 )
 
-var update = flag.Bool("update", false, "write the table into README.md of this directory and, if it has the markers, of the root")
+var update = flag.Bool("update", false, "write the table into README.md")
 
 // TestPeers runs the suite over every peer. This project must pass every case; peers
 // may fail. The committed tables must agree with the results in every cell.
@@ -52,25 +50,21 @@ func TestPeers(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := peers.Table(list, peers.Versions(mod), results)
-	for _, path := range []string{"README.md", "../../README.md"} {
-		text, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, ok := peers.Replace(text, table)
+	switch {
+	case !ok:
+		t.Fatal("README.md lacks the markers for the table")
+	case bytes.Equal(fresh, text):
+	case !*update:
+		t.Errorf("the table in README.md differs from the results: run go test -update\n%s", table)
+	case t.Failed():
+	default:
+		if err := os.WriteFile("README.md", fresh, 0o644); err != nil {
 			t.Fatal(err)
-		}
-		fresh, ok := peers.Replace(text, table)
-		switch {
-		case !ok && path == "README.md":
-			t.Fatalf("%s lacks the markers for the table", path)
-		case !ok || bytes.Equal(fresh, text):
-		case !*update:
-			t.Errorf("the table in %s differs from the results: run go test -update\n%s", path, table)
-		case t.Failed():
-		default:
-			if err := os.WriteFile(path, fresh, 0o644); err != nil {
-				t.Fatal(err)
-			}
 		}
 	}
 }
