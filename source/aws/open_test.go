@@ -2,6 +2,8 @@ package aws_test
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -9,6 +11,23 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 )
+
+// TestParseOfReadme reads the secret that the README names.
+func TestParseOfReadme(t *testing.T) {
+	const text = "aws://eu-central-1/prod/key"
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil || !strings.Contains(string(readme), fmt.Sprintf("client.Parse(ctx, %q", text)) {
+		t.Fatalf("the README does not parse %s (%v)", text, err)
+	}
+	s := newStub(t)
+	s.rotate("v1", "sentinel-s-1")
+	t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://"+s.addr)
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", conformance.Sentinel+"own")
+	if set := storetest.Read(t, storetest.Open(t, text, text), "v1"); set.Keys[0].Secret.Expose() != "sentinel-s-1" {
+		t.Error("another key was read")
+	}
+}
 
 // F103
 func TestParse(t *testing.T) {
