@@ -133,7 +133,7 @@ func unbroken(tree, tests, pkg string) error {
 	}
 	defer os.Remove(tests)
 	if out, err := test(tree, pkg, tests, ""); err != nil {
-		return fmt.Errorf("the tests of %s fail before anything is broken:\n%s", pkg, out)
+		return fmt.Errorf("the tests of %s fail before anything is broken: %w\n%s", pkg, err, out)
 	}
 	return nil
 }
