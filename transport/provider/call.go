@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 	"sync"
@@ -98,6 +99,17 @@ func (c *Call) SetQuery(raw string) {
 	u := *c.Request.URL
 	u.RawQuery = raw
 	c.Request.URL = &u
+}
+
+// showsSecret reports whether a header's value contains the key's secret. There is no
+// request yet: a Part that needs one may fail, or panic.
+func (c *Call) showsSecret() (shows bool) {
+	defer func() { _ = recover() }()
+	c.nonce = 1 // takes none from the counter
+	for _, h := range c.signer.d.Headers {
+		shows = shows || bytes.Contains(h.Value(nil, c), []byte(c.signer.secret.Expose()))
+	}
+	return shows
 }
 
 func (c *Call) sign() error {

@@ -1,9 +1,12 @@
 package provider_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -55,6 +58,33 @@ func TestUnusableKeys(t *testing.T) {
 	}
 	if _, err := (provider.Signing{}).Profile().Scheme.Prepare(pair("x")); !errors.Is(err, source.ErrUnusable) {
 		t.Errorf("zero Signing: %v", err) // F109
+	}
+}
+
+// F19: a secret that a header shows must be one that a header can carry. One that only
+// makes signatures need not be.
+func TestSecretInAHeader(t *testing.T) {
+	const sentinel = "sentinel-5"
+	for name, c := range map[string]struct {
+		value    provider.Part
+		unusable bool
+	}{
+		"Secret":       {provider.Secret, true},
+		"Join":         {provider.Join(provider.Text("key="), provider.Secret), true},
+		"Signed":       {provider.Signed(provider.Secret), false},
+		"needs a body": {func(dst []byte, c *provider.Call) []byte { return append(dst, c.Request.Body.(*os.File).Name()...) }, false},
+	} {
+		s := provider.Signing{Name: "own", Hash: sha256.New, Encode: hex.AppendEncode,
+			Headers: []provider.Header{{Name: "X-Key", Value: provider.ID}, {Name: "X-Secret", Value: c.value}}}
+		for _, secret := range []string{sentinel + "\n", sentinel + "\x00x", sentinel + "é"} {
+			_, err := s.Profile().Scheme.Prepare(pair(secret))
+			if errors.Is(err, source.ErrUnusable) != c.unusable || err != nil && strings.Contains(err.Error(), sentinel) {
+				t.Errorf("%s with secret %q: %v", name, strings.TrimPrefix(secret, sentinel), err)
+			}
+		}
+		if _, err := s.Profile().Scheme.Prepare(pair(sentinel)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -81,9 +81,9 @@ type Header struct {
 // s says. The caller sets the other fields. A nil Option is ignored.
 //
 // The scheme calls a key unusable, so that it never becomes current, if it lacks an ID
-// or a required extra, if one of these has characters that a header cannot carry, if
-// its secret cannot be decoded, or if its private key is of a kind that the API does
-// not take. The error wraps source.ErrUnusable. If the scheme signs the body and the
+// or a required extra, if one of these, or a secret that is sent in a header, has
+// characters that a header cannot carry, if its secret cannot be decoded, or if its
+// private key is of a kind that the API does not take. The error wraps source.ErrUnusable. If the scheme signs the body and the
 // body cannot be read twice, the request fails with an error that wraps
 // transport.ErrBody.
 func (s Signing) Profile(opts ...Option) Profile {
@@ -195,8 +195,16 @@ func (d *scheme) prepare(key source.Key) (*signer, error) {
 	if err != nil {
 		return fail(err)
 	}
-	return &signer{algorithm: a, d: d, id: key.ID, secret: key.Secret, extra: key.Clone().Extra, nonces: counterFor(d.Name, key.ID),
-		kept: make([]atomic.Pointer[[]string], len(d.Headers))}, nil
+	s := &signer{algorithm: a, d: d, id: key.ID, secret: key.Secret, extra: key.Clone().Extra, nonces: counterFor(d.Name, key.ID),
+		kept: make([]atomic.Pointer[[]string], len(d.Headers))}
+	if !visible(key.Secret.Expose()) { // a private key is not, and no header shows it
+		c := newCall(s, &http.Request{URL: &url.URL{}, Header: http.Header{}})
+		defer c.release()
+		if c.showsSecret() {
+			return fail(unusable("the key's secret is not visible ASCII, as a header must be"))
+		}
+	}
+	return s, nil
 }
 
 func (s *signer) Sign(req *http.Request) error {

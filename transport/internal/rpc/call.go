@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -37,6 +38,8 @@ type Call struct {
 func (a *Auth) Begin(ctx context.Context, on *Carrier, repeatable bool) (*Call, error) {
 	attempt, err := a.ring.Attempt(ctx, repeatable)
 	switch {
+	case errors.Is(err, ring.ErrRefused) && ctx.Err() != nil:
+		return nil, a.ended(fmt.Errorf("%w: %w", ctx.Err(), ring.ErrRefused)) // F133
 	case err != nil && ctx.Err() != nil:
 		return nil, a.ended(ctx.Err())
 	case err != nil:
