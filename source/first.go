@@ -110,12 +110,12 @@ func notify(ctx context.Context, n Notifier, changed func()) (err error) {
 	return n.Notify(ctx, changed)
 }
 
-// Identity distinguishes sources that have the same String: see ring.WithCache.
+// Identity implements [Identifier].
 func (f *first) Identity() Secret {
 	var b strings.Builder
 	for _, src := range f.sources {
 		b.WriteString(named.Of(src) + "\n")
-		if s, ok := src.(interface{ Identity() Secret }); ok {
+		if s, ok := src.(Identifier); ok {
 			b.WriteString(s.Identity().Expose() + "\n")
 		}
 	}

@@ -32,6 +32,18 @@ type Notifier interface {
 	Notify(ctx context.Context, changed func()) error
 }
 
+// An Identifier is a source that other sources may have the same name as, such as one with a
+// secret in its URL. The ring's cache then tells sources apart by their identities: see
+// ring.WithCache. A source that is no Identifier is known by its name alone.
+type Identifier interface {
+	Source
+
+	// Identity returns a text that no source of other keys has. It is the same after a restart
+	// of the program, and may be a secret: the cache saves a salted digest. It does not block,
+	// and is safe for concurrent use.
+	Identity() Secret
+}
+
 // Static returns a source that always lists key, for tests and for keys that never change.
 // If key has no Version, its version is "static". If key has no Secret, Read returns
 // [ErrNoKey].

@@ -61,7 +61,7 @@ func (r *Ring) encode() ([]byte, error) {
 // identity returns a digest of the source's Identity, nil if it has none. Sources of one
 // kind that have the same name differ in it.
 func (r *Ring) identity(salt []byte) []byte {
-	s, ok := r.reader.src.(interface{ Identity() source.Secret })
+	s, ok := r.reader.src.(source.Identifier)
 	if !ok {
 		return nil
 	}

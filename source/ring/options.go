@@ -158,8 +158,8 @@ func WithParams(p source.Params) Option {
 // overlap then has the previous key, and a restart while the source is down succeeds: Keep
 // waits 2 s for the source and goes on with the cached keys. Rings must not share a cache.
 // The ring ignores what was saved for another source: one with another String, or another
-// Identity, if it has a method Identity() [source.Secret]. oauth2 sources need the latter,
-// since they all have the same String. The default is no cache.
+// Identity, if it is a [source.Identifier]. oauth2 sources need the latter, since they all
+// have the same String. The default is no cache.
 func WithCache(cache Cache) Option { return func(c *config) { c.cache = cache } }
 
 // WithLogger sets the logger for the ring's events, at a level for each kind. The default is
