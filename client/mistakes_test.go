@@ -45,7 +45,7 @@ func TestUsualMistakes(t *testing.T) {
 	}
 	create := func(opts ...client.Option) func() error {
 		return func() error {
-			_, err := client.New(t.Context(), source.Static(source.Key{Secret: source.NewSecret("sentinel\r\nkey")}),
+			_, err := client.New(t.Context(), source.Static(source.Key{Secret: source.NewSecret("sentinel-\r\nkey")}),
 				append(opts, client.WithRing(ring.WithLogger(nil), ring.WithFailFast()))...)
 			return err
 		}
