@@ -23,7 +23,7 @@ func (r *Ring) cacheLoop() {
 	defer again.Stop()
 	for {
 		select {
-		case <-r.dirty:
+		case <-r.signals.dirty:
 		case <-again.C:
 		case <-r.ctx.Done():
 			r.save()
@@ -47,7 +47,7 @@ func (r *Ring) save() {
 	}
 	r.mu.Lock()
 	defer r.unlock()
-	r.unsaved = err
+	r.ledger.unsaved = err
 	r.watch(r.cfg.now())
 }
 

@@ -137,14 +137,14 @@ func TestWallClockJumpReads(t *testing.T) {
 			}
 			defer r.Close()
 			<-f.read
-			signal(r.wake)
-			for start := time.Now(); len(r.wake) > 0; runtime.Gosched() { // until the loop is at work
+			signal(r.signals.wake)
+			for start := time.Now(); len(r.signals.wake) > 0; runtime.Gosched() { // until the loop is at work
 				if time.Since(start) > 10*time.Second {
 					t.Fatal("the loop does not run")
 				}
 			}
 			c.jump(by)
-			signal(r.wake)
+			signal(r.signals.wake)
 			select {
 			case <-f.read:
 			case <-time.After(10 * time.Second):

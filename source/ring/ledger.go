@@ -6,7 +6,14 @@ import (
 )
 
 // A ledger remembers which degradations hold, and what was said of each.
-type ledger struct{ entries []entry }
+// The fields after entries are for [degraded].
+type ledger struct {
+	entries []entry
+	last    string // the name of the last current version; empty if there was none yet
+	alarmed bool   // every version is held, and the source was asked in vain
+	lost    error  // why Notify ended last, or nil
+	unsaved error  // why the cache could not be saved last, or nil
+}
 
 type entry struct {
 	degradation

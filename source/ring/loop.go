@@ -24,7 +24,7 @@ func (r *Ring) loop() {
 		moves.Reset(r.schedule())
 		// A notification that comes during a reading waits until the reading is done
 		// and it is known whether it brought anything.
-		done, kicks := (chan struct{})(nil), r.kicks
+		done, kicks := (chan struct{})(nil), r.signals.kicks
 		if reading != nil {
 			done, kicks = reading.done, nil
 		}
@@ -46,7 +46,7 @@ func (r *Ring) loop() {
 			}
 			reading, told = r.reader.readAfter(), true
 		case <-moves.C:
-		case <-r.wake:
+		case <-r.signals.wake:
 		}
 		// F111: if the machine slept, or its clock was set, the ring reads the source
 		// as soon as it notices: after a minute awake at most.
@@ -94,7 +94,7 @@ func (r *Ring) notify(n source.Notifier) {
 		}
 		if err != nil {
 			r.mu.Lock()
-			r.lost = err
+			r.ledger.lost = err
 			r.watched.Store(false)
 			r.watch(r.cfg.now())
 			r.unlock()
@@ -109,10 +109,10 @@ func (r *Ring) unwatched() error {
 	if r.watched.Load() {
 		return nil
 	}
-	return r.lost
+	return r.ledger.lost
 }
 
-func (r *Ring) kick() { signal(r.kicks) }
+func (r *Ring) kick() { signal(r.signals.kicks) }
 
 func signal(c chan struct{}) {
 	select {

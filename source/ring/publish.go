@@ -58,8 +58,8 @@ func (r *Ring) watch(now time.Time) (next time.Time) {
 	}
 	r.health.check(now)
 	list, next := degraded(&facts{
-		now: now, snap: r.snap.Load(), last: r.last, alarmed: r.alarmed,
-		roster: &r.roster, health: &r.health, watch: r.unwatched(), save: r.unsaved,
+		now: now, snap: r.snap.Load(), last: r.ledger.last, alarmed: r.ledger.alarmed,
+		roster: &r.roster, health: &r.health, watch: r.unwatched(), save: r.ledger.unsaved,
 	})
 	r.outbox.relay(r.ledger.update(list, now))
 	return earlier(next, r.ledger.next(now), now)
@@ -84,14 +84,14 @@ func (r *Ring) publish() {
 		}
 		if s != old {
 			r.wakeWaiters(before, &s)
-			signal(r.wake) // the loop has new times to wait for, and samples the counters
+			signal(r.signals.wake) // the loop has new times to wait for, and samples the counters
 			r.wakeAwaiting()
 		}
 		made := s
 		r.snap.Store(&made)
 	}
-	alarmed := r.alarmed
-	if r.report(before, &s); s != *before || alarmed != r.alarmed {
+	alarmed := r.ledger.alarmed
+	if r.report(before, &s); s != *before || alarmed != r.ledger.alarmed {
 		r.watch(r.cfg.now())
 	}
 }
@@ -100,13 +100,13 @@ func (r *Ring) publish() {
 // The caller holds mu.
 func (r *Ring) report(before, s *snapshot) {
 	// While the source is asked for another key, AllRefused would come too early.
-	r.alarmed = s.refused && (r.alarmed || r.asking == nil)
+	r.ledger.alarmed = s.refused && (r.ledger.alarmed || r.asking == nil)
 	if !s.refused && s.current != nil && s.current == before.current && s.use == s.current && (before.refused || before.use != s.current) {
 		r.outbox.emit(Event{Kind: Recovered, Version: s.current.label()})
 	}
 	switch {
 	case s.current != nil:
-		r.last = s.current.label()
+		r.ledger.last = s.current.label()
 	case before.current != nil:
 		r.kick() // requests fail until the source is read
 	}

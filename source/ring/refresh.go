@@ -31,7 +31,7 @@ func (r *Ring) Refresh(ctx context.Context) error {
 // handleReading has the ring admit the set that a reading returned, or records its error.
 // It reports whether the keys changed.
 func (r *Ring) handleReading(set source.Set, err error) (news bool, _ error) {
-	defer signal(r.wake)
+	defer signal(r.signals.wake)
 	r.mu.Lock()
 	defer r.unlock()
 	if err == nil {
@@ -70,7 +70,7 @@ func (r *Ring) admit(set source.Set) (news bool, err error) {
 	}
 	r.recompute(now)
 	if news {
-		signal(r.dirty)
+		signal(r.signals.dirty)
 	}
 	return news, nil
 }

@@ -11,7 +11,7 @@ func (r *Ring) Revoke(version string) error {
 	if r == nil || r.cancel == nil {
 		return fmt.Errorf("ring: %w", ErrClosed)
 	}
-	defer signal(r.wake)
+	defer signal(r.signals.wake)
 	r.mu.Lock()
 	defer r.unlock()
 	now := r.cfg.now()
@@ -21,7 +21,7 @@ func (r *Ring) Revoke(version string) error {
 	}
 	if news {
 		r.recompute(now)
-		signal(r.dirty)
+		signal(r.signals.dirty)
 	}
 	return nil
 }

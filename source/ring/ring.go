@@ -47,9 +47,9 @@ type Ring struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	kicks  chan struct{} // tells the loop to read the source again
-	wake   chan struct{} // tells the loop to look at the clock again
-	dirty  chan struct{} // tells cacheLoop to save
+
+	signals signals
+	watched atomic.Bool // the source has notified since Notify ended last
 
 	mu      sync.Mutex // guards what follows
 	roster  roster
@@ -60,13 +60,14 @@ type Ring struct {
 	callers callers
 	ledger  ledger
 	asking  *asking       // nil if the source is not being asked
-	alarmed bool          // every version is held, and the source was asked in vain
-	last    string        // the name of the last current version, or empty
 	moved   chan struct{} // closed when the snapshot changes; nil if nothing waits in Await
-	lost    error         // why Notify ended last, or nil
-	unsaved error         // why the cache could not be saved last, or nil
+}
 
-	watched atomic.Bool // the source has notified since Notify ended last
+// signals wake the goroutines of a ring. Each channel holds one signal.
+type signals struct {
+	kicks chan struct{} // tells the loop to read the source again
+	wake  chan struct{} // tells the loop to look at the clock again
+	dirty chan struct{} // tells cacheLoop to save
 }
 
 // Keep reads src, and keeps its keys live in a ring until [Ring.Close].
@@ -91,7 +92,7 @@ func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error)
 	option.Apply(&cfg, opts)
 	r := &Ring{
 		name: named.Of(src), cfg: cfg,
-		kicks: make(chan struct{}, 1), wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
+		signals: signals{make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)},
 		roster:  roster{overlap: cfg.overlap, expiring: cfg.expiring, maxAge: cfg.maxAge, noRollback: cfg.noRollback, barred: barred{salt: newSalt()}},
 		policy:  policy{lockout: cfg.lockout},
 		health:  health{poll: cfg.poll, staleAfter: cfg.staleAfter, maxStale: cfg.maxStale},

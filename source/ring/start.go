@@ -48,7 +48,7 @@ func (r *Ring) awaitFirst(ctx context.Context, cached bool) error {
 	var quiet throttle
 	var last error // why there is no key to use
 	for failures := 0; ; {
-		done, kicks := (chan struct{})(nil), r.kicks
+		done, kicks := (chan struct{})(nil), r.signals.kicks
 		if reading != nil {
 			done, kicks = reading.done, nil
 		}
