@@ -31,7 +31,7 @@ type denials struct {
 // something other than the key. Refusals that are reported as ambiguous count too, if no
 // other key was accepted in their place (F138).
 func (a *Attempt) Denied(advice string) {
-	if r := a.ring; !a.foreign && a.v.counters.accepted() == 0 {
+	if r := a.ring; !a.foreign && a.v.neverAccepted() {
 		r.mu.Lock()
 		r.denied(a.v, cmp.Or(advice, doubtful))
 		r.unlock()
@@ -39,11 +39,14 @@ func (a *Attempt) Denied(advice string) {
 	a.Unknown()
 }
 
+// neverAccepted reports whether the server has not accepted v so far.
+func (v *version) neverAccepted() bool { return v.counters.accepted() == 0 }
+
 // denied counts a denial of v. The caller holds mu.
 func (r *Ring) denied(v *version, advice string) {
 	v.denials.n++
 	now := r.cfg.now()
-	if v.denials.n < minDenials || v.counters.accepted() > 0 || !v.denials.warned.IsZero() && now.Sub(v.denials.warned) < warnDenials {
+	if v.denials.n < minDenials || !v.neverAccepted() || !v.denials.warned.IsZero() && now.Sub(v.denials.warned) < warnDenials {
 		return
 	}
 	other := r.acceptedBeside(v)
