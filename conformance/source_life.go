@@ -30,7 +30,7 @@ func pushed(s *sourceTrial) {
 	s.put(1)
 	armed := make(chan struct{})
 	var once sync.Once
-	keys := s.keep(heeding{n, func() { once.Do(func() { close(armed) }) }})
+	keys := s.keep(afterChanged{n, func() { once.Do(func() { close(armed) }) }})
 	<-armed
 	for n := 2; n <= 5; n++ {
 		s.put(n, n-1)
@@ -38,14 +38,14 @@ func pushed(s *sourceTrial) {
 	}
 }
 
-// heeding calls heed after each call of changed.
-type heeding struct {
+// afterChanged calls then after each call of changed.
+type afterChanged struct {
 	source.Notifier
-	heed func()
+	then func()
 }
 
-func (h heeding) Notify(ctx context.Context, changed func()) error {
-	return h.Notifier.Notify(ctx, func() { changed(); h.heed() })
+func (a afterChanged) Notify(ctx context.Context, changed func()) error {
+	return a.Notifier.Notify(ctx, func() { changed(); a.then() })
 }
 
 // F14

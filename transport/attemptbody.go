@@ -51,8 +51,8 @@ func (b *body) onto(out *http.Request) {
 	}
 }
 
-// looked reports whether other code than the attempt has read the body.
-func (b *body) looked() bool {
+// wasRead reports whether other code than the attempt has read the body.
+func (b *body) wasRead() bool {
 	if b.gate == nil {
 		return false
 	}

@@ -24,15 +24,15 @@ import (
 type shared struct {
 	req *http.Request // its GetBody and Body are the caller's
 
-	mu      sync.Mutex
-	changed sync.Cond     // signals a change of the fields below and of a gate
-	owner   *gate         // the gate that reads body
-	body    io.ReadCloser // nil: closed
-	owed    []io.Closer   // earlier bodies, which body may need open
-	busy    bool          // a Read or a GetBody is under way
-	attempt int           // the gates of earlier attempts have lost the body
-	freed   bool          // no other attempt follows
-	done    bool          // no gate may read any more
+	mu       sync.Mutex
+	changed  sync.Cond     // signals a change of the fields below and of a gate
+	owner    *gate         // the gate that reads body
+	body     io.ReadCloser // nil: closed
+	unclosed []io.Closer   // earlier bodies, which body may need open
+	busy     bool          // a Read or a GetBody is under way
+	attempt  int           // the gates of earlier attempts have lost the body
+	freed    bool          // no other attempt follows
+	done     bool          // no gate may read any more
 }
 
 // A gate is a reader of a shared body. Its zero state is that of a gate that has read
@@ -49,9 +49,9 @@ type gate struct {
 // are read from memory or a disk, so it is rarely reached.
 const holdTime = time.Second
 
-// maxOwed is how many earlier bodies stay open. Two bodies may share one file, so
+// maxUnclosed is how many earlier bodies stay open. Two bodies may share one file, so
 // closing one could close the other.
-const maxOwed = 8
+const maxUnclosed = 8
 
 var errLost = errors.New("transport: the attempt is over, or another attempt reads the request's body")
 
@@ -126,10 +126,10 @@ func (s *shared) give(g *gate) bool {
 		return false
 	}
 	if s.body != nil && !same(s.body, next) {
-		s.owed = append(s.owed, s.body)
-		if len(s.owed) > maxOwed {
-			_ = s.owed[0].Close()
-			s.owed = s.owed[1:]
+		s.unclosed = append(s.unclosed, s.body)
+		if len(s.unclosed) > maxUnclosed {
+			_ = s.unclosed[0].Close()
+			s.unclosed = s.unclosed[1:]
 		}
 	}
 	s.owner, s.body = g, next
@@ -183,10 +183,10 @@ func (s *shared) end() error {
 		return nil
 	}
 	err := s.body.Close()
-	for _, body := range s.owed {
+	for _, body := range s.unclosed {
 		_ = body.Close()
 	}
-	s.body, s.owed = nil, nil
+	s.body, s.unclosed = nil, nil
 	return err
 }
 

@@ -172,7 +172,7 @@ func (t *Transport) callers(req *http.Request, own []found) ring.Attempt {
 // forward sends out once. out is the caller's request or the copy to send in its place.
 func (b *body) forward(out *http.Request, base http.RoundTripper, obs *Observation, version string) (*http.Response, error) {
 	req := b.req
-	if out == req && b.looked() { // the body was read: send it from the start
+	if out == req && b.wasRead() { // the body was read: send it from the start
 		out = copied(req)
 		b.onto(out)
 	}

@@ -45,7 +45,7 @@ func (s *Source) join() *flight {
 		// others still wait.
 		ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 		s.flight = &flight{cancel: cancel, done: make(chan struct{})}
-		go s.fly(ctx, s.flight)
+		go s.fetchFor(ctx, s.flight)
 	}
 	s.flight.waiting++
 	return s.flight
@@ -70,7 +70,8 @@ func (s *Source) spoiled(f *flight) bool {
 	return f.abandoned && f.err != nil
 }
 
-func (s *Source) fly(ctx context.Context, f *flight) {
+// fetchFor fetches the token for the readings that wait for f.
+func (s *Source) fetchFor(ctx context.Context, f *flight) {
 	defer f.cancel()
 	err := errors.New("the token source panicked") // replaced if fetch returns
 	var token *oauth2.Token

@@ -30,7 +30,7 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 func (s *Source) watch(ctx context.Context, client *redis.Client, changed func()) error {
 	var mu sync.Mutex
 	over := false
-	heed := func() {
+	notify := func() {
 		mu.Lock()
 		defer mu.Unlock()
 		if !over {
@@ -39,7 +39,7 @@ func (s *Source) watch(ctx context.Context, client *redis.Client, changed func()
 	}
 	// F106: see Read. A call that goes on must neither delay the ring's Close nor call
 	// changed after it.
-	_, err := await.Call(ctx, func() (struct{}, error) { return struct{}{}, s.listen(ctx, client, heed) })
+	_, err := await.Call(ctx, func() (struct{}, error) { return struct{}{}, s.listen(ctx, client, notify) })
 	mu.Lock()
 	defer mu.Unlock()
 	over = true
