@@ -170,7 +170,8 @@ func TestReadmeRuns(t *testing.T) {
 	write := func(name, content string) {
 		t.Helper()
 		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
+		err := os.MkdirAll(filepath.Dir(path), 0o700)
+		if err == nil {
 			err = os.WriteFile(path, []byte(content), 0o600)
 		}
 		if err != nil {
