@@ -78,7 +78,7 @@ func (s *shared) begin(g *gate) io.Reader {
 	for !g.over() {
 		switch {
 		case s.owner != g:
-			if !s.give(g) {
+			if !s.handOver(g) {
 				return nil
 			}
 		case s.body == nil:
@@ -103,9 +103,9 @@ func (s *shared) ready() {
 	s.changed.Broadcast()
 }
 
-// give makes g the owner of the body, from its start. It reports false if it cannot.
+// handOver makes g the owner of the body, from its start. It reports false if it cannot.
 // The caller holds mu.
-func (s *shared) give(g *gate) bool {
+func (s *shared) handOver(g *gate) bool {
 	if g.read || !s.settled() || g.over() {
 		return false
 	}
@@ -165,12 +165,12 @@ func (g *gate) Close() error {
 	defer s.mu.Unlock()
 	g.closed = true
 	s.changed.Broadcast()
-	return s.tidy()
+	return s.closeUnused()
 }
 
-// tidy closes the body if its reader has closed it and no other attempt follows. The
+// closeUnused closes the body if its reader has closed it and no other attempt follows. The
 // caller holds mu.
-func (s *shared) tidy() error {
+func (s *shared) closeUnused() error {
 	if !s.freed || !s.owner.closed {
 		return nil
 	}
@@ -203,7 +203,7 @@ func (s *shared) again() *gate {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := &gate{s: s, attempt: s.attempt}
-	if !s.give(g) {
+	if !s.handOver(g) {
 		return nil
 	}
 	s.attempt++
@@ -212,9 +212,9 @@ func (s *shared) again() *gate {
 	return g
 }
 
-// lose ends all reading, permanently. A Read that is under way has ended when lose
-// returns, if closing the body ends it within holdTime.
-func (s *shared) lose() {
+// endReading ends all reading, permanently. A Read that is under way has ended when
+// endReading returns, if closing the body ends it within holdTime.
+func (s *shared) endReading() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.freed, s.done = true, true
@@ -230,7 +230,7 @@ func (g *gate) free() {
 	defer s.mu.Unlock()
 	s.freed = true
 	if g.closed {
-		_ = s.tidy()
+		_ = s.closeUnused()
 	}
 }
 
@@ -242,7 +242,7 @@ func (g *gate) finish(resp *http.Response) {
 	s.mu.Unlock()
 	switch {
 	case resp == nil, resp.StatusCode == http.StatusTemporaryRedirect, resp.StatusCode == http.StatusPermanentRedirect:
-		s.lose()
+		s.endReading()
 	case resp.StatusCode != http.StatusSwitchingProtocols && !sent: // F39
 		resp.Body = &answered{resp.Body, s}
 	}
@@ -263,7 +263,7 @@ type answered struct {
 
 func (a *answered) Close() error {
 	err := a.ReadCloser.Close()
-	a.s.lose()
+	a.s.endReading()
 	return err
 }
 

@@ -41,16 +41,16 @@ func explain(ctx context.Context, err error) error {
 	case code != 0 || ctx.Err() != nil:
 	case isLogin && login.RawResponse != nil && login.RawResponse.StatusCode < 500:
 		err = fmt.Errorf("%w: status %d in response to the login", source.ErrDenied, login.RawResponse.StatusCode)
-	case !isLogin && hopeless(err):
+	case !isLogin && noCredential(err):
 		err = fmt.Errorf("%w: the environment has no credential for the login", source.ErrDenied)
 	}
 	return reply.Explain(ctx, err, code, kinds)
 }
 
-// hopeless reports whether err says that there is no credential for the login. The error's
-// type is not exported, so hopeless looks for its method NonRetriable. The error of a
+// noCredential reports whether err says that there is no credential for the login. The error's
+// type is not exported, so noCredential looks for its method NonRetriable. The error of a
 // truncated response has that method too.
-func hopeless(err error) bool {
+func noCredential(err error) bool {
 	_, marked := errors.AsType[interface {
 		error
 		NonRetriable()

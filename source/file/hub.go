@@ -141,7 +141,7 @@ func (s *subscriber) watch(targets []target) (moved bool, err error) {
 	// inode by now, which the watcher does not watch yet (F06, F08).
 	for _, p := range paths(targets) {
 		h.refs[p]++
-		if e := h.watcher.Add(p); e != nil && !passing(e) {
+		if e := h.watcher.Add(p); e != nil && !aboutOnePath(e) {
 			err = e
 		}
 	}
@@ -169,9 +169,9 @@ func paths(targets []target) []string {
 	return slices.Compact(list)
 }
 
-// passing reports whether err is about one path and not about the watcher: the path has
+// aboutOnePath reports whether err is about one path and not about the watcher: the path has
 // just disappeared, or may not be read. The watches of the paths around it, and polling,
 // notice a change all the same.
-func passing(err error) bool {
+func aboutOnePath(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR)
 }

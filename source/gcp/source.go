@@ -76,8 +76,8 @@ func (s *Source) String() string { return s.base.Name }
 // maxVersions is how many enabled versions the source lists at most. One call returns them.
 const maxVersions = 10
 
-// alone switches the client's retries off.
-var alone = gax.WithRetry(func() gax.Retryer { return nil })
+// noRetry switches the client's retries off.
+var noRetry = gax.WithRetry(func() gax.Retryer { return nil })
 
 // Read lists the enabled versions, newest first. It makes one ListSecretVersions call, and one
 // AccessSecretVersion call for each version that it has not read before. It returns when ctx
@@ -134,7 +134,7 @@ func (s *Source) readWith(ctx context.Context, client *secretmanager.Client) (so
 func (s *Source) list(ctx context.Context, client *secretmanager.Client) (list []versions.Listed, err error) {
 	all := client.ListSecretVersions(ctx, &secretmanagerpb.ListSecretVersionsRequest{
 		Parent: s.secret, Filter: "state:ENABLED", PageSize: maxVersions,
-	}, alone)
+	}, noRetry)
 	for len(list) < maxVersions { // the API reference says that the newest comes first
 		v, err := all.Next()
 		if errors.Is(err, iterator.Done) {
@@ -160,9 +160,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func (s *Source) fetch(ctx context.Context, client *secretmanager.Client, key *source.Key) ([]byte, error) {
 	v, err := client.AccessSecretVersion(ctx, &secretmanagerpb.AccessSecretVersionRequest{
 		Name: s.secret + "/versions/" + key.Version, // never "latest", so that the value and the metadata are of one version
-	}, alone)
+	}, noRetry)
 	if status.Code(err) == codes.FailedPrecondition {
-		return nil, s.withheld(ctx, client, key)
+		return nil, s.denied(ctx, client, key)
 	}
 	if err != nil {
 		return nil, err
@@ -177,11 +177,11 @@ func (s *Source) fetch(ctx context.Context, client *secretmanager.Client, key *s
 	return data, nil
 }
 
-// withheld says why the service refuses the value of a version that it has listed as enabled.
+// denied says why the service refuses the value of a version that it has listed as enabled.
 // Either the version was disabled or destroyed in the meantime, or the service cannot decrypt
 // it. Both have the same code, but only in the first case may the source leave the version
 // out.
-func (s *Source) withheld(ctx context.Context, client *secretmanager.Client, key *source.Key) error {
+func (s *Source) denied(ctx context.Context, client *secretmanager.Client, key *source.Key) error {
 	list, err := s.list(ctx, client)
 	if err != nil {
 		return err

@@ -64,13 +64,13 @@ func (d *reader) begin(f *flight) *flight {
 		return f
 	}
 	d.flight = f
-	d.run(func() { d.fly(f) })
+	d.run(func() { d.fetch(f) })
 	return f
 }
 
-// fly reads the source. Its context is not that of a request: a reading outlives the
+// fetch reads the source. Its context is not that of a request: a reading outlives the
 // request that asked for it (F62), and ends with the read timeout or the ring.
-func (d *reader) fly(f *flight) {
+func (d *reader) fetch(f *flight) {
 	ctx, cancel := context.WithTimeout(d.ctx, d.timeout)
 	defer cancel()
 	var set source.Set

@@ -51,7 +51,7 @@ func (s *Source) watch(ctx context.Context, changed func()) error {
 	switch {
 	case ctx.Err() != nil:
 		return nil
-	case hasNone(err):
+	case noEvents(err):
 		return await.Sleep(ctx, eachHour)
 	case err != nil:
 		return err
@@ -74,7 +74,7 @@ func subscribe(ctx context.Context, client *api.Client) (*websocket.Conn, error)
 		if err == nil || resp == nil {
 			return conn, err
 		}
-		if to := elsewhere(resp); to != nil && !followed && !config.DisableRedirects && (r.URL.Scheme != "https" || to.Scheme == "https") {
+		if to := redirectTarget(resp); to != nil && !followed && !config.DisableRedirects && (r.URL.Scheme != "https" || to.Scheme == "https") {
 			r.URL, r.Host = to, to.Host // F84: the token goes along, but never from https to http
 			continue
 		}
@@ -100,9 +100,9 @@ func dial(ctx context.Context, transport http.RoundTripper, r *api.Request) (*we
 	})
 }
 
-// elsewhere returns the target of a redirect that the client would follow, or nil for any other
+// redirectTarget returns the target of a redirect that the client would follow, or nil for any other
 // response.
-func elsewhere(resp *http.Response) *url.URL {
+func redirectTarget(resp *http.Response) *url.URL {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect:
 		if to, err := resp.Location(); err == nil && (to.Scheme == "http" || to.Scheme == "https") {
@@ -112,9 +112,9 @@ func elsewhere(resp *http.Response) *url.URL {
 	return nil
 }
 
-// hasNone reports whether err says that the server has no events for this client. A redirect
+// noEvents reports whether err says that the server has no events for this client. A redirect
 // that was not followed does not say that: perhaps no node is active yet.
-func hasNone(err error) bool {
+func noEvents(err error) bool {
 	if _, login := err.(*loginError); login {
 		return false
 	}
