@@ -58,7 +58,7 @@ func (t *Transport) Sign(req *http.Request) (*Signed, error) {
 	}
 	s := &Signed{}
 	switch how {
-	case bare:
+	case withoutKey:
 		if t.override && t.places.taken(req) {
 			b.onto(req)
 			if err := t.places.clear(req); err != nil {
@@ -73,7 +73,7 @@ func (t *Transport) Sign(req *http.Request) (*Signed, error) {
 		s.x.a, s.version, s.state = t.callers(req, own), CallersKey, signedOut
 		s.endsWithItself()
 		return s, nil
-	case above: // an earlier Sign has set the key
+	case signedAbove: // an earlier Sign has set the key
 		how = replacing
 	}
 	s.x = exchange{t: t, req: req, out: req, body: b, replace: how == replacing}

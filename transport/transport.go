@@ -84,7 +84,7 @@ func (t *Transport) roundTrip(req *http.Request, base http.RoundTripper) (*http.
 		defer t.observed(req, obs)
 	}
 	switch how {
-	case bare, above:
+	case withoutKey, signedAbove:
 		return t.pass(&body, base, obs)
 	case callers:
 		use := t.callers(req, own)
@@ -101,17 +101,17 @@ func (t *Transport) roundTrip(req *http.Request, base http.RoundTripper) (*http.
 type manner uint8
 
 const (
-	ringsKey  manner = iota // with the ring's key
-	replacing               // with the ring's key, in place of the request's own credential
-	bare                    // without a key
-	above                   // with the key that a transport above this one has set
-	callers                 // with the caller's own key
+	ringsKey    manner = iota // with the ring's key
+	replacing                 // with the ring's key, in place of the request's own credential
+	withoutKey                // without a key
+	signedAbove               // with the key that a transport above this one has set
+	callers                   // with the caller's own key
 )
 
 // admit decides how req is sent, or returns an error if it must not be sent.
 func (t *Transport) admit(req *http.Request, b *body) (how manner, own []found, err error) {
 	if t.err != nil {
-		return bare, nil, t.err
+		return withoutKey, nil, t.err
 	}
 	bound, err := t.origins.Bound(req)
 	if err == nil && bound && t.traits.NeedsKey != nil {
@@ -119,7 +119,7 @@ func (t *Transport) admit(req *http.Request, b *body) (how manner, own []found, 
 	}
 	switch {
 	case err != nil || !bound: // F53: a redirect to another origin is sent without the key
-		return bare, nil, err
+		return withoutKey, nil, err
 	case !t.places.taken(req): // F47
 		return ringsKey, nil, nil
 	case t.override:
@@ -132,11 +132,11 @@ func (t *Transport) admit(req *http.Request, b *body) (how manner, own []found, 
 	case len(own) == 0:
 		return replacing, nil, nil
 	case i < 0: // F48
-		return above, nil, nil
+		return signedAbove, nil, nil
 	case t.passes:
 		return callers, own, nil
 	}
-	return bare, nil, fmt.Errorf("%w: %s, in a request to %s: use WithOverride to send the ring's key instead, or WithPassThrough to send the credential",
+	return withoutKey, nil, fmt.Errorf("%w: %s, in a request to %s: use WithOverride to send the ring's key instead, or WithPassThrough to send the credential",
 		ErrCredential, own[i].where(), req.URL.Host)
 }
 
