@@ -64,7 +64,7 @@ func TestRingsInABubble(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer keys.Close()
-				client := &http.Client{Transport: transport.New(keys, transport.Bearer(), transport.WithBase(api.Client().Transport))}
+				client := &http.Client{Transport: transport.New(keys, transport.Bearer(), transport.WithOrigin(api.URL()), transport.WithBase(api.Client().Transport))}
 				serves := func(want string) {
 					t.Helper()
 					resp, err := client.Get(api.URL())

@@ -165,7 +165,7 @@ func (p *pipeline) RoundTrip(req *http.Request) (*http.Response, error) {
 // may get the new key.
 const (
 	once  = 1
-	pause = 50 * time.Millisecond
+	pause = 500 * time.Millisecond
 )
 
 func retryable(keys *conformance.Keys, base http.RoundTripper) http.RoundTripper {
