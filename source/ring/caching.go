@@ -53,7 +53,7 @@ func (r *Ring) save() {
 
 // encode encodes the ring for its cache. The caller holds mu.
 func (r *Ring) encode() ([]byte, error) {
-	s := r.roster.save()
+	s := r.roster.save(r.policy.good)
 	s.Source, s.AsOf, s.Whole = r.name, r.health.lastRead.UTC(), r.identity(s.Salt)
 	return json.Marshal(s)
 }
@@ -106,9 +106,10 @@ func (r *Ring) load(ctx context.Context) bool {
 		return false
 	}
 	now := r.cfg.now()
-	list := r.roster.restore(&s, now)
+	list, good := r.roster.restore(&s, now)
 	r.prepareNew(list)
 	r.roster.list = list
+	r.policy.restored(good)
 	r.health.restored(s.AsOf)
 	r.recompute(now)
 	return r.snap.Load().err == nil

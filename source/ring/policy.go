@@ -9,8 +9,8 @@ import (
 // a value without a lock, a goroutine, a channel or a clock: the ring calls it with
 // Ring.mu held and passes the time. TestPureFiles enforces that.
 //
-// Its inputs are [policy.set], [policy.accepted], [policy.refused], [policy.unknown],
-// [policy.exhausted] and [policy.askedInVain]. Its decisions are [policy.first],
+// Its inputs are [policy.restored], [policy.set], [policy.accepted], [policy.refused],
+// [policy.unknown], [policy.exhausted] and [policy.askedInVain]. Its decisions are [policy.first],
 // [policy.next] and [policy.ask].
 type policy struct {
 	lockout bool                // the server locks a client out after repeated bad keys
@@ -64,6 +64,15 @@ type probe struct {
 func (p *policy) tick() moment {
 	p.moment++
 	return p.moment
+}
+
+// restored tells the policy which version the server accepted last before a restart; nil
+// means that this is not known. Without it, requests would try the keys that the server
+// refuses before the one that it accepts (F129).
+func (p *policy) restored(v *version) {
+	if v != nil {
+		v.state, v.proved, p.good = StateAccepted, p.tick(), v
+	}
 }
 
 // set tells the policy which versions there are, and which of them may be used now. A

@@ -192,9 +192,9 @@ func TestRosterTakesBack(t *testing.T) {
 // F16, F91, F102
 func TestRosterIsRestored(t *testing.T) {
 	restart := func(g *rosterRig, after time.Duration) *rosterRig {
-		saved, c := g.save(), newRosterRig()
+		saved, c := g.save(nil), newRosterRig()
 		c.now, c.barred.salt = g.now.Add(after), []byte("sentinel-tlas")
-		c.list = c.restore(&saved, c.now)
+		c.list, _ = c.restore(&saved, c.now)
 		c.arrange()
 		return c
 	}
@@ -220,13 +220,15 @@ func TestRosterIsRestored(t *testing.T) {
 	if c := restart(g, 0); !c.named.Equal(g.named) {
 		t.Errorf("named up to %v, not %v", c.named, g.named)
 	}
-	saved := g.save()
+	saved := g.save(nil)
 	saved.Salt = nil
-	if c := newRosterRig(); len(c.restore(&saved, c.now)) != 1 || string(c.barred.salt) != "sentinel-salt" {
+	c := newRosterRig()
+	if list, _ := c.restore(&saved, c.now); len(list) != 1 || string(c.barred.salt) != "sentinel-salt" {
 		t.Error("the salt of another hand")
 	}
 	saved.Keys = append(saved.Keys, saved.Keys[0], savedKey{})
-	if c := newRosterRig(); len(c.restore(&saved, c.now)) != 1 {
+	c = newRosterRig()
+	if list, _ := c.restore(&saved, c.now); len(list) != 1 {
 		t.Error("a key twice, or none")
 	}
 }

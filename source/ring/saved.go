@@ -31,6 +31,7 @@ type savedKey struct {
 	Behind     time.Time         `json:"behind,omitzero"`      // since when it is a previous one
 	ReplacedAt time.Time         `json:"replaced_at,omitzero"` // when its overlap began
 	WasCurrent bool              `json:"was_current,omitempty"`
+	Good       bool              `json:"good,omitempty"` // the server accepted it last
 }
 
 func (v *version) saved() savedKey {
@@ -64,22 +65,25 @@ func (s *savedKey) key() source.Key {
 	return k
 }
 
-// save returns what the cache needs of the roster.
-func (o *roster) save() saved {
+// save returns what the cache needs of the roster. good is the version accepted last, or nil.
+func (o *roster) save(good *version) saved {
 	s := saved{Format: 1, Salt: o.barred.salt, Keys: []savedKey{}}
 	for _, digest := range o.barred.digests {
 		s.Barred = append(s.Barred, []byte(digest))
 	}
 	for _, v := range o.list {
 		if v.unusable == nil && v.role != RoleRetired {
-			s.Keys = append(s.Keys, v.saved())
+			k := v.saved()
+			k.Good = v == good
+			s.Keys = append(s.Keys, k)
 		}
 	}
 	return s
 }
 
-// restore returns the saved versions, newest first, and restores the rest of the roster.
-func (o *roster) restore(s *saved, now time.Time) (list []*version) {
+// restore returns the saved versions, newest first, and the one accepted last, or nil. It
+// restores the rest of the roster.
+func (o *roster) restore(s *saved, now time.Time) (list []*version, good *version) {
 	if len(s.Salt) == len(o.barred.salt) {
 		o.barred.salt = s.Salt
 		for _, digest := range s.Barred {
@@ -106,8 +110,11 @@ func (o *roster) restore(s *saved, now time.Time) (list []*version) {
 		if k.WasCurrent {
 			v.rank = uint64(len(s.Keys) - i)
 		}
+		if k.Good {
+			good = v
+		}
 		list = append(list, v)
 	}
 	o.ranks = uint64(len(s.Keys))
-	return list
+	return list, good
 }

@@ -124,6 +124,47 @@ func TestWrongKeyAndARestart(t *testing.T) {
 	})
 }
 
+// After a restart a request does not try the wrong keys one after the other: the cache says
+// which key the server accepted last. A key that changes with each restart, as in a
+// deployment, does not push the good one out.
+//
+// F129
+func TestSeveralWrongKeysAndARestart(t *testing.T) {
+	for name, c := range map[string]struct {
+		wrong    int
+		restarts bool // with each key
+	}{
+		"one": {1, false}, "two": {2, false}, "three": {3, false}, "twelve": {12, false}, "twelve, each with a restart": {12, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, cache := &store{set: plain("right")}, &memory{}
+				srv := &server{T: t, takes: map[string]bool{"right": true}}
+				start := func() {
+					if srv.ring != nil {
+						srv.ring.Close()
+					}
+					srv.ring, _ = keep(t, s, ring.WithCache(cache), ring.WithPoll(10*time.Minute), ring.WithRefusalWait(0))
+				}
+				start()
+				failed := srv.serve(time.Hour)
+				for i := range c.wrong {
+					s.put(plain(fmt.Sprintf("wrong-%d", i)), nil)
+					if c.restarts {
+						start()
+					}
+					failed += srv.serve(time.Hour)
+				}
+				start()
+				failed += srv.serve(24 * time.Hour)
+				if failed > 0 {
+					t.Errorf("%d requests failed", failed)
+				}
+			})
+		})
+	}
+}
+
 // What ends a key in any case ends it also while its successor is not accepted.
 //
 // F129
