@@ -103,6 +103,19 @@ func TestNothingIsSentWithoutAnOrigin(t *testing.T) {
 	}
 }
 
+// A first request that names two hosts binds the key to neither. The error says why.
+//
+// F131
+func TestFirstRequestWithTwoHosts(t *testing.T) {
+	rt := transport.New(quiet(t, newStore("v1")), transport.Bearer(), transport.WithOriginOfFirstRequest())
+	req := get(t, "https://a.example/")
+	req.Host = "b.example"
+	const want = "the URL of the request names https://a.example, but its Host field another host"
+	if _, err := rt.RoundTrip(req); !errors.Is(err, transport.ErrOrigin) || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v", err)
+	}
+}
+
 // An origin to which no request can go is refused, not accepted and never matched.
 //
 // F139

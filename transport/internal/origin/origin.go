@@ -141,7 +141,7 @@ func (o *Set) elsewhere(req *http.Request, n string) error {
 	if !plainTarget(req) {
 		return fmt.Errorf("%w: the URL of the request is opaque: give it a host and a path", ErrOrigin)
 	}
-	if slices.Contains(list, short(n)) {
+	if len(list) == 0 || slices.Contains(list, short(n)) { // no request has bound the key, since this one names two hosts
 		return fmt.Errorf("%w: the URL of the request names %s, but its Host field another host", ErrOrigin, short(n))
 	}
 	return fmt.Errorf("%w to %s: it is bound to %s: name every origin that may have it in WithOrigin", ErrOrigin, short(n), strings.Join(list, ", "))
