@@ -81,6 +81,26 @@ func TestLateSubscriberIsToldWhatHolds(t *testing.T) {
 	}
 }
 
+// A closed ring tells a new subscriber nothing: what held at its end holds no more.
+//
+// F130
+func TestSubscribeAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v2", "v1")})
+		fallsBack(t, r, "v2", "v1")
+		r.Close()
+		late := &events{}
+		r.Subscribe(late.add)()
+		synctest.Wait()
+		r.Subscribe(late.add)
+		synctest.Wait()
+		if kinds := late.kinds(); len(kinds) != 0 {
+			t.Errorf("told %q", kinds)
+		}
+		(&ring.Ring{}).Subscribe(late.add)()
+	})
+}
+
 // A key that expires is announced a week ahead, every day, with the date.
 //
 // F130
