@@ -105,7 +105,7 @@ func (o *roster) admit(of *offer, now time.Time) (news bool, err error) {
 			v.given = key.Version
 		}
 		v.set(key, of.naming.labels[i])
-		v.listed, v.replacedAt = true, time.Time{} // no overlap: the source lists it
+		v.listed, v.unlisted, v.replacedAt = true, time.Time{}, time.Time{} // no overlap: the source lists it
 	}
 	for _, v := range o.list {
 		switch {
@@ -117,7 +117,9 @@ func (o *roster) admit(of *offer, now time.Time) (news bool, err error) {
 			}
 			o.retire(v, why, now)
 		case len(of.list) > 0 && !slices.Contains(of.list, v):
-			v.listed = false
+			if v.listed = false; v.unlisted.IsZero() {
+				v.unlisted = now
+			}
 		}
 	}
 	o.list = list

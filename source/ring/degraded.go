@@ -145,7 +145,7 @@ func degraded(f *facts) (list []degradation, next time.Time) {
 func refuses(v *version) string {
 	switch {
 	case v.state != StateRefused:
-		return fmt.Sprintf("has not accepted version %q yet", v.label())
+		return fmt.Sprintf("has not accepted version %q since it became current", v.label())
 	case v.counters.accepted() == 0:
 		return fmt.Sprintf("refuses version %q, and has never accepted it", v.label())
 	}

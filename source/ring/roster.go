@@ -107,7 +107,7 @@ func (o *roster) overdue(now time.Time) (kept *version, ended, next time.Time) {
 		if v.role != RolePrevious || v.listed || o.overlap <= 0 {
 			continue
 		}
-		began := v.since
+		began := v.behind()
 		if v.replaced() {
 			began = v.replacedAt
 		}

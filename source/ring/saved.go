@@ -28,7 +28,7 @@ type savedKey struct {
 	Extra      map[string]string `json:"extra,omitempty"`
 	Label      string            `json:"label"`
 	Seen       time.Time         `json:"seen,omitzero"`
-	Behind     time.Time         `json:"behind,omitzero"`      // since when it is a previous one
+	Behind     time.Time         `json:"behind,omitzero"`      // since when it is a previous one, or no longer listed
 	ReplacedAt time.Time         `json:"replaced_at,omitzero"` // when its overlap began
 	WasCurrent bool              `json:"was_current,omitempty"`
 	Good       bool              `json:"good,omitempty"` // the server accepted it last
@@ -45,7 +45,7 @@ func (v *version) saved() savedKey {
 		s.Extra[name] = value.Expose()
 	}
 	if v.role == RolePrevious {
-		s.Behind = v.since.UTC()
+		s.Behind = v.behind().UTC()
 	}
 	if v.replaced() {
 		s.ReplacedAt = v.replacedAt.UTC()
@@ -105,7 +105,7 @@ func (o *roster) restore(s *saved, now time.Time) (list []*version, good *versio
 			v.seen = k.Seen
 		}
 		if !k.Behind.IsZero() && !v.revoked {
-			v.role, v.since = RolePrevious, k.Behind
+			v.role, v.since, v.unlisted = RolePrevious, k.Behind, k.Behind
 		}
 		if k.WasCurrent {
 			v.rank = uint64(len(s.Keys) - i)

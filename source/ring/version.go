@@ -23,6 +23,7 @@ type version struct {
 	rank       uint64    // 1 for the first version that became current, and so on; 0 means it never was
 	seen       time.Time // when the ring first saw it
 	listed     bool      // it is in the last set
+	unlisted   time.Time // since when it is not; zero while it is
 	replacedAt time.Time // when its overlap began, at a source that lists one key at a time; or zero
 	revoked    bool
 	unusable   error
@@ -63,6 +64,15 @@ func (v *version) become(role Role, now time.Time) {
 
 // replaced reports whether the version's overlap has begun.
 func (v *version) replaced() bool { return !v.replacedAt.IsZero() }
+
+// behind returns since when only an overlap keeps v: it is a previous version, and the source
+// does not list it.
+func (v *version) behind() time.Time {
+	if v.unlisted.After(v.since) {
+		return v.unlisted
+	}
+	return v.since
+}
 
 func (v *version) expired(now time.Time) bool { return expired(v.key.Load(), now) }
 
