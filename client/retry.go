@@ -74,8 +74,11 @@ func (r *retry) retrying() *retryablehttp.Client {
 // whose Retry-After is longer than maxRetryWait: servers ban clients that come back
 // earlier.
 func passing(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	if ctx.Err() != nil {
-		return false, ctx.Err()
+	switch over := ctx.Err(); {
+	case over != nil && errors.Is(err, over):
+		return false, err // it may say that every key was refused (F133)
+	case over != nil:
+		return false, over
 	}
 	if err != nil {
 		again, _ := retryablehttp.DefaultRetryPolicy(ctx, nil, err)

@@ -74,3 +74,25 @@ func TestRefusalComesWithinTheTimeout(t *testing.T) {
 		})
 	}
 }
+
+// If the caller's context ends first, the error says that every key was refused, with
+// retries too.
+//
+// F133
+func TestErrorAfterARefusal(t *testing.T) {
+	for _, retries := range []int{0, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newClient(t, versions{"wrong"}, client.WithRetry(retries), client.WithOrigin("https://a.example"), client.WithBase(refusing(time.Millisecond)),
+				client.WithRing(ring.WithRefusalWait(time.Hour)))
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Second, cancel)
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://a.example", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err = c.Do(req); !errors.Is(err, context.Canceled) || !errors.Is(err, ring.ErrRefused) {
+				t.Errorf("with %d retries: %v", retries, err)
+			}
+		})
+	}
+}
