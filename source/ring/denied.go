@@ -24,12 +24,12 @@ type denials struct {
 }
 
 // Denied is Unknown for an answer that at some APIs refuses the key, such as a status of
-// 403, although the transport does not take it for a refusal. After the third such answer
-// to a version that was never accepted, where another version was, the ring emits a Warning
-// event, and then once a minute while they come. The event's text ends with advice, which
-// says what the answer was and what to do; if advice is empty, that the refusal may be about
-// something other than the key. Refusals that are reported as ambiguous count too, if no
-// other key was accepted in their place (F138).
+// 403, although the transport does not take it for a refusal, or for a login that gets no
+// answer. After the third time with a version that was never accepted, where another version
+// was, the ring emits a Warning event, and then once a minute while it goes on. The event's
+// text ends with advice, which says what happened and what to do; if advice is empty, that
+// the refusal may be about something other than the key. Refusals that are reported as
+// ambiguous count too, if no other key was accepted in their place (F138).
 func (a *Attempt) Denied(advice string) {
 	if r := a.ring; !a.foreign && a.v.neverAccepted() {
 		r.mu.Lock()

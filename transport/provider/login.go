@@ -24,6 +24,7 @@ type Login struct {
 	mu      sync.Mutex
 	attempt *ring.Attempt // nil once its outcome is known, or connect has returned
 	begun   bool          // Do was called
+	waits   bool          // the message was sent, and its answer has not come
 	verdict transport.Verdict
 	since   time.Time // of the login; zero if it did not succeed
 	unpin   func()
@@ -54,6 +55,9 @@ func (l *Login) Do(write func(message []byte) error, read func() ([]byte, error)
 	if err := write(message); err != nil {
 		return err
 	}
+	l.mu.Lock()
+	l.waits = true
+	l.mu.Unlock()
 	for {
 		answer, err := read()
 		if err != nil {
@@ -73,7 +77,7 @@ func (l *Login) judge(v transport.Verdict) error {
 	if l.attempt == nil {
 		return fmt.Errorf("provider: %s: the answer to the login came too late", name)
 	}
-	l.verdict = v
+	l.verdict, l.waits = v, false
 	if v == transport.Passed {
 		l.unpin = l.session.keys.Pin(l.key)
 		l.attempt.Accepted()
@@ -99,6 +103,13 @@ func (l *Login) outcome() (v transport.Verdict, in bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.verdict, !l.since.IsZero()
+}
+
+// unanswered reports whether the API has not answered the login that it got.
+func (l *Login) unanswered() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waits
 }
 
 // release ends the use of the key.

@@ -21,6 +21,8 @@ const (
 	// maxRest is the longest pause between two connections. A connection that lasted as
 	// long was a good one: the next is made at once.
 	maxRest = time.Minute
+	// unanswered is the advice about a version whose logins get no answer (F138).
+	unanswered = "each connection ended before the API answered the login: look up at the API whether the key is active, its rights and its addresses"
 )
 
 // Session keeps a connection, such as a WebSocket, logged in with the key that the ring's
@@ -60,8 +62,9 @@ const (
 //     API allows one connection only ([Profile].OneConnection), the context ends first.
 //
 // As long as connect runs, its key is pinned: the ring does not call it safe to revoke (see
-// [ring.Ring.Pin]). The ring reports refusals, as events and in its status. Session does
-// not log connect's errors; connect may.
+// [ring.Ring.Pin]). The ring reports refusals, as events and in its status. A connection
+// that ends before the answer to its login refuses no key; if that happens to a new key again
+// and again, the ring emits a Warning. Session does not log connect's errors; connect may.
 //
 // Session blocks until no call of connect runs any more. It returns nil if connect returns
 // nil while it is logged in. Otherwise it returns the error of ctx together with connect's
@@ -177,6 +180,9 @@ func (s *session) logIn(ctx context.Context, attempt *ring.Attempt) (good bool) 
 			}
 			s.live = l
 			return true
+		case l.unanswered() && ctx.Err() == nil:
+			attempt.Denied(unanswered)
+			return false
 		case verdict != transport.Refused && verdict != transport.RefusedUnapplied && verdict != transport.Ambiguous:
 			attempt.Unknown()
 			return false

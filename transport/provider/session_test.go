@@ -3,6 +3,7 @@ package provider_test
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -329,6 +330,51 @@ func TestSessionWithoutAnAnswer(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		wantLogins(t, v, "v1")
 	})
+}
+
+// If the exchange gives the logins with the new key no answer, or hangs up, no key is refused,
+// but the ring says so.
+//
+// F137, F138
+func TestSessionWithoutAnAnswerToTheNewKey(t *testing.T) {
+	for name, answer := range map[string]func(context.Context) error{
+		"hangs up": func(context.Context) error { return io.EOF },
+		"mute":     func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &desk{set: pairs("v1")}
+				var told atomic.Int64
+				s := begin(t, provider.Bybit(), d, func(ctx context.Context, login *provider.Login) error {
+					err := login.Do(func([]byte) error { return nil }, func() ([]byte, error) {
+						if login.Version() == "v1" {
+							return []byte(`{"op":"auth","retCode":0}`), nil
+						}
+						return nil, answer(ctx)
+					})
+					if err == nil {
+						<-ctx.Done()
+						err = ctx.Err()
+					}
+					return err
+				}, ring.WithObserver(func(e ring.Event) {
+					if e.Kind == ring.Warning && e.Version == "v2" && strings.Contains(e.Err.Error(), `while version "v1" was accepted: each connection ended before the API answered`) {
+						told.Add(1)
+					}
+				}))
+				time.Sleep(time.Minute)
+				s.put(t, d, pairs("v2", "v1"))
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				if n := told.Load(); n < 1 || n > 10 {
+					t.Errorf("told %d times", n)
+				}
+				if v1, v2 := s.status(t, "v1"), s.status(t, "v2"); v1.Pins != 1 || v2.Refused != 0 || v2.State != ring.StateUnknown {
+					t.Errorf("%+v, %+v", v1, v2)
+				}
+			})
+		})
+	}
 }
 
 // What can never log in is an error at once.
