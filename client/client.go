@@ -172,7 +172,12 @@ func newBase() *http.Transport {
 // Transport returns the RoundTripper of the client, for use in another
 // http.Client or in a [transport.Route]. After Close of the Client, its requests
 // fail too.
-func (c *Client) Transport() *Transport { return c.chain }
+func (c *Client) Transport() *Transport {
+	if c.chain == nil {
+		return &Transport{} // of a zero Client: its methods fail, and do not panic (F109)
+	}
+	return c.chain
+}
 
 // Ring returns the ring that keeps the keys live, for example to subscribe to
 // its events. It is nil for a zero Client.

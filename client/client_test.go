@@ -217,6 +217,15 @@ func TestZeroClient(t *testing.T) {
 		"Transport": func(c *client.Client) (*http.Response, error) {
 			return (&http.Client{Transport: c.Transport()}).Get(api.URL())
 		},
+		"Middleware": func(c *client.Client) (*http.Response, error) {
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, api.URL(), nil)
+			return c.Transport().Middleware(req, http.DefaultClient.Do)
+		},
+		"Sign": func(c *client.Client) (*http.Response, error) {
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, api.URL(), nil)
+			_, err := c.Transport().Sign(req)
+			return nil, errors.Join(err, c.Transport().Err())
+		},
 	} {
 		c := &client.Client{}
 		resp, err := do(c)
@@ -227,6 +236,7 @@ func TestZeroClient(t *testing.T) {
 			t.Errorf("%s: error %v", name, err)
 		}
 		c.CloseIdleConnections()
+		c.Transport().CloseIdleConnections()
 		if st := c.Status(); st.Healthy || c.Refresh(t.Context()) == nil || c.Ring() != nil || c.Close() != nil {
 			t.Errorf("%s: status %+v", name, st)
 		}
