@@ -12,8 +12,8 @@ import (
 type Degradation struct {
 	// Kind is the kind of the event that reported it last.
 	Kind EventKind `json:"kind"`
-	// Since is when the ring noticed it.
-	Since time.Time `json:"since"`
+	// Since is when the ring noticed it; zero if the ring is closed.
+	Since time.Time `json:"since,omitzero"`
 	// Version, Previous and Until are as in an [Event] of that kind.
 	Version  string    `json:"version,omitempty"`
 	Previous string    `json:"previous,omitempty"`

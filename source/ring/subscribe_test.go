@@ -2,6 +2,7 @@ package ring_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"log/slog"
 	"strings"
 	"testing"
@@ -81,7 +82,8 @@ func TestLateSubscriberIsToldWhatHolds(t *testing.T) {
 	}
 }
 
-// A closed ring tells a new subscriber nothing: what held at its end holds no more.
+// A closed ring tells a new subscriber nothing: what held at its end holds no more. Its
+// status has no time of the year 1.
 //
 // F130
 func TestSubscribeAfterClose(t *testing.T) {
@@ -98,6 +100,9 @@ func TestSubscribeAfterClose(t *testing.T) {
 			t.Errorf("told %q", kinds)
 		}
 		(&ring.Ring{}).Subscribe(late.add)()
+		if text, err := json.Marshal(r.Status().Degraded); err != nil || !strings.Contains(string(text), "closed") || strings.Contains(string(text), "0001-01-01") {
+			t.Errorf("%s, %v", text, err)
+		}
 	})
 }
 
