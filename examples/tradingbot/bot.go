@@ -33,6 +33,7 @@ type bot struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	orders atomic.Int64
+	sends  sync.RWMutex // read-locked while a request is under way
 
 	mu       sync.Mutex
 	taken    []string // client order ids of the orders that were confirmed and canceled
@@ -157,8 +158,16 @@ func (b *bot) read(ctx context.Context) {
 	b.reads++
 }
 
+// settled waits until no request is under way.
+func (b *bot) settled() {
+	b.sends.Lock()
+	defer b.sends.Unlock()
+}
+
 // send sends one request and checks its answer.
 func (b *bot) send(ctx context.Context, make func(context.Context) (*http.Request, error), good func(int, []byte) bool) error {
+	b.sends.RLock()
+	defer b.sends.RUnlock()
 	ctx, seen := transport.Observe(ctx)
 	req, err := make(ctx)
 	if err != nil {

@@ -67,8 +67,9 @@ var steps = []struct {
 }
 
 // drill rotates both keys at the same time in every way, rounds times or until ctx
-// ends.
-func drill(ctx context.Context, d *desk, exchange string, rounds int, out io.Writer) error {
+// ends. Between two rotations it calls settled: while a request is under way, its
+// attempts can follow one rotation without an overlap, but not two.
+func drill(ctx context.Context, d *desk, exchange string, rounds int, settled func(), out io.Writer) error {
 	// A rotation is always finished: otherwise the books would not show its outcome.
 	whole := context.WithoutCancel(ctx)
 	pause(whole, 200*time.Millisecond)
@@ -82,6 +83,7 @@ func drill(ctx context.Context, d *desk, exchange string, rounds int, out io.Wri
 				// reads the files once and does not wait for them to change.
 				continue
 			}
+			settled()
 			fmt.Fprintf(out, "both keys: %s\n", step.name)
 			both := make(chan error)
 			for _, c := range []*credential{d.trades, d.reading} {

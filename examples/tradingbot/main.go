@@ -88,7 +88,7 @@ func run(ctx context.Context, out io.Writer, name string, rounds int) (bool, err
 		return false, err
 	}
 	b.start()
-	err = drill(ctx, desk, name, rounds, watch)
+	err = drill(ctx, desk, name, rounds, b.settled, watch)
 	login := b.finish()
 	if err != nil {
 		return false, err
