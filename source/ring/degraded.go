@@ -92,14 +92,9 @@ func degraded(f *facts) (list []degradation, next time.Time) {
 		}
 		add(d)
 	}
-	if kept != nil && current != nil {
-		d := degradation{cause: cause{Degraded, "overlap", kept.counters}, version: kept.label(), previous: current.label(), every: sayHourly,
-			why: fmt.Errorf("version %q is kept although its overlap would have ended at %s, since the server %s", kept.label(), stamp(ended), refuses(current))}
-		if current.counters.sent() == 0 { // nothing is known to be wrong
-			d.kind, d.why = Warning, fmt.Errorf("version %q is kept although its overlap would have ended at %s, since no request was sent with version %q yet",
-				kept.label(), stamp(ended), current.label())
-		}
-		add(d)
+	if kept != nil && current != nil && current.counters.sent() > 0 { // otherwise nothing is known to be wrong, as on an idle standby
+		add(degradation{cause: cause{Degraded, "overlap", kept.counters}, version: kept.label(), previous: current.label(), every: sayHourly,
+			why: fmt.Errorf("version %q is kept although its overlap would have ended at %s, since the server %s", kept.label(), stamp(ended), refuses(current))})
 	}
 	if newest := o.newest(); newest != nil && newest != current && current != nil && !newest.revoked {
 		d := degradation{cause: cause{Degraded, "newest", newest.counters}, version: newest.label(), previous: current.label(), every: sayDaily}
