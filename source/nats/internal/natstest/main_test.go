@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
+	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 	"github.com/rollingkeys/rollingkeys/source/nats/internal/natstest"
 )
@@ -64,6 +65,13 @@ func dial(t testing.TB, addr string, opts ...nats.Option) *nats.Conn {
 	}
 	t.Cleanup(nc.Close)
 	return nc
+}
+
+// connected waits until nc has a connection that works. IsConnected would not do: the client
+// may not have noticed yet that its connection was lost.
+func connected(t testing.TB, nc *nats.Conn) {
+	t.Helper()
+	storetest.Eventually(t, "the connection", func() bool { return nc.FlushTimeout(100*time.Millisecond) == nil })
 }
 
 // bucketOf returns the name of a test's bucket.

@@ -48,9 +48,7 @@ func harness(document bool) conformance.SourceHarness {
 			nc := dial(t, proxy.Addr)
 			mend := func() {
 				proxy.Start()
-				// The connections that hung are closed now, but the client may not have
-				// noticed yet.
-				storetest.Eventually(t, "the connection", func() bool { return nc.FlushTimeout(100*time.Millisecond) == nil })
+				connected(t, nc)
 			}
 			return conformance.SourceBackend{
 				Source: rknats.New(nc, name, "k", opts...),
@@ -111,8 +109,7 @@ func TestFaults(t *testing.T) {
 			between := proxy.New(t, s.Addr)
 			conn := dial(t, s.Addr, nats.UserInfo("admin", "admin"))
 			kv := bucket(t, conn, "KEYS", 3)
-			connected := func() { t.Helper(); storetest.Eventually(t, "the connection", conn.IsConnected) }
-			put := func(text string) { connected(); put(t, kv, text) }
+			put := func(text string) { connected(t, conn); put(t, kv, text) }
 			login := func(users ...*server.User) { t.Helper(); must(s.Login(users...)) }
 			return storetest.Store{
 				Source: rknats.New(dial(t, between.Addr, nats.UserInfo("bot", "one")), "KEYS", "k"),
@@ -354,7 +351,7 @@ func TestPermission(t *testing.T) {
 	kv := bucket(t, adminConn, "KEYS", 2)
 	rotate := func(n int) {
 		t.Helper()
-		storetest.Eventually(t, "the connection", adminConn.IsConnected)
+		connected(t, adminConn)
 		putKey(t, kv, n)
 	}
 	rotate(1)
