@@ -119,8 +119,8 @@ func misshapen(what string) error {
 }
 
 // EncodeDocument returns the key document of set, for servers that serve keys and for
-// caches. It contains the secrets in plain text. It does not contain AsOf, FreshFor and
-// Warnings. The error is that of [json.Marshal].
+// caches. It contains the secrets in plain text. It does not contain AsOf, FreshFor,
+// Warnings, and the keys' ReplacedAt. The error is that of [json.Marshal].
 func EncodeDocument(set Set) ([]byte, error) {
 	doc := document{Keys: []documentKey{}}
 	revoked := make(map[string]bool)

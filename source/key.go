@@ -28,6 +28,10 @@ type Key struct {
 	NotBefore time.Time `json:"not_before,omitzero"`
 	// ExpiresAt is the time at which the key may no longer be used. Zero means never.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	// ReplacedAt is when the store got a newer key, if the source lists this one only because
+	// the store has a history. The ring then uses it as a key that it remembers itself: see
+	// ring.WithOverlap. Zero means that the key may be used until ExpiresAt.
+	ReplacedAt time.Time `json:"replaced_at,omitzero"`
 
 	// Scopes and Metadata are what the source says about the key. The ring passes them on
 	// and does not interpret them.

@@ -30,12 +30,14 @@
 // CreatedAt is the time of that revision. If the same value is put again, that is no rotation
 // (F16). If an old value is put again after another, it is the old version again (F71).
 //
-// The newest version is current. Each previous version expires an overlap after it was
-// replaced. The overlap is 24 h unless [WithOverlap] sets another. In a source string, the
-// parameter overlap sets that of the source and of the ring. The times are those of the
-// server, so every process knows the previous key, even one that has just started. By default
-// a bucket's history has one value only, and the ring remembers the keys that it replaces.
-// Make the bucket with a longer history (nats kv add --history) to let the source list them.
+// The newest version is current, and at most nine previous ones are listed with it. ReplacedAt
+// is the server's time of the next put. The ring uses a previous version for its overlap, from
+// when the API first accepts a newer one. A process that has just started knows the previous
+// keys too. It counts the overlap from ReplacedAt, and keeps them until the API accepts a newer
+// one. A wrong key in the bucket therefore does not end the old one. By default a bucket's
+// history has one value only, and the ring remembers the keys that it replaces. Make the bucket
+// with a longer history (nats kv add --history) to let the source list them. The source keeps
+// the listed values in memory while the history has them.
 //
 // A marker revokes all values before it. To revoke the old key, purge the key and put the new
 // one. If the source's watch has seen the marker, the source remembers it, however short the

@@ -12,6 +12,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
+// maxVersions is how many versions the source lists at most. A history has up to 64 values.
+const maxVersions = 10
+
 // history returns all entries of the key, markers included, newest first. The library's
 // History is not used because it returns a part of the entries, and no error, if ctx ends
 // early.
@@ -63,11 +66,12 @@ func (s *Source) list(entries []jetstream.KeyValueEntry) (source.Set, error) {
 		}
 		// An older value that cannot be decoded was never a key. Only the newest must be one.
 		if got, err := s.base.Decode(entry.Value()); err == nil && len(got.Keys) == 1 {
-			keys = s.add(keys, got.Keys[0], entry, replaced)
+			got.Keys[0].ReplacedAt = replaced
+			keys = s.add(keys, got.Keys[0], entry)
 		}
 		replaced = entry.Created()
 	}
-	set.Keys = keys
+	set.Keys = keys[:min(len(keys), maxVersions)]
 	if s.revokes && entries[0].Revision() > s.marker {
 		set.Complete = true
 	}
@@ -75,13 +79,10 @@ func (s *Source) list(entries []jetstream.KeyValueEntry) (source.Set, error) {
 }
 
 // add adds the key of an entry. If keys has the key already, it gets the name and the time of
-// this older entry, and keeps its ExpiresAt.
-func (s *Source) add(keys []source.Key, key source.Key, entry jetstream.KeyValueEntry, replaced time.Time) []source.Key {
+// this older entry, and keeps its ReplacedAt.
+func (s *Source) add(keys []source.Key, key source.Key, entry jetstream.KeyValueEntry) []source.Key {
 	i := slices.IndexFunc(keys, key.SameContent)
 	if i < 0 {
-		if !replaced.IsZero() {
-			key.ExpiresAt = replaced.Add(s.overlap)
-		}
 		i, keys = len(keys), append(keys, key)
 	}
 	keys[i].Version, keys[i].CreatedAt = strconv.FormatUint(entry.Revision(), 10), entry.Created()

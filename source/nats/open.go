@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -29,12 +28,6 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := []Option{WithDecoder(decode)}
-	// The ring's part of the string has been parsed already, so an invalid overlap is not
-	// reported here.
-	if d, err := time.ParseDuration(u.Query().Get("overlap")); err == nil {
-		opts = append(opts, WithOverlap(d))
-	}
 	creds, err := param.One(query, "creds_file")
 	if err != nil {
 		return nil, err
@@ -52,7 +45,7 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	}
 	name := (&url.URL{Scheme: "nats", Host: u.Host, Path: "/" + bucket + "/" + key}).String()
 	conn := lease.New(dial(servers, login(username, password, creds), config), hangUp)
-	return newSource(name, conn, bucket, key, opts...), nil
+	return newSource(name, conn, bucket, key, WithDecoder(decode)), nil
 }
 
 // login returns options that read the password for each connection. If that fails, the

@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,15 +15,11 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/store"
 )
 
-// defaultOverlap is the default of ring.WithOverlap as well.
-const defaultOverlap = 24 * time.Hour
-
 // A Source reads one key of a key-value bucket. It is a [source.Notifier] and safe for
 // concurrent use.
 type Source struct {
 	base        store.Leased[*nats.Conn]
 	bucket, key string
-	overlap     time.Duration
 
 	mu       sync.Mutex
 	heard    uint64    // the newest revision that a watch has seen
@@ -45,11 +40,6 @@ func WithDecoder(decode source.Decoder) Option {
 	return func(s *Source) { s.base.WithDecoder(decode) }
 }
 
-// WithOverlap sets how long a key in the history may be used after it was replaced. The
-// default is 24 h, and 0 means not at all. Pass the same duration to ring.WithOverlap, which
-// applies to keys that the history has lost.
-func WithOverlap(d time.Duration) Option { return func(s *Source) { s.overlap = max(d, 0) } }
-
 // New returns a source that reads key in bucket with nc, which must not be nil. New makes no
 // request: the bucket and the key need not exist yet.
 func New(nc *nats.Conn, bucket, key string, opts ...Option) *Source {
@@ -57,7 +47,7 @@ func New(nc *nats.Conn, bucket, key string, opts ...Option) *Source {
 }
 
 func newSource(name string, conn *lease.Client[*nats.Conn], bucket, key string, opts ...Option) *Source {
-	s := &Source{bucket: bucket, key: key, overlap: defaultOverlap, base: store.Leased[*nats.Conn]{Client: conn, Source: store.Source{
+	s := &Source{bucket: bucket, key: key, base: store.Leased[*nats.Conn]{Client: conn, Source: store.Source{
 		Name: name, Decoder: source.Plain, Patience: store.Patience, Explain: explain,
 	}}}
 	option.Apply(s, opts)
@@ -110,10 +100,6 @@ func (s *Source) readFrom(ctx context.Context, kv jetstream.KeyValue) (source.Se
 		s.revision, s.created, s.set = entries[0].Revision(), entries[0].Created(), set
 		s.revokes = s.revokes && s.revision < s.marker
 	}
-	now := time.Now()
-	s.set.Keys = slices.DeleteFunc(s.set.Keys, func(k source.Key) bool { // F102
-		return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
-	})
 	return decode.Clone(s.set), nil
 }
 

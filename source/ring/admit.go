@@ -18,7 +18,7 @@ type offer struct {
 
 // offer makes an offer of a set. It does not change the roster.
 func (o *roster) offer(set source.Set, now time.Time) (*offer, error) {
-	set.Keys = distinct(set.Keys, now)
+	set.Keys = slices.DeleteFunc(distinct(set.Keys, now), o.over)
 	if len(set.Keys) == 0 {
 		set.Complete = false // the set revokes keys, and says nothing about the others
 		if len(set.Revoked) == 0 {
@@ -82,6 +82,13 @@ func distinct(keys []source.Key, now time.Time) []source.Key {
 	return list
 }
 
+// over reports whether key is one of a history that has been retired.
+func (o *roster) over(key source.Key) bool {
+	return !key.ReplacedAt.IsZero() && o.find(key) == nil && slices.ContainsFunc(o.gone, func(g gone) bool {
+		return !key.ReplacedAt.After(g.replacedAt) && g.digest == o.barred.digest(key)
+	})
+}
+
 // admit takes over the keys of an offer, all or none. It reports whether the keys changed.
 func (o *roster) admit(of *offer, now time.Time) (news bool, err error) {
 	list := o.merge(of)
@@ -105,7 +112,12 @@ func (o *roster) admit(of *offer, now time.Time) (news bool, err error) {
 			v.given = key.Version
 		}
 		v.set(key, of.naming.labels[i])
-		v.listed, v.unlisted, v.replacedAt = true, time.Time{}, time.Time{} // no overlap: the source lists it
+		switch v.listed = key.ReplacedAt.IsZero(); {
+		case v.listed:
+			v.unlisted, v.replacedAt = time.Time{}, time.Time{} // no overlap: the source lists it
+		case v.unlisted.IsZero():
+			v.unlisted = now
+		}
 	}
 	for _, v := range o.list {
 		switch {

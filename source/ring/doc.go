@@ -23,10 +23,11 @@
 // whole or not at all. A set that is empty, half-written, unusable, or that would leave no
 // key to use, changes nothing but the ring's health. The ring compares what it reads by
 // content: a notification that is lost, doubled or wrong costs nothing, and the ring
-// polls all the same. If a source lists one key at a time, the ring remembers a replaced
-// key for [WithOverlap], from when the server first accepts its successor. A wrong key in
-// the source therefore does not end the old one. If it lists versions, the ring believes it about all of them,
-// [source.Key.NotBefore], [source.Key.ExpiresAt] and revocation included.
+// polls all the same. If a source lists one key at a time, or a history, the ring uses a
+// replaced key for [WithOverlap], from when the server first accepts its successor. A wrong
+// key in the source therefore does not end the old one. If the source lists versions, the
+// ring believes it about all of them, [source.Key.NotBefore], [source.Key.ExpiresAt] and
+// revocation included.
 //
 // A version has the source's name for it, or one from the time when its content last
 // changed, and never one from the secret. Status, events and logs show these names, and

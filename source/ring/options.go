@@ -52,9 +52,11 @@ const (
 )
 
 // WithOverlap sets for how long a replaced key may still be used, for sources that list one
-// key at a time; sources that list versions are believed instead. The time runs from when
-// the server first accepts the key's successor: if a wrong key is put into the source, the
-// old one is kept, and a Degraded event says so when the time would have ended. The
+// key at a time or a history ([source.Key.ReplacedAt]); sources that list versions are
+// believed instead. The time runs from when the server first accepts the key's successor: if
+// a wrong key is put into the source, the old one is kept, and a Degraded event says so when
+// the time would have ended. If the ring knows the key only from a history, and the server
+// has not accepted it here, the time runs from ReplacedAt, but does not end before that. The
 // key's ExpiresAt and [Ring.Revoke] end it in any case. The default is 24 h; 0 means not at
 // all. The last 8 replaced keys are remembered at most.
 func WithOverlap(d time.Duration) Option { return func(c *config) { c.overlap = d } }

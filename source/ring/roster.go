@@ -20,6 +20,7 @@ type roster struct {
 	list    []*version // newest first; a version out of use stays while the source lists it
 	live    []*version // the versions that requests may get, newest first; the first is current
 	retired []retired  // newest first
+	gone    []gone     // oldest first
 	barred  barred
 	named   time.Time // the latest time that a key was named after
 	ranks   uint64    // the rank of the version that became current last
@@ -37,6 +38,16 @@ type retired struct {
 
 // maxRetired is how many retired versions the status lists.
 const maxRetired = 8
+
+// gone is what the ring remembers of a retired key that the source may go on listing, since
+// it has a history.
+type gone struct {
+	digest     string
+	replacedAt time.Time
+}
+
+// maxGone is how many of these are remembered: more than a history has.
+const maxGone = 64
 
 // current returns the newest live version, nil if there is none.
 func (o *roster) current() *version {
@@ -95,6 +106,15 @@ func (o *roster) begins(v *version) bool {
 	return !v.listed && !v.replaced() && (o.overlap <= 0 || o.covered(v))
 }
 
+// began returns when the overlap of v began, now that a newer key is accepted: at once or,
+// if the ring knows v only from a history, when that says that v was replaced.
+func (o *roster) began(v *version, now time.Time) time.Time {
+	if at := v.key.Load().ReplacedAt; !at.IsZero() && at.Before(now) && v.rank == 0 && v.counters.accepted() == 0 {
+		return at
+	}
+	return now
+}
+
 // ends reports whether the overlap of v ends now.
 func (o *roster) ends(v *version, now time.Time) bool {
 	return v.overlapOver(now, o.overlap) && (o.overlap <= 0 || o.covered(v))
@@ -135,7 +155,7 @@ func (o *roster) assign(now time.Time) {
 	behind := false
 	for _, v := range o.list {
 		if behind && settled && o.begins(v) {
-			v.replacedAt = now
+			v.replacedAt = o.began(v, now)
 		}
 		behind = behind || v == current
 		switch {
@@ -186,8 +206,14 @@ func (o *roster) retire(v *version, why EventKind, now time.Time) {
 	}
 	v.sample(now)
 	v.become(RoleRetired, now)
-	o.retired = slices.Insert(o.retired, 0, retired{v.label(), o.barred.digest(*v.key.Load()), v.counters, v.status(o.overlap)})
+	key := v.key.Load()
+	digest := o.barred.digest(*key)
+	o.retired = slices.Insert(o.retired, 0, retired{v.label(), digest, v.counters, v.status(o.overlap)})
 	o.retired = o.retired[:min(len(o.retired), maxRetired)]
+	if !key.ReplacedAt.IsZero() {
+		o.gone = append(o.gone, gone{digest, key.ReplacedAt})
+		o.gone = o.gone[max(len(o.gone)-maxGone, 0):]
+	}
 }
 
 // inUse reports whether requests could get the version so far.

@@ -21,6 +21,20 @@ func TestRosterKeepsTheKeyThatIsAccepted(t *testing.T) {
 		{"the successor is revoked", "(v1=a) (v2=b) +v2 -v2 roles=v2:retired,v1:current 1000h roles=v2:retired,v1:current"},
 		{"all are refused", "(v1=a) +v1 (v2=b) !v2 !v1 1000h roles=v2:current,v1:previous"},
 
+		// A source with a history does not say when a key ends.
+		{"a history with a wrong key", "(v2=b,v1=a<-100h) !v2 +v1 1000h (v2=b,v1=a<-1100h)= roles=v2:current,v1:previous"},
+		{"a history with a wrong key, back to a marker", "[v2=b,v1=a<-100h] !v2 +v1 1000h [v2=b,v1=a<-1100h]= roles=v2:current,v1:previous"},
+		{"a history that gets a wrong key", "(v1=a) +v1 (v2=b,v1=a<-0s) !v2 100h (v2=b,v1=a<-100h)= roles=v2:current,v1:previous"},
+		{"a history with a wrong key, and the right one", "(v2=b,v1=a<-100h) !v2 +v1 (v3=c,v2=b<-0s,v1=a<-100h) +v3 23h roles=v3:current,v2:previous,v1:previous 1h roles=v3:current"},
+		{"a history that loses the key", "(v2=b,v1=a<-100h) !v2 +v1 (v3=c,v2=b<-0s) !v3 100h roles=v3:current,v2:previous,v1:previous"},
+		{"a history before the ring", "(v2=b,v1=a<-23h,v0=z<-24h) roles=v2:current,v1:previous,v0:previous +v2 roles=v2:current,v1:previous 59m roles=v2:current,v1:previous 1m roles=v2:current"},
+		{"a key that has been current here", "(v1=a) (v2=b,v1=a<-0s) 100h +v2 23h roles=v2:current,v1:previous 1h roles=v2:current"},
+		{"a history by another clock", "(v2=b,v1=a<1h) +v2 23h roles=v2:current,v1:previous 1h roles=v2:current"},
+		{"a key that is over does not come back", "(v2=b,v1=a<-24h) +v2 roles=v2:current (v2=b,v1=a<-24h)= !v2 (v2=b,v1=a<-24h)= roles=v2:current 1h (v2=b,v1=a<-25h)= roles=v2:current"},
+		{"unless it is put again", "(v2=b,v1=a<-24h) +v2 (v1=a,v2=b<-0s) roles=v1:current,v2:previous (v3=c,v1=a<-0s,v2=b<-0s) +v3 roles=v3:current,v1:previous,v2:previous"},
+		{"also if the ring missed that", "(v2=b,v1=a<-24h) +v2 1h (v3=c,v1=a<-0s,v2=b<-1h) roles=v3:current,v1:previous,v2:previous"},
+		{"nor does one that expired", "(v2=b,v1=a<-1h-1h) 1h (v2=b,v1=a<-2h-0s)= roles=v2:current"},
+
 		// What ends it all the same.
 		{"its expiry", "(v1=a-48h) (v2=b) !v2 47h roles=v2:current,v1:previous 1h roles=v2:current"},
 		{"its expiry, although it expired together with its successor", "(v1=a-1h) (v2=b-1h) !v2 1h roles=v2:retired"},
@@ -32,5 +46,5 @@ func TestRosterKeepsTheKeyThatIsAccepted(t *testing.T) {
 	}
 	g := newRosterRig()
 	g.overlap = 0 // not at all
-	g.play(t, "(v1=a) +v1 (v2=b) roles=v2:current")
+	g.play(t, "(v1=a) +v1 (v2=b) roles=v2:current (v3=c,v2=b<-0s,v1=a<-0s) roles=v3:current (v3=c,v2=b<-0s,v1=a<-0s)= said=switched:v1,overlap_ended:v1,switched:v2,overlap_ended:v2,switched:v3")
 }

@@ -60,8 +60,8 @@ func (g *rosterRig) tell() (next time.Time) {
 
 // set reads "v2=b,v1=a;v0": two keys, of which the source revokes v0. A key is its
 // version and its content, and then, in any order, when it may be used (+1h: in an hour),
-// when it expires (-1h), when it was made (@-1h: an hour ago), and ? if its scheme cannot
-// use it.
+// when it expires (-1h), when it was made (@-1h: an hour ago), when it was replaced, if the
+// source has a history (<-1h: an hour ago), and ? if its scheme cannot use it.
 func (g *rosterRig) set(text string) (set source.Set, unusable []string, err error) {
 	keys, revoked, _ := strings.Cut(text, ";")
 	if revoked != "" {
@@ -72,7 +72,7 @@ func (g *rosterRig) set(text string) (set source.Set, unusable []string, err err
 	}
 	for _, word := range strings.Split(keys, ",") {
 		version, rest, _ := strings.Cut(word, "=")
-		end := strings.IndexAny(rest, "+-@?")
+		end := strings.IndexAny(rest, "+-@<?")
 		if end < 0 {
 			end = len(rest)
 		}
@@ -82,7 +82,7 @@ func (g *rosterRig) set(text string) (set source.Set, unusable []string, err err
 		}
 		for mods := rest[end:]; mods != ""; {
 			n := 1
-			for n < len(mods) && (!strings.ContainsRune("+-@?", rune(mods[n])) || mods[0] == '@' && n == 1) {
+			for n < len(mods) && (!strings.ContainsRune("+-@<?", rune(mods[n])) || strings.ContainsRune("@<", rune(mods[0])) && n == 1) {
 				n++
 			}
 			d, bad := time.ParseDuration(mods[1:n])
@@ -93,6 +93,8 @@ func (g *rosterRig) set(text string) (set source.Set, unusable []string, err err
 				key.ExpiresAt = g.now.Add(d)
 			case '@':
 				key.CreatedAt = g.now.Add(d)
+			case '<':
+				key.ReplacedAt = g.now.Add(d)
 			case '?':
 				unusable, bad = append(unusable, key.Secret.Expose()), nil
 			}

@@ -29,7 +29,7 @@ type savedKey struct {
 	Label      string            `json:"label"`
 	Seen       time.Time         `json:"seen,omitzero"`
 	Behind     time.Time         `json:"behind,omitzero"`      // since when it is a previous one, or no longer listed
-	ReplacedAt time.Time         `json:"replaced_at,omitzero"` // when its overlap began
+	ReplacedAt time.Time         `json:"replaced_at,omitzero"` // when its overlap began; the key's own is not saved
 	WasCurrent bool              `json:"was_current,omitempty"`
 	Good       bool              `json:"good,omitempty"` // the server accepted it last
 }

@@ -22,9 +22,9 @@ type version struct {
 	since      time.Time // when it got its role
 	rank       uint64    // 1 for the first version that became current, and so on; 0 means it never was
 	seen       time.Time // when the ring first saw it
-	listed     bool      // it is in the last set
+	listed     bool      // it is in the last set, and not as one of a history
 	unlisted   time.Time // since when it is not; zero while it is
-	replacedAt time.Time // when its overlap began, at a source that lists one key at a time; or zero
+	replacedAt time.Time // when its overlap began, if the source does not list it; or zero
 	revoked    bool
 	unusable   error
 	refusedBy  uint64    // the id of the scheme that cannot use it
