@@ -17,15 +17,17 @@ import (
 	"github.com/hashicorp/vault/api"
 )
 
+// built is the directory of the server, or empty if no test has built it.
+var built string
+
 // build builds the server once for each test binary. With Go's build cache this takes a
 // second, except for the first time.
-var build = sync.OnceValues(func() (string, error) {
+var build = sync.OnceValues(func() (binary string, err error) {
 	_, here, _, _ := runtime.Caller(0)
-	dir, err := os.MkdirTemp("", "vaultserver")
-	if err != nil {
+	if built, err = os.MkdirTemp("", "vaultserver"); err != nil {
 		return "", err
 	}
-	binary := filepath.Join(dir, "vaultserver")
+	binary = filepath.Join(built, "vaultserver")
 	cmd := exec.Command("go", "build", "-o", binary, ".")
 	cmd.Dir = filepath.Join(filepath.Dir(here), "..", "vaultserver")
 	cmd.Env = append(os.Environ(), "GOWORK=off")
@@ -35,10 +37,11 @@ var build = sync.OnceValues(func() (string, error) {
 	return binary, nil
 })
 
-// Clean removes the built server. Call it at the end of TestMain.
+// Clean removes what was built, if a test has started a server. Call it at the end of TestMain,
+// when no test runs any more.
 func Clean() {
-	if binary, err := build(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(binary))
+	if built != "" {
+		_ = os.RemoveAll(built)
 	}
 }
 
