@@ -29,7 +29,6 @@ func TestContainerCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	container := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Connection", "close")
 		if r.Header.Get("Authorization") != "proof" || broken.Load() {
 			w.WriteHeader(http.StatusForbidden)
 			_ = json.NewEncoder(w).Encode(map[string]string{"code": conformance.Sentinel, "message": conformance.Sentinel})

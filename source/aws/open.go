@@ -2,10 +2,12 @@ package aws
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -34,7 +36,9 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := secretsmanager.Options{Region: region, Credentials: credentials}
+	o := secretsmanager.Options{Region: region, Credentials: credentials, HTTPClient: awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.DisableKeepAlives = true // F104: a source has no Close, and a reading is mostly one call
+	})}
 	for _, name := range []string{"AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL"} {
 		if text := os.Getenv(name); text != "" && o.BaseEndpoint == nil {
 			o.BaseEndpoint = &text

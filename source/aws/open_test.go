@@ -1,8 +1,11 @@
 package aws_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -10,6 +13,7 @@ import (
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
+	"github.com/rollingkeys/rollingkeys/source/ring"
 )
 
 // TestParseOfReadme reads the secret that the README names.
@@ -26,6 +30,37 @@ func TestParseOfReadme(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", conformance.Sentinel+"own")
 	if set := storetest.Read(t, storetest.Open(t, text, text), "v1"); set.Keys[0].Secret.Expose() != "sentinel-s-1" {
 		t.Error("another key was read")
+	}
+}
+
+// A source from a string leaves no connection open, neither to the service nor to the endpoint
+// of the credentials: it has no Close.
+//
+// F104
+func TestConnectionsOfASourceString(t *testing.T) {
+	s := newStub(t)
+	s.rotate("v1", "sentinel-s-1")
+	service := httptest.NewUnstartedServer(s)
+	container := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]string{"AccessKeyId": "AKIDEXAMPLE", "SecretAccessKey": conformance.Sentinel})
+	}))
+	var opened []*storetest.Listener
+	for _, server := range []*httptest.Server{service, container} {
+		l := &storetest.Listener{Listener: server.Listener}
+		server.Listener, opened = l, append(opened, l)
+		server.Start()
+		t.Cleanup(server.Close)
+	}
+	t.Setenv("AWS_ENDPOINT_URL", service.URL)
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.URL)
+	keys, err := ring.Open(t.Context(), "aws://eu-central-1/prod/key", ring.WithLogger(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys.Close()
+	for _, l := range opened {
+		l.Gone(t)
 	}
 }
 

@@ -2,13 +2,11 @@ package vault_test
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/conformance"
@@ -52,8 +50,6 @@ func TestParse(t *testing.T) {
 // F104: a source from a string closes its connections when its ring is closed, and after a
 // reading that failed.
 func TestConnectionsOfASourceString(t *testing.T) {
-	var open atomic.Int64
-	closed := make(chan struct{}, 1)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		const version = `"created_time": "2026-11-24T09:00:00Z", "deletion_time": "", "destroyed": false`
 		switch r.URL.Path {
@@ -65,32 +61,12 @@ func TestConnectionsOfASourceString(t *testing.T) {
 			http.NotFound(w, r)
 		}
 	}))
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			open.Add(1)
-		case http.StateClosed:
-			if open.Add(-1) == 0 {
-				select {
-				case closed <- struct{}{}:
-				default:
-				}
-			}
-		}
-	}
+	opened := &storetest.Listener{Listener: server.Listener}
+	server.Listener = opened
 	server.Start()
 	t.Cleanup(server.Close)
 	t.Setenv("VAULT_ADDR", server.URL)
 	t.Setenv("VAULT_TOKEN", "sentinel-t-1")
-	gone := func() {
-		t.Helper()
-		for open.Load() > 0 {
-			select {
-			case <-closed:
-			case <-t.Context().Done():
-			}
-		}
-	}
 	src, _, err := source.Parse("vault:///secret/key")
 	if err != nil {
 		t.Fatal(err)
@@ -99,13 +75,10 @@ func TestConnectionsOfASourceString(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if open.Load() == 0 {
-		t.Error("no connection is open while the ring is")
-	}
 	if err := keys.Close(); err != nil {
 		t.Fatal(err)
 	}
-	gone()
+	opened.Gone(t)
 	absent, _, err := source.Parse("vault:///secret/absent")
 	if err != nil {
 		t.Fatal(err)
@@ -113,5 +86,5 @@ func TestConnectionsOfASourceString(t *testing.T) {
 	if _, err := absent.Read(t.Context()); err == nil {
 		t.Error("the secret is absent, and Read returned no error")
 	}
-	gone()
+	opened.Gone(t)
 }
