@@ -59,7 +59,9 @@ const (
 //   - when the ring switches, falls back or recovers, and when a key that was refused is to
 //     be tried again (F137). The connection so far stays open meanwhile. Its context ends
 //     when the new one is logged in, so two calls of connect overlap for a moment. If the
-//     API allows one connection only ([Profile].OneConnection), the context ends first.
+//     API allows one connection only ([Profile].OneConnection), the context ends first;
+//   - when there is a key again after the last one expired or was revoked, which ends the
+//     context at once.
 //
 // As long as connect runs, its key is pinned: the ring does not call it safe to revoke (see
 // [ring.Ring.Pin]). The ring reports refusals, as events and in its status. A connection
@@ -91,6 +93,8 @@ func (p Profile) Session(ctx context.Context, keys *ring.Ring, connect func(cont
 	s := &session{profile: p, keys: keys, connect: connect, cancel: cancel, news: make(chan struct{}, 1)}
 	stop := keys.Subscribe(func(e ring.Event) {
 		switch e.Kind {
+		case ring.NoKey:
+			s.cut()
 		case ring.Switched, ring.RolledBack, ring.FellBack, ring.Recovered:
 			select {
 			case s.news <- struct{}{}:
@@ -113,6 +117,15 @@ type session struct {
 	last    atomic.Pointer[error] // connect's last error
 	done    atomic.Bool           // connect returned nil
 	live    *Login                // the connection that is logged in; nil if none is
+	using   atomic.Pointer[Login] // live, for cut
+}
+
+// cut ends the connection if no key may be used any more, since the last one expired or
+// was revoked.
+func (s *session) cut() {
+	if l := s.using.Load(); l != nil && s.keys.Version() == "" {
+		l.cancel()
+	}
 }
 
 // run makes connections until ctx ends.
@@ -179,6 +192,8 @@ func (s *session) logIn(ctx context.Context, attempt *ring.Attempt) (good bool) 
 				s.live.cancel()
 			}
 			s.live = l
+			s.using.Store(l)
+			s.cut() // the key may have been revoked while it logged in
 			return true
 		case l.unanswered() && ctx.Err() == nil:
 			attempt.Denied(unanswered)

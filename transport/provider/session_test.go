@@ -231,6 +231,33 @@ func TestSessionWithAnAmbiguousRefusal(t *testing.T) {
 	})
 }
 
+// Revoking the last key ends the connection that is logged in with it. The session goes on
+// with the next key.
+//
+// F137
+func TestSessionEndsWithTheLastKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVenue(t, "v1", "v2")
+		d := &desk{}
+		d.put(pairs("v1"))
+		s := begin(t, provider.Bybit(), d, v.connect)
+		time.Sleep(10 * time.Minute)
+		wantLogins(t, v, "v1")
+		if err := s.keys.Revoke(s.keys.Version()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := v.connected("v1"); n != 0 {
+			t.Errorf("%d connections are logged in with a revoked key", n)
+		}
+		time.Sleep(10 * time.Minute)
+		wantLogins(t, v)
+		s.put(t, d, pairs("v2"))
+		time.Sleep(time.Minute)
+		wantLogins(t, v, "v2")
+	})
+}
+
 // If an account may have one connection only, the old one ends first. The key before logs
 // in again after a refusal.
 func TestSessionWithOneConnection(t *testing.T) {
