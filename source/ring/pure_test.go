@@ -20,6 +20,7 @@ func TestPureFiles(t *testing.T) {
 		"trial.go":    {"slices"},
 		"pause.go":    {"time", "math/rand/v2"},
 		"roster.go":   {"time", "fmt", "slices", source},
+		"overlap.go":  {"time", "slices"},
 		"admit.go":    {"time", "fmt", "slices", source},
 		"naming.go":   {"time", "fmt", "slices", source},
 		"digest.go":   {"crypto/hmac", "crypto/rand", "crypto/sha256", "encoding/binary", "io", "maps", "slices", source},

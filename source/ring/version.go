@@ -62,18 +62,6 @@ func (v *version) become(role Role, now time.Time) {
 	}
 }
 
-// replaced reports whether the version's overlap has begun.
-func (v *version) replaced() bool { return !v.replacedAt.IsZero() }
-
-// behind returns since when only an overlap keeps v: it is a previous version, and the source
-// does not list it.
-func (v *version) behind() time.Time {
-	if v.unlisted.After(v.since) {
-		return v.unlisted
-	}
-	return v.since
-}
-
 func (v *version) expired(now time.Time) bool { return expired(v.key.Load(), now) }
 
 func (v *version) pending(now time.Time) bool { return pending(v.key.Load(), now) }
@@ -84,19 +72,6 @@ func pending(k *source.Key, now time.Time) bool { return now.Before(k.NotBefore)
 // expired reports whether the key may not be used any more.
 func expired(k *source.Key, now time.Time) bool {
 	return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
-}
-
-// overlapOver reports whether the version's overlap is over, by the monotonic
-// clock or by the wall clock, whichever is first (F72).
-func (v *version) overlapOver(now time.Time, overlap time.Duration) bool {
-	return v.replaced() && elapsed(v.replacedAt, now) >= overlap
-}
-
-// elapsed returns the time from one moment to another, by the monotonic clock or by the
-// wall clock, whichever says more: the monotonic clock may stand still while a machine
-// sleeps (F72).
-func elapsed(from, to time.Time) time.Duration {
-	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
 
 // usable reports whether the version may be current.
