@@ -28,8 +28,12 @@ import (
 // EXCHANGE_ORIGIN is required, unless an option names the origins. Options override
 // the variables, and the variables override the profile of [WithProvider]. The error
 // about wrong values names each variable, what is wrong with it and what it may be;
-// it wraps [source.ErrInvalid], and shows no value. FromEnv blocks like [New].
+// it wraps [source.ErrInvalid], and shows no value but a source string without its
+// parameters. FromEnv blocks like [New].
 func FromEnv(ctx context.Context, prefix string, opts ...Option) (*Client, error) {
+	if prefix == "" {
+		return nil, fmt.Errorf("client: FromEnv: %w: the prefix is empty: want that of the variables, such as EXCHANGE for EXCHANGE_ORIGIN", source.ErrInvalid)
+	}
 	e := environment{prefix: prefix}
 	e.read("_KEY_SCHEME", e.scheme)
 	e.read("_KEY_REFUSED", e.refused)

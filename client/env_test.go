@@ -28,11 +28,11 @@ func TestFromEnvSaysWhatIsWrong(t *testing.T) {
 	}{
 		{"ORIGIN", "", "not set", origins},
 		{"ORIGIN", ",", "names no origin", origins},
-		{"ORIGIN", "sentinel.example.com", "number 1 of 1: an origin is a scheme, a host", origins},
+		{"ORIGIN", "sentinel.example.com", "number 1 of 1: an origin has no scheme or no host", origins},
 		{"ORIGIN", "https://a.example https://*.sentinel.example", "number 2 of 2: an origin has no wildcard: name each host", origins},
 		{"ORIGIN", "ftp://sentinel.example", "begins with https://", origins},
 		{"ORIGIN", "http://sentinel.example", "plain http is for loopback only", "https, such as https://api.example.com"},
-		{"ORIGIN", "https://sentinel.example/v1", "a scheme, a host", origins},
+		{"ORIGIN", "https://sentinel.example/v1", "more than a scheme, a host and a port", origins},
 		{"ORIGIN", "https://sentinel\u0301.example", "ASCII", origins},
 		{"KEY_SCHEME", "sentinel", "no such scheme", schemes},
 		{"KEY_SCHEME", "Bearer", "no such scheme", schemes},

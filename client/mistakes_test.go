@@ -82,13 +82,14 @@ func TestUsualMistakes(t *testing.T) {
 		"dotenv, other names":  {decode(source.Dotenv("APP"), "KEY=sentinel"), []string{"APP_API_KEY is not set"}},
 		"no scheme":            {parse("/run/secrets/sentinel"), []string{"file:///run/secrets/api-key"}},
 		"a store's module":     {parse("aws://eu-central-1/prod"), []string{`import _ "github.com/rollingkeys/rollingkeys/source/aws"`}},
-		"another store":        {parse("doppler://project"), []string{"no source has the scheme", "env, file, http, https"}},
+		"another store":        {parse("doppler://project"), []string{"its scheme is unknown: the program has env, file, http, https; for another source import its package", "env, file, http, https"}},
 		"an unknown parameter": {parse("file:///run/key?fromat=sentinel"), []string{"unknown", "parameters of file are format", "strict", "overlap, poll, max_stale"}},
 		"a bad duration":       {parse("file:///run/key?overlap=24"), []string{"overlap must be one duration", "unit", "90s"}},
 		"a relative URL":       {send("/v1/things"), []string{"relative", "https://api.example.com/v1/things"}},
 		"another host":         {send("https://other.example/v1"), []string{"https://other.example", "bound to https://api.example.com", "WithOrigin"}},
 		"plain http":           {send("http://api.example.com/"), []string{"plain http", "use https", "WithInsecureHTTP"}},
 		"no origin":            {create(), []string{`WithOrigin("https://api.example.com")`, "WithOriginOfFirstRequest"}},
+		"no prefix":            {func() error { _, err := client.FromEnv(t.Context(), ""); return err }, []string{"the prefix is empty", "EXCHANGE_ORIGIN"}},
 		"an unusable key":      {create(client.WithOrigin("https://api.example.com")), []string{"header", "visible ASCII"}},
 	} {
 		err := c.err()

@@ -10,9 +10,9 @@ const MaxSize = field.MaxSize
 type Decoder func(data []byte) (Set, error)
 
 // Plain decodes one token, which consists of visible ASCII. It drops the white space
-// around the token and one byte order mark before it (F18). It refuses anything else that
+// around the token and one byte order mark before it. It refuses anything else that
 // a header cannot carry, such as a CR in the middle or a PEM block, and text that looks
-// like markup or JSON (F19, F20).
+// like markup or JSON.
 func Plain(data []byte) (Set, error) { return one(field.Token(data)) }
 
 // PEM decodes one secret in PEM form (RFC 7468), such as a private key. It drops the

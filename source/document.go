@@ -54,7 +54,7 @@ type documentKey struct {
 //
 // Document refuses the whole document if it is empty, cut short, longer than [MaxSize] or
 // not UTF-8, if a field is unknown, misspelt or repeated, or if a secret is the text that
-// a [Secret] prints (F82, F83, F94).
+// a [Secret] prints.
 func Document(data []byte) (Set, error) {
 	if len(data) > MaxSize {
 		return Set{}, fmt.Errorf("%w: longer than %d bytes", ErrInvalid, MaxSize)

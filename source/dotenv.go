@@ -21,7 +21,7 @@ import (
 //	EXCHANGE_API_PASSPHRASE   Extra["passphrase"]
 //
 // For the previous key it looks for the same names with _PREVIOUS at the end. If the
-// prefix is empty, the names begin with API_. An empty value counts as missing (F27). The
+// prefix is empty, the names begin with API_. An empty value counts as missing. The
 // exception is an empty API_SECRET beside an API_KEY, which is an error: otherwise the
 // decoder would use the ID as the secret. The set is never Complete.
 //

@@ -70,7 +70,7 @@ func Parse(s string) (Source, Params, error) {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme == "" || u.Opaque != "" {
-		return fail("want a source string such as file:///run/secrets/api-key, with three slashes before a path")
+		return fail("want a scheme, as in file:///run/secrets/api-key, with three slashes before a path")
 	}
 	if u.User != nil {
 		return fail("a source string must not contain credentials")
@@ -110,7 +110,7 @@ func Parse(s string) (Source, Params, error) {
 		return fail("%w", err)
 	}
 	if len(query) > 0 {
-		return fail("%d of its parameters are unknown: the parameters of %s are %s", len(query), u.Scheme,
+		return fail("it has an unknown parameter: the parameters of %s are %s", u.Scheme,
 			strings.Join(slices.Concat(by.params, ringParams), ", "))
 	}
 	return src, params, nil
@@ -132,19 +132,19 @@ func unknownScheme(scheme string, known []string) string {
 	case "oauth2":
 		return "it cannot be opened from a string: see package " + module + "oauth"
 	}
-	return "no source has the scheme: the program has " + strings.Join(known, ", ")
+	return "its scheme is unknown: the program has " + strings.Join(known, ", ") + "; for another source import its package, such as " + module + "vault"
 }
 
-// Redact returns the source string or URL s in a form for errors and logs (F103). It drops
+// Redact returns the source string or URL s in a form for errors and logs. It drops
 // the user info and the fragment, and replaces the parameters with "...". If s is not a URL
 // with a host or a path, it may be the secret itself: Redact then returns its scheme and
-// "://...", or "source".
+// "://...", or "source string".
 func Redact(s string) string {
 	u, err := url.Parse(s)
 	if err != nil || u.Opaque != "" || u.Scheme == "" || strings.Contains(u.Path, "@") {
 		scheme, _, found := strings.Cut(s, "://")
 		if !found || strings.ContainsFunc(scheme, func(r rune) bool { return r < 'a' || r > 'z' }) {
-			return "source"
+			return "source string"
 		}
 		return scheme + "://..."
 	}

@@ -35,8 +35,8 @@ func TestParseStrings(t *testing.T) {
 	}
 	for in, want := range map[string]string{
 		"https://user:pw@host/p?token=sentinel&b=1#frag": "https://host/p?...", "file:///run/key": "file:///run/key",
-		"mailto:sentinel": "source", "sentinel": "source", "%zz:sentinel": "source", "https://host:bad/sentinel": "https://...",
-		"https://h/x?sentinel": "https://h/x?...", "https://user:12/3sentinel@host/x": "https://...", "postgres.sentinel.abc": "source",
+		"mailto:sentinel": "source string", "sentinel": "source string", "%zz:sentinel": "source string", "https://host:bad/sentinel": "https://...",
+		"https://h/x?sentinel": "https://h/x?...", "https://user:12/3sentinel@host/x": "https://...", "postgres.sentinel.abc": "source string",
 	} {
 		if got := source.Redact(in); got != want {
 			t.Errorf("Redact(%q) = %q, want %q", in, got, want)

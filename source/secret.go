@@ -42,7 +42,7 @@ func (s Secret) Expose() string {
 func (s Secret) IsZero() bool { return s.expose == nil }
 
 // Equal reports whether s and t have the same text. The time that it takes depends only on
-// their lengths (F100).
+// their lengths.
 func (s Secret) Equal(t Secret) bool {
 	return subtle.ConstantTimeCompare([]byte(s.Expose()), []byte(t.Expose())) == 1
 }
@@ -69,7 +69,7 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // MarshalBinary always fails: a program that reads a binary encoding would use [redacted]
-// as the secret (F94).
+// as the secret.
 func (s Secret) MarshalBinary() ([]byte, error) {
 	return nil, errors.New("source: a Secret cannot be encoded: use Expose")
 }

@@ -5,8 +5,7 @@ import "context"
 // A Source is where keys come from. Its methods must be safe for concurrent use.
 //
 // If a source has a method String() string, errors and logs use it as the source's name.
-// It must not contain a secret: redact the credentials in a URL, for example with [Redact]
-// (F103).
+// It must not contain a secret: redact the credentials in a URL, for example with [Redact].
 type Source interface {
 	// Read returns the keys as they are now. It must return soon after ctx ends. If there
 	// is no usable key, it returns an error, not an empty set. After an error the ring

@@ -20,7 +20,7 @@ var ErrBody = errors.New("transport: the body cannot be signed")
 // req.Body: it calls req.GetBody, which http.NewRequest sets for a bytes.Buffer,
 // bytes.Reader or strings.Reader. If there is no GetBody, if GetBody or reading fails,
 // or if the body is longer than [MaxSignedBody], the error wraps [ErrBody]. Body never
-// buffers req.Body (F33).
+// buffers req.Body.
 func Body(req *http.Request) ([]byte, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return nil, nil

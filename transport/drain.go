@@ -15,7 +15,7 @@ const (
 // Drain discards an answer that nobody needs, such as a refusal after which the request
 // is sent again. It reads the rest of the body, so that the connection can be used
 // again, closes the body and replaces it by http.NoBody. It reads at most 64 KiB and
-// blocks at most 100 ms: a longer or slower body closes its connection (F32).
+// blocks at most 100 ms: a longer or slower body closes its connection.
 func Drain(resp *http.Response) {
 	defer func(body io.ReadCloser) {
 		closeReader(body) // a Read that is under way need not end

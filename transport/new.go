@@ -68,7 +68,7 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 	default:
 		t.origins, t.err = origin.New(o.origins, o.insecure)
 		if t.err != nil && len(o.origins) == 0 {
-			t.err = fmt.Errorf("%w; or WithOriginOfFirstRequest() to let the first request choose", t.err)
+			t.err = fmt.Errorf("%w; or let the first request choose, by transport.WithOriginOfFirstRequest(), in a client within client.WithTransport", t.err)
 		}
 	}
 	if t.err == nil {

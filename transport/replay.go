@@ -59,7 +59,7 @@ func (t *Transport) repeatable(req *http.Request) bool {
 // Replayable is the default replay policy. After a 401 any request may be sent again: a
 // 401 says that the request was not carried out (RFC 9110 section 15.5.2). So do the
 // verdicts RefusedUnapplied, Ambiguous and ClockSkew. After any other refusal only a
-// request with a safe method or an Idempotency-Key may be sent again (F67).
+// request with a safe method or an Idempotency-Key may be sent again.
 //
 // As the default policy it also treats a request that is not idempotent by the scheme's
 // [Traits] as unsafe. A custom policy that calls Replayable must check that itself.

@@ -13,12 +13,12 @@ import (
 // the zero value every request needs a key, and the transport does not look for
 // credentials that requests already have. The functions must be safe for concurrent
 // use. If NeedsKey, NotIdempotent or Strip panics, the request fails; if Resync panics,
-// nothing was learned (F97).
+// nothing was learned.
 type Traits struct {
 	// Headers, Params and Fields name the headers, the query parameters and the form
 	// fields in the body where the API takes a key. If a request has a value in one of
 	// them, it has a credential of its own: the request fails, or the credential is
-	// replaced, or is sent. See [ErrCredential] (F47). Header names match as spelled
+	// replaced, or is sent. See [ErrCredential]. Header names match as spelled
 	// here, in canonical form, in lower case and in upper case.
 	Headers, Params, Fields []string
 	// Prefix is the text before the secret in the value of a header, such as "Token ".

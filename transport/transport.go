@@ -234,7 +234,7 @@ func (t *Transport) Ring() *ring.Ring {
 	return t.ring
 }
 
-// CloseIdleConnections closes the idle connections of the base, if it can (F44).
+// CloseIdleConnections closes the idle connections of the base, if it can.
 func (t *Transport) CloseIdleConnections() {
 	if t == nil {
 		return

@@ -116,7 +116,7 @@ func (a *API) Client() *http.Client { return a.client }
 
 // Connections returns how many connections the API has accepted since the start.
 // If it exceeds the number of concurrent requests, the client does not reuse
-// connections (F32).
+// connections.
 func (a *API) Connections() uint64 { return a.servers[0].opened.Load() }
 
 // Close stops the server. It cuts off held and slow responses and closes all

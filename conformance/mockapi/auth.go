@@ -59,7 +59,7 @@ func Header(name string) Authenticator {
 // Headers accepts a key whose fields come in several headers. fields maps the
 // name of each header to a field of the key: "id", "secret", or the name of an
 // entry of Extra, as in transport.Headers. At least one field must be "id" or
-// "secret". A request with fields of different versions is refused (F26). Headers
+// "secret". A request with fields of different versions is refused. Headers
 // copies fields.
 func Headers(fields map[string]string) Authenticator { return inHeaders(maps.Clone(fields)) }
 
@@ -136,7 +136,7 @@ func (p presented) Authenticate(r *http.Request, _ func() ([]byte, error), keys 
 func (p presented) Credentials() (headers, params []string) { return p.headers, p.params }
 
 // Basic accepts the ID as user name and the secret as password (RFC 7617). An ID
-// with the secret of another version is refused (F26).
+// with the secret of another version is refused.
 func Basic() Authenticator { return basic{} }
 
 type basic struct{}

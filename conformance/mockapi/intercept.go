@@ -36,7 +36,7 @@ func (a *API) InterceptKeys(f func(http.ResponseWriter, *http.Request) (answered
 
 // A Hold delays the responses to requests with one version. The server decides on
 // a request when it arrives, and answers it when the hold is released. A test can
-// so make a late refusal (F59). Its methods are safe for concurrent use.
+// so make a late refusal. Its methods are safe for concurrent use.
 type Hold struct {
 	version string
 	holds   *holds

@@ -29,7 +29,7 @@ type Refusal struct {
 	// log has nothing of the body.
 	ReadBody bool
 	// Applied applies the request as if its key were accepted, and then refuses
-	// it. A real API may do so with a status other than 401 (F67).
+	// it. A real API may do so with a status other than 401.
 	Applied bool
 }
 
@@ -54,7 +54,7 @@ func InvalidToken() Refusal {
 
 // InsufficientScope returns a 403 with the error insufficient_scope (RFC 6750
 // section 3.1): the key is valid but lacks a permission. Another version of the
-// key would not help (F65).
+// key would not help.
 func InsufficientScope() Refusal {
 	r := Unauthorized()
 	r.Status = http.StatusForbidden

@@ -8,7 +8,7 @@ import (
 
 // Source returns the key document as a source, without a network: what is read is what
 // [API.KeysURL] serves, and a ring is notified of each change at once. It works in a
-// testing/synctest bubble too (F140). Intercepts and the token of the document do not
+// testing/synctest bubble too. Intercepts and the token of the document do not
 // apply; [API.KeyReads] counts its readings.
 func (a *API) Source() source.Notifier { return documentSource{a} }
 

@@ -23,7 +23,7 @@
 // The source lists what the value of the one etcd key contains: a token, or what the decoder
 // makes of the value. A single token is named by the modification revision at which the source
 // first saw its content, such as "1042". If the same value is put again, that is no rotation
-// and the name stays (F16): a job that puts the value every minute makes no new names. A
+// and the name stays: a job that puts the value every minute makes no new names. A
 // process that starts later sees a later revision and uses that as the name. If all processes
 // must use the same name, do not put a value again, or put a key document. If an old value is
 // put again after another, its name is the new revision. etcd has no time of a change, so

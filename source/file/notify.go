@@ -16,7 +16,7 @@ var rearm = 5 * time.Second
 // Notify watches the file and calls changed when the file may have changed: see
 // [source.Notifier]. All sources of a process share one watcher, which is closed when the
 // last Notify returns. The error wraps [source.ErrUnavailable] if the system allows no
-// further watcher or no further watch (F12).
+// further watcher or no further watch.
 func (s *Source) Notify(ctx context.Context, changed func()) error {
 	sub, err := subscribe()
 	if err != nil {

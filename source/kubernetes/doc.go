@@ -30,7 +30,7 @@
 // keys.
 //
 // A version is named by the resourceVersion at which the source first saw its content. If a
-// label or an annotation changes, that is no rotation and the name stays (F16). A process
+// label or an annotation changes, that is no rotation and the name stays. A process
 // that starts after such a change uses the later resourceVersion. The API keeps no earlier
 // versions, so the ring remembers the keys that it replaces for its overlap. If every process
 // must know several keys and their lifetimes, put a key document into the Secret.

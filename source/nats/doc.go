@@ -27,8 +27,8 @@
 // The source lists the values in the bucket's history of the key, newest first, back to the last
 // delete or purge marker. A version is named by the first revision in the history that has its
 // content, such as "17". Revisions count the changes of the whole bucket, not of the key.
-// CreatedAt is the time of that revision. If the same value is put again, that is no rotation
-// (F16). If an old value is put again after another, it is the old version again (F71).
+// CreatedAt is the time of that revision. If the same value is put again, that is no
+// rotation. If an old value is put again after another, it is the old version again.
 //
 // The newest version is current, and at most nine previous ones are listed with it. ReplacedAt
 // is the server's time of the next put. The ring uses a previous version for its overlap, from

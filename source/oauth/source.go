@@ -59,7 +59,7 @@ func (s *Source) String() string { return "oauth2" }
 // Read returns a set with the token as its only key. The key's Secret is the access token,
 // and its ExpiresAt is the token's Expiry. It has no version name. The set is not Complete.
 // Its FreshFor makes the ring read again when the token is about to be replaced. Concurrent
-// readings share one fetch, and each of them returns when its own ctx ends (F87).
+// readings share one fetch, and each of them returns when its own ctx ends.
 //
 // An error is a [*source.Error]. It wraps [source.ErrDenied] if the token endpoint refuses
 // the client, [source.ErrInvalid] if a header cannot carry the token, [source.ErrNoKey] if

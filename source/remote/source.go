@@ -55,7 +55,7 @@ func WithTLS(cfg *tls.Config) Option { return func(c *config) { c.tls = cfg.Clon
 // WithDialer sets the function that opens the connections, to the endpoint and to the token
 // endpoint, for example through a unix socket. The address is that of the URL, or of the
 // proxy. TLS runs over the connection. Tests in a testing/synctest bubble reach a mock API
-// by its Dial (F140). The default is a net.Dialer.
+// by its Dial. The default is a net.Dialer.
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
 	return func(c *config) { c.dial = dial }
 }

@@ -28,7 +28,7 @@ type ClientCredentials struct {
 	TokenURL string
 	// AuthStyle is oauth2.AuthStyleInHeader, which RFC 6749 section 2.3.1 requires every
 	// server to support, or oauth2.AuthStyleInParams. There is no automatic detection: to try
-	// both would send the secret twice and cause a failed login (F87).
+	// both would send the secret twice and cause a failed login.
 	AuthStyle oauth2.AuthStyle
 	// Client lists the client's credential: the ID and Secret of its newest usable key. It is
 	// read for each new token.
@@ -41,7 +41,7 @@ type ClientCredentials struct {
 
 // WithClientCredentials sends a bearer token from an OAuth 2 token endpoint. The source uses a
 // token until 10 s before it expires. If the endpoint answers 401, the source gets another token
-// and tries once more (F88). One request for a token serves all readings that wait for it. It
+// and tries once more. One request for a token serves all readings that wait for it. It
 // takes 10 s at most, and is cancelled when no reading waits for it any more.
 func WithClientCredentials(cc ClientCredentials) Option {
 	return func(c *config) {

@@ -15,7 +15,7 @@ import (
 //   - until requests get another version than have;
 //   - or until a refused version may be tried again: then the attempt is the one probe, as
 //     a request's can be. A program that sends nothing but logins has no other way to find
-//     out that the server accepts the current key by now (F137);
+//     out that the server accepts the current key by now;
 //   - or, while there is no key, until there is one.
 //
 // The caller reports the outcome of the attempt like that of a request. Its error wraps

@@ -67,7 +67,7 @@ func degraded(f *facts) (list []degradation, next time.Time) {
 
 	if f.snap.err != nil && !outdated && f.last != "" {
 		add(degradation{cause: cause{kind: NoKey}, version: f.last,
-			why: fmt.Errorf("requests fail until the source lists a key that can be used: %w", f.snap.err)})
+			why: fmt.Errorf("requests fail until there is a key that can be used: put one into the source: %w", f.snap.err)})
 	}
 	switch {
 	case f.snap.refused && !f.alarmed:
@@ -109,9 +109,9 @@ func degraded(f *facts) (list []degradation, next time.Time) {
 		}
 	}
 	if outdated || h.stale {
-		d := degradation{cause: cause{Stale, fmt.Sprint(outdated), nil}, why: fmt.Errorf("the keys may be out of date: the source was last read at %s", stamp(h.lastRead))}
+		d := degradation{cause: cause{Stale, fmt.Sprint(outdated), nil}, why: fmt.Errorf("the keys may be out of date, since the source was last read at %s: make it readable again", stamp(h.lastRead))}
 		if outdated {
-			d.why = fmt.Errorf("requests fail until the source is read: %w", f.snap.err)
+			d.why = fmt.Errorf("requests fail until the source can be read again: make it readable: %w", f.snap.err)
 		}
 		if h.lastErr != nil {
 			d.why = fmt.Errorf("%w: %w", d.why, h.lastErr)

@@ -23,7 +23,7 @@ func TestDegradedRows(t *testing.T) {
 	}{
 		{"nothing", nil, "[v2=b,v1=a] +v2 1000h why= said=switched:v2"},
 		{"nothing yet", nil, "why= said="},
-		{"no key", nil, "[v1=a] -v1 why=no_key:requests_fail_until_the_source_lists_a_key_that_can_be_used said=switched:v1,revoked:v1,no_key:v1 1000h said="},
+		{"no key", nil, "[v1=a] -v1 why=no_key:requests_fail_until_there_is_a_key_that_can_be_used:_put_one_into_the_source said=switched:v1,revoked:v1,no_key:v1 1000h said="},
 		{"every key is refused", nil, `[v1=a] !v1 why=all_refused:the_server_refuses_every_key,_and_requests_are_sent_all_the_same said=switched:v1,all_refused:v1 1000h said= +v1 why=`},
 		{"every key is refused, with lockout", func(g *rosterRig) { g.policy.lockout = true },
 			"[v1=a] !v1 why=all_refused:the_server_refuses_every_key,_and_only_one_request_after_each_pause_is_sent"},
@@ -66,10 +66,10 @@ func TestDegradedRows(t *testing.T) {
 		}, `[v1=a-1h] 58m why= 1m why=expiring:version_"v1"_expires_at_2001-09-09T02:46:40Z,_and_the_source_cannot_renew_it:_source:_store:`},
 
 		{"stale", func(g *rosterRig) { g.health = health{reads: 1, staleAfter: time.Hour, lastRead: g.now, lastErr: down} },
-			"[v1=a] 1h why=stale:the_keys_may_be_out_of_date:_the_source_was_last_read_at_2001-09-09T01:46:40Z:_source:_store: said=switched:v1,stale 1000h said="},
+			"[v1=a] 1h why=stale:the_keys_may_be_out_of_date,_since_the_source_was_last_read_at_2001-09-09T01:46:40Z:_make_it_readable_again:_source:_store: said=switched:v1,stale 1000h said="},
 		{"outdated", func(g *rosterRig) {
 			g.health, g.outdated = health{reads: 1, staleAfter: time.Hour, lastRead: g.now}, ErrStale
-		}, "[v1=a] why=stale:requests_fail_until_the_source_is_read"},
+		}, "[v1=a] why=stale:requests_fail_until_the_source_can_be_read_again"},
 		{"not notified", func(g *rosterRig) { g.facts.watch = errors.New("no watch") },
 			"[v1=a] why=warning:no_notification,_polling_only:_no_watch said=switched:v1,warning 15m said=degraded 23h said= 1h why=degraded:no_notification said=degraded"},
 		{"not saved", func(g *rosterRig) { g.facts.save = errors.New("disk full") },

@@ -29,7 +29,7 @@ type denials struct {
 // was, the ring emits a Warning event, and then once a minute while it goes on. The event's
 // text ends with advice, which says what happened and what to do; if advice is empty, that
 // the refusal may be about something other than the key. Refusals that are reported as
-// ambiguous count too, if no other key was accepted in their place (F138).
+// ambiguous count too, if no other key was accepted in their place.
 func (a *Attempt) Denied(advice string) {
 	if r := a.ring; !a.foreign && a.v.neverAccepted() {
 		r.mu.Lock()

@@ -14,5 +14,5 @@ var (
 	// its context ended after the refusals.
 	ErrRefused = errors.New("every key is refused")
 	// ErrClosed: the ring is closed.
-	ErrClosed = errors.New("closed")
+	ErrClosed = errors.New("the ring is closed")
 )

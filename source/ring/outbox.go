@@ -91,7 +91,7 @@ func (b *outbox) close() {
 // Subscribe calls f for every event from now on, in order, one at a time, on a goroutine of
 // f's own: f may block, and may call any method of the ring. The first events say what
 // is degraded already, such as a key that expires soon, with the time at which the ring
-// noticed (F130). If more than 1,024 events wait for f, the oldest are dropped. If the ring
+// noticed. If more than 1,024 events wait for f, the oldest are dropped. If the ring
 // is closed, f is not called. stop ends this and drops the waiting events; it does not wait
 // for a call of f that runs. stop is safe for concurrent use and may be called again.
 func (r *Ring) Subscribe(f func(Event)) (stop func()) {

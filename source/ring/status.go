@@ -35,7 +35,7 @@ type Status struct {
 	// Current is the current version. Its Version is empty if there is none.
 	Current VersionStatus `json:"current"`
 	// InUse is the name of the version that requests get now: the current one, or a
-	// previous one during a fall-back. It is empty if requests fail.
+	// previous one during a fall-back. It is empty if there is no key to send.
 	InUse string `json:"in_use,omitempty"`
 	// Versions are all versions, newest first, with the last 8 retired ones.
 	Versions []VersionStatus `json:"versions"`

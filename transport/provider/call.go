@@ -72,7 +72,7 @@ func (c *Call) Fail(err error) {
 
 // Body returns the request's body as it will be sent; do not change it. If the body
 // cannot be read twice, Body returns nil, and the request fails with an error that
-// wraps [transport.ErrBody] before anything is sent (F33).
+// wraps [transport.ErrBody] before anything is sent.
 func (c *Call) Body() []byte {
 	if !c.gotBody {
 		c.gotBody = true

@@ -57,7 +57,7 @@ const (
 //     after a pause of 1 s, doubling up to 1 min;
 //   - when the API refuses the key of the login: with another key, if there is one;
 //   - when the ring switches, falls back or recovers, and when a key that was refused is to
-//     be tried again (F137). The connection so far stays open meanwhile. Its context ends
+//     be tried again. The connection so far stays open meanwhile. Its context ends
 //     when the new one is logged in, so two calls of connect overlap for a moment. If the
 //     API allows one connection only ([Profile].OneConnection), the context ends first;
 //   - when there is a key again after the last one expired or was revoked, which ends the

@@ -31,7 +31,7 @@ func token(data []byte, guess bool) (string, error) {
 		return "", fmt.Errorf("%w: longer than %d bytes", ErrInvalid, MaxSize)
 	}
 	if guess && closing[data[0]] != 0 {
-		return "", fmt.Errorf("%w: it looks like markup or JSON, not like a token: a key document needs source.Document, or format=json in a source string", ErrInvalid)
+		return "", fmt.Errorf("%w: it looks like markup or JSON, not like a token: a key document needs the decoder source.Document, or format=json in a source string; JSON of another form cannot be read", ErrInvalid)
 	}
 	for _, c := range data {
 		if c <= ' ' || c > '~' {

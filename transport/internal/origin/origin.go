@@ -63,8 +63,13 @@ func New(list []string, insecure bool) (*Set, error) {
 // wildcard, is an error (F139). It quotes nothing: somebody may have written the key there.
 func literal(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Opaque != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/" {
-		return nil, errors.New("an origin is a scheme, a host and, if needed, a port, such as https://api.example.com")
+	switch {
+	case s == "":
+		return nil, errors.New("an origin is empty: want one such as https://api.example.com")
+	case err != nil || u.Host == "" || u.Opaque != "":
+		return nil, errors.New("an origin has no scheme or no host: want one such as https://api.example.com")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
+		return nil, errors.New("an origin has more than a scheme, a host and a port, such as a path: want one such as https://api.example.com")
 	}
 	switch lower(u.Scheme) {
 	case "https", "wss", "http", "ws":
@@ -232,7 +237,7 @@ func (o *Set) normal(scheme, hostport string) (string, error) {
 		return "", fmt.Errorf("%w: the host %q is not ASCII: write it as xn--", ErrOrigin, host)
 	}
 	if scheme == "http" && !o.insecure && !loopback(host) {
-		return "", fmt.Errorf("%w to %s: use https, or WithInsecureHTTP", ErrInsecure, host)
+		return "", fmt.Errorf("%w to %s: use https, or transport.WithInsecureHTTP()", ErrInsecure, host)
 	}
 	return scheme + "://" + net.JoinHostPort(host, port), nil
 }
