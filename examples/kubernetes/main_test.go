@@ -70,7 +70,7 @@ func TestReadiness(t *testing.T) {
 	if err := c.Ring().Revoke(version); err != nil {
 		t.Fatal(err)
 	}
-	probe(http.StatusServiceUnavailable, "requests fail until the source lists a key")
+	probe(http.StatusServiceUnavailable, "requests fail until there is a key")
 }
 
 // The program runs with the environment of deployment.yaml, and its probes report
