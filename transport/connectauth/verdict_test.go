@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -12,7 +11,6 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/connectauth"
-	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 // Each code has a meaning for the key, alone and after the refusal of another
@@ -96,27 +94,8 @@ func TestDoubtfulRefusal(t *testing.T) {
 // F138
 func TestNewVersionThatIsOnlyDenied(t *testing.T) {
 	b := setup(t, nil, []string{"v1"})
-	if err := kinds["unary"](t.Context(), b.api); err != nil {
-		t.Fatal(err)
-	}
-	told := make(chan string, 10)
-	defer b.ring.Subscribe(func(e ring.Event) {
-		if e.Kind == ring.Warning {
-			told <- e.Err.Error()
-		}
-	})()
-	b.store.Put(drill.Keys("v2", "v1")...)
-	if err := b.ring.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	b.Accept("v1")
 	b.refuse = func(http.Header) error { return connect.NewError(connect.CodePermissionDenied, errors.New("no")) }
-	for range 3 {
-		if err := kinds["unary"](t.Context(), b.api); connect.CodeOf(err) != connect.CodePermissionDenied {
-			t.Error(err)
-		}
-	}
-	if text := <-told; !strings.Contains(text, `version "v2"`) || !strings.Contains(text, "WithClassifier") {
-		t.Errorf("told: %s", text)
-	}
+	f := b.fallback(kinds["unary"])
+	f.Is = func(err error) bool { return connect.CodeOf(err) == connect.CodePermissionDenied }
+	f.OnlyDenied(t, "WithClassifier")
 }

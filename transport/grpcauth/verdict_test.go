@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -16,7 +15,6 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/ring"
 	"github.com/rollingkeys/rollingkeys/transport"
 	"github.com/rollingkeys/rollingkeys/transport/grpcauth"
-	"github.com/rollingkeys/rollingkeys/transport/internal/drill"
 )
 
 // Each status has a meaning for the key, alone and after the refusal of another
@@ -130,27 +128,8 @@ func TestWrappedEOFIsNoAcceptance(t *testing.T) {
 // F138
 func TestNewVersionThatIsOnlyDenied(t *testing.T) {
 	b := setup(t, []string{"v1"})
-	if err := kinds["unary"](t.Context(), b.api); err != nil {
-		t.Fatal(err)
-	}
-	told := make(chan string, 10)
-	defer b.ring.Subscribe(func(e ring.Event) {
-		if e.Kind == ring.Warning {
-			told <- e.Err.Error()
-		}
-	})()
-	b.store.Put(drill.Keys("v2", "v1")...)
-	if err := b.ring.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	b.Accept("v1")
 	b.refuse = func(context.Context) error { return status.Error(codes.PermissionDenied, "no") }
-	for range 3 {
-		if err := kinds["unary"](t.Context(), b.api); status.Code(err) != codes.PermissionDenied {
-			t.Error(err)
-		}
-	}
-	if text := <-told; !strings.Contains(text, `version "v2"`) || !strings.Contains(text, "WithClassifier") {
-		t.Errorf("told: %s", text)
-	}
+	f := b.fallback(kinds["unary"])
+	f.Is = func(err error) bool { return status.Code(err) == codes.PermissionDenied }
+	f.OnlyDenied(t, "WithClassifier")
 }

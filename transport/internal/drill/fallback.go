@@ -3,6 +3,7 @@ package drill
 import (
 	"errors"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -58,6 +59,35 @@ func (f Fallback) AllRefused(t testing.TB) {
 		if v.Accepted != 0 || v.InFlight != 0 || v.State != ring.StateRefused {
 			t.Errorf("%s is %s: accepted %d, in flight %d", v.Version, v.State, v.Accepted, v.InFlight)
 		}
+	}
+}
+
+// OnlyDenied checks that a new key is reported if the server denies it in a way that is not
+// taken for a refusal. v1 is in use. Is recognizes such an answer, and the report's text
+// has advice in it (F138).
+func (f Fallback) OnlyDenied(t testing.TB, advice string) {
+	t.Helper()
+	if err := f.Call(); err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan string, 10)
+	defer f.Ring.Subscribe(func(e ring.Event) {
+		if e.Kind == ring.Warning {
+			told <- e.Err.Error()
+		}
+	})()
+	f.Store.Put(Keys("v2", "v1")...)
+	if err := f.Ring.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.Accept("v1")
+	for range 3 {
+		if err := f.Call(); !f.Is(err) {
+			t.Error(err)
+		}
+	}
+	if text := <-told; !strings.Contains(text, `version "v2"`) || !strings.Contains(text, advice) {
+		t.Errorf("told: %s", text)
 	}
 }
 
