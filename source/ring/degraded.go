@@ -30,14 +30,12 @@ const (
 
 // facts are what [degraded] decides by.
 type facts struct {
-	now     time.Time
-	snap    *snapshot
-	last    string // the name of the last current version; empty if there was none yet
-	alarmed bool   // every key is refused, and the source has no other
-	roster  *roster
-	health  *health
-	watch   error // why the source does not notify the ring, or nil
-	save    error // why the cache could not be saved, or nil
+	now    time.Time
+	snap   *snapshot
+	roster *roster
+	health *health
+	ledger *ledger
+	watch  error // why the source does not notify the ring, or nil
 }
 
 // degradation is one row of [degraded].
@@ -62,18 +60,18 @@ type cause struct {
 // first. next is when time alone may add one; zero means never.
 func degraded(f *facts) (list []degradation, next time.Time) {
 	add := func(d degradation) { list = append(list, d) }
-	o, h, use, current := f.roster, f.health, f.snap.use, f.snap.current
+	o, h, l, use, current := f.roster, f.health, f.ledger, f.snap.use, f.snap.current
 	outdated := errors.Is(f.snap.err, ErrStale)
 
-	if f.snap.err != nil && !outdated && f.last != "" {
-		add(degradation{cause: cause{kind: NoKey}, version: f.last,
+	if f.snap.err != nil && !outdated && l.last != "" {
+		add(degradation{cause: cause{kind: NoKey}, version: l.last,
 			why: fmt.Errorf("requests fail until there is a key that can be used: put one into the source: %w", f.snap.err)})
 	}
 	switch {
-	case f.snap.refused && !f.alarmed:
+	case f.snap.refused && !l.alarmed:
 		add(degradation{cause: cause{kind: AllRefused, of: "asking"}, version: current.label(), quiet: true,
 			why: errors.New("the server refuses every key, and the source is being asked for another")})
-	case f.alarmed:
+	case l.alarmed:
 		how := "requests are sent all the same"
 		if f.snap.locked {
 			how = "only one request after each pause is sent"
@@ -83,7 +81,7 @@ func degraded(f *facts) (list []degradation, next time.Time) {
 	}
 	kept, ended, soon := o.overdue(f.now)
 	next = soon
-	if !f.alarmed && use != current {
+	if !l.alarmed && use != current {
 		d := degradation{cause: cause{FellBack, "", use.counters}, version: use.label(), previous: current.label(),
 			why: fmt.Errorf("requests get version %q, since the server %s: make the server accept it, or put the right key into the source",
 				use.label(), refuses(current))}
@@ -130,8 +128,8 @@ func degraded(f *facts) (list []degradation, next time.Time) {
 	if f.watch != nil {
 		add(degradation{cause: cause{Warning, "watch", nil}, every: sayDaily, lasts: true, why: fmt.Errorf("no notification, polling only: %w", f.watch)})
 	}
-	if f.save != nil {
-		add(degradation{cause: cause{Warning, "cache", nil}, every: sayDaily, lasts: true, why: fmt.Errorf("the keys were not cached: %w", f.save)})
+	if l.unsaved != nil {
+		add(degradation{cause: cause{Warning, "cache", nil}, every: sayDaily, lasts: true, why: fmt.Errorf("the keys were not cached: %w", l.unsaved)})
 	}
 	return list, next
 }
@@ -141,7 +139,7 @@ func refuses(v *version) string {
 	switch {
 	case v.state != StateRefused:
 		return fmt.Sprintf("has not accepted version %q since it became current", v.label())
-	case v.counters.accepted() == 0:
+	case v.neverAccepted():
 		return fmt.Sprintf("refuses version %q, and has never accepted it", v.label())
 	}
 	return fmt.Sprintf("refuses version %q", v.label())

@@ -70,9 +70,9 @@ func TestDegradedRows(t *testing.T) {
 		{"outdated", func(g *rosterRig) {
 			g.health, g.outdated = health{reads: 1, staleAfter: time.Hour, lastRead: g.now}, ErrStale
 		}, "[v1=a] why=stale:requests_fail_until_the_source_can_be_read_again"},
-		{"not notified", func(g *rosterRig) { g.facts.watch = errors.New("no watch") },
+		{"not notified", func(g *rosterRig) { g.watch = errors.New("no watch") },
 			"[v1=a] why=warning:no_notification,_polling_only:_no_watch said=switched:v1,warning 15m said=degraded 23h said= 1h why=degraded:no_notification said=degraded"},
-		{"not saved", func(g *rosterRig) { g.facts.save = errors.New("disk full") },
+		{"not saved", func(g *rosterRig) { g.ledger.unsaved = errors.New("disk full") },
 			"[v1=a] why=warning:the_keys_were_not_cached:_disk_full said=switched:v1,warning 15m said=degraded"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

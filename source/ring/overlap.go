@@ -23,7 +23,7 @@ func (o *roster) begins(v *version) bool {
 // began returns when the overlap of v began, now that a newer key is accepted: at once or,
 // if the ring knows v only from a history, when that says that v was replaced.
 func (o *roster) began(v *version, now time.Time) time.Time {
-	if at := v.key.Load().ReplacedAt; !at.IsZero() && at.Before(now) && v.rank == 0 && v.counters.accepted() == 0 {
+	if at := v.key.Load().ReplacedAt; !at.IsZero() && at.Before(now) && v.rank == 0 && v.neverAccepted() {
 		return at
 	}
 	return now

@@ -58,8 +58,7 @@ func (r *Ring) watch(now time.Time) (next time.Time) {
 	}
 	r.health.check(now)
 	list, next := degraded(&facts{
-		now: now, snap: r.snap.Load(), last: r.ledger.last, alarmed: r.ledger.alarmed,
-		roster: &r.roster, health: &r.health, watch: r.unwatched(), save: r.ledger.unsaved,
+		now: now, snap: r.snap.Load(), roster: &r.roster, health: &r.health, ledger: &r.ledger, watch: r.unwatched(),
 	})
 	r.outbox.relay(r.ledger.update(list, now))
 	return earlier(next, r.ledger.next(now), now)

@@ -19,7 +19,7 @@ type rosterRig struct {
 	policy policy
 	health health
 	ledger ledger
-	facts  facts // those that the rest does not have
+	watch  error // why nothing notifies
 	now    time.Time
 
 	change   func(*source.Set) // to every set
@@ -44,16 +44,16 @@ func (g *rosterRig) arrange() {
 
 // tell has the ledger say what is degraded, and returns when to look again.
 func (g *rosterRig) tell() (next time.Time) {
-	p, f := &g.policy, g.facts
+	p := &g.policy
 	s := &snapshot{use: p.use, current: p.current(), refused: p.allHeld(), locked: p.locked(), err: g.outdated}
 	if s.current == nil {
 		s.err = g.noneLeft()
 	} else {
-		g.facts.last = s.current.label()
+		g.ledger.last = s.current.label()
 	}
 	g.health.check(g.now)
-	f.now, f.snap, f.alarmed, f.roster, f.health = g.now, s, s.refused, &g.roster, &g.health
-	list, next := degraded(&f)
+	g.ledger.alarmed = s.refused
+	list, next := degraded(&facts{now: g.now, snap: s, roster: &g.roster, health: &g.health, ledger: &g.ledger, watch: g.watch})
 	g.events = append(g.events, g.ledger.update(list, g.now)...)
 	return earlier(next, g.ledger.next(g.now), g.now)
 }
