@@ -37,8 +37,9 @@ func (l *Login) Version() string { return l.version }
 // profile's LoginVerdict knows the answer. The message is a credential: write should only
 // send it. Messages before the answer are dropped, such as a greeting. Do returns an error
 // of write or read as it is. Its own error says why the API refused the login. After any
-// error connect should return, and Session makes another connection. A second call is an error. Do blocks as write and
-// read do; the context of connect ends 30 s after it began if it is not logged in by then.
+// error connect should return, and Session makes another connection. A second call is an
+// error. Do blocks as write and read do; the context of connect ends 30 s after it began
+// if it is not logged in by then.
 func (l *Login) Do(write func(message []byte) error, read func() ([]byte, error)) error {
 	p := &l.session.profile
 	l.mu.Lock()
