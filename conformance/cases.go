@@ -17,8 +17,7 @@ type Case struct {
 	Doc string
 }
 
-// limit is how long a case waits for a condition, unless the harness has a Limit,
-// and how long a request may take.
+// limit is how long a case waits for a condition, unless the harness has a Limit.
 const limit = 10 * time.Second
 
 // patience returns the limit of the case t.

@@ -19,7 +19,7 @@ type TransportHarness struct {
 	New func(t testing.TB, keys *Keys, base http.RoundTripper) (rt http.RoundTripper, refresh func())
 	// Limit is how long a case waits for a condition before it fails. Default: 10 s.
 	// A shorter limit saves time where cases are known to fail, as in a comparison.
-	// The time limit of a request is 10 s in any case.
+	// A request may take twice as long.
 	Limit time.Duration
 	// Skip maps the names of cases that do not apply to the reasons.
 	Skip map[string]string

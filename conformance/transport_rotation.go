@@ -67,8 +67,10 @@ func sourceFirst(s *transportTrial) {
 	s.get("v3")
 }
 
-// slow is a body that is read in small pieces. It keeps its position in an
-// unsynchronized field, so that the race detector reports two attempts that read it.
+// slow is a body that is read in pieces, between which other goroutines run. It keeps
+// its position in an unsynchronized field, so that the race detector reports two
+// attempts that read it. The pieces are few: after each the reader queues behind all
+// goroutines of a busy process.
 type slow struct {
 	text []byte
 	next int
@@ -79,7 +81,7 @@ func (r *slow) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	runtime.Gosched()
-	n := copy(p[:min(len(p), 512)], r.text[r.next:])
+	n := copy(p[:min(len(p), 8<<10)], r.text[r.next:])
 	r.next += n
 	return n, nil
 }

@@ -81,10 +81,10 @@ func (s *transportTrial) sourceMoves() source.Key {
 }
 
 // request makes a request to the server. Its context ends with the case, or
-// after the case's limit.
+// after twice the case's limit.
 func (s *transportTrial) request(method, path string, body io.Reader) *http.Request {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), limit)
+	ctx, cancel := context.WithTimeout(s.Context(), 2*patience(s))
 	s.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, method, s.api.URL()+path, body)
 	if err != nil {

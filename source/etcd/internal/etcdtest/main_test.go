@@ -9,7 +9,6 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
@@ -33,7 +32,7 @@ func (m tests) Run() int {
 }
 
 // F104: after the servers have stopped, no goroutine is left.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, proxy.Leaks()) }
+func TestMain(m *testing.M) { proxy.VerifyTestMain(tests{m}) }
 
 // dial returns a client of the server or proxy at addr.
 func dial(t testing.TB, addr string) *clientv3.Client {

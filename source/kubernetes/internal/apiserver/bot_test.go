@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"go.uber.org/goleak"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -47,7 +46,7 @@ func (m tests) Run() (code int) {
 }
 
 // F104: after the server has stopped, no goroutine is left.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, proxy.Leaks()) }
+func TestMain(m *testing.M) { proxy.VerifyTestMain(tests{m}) }
 
 // A bot is a service account that may get and watch the Secret "exchange" of its
 // namespace, and nothing else.

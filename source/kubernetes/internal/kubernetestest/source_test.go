@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/rollingkeys/rollingkeys/conformance"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
@@ -16,7 +14,7 @@ import (
 )
 
 // F104
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, proxy.Leaks()) }
+func TestMain(m *testing.M) { proxy.VerifyTestMain(m) }
 
 func start(t testing.TB) *kubernetestest.Server {
 	t.Helper()

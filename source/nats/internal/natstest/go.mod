@@ -8,7 +8,6 @@ require (
 	github.com/rollingkeys/rollingkeys v0.1.0
 	github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy v0.0.0
 	github.com/rollingkeys/rollingkeys/source/nats v0.0.0
-	go.uber.org/goleak v1.3.0
 )
 
 require (
@@ -33,6 +32,7 @@ require (
 	github.com/prometheus/procfs v0.8.0 // indirect
 	github.com/rs/xid v1.4.0 // indirect
 	github.com/rs/zerolog v1.28.0 // indirect
+	go.uber.org/goleak v1.3.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/time v0.16.0 // indirect

@@ -8,7 +8,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/goleak"
 
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest"
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
@@ -49,7 +48,7 @@ func occupy(addr string) error {
 }
 
 // F104: after the servers have stopped, no goroutine is left.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, proxy.Leaks()) }
+func TestMain(m *testing.M) { proxy.VerifyTestMain(tests{m}) }
 
 // dial returns a connection to the server or proxy at addr. It notices soon that it is lost,
 // and reconnects soon.

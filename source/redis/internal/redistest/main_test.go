@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
-	"go.uber.org/goleak"
 
 	"github.com/rollingkeys/rollingkeys/source/internal/storetest/proxy"
 	"github.com/rollingkeys/rollingkeys/source/redis/internal/redistest"
@@ -42,7 +41,7 @@ func (m tests) Run() int {
 }
 
 // F104: after the servers have stopped, no goroutine is left.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}, proxy.Leaks()) }
+func TestMain(m *testing.M) { proxy.VerifyTestMain(tests{m}) }
 
 // server returns the shared server.
 func server(t testing.TB) *redistest.Server {

@@ -22,7 +22,7 @@ import (
 const down = "downstream"
 
 func TestMain(m *testing.M) { // F104
-	goleak.VerifyTestMain(m, proxy.Leaks(), goleak.Cleanup(func(code int) {
+	proxy.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		vaulttest.Clean()
 		os.Exit(code)
 	}))
