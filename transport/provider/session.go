@@ -116,24 +116,23 @@ type session struct {
 	news    chan struct{}         // another key may be in use
 	last    atomic.Pointer[error] // connect's last error
 	done    atomic.Bool           // connect returned nil
-	live    *Login                // the connection that is logged in; nil if none is
-	using   atomic.Pointer[Login] // live, for cut
+	live    atomic.Pointer[Login] // the connection that is logged in; nil if none is
 }
 
 // cut ends the connection if no key may be used any more, since the last one expired or
 // was revoked.
 func (s *session) cut() {
-	if l := s.using.Load(); l != nil && s.keys.Version() == "" {
-		l.cancel()
+	if live := s.live.Load(); live != nil && s.keys.Version() == "" {
+		live.cancel()
 	}
 }
 
 // run makes connections until ctx ends.
 func (s *session) run(ctx context.Context) error {
 	for failures := 0; ; {
-		have, until := source.Key{}, ctx
-		if s.live != nil {
-			have, until = s.live.key, s.live.ctx
+		have, until, live := source.Key{}, ctx, s.live.Load()
+		if live != nil {
+			have, until = live.key, live.ctx
 		}
 		attempt, err := s.keys.Await(until, have)
 		good := false
@@ -141,13 +140,13 @@ func (s *session) run(ctx context.Context) error {
 		case err == nil:
 			good = s.logIn(ctx, &attempt)
 		case ctx.Err() != nil:
-		case s.live == nil, errors.Is(err, ring.ErrClosed):
+		case live == nil, errors.Is(err, ring.ErrClosed):
 			return err
 		default: // the connection has ended
-			if good = time.Since(s.live.since) >= maxRest; good {
+			if good = time.Since(live.since) >= maxRest; good {
 				failures = 0
 			}
-			s.live = nil
+			s.live.Store(nil)
 		}
 		if ctx.Err() == nil && !good {
 			s.rest(ctx, failures)
@@ -175,10 +174,12 @@ func (s *session) end(ctx context.Context) error {
 // to come after a pause; after a refusal the ring says when that is.
 func (s *session) logIn(ctx context.Context, attempt *ring.Attempt) (good bool) {
 	for {
-		if s.live != nil && s.profile.OneConnection {
-			s.live.cancel()
-			<-s.live.done
-			s.live = nil
+		live := s.live.Load()
+		if live != nil && s.profile.OneConnection {
+			live.cancel()
+			<-live.done
+			live = nil
+			s.live.Store(nil)
 		}
 		l := s.open(ctx, attempt)
 		select {
@@ -188,11 +189,10 @@ func (s *session) logIn(ctx context.Context, attempt *ring.Attempt) (good bool) 
 		verdict, in := l.outcome()
 		switch {
 		case in:
-			if s.live != nil {
-				s.live.cancel()
+			s.live.Store(l)
+			if live != nil {
+				live.cancel()
 			}
-			s.live = l
-			s.using.Store(l)
 			s.cut() // the key may have been revoked while it logged in
 			return true
 		case l.unanswered() && ctx.Err() == nil:
@@ -201,7 +201,7 @@ func (s *session) logIn(ctx context.Context, attempt *ring.Attempt) (good bool) 
 		case verdict != transport.Refused && verdict != transport.RefusedUnapplied && verdict != transport.Ambiguous:
 			attempt.Unknown()
 			return false
-		case s.live != nil && s.live.ctx.Err() == nil && verdict != transport.Ambiguous:
+		case live != nil && live.ctx.Err() == nil && verdict != transport.Ambiguous:
 			// A connection with another key is logged in: no login is needed to fall back.
 			attempt.Refused()
 			return true
@@ -249,8 +249,8 @@ func (s *session) rest(ctx context.Context, n int) {
 	t := time.NewTimer(d + rand.N(d/10))
 	defer t.Stop()
 	lost := ctx.Done()
-	if s.live != nil {
-		lost = s.live.ctx.Done()
+	if live := s.live.Load(); live != nil {
+		lost = live.ctx.Done()
 	}
 	select {
 	case <-t.C:
