@@ -15,7 +15,9 @@ import (
 
 // ErrCredential means that the request already has a credential in a place where the
 // scheme puts the ring's key. Nothing was sent. [WithOverride] replaces the credential
-// by the ring's key; [WithPassThrough] sends it.
+// by the ring's key; [WithPassThrough] sends it. A key of the ring in a parameter of the
+// URL is no credential of the caller's own: it is from an answer that repeats the query,
+// and the current key is sent in its place.
 var ErrCredential = errors.New("transport: the request has a credential of its own")
 
 // places are the places where a scheme puts a key. The caller's own credential may be
@@ -131,17 +133,20 @@ func (f found) where() string {
 	return fmt.Sprintf("header %q", f.place)
 }
 
+// shortest is the length of the shortest text that does not occur in a value by chance.
+const shortest = 8
+
 // hasID reports whether the credential contains key's ID, as a signature's header does.
 // An ID is not secret.
 func (f found) hasID(key source.Key) bool {
-	const short = 8 // a shorter ID may occur in a value by chance
-	return len(key.ID) >= short && strings.Contains(f.value, key.ID)
+	return len(key.ID) >= shortest && strings.Contains(f.value, key.ID)
 }
 
 // own returns the caller's own credentials. An empty value is not one, and the name of
 // an authentication scheme alone is not either: SDKs set these if they were given no
-// key (F113). User info in the URL is one, because net/http makes a header of it. own
-// reads a form's body by GetBody.
+// key (F113). Nor is "[redacted]", which the transport puts into URLs in place of a key.
+// User info in the URL is one, because net/http makes a header of it. own reads a form's
+// body by GetBody.
 func (p *places) own(req *http.Request) (list []found) {
 	for name, values := range req.Header {
 		if !slices.Contains(p.spellings, name) && !(p.anyCase && p.isHeader(name)) {
@@ -161,7 +166,7 @@ func (p *places) own(req *http.Request) (list []found) {
 	}
 	named := func(kind, form string, names []string) {
 		for name, value := range query.Values(form) {
-			if value != "" && slices.Contains(names, name) {
+			if value != "" && value != redacted && slices.Contains(names, name) {
 				list = append(list, found{kind + name, value, header.Credential{value}})
 			}
 		}

@@ -121,9 +121,7 @@ func (x *exchange) send() (*http.Response, error) {
 		resp.Body = http.NoBody
 	}
 	resp.Request = x.req // F43
-	if len(t.places.params) > 0 {
-		t.cleanLocation(resp, x.a.Key())
-	}
+	x.clean(resp)
 	return resp, nil
 }
 

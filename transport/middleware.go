@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
 
@@ -55,7 +56,7 @@ func (i *inside) RoundTrip(out *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	for hop := resp.Request; hop != nil && hop.Response != nil; hop = hop.Response.Request {
-		if !i.t.origins.Has(hop) && i.t.places.carried(hop) {
+		if !i.t.origins.Has(hop) && (i.t.places.carried(hop) || i.t.repeated(hop)) {
 			closeReader(resp.Body)
 			return nil, fmt.Errorf("%w: the SDK's HTTP client followed a redirect to %s and sent the key there: revoke the key, and set CheckRedirect: t.CheckRedirect in that client",
 				ErrOrigin, hop.URL.Host)
@@ -68,6 +69,12 @@ func (i *inside) RoundTrip(out *http.Request) (*http.Response, error) {
 func (p *places) carried(hop *http.Request) bool {
 	referer, err := url.Parse(hop.Referer())
 	return p.hasHeader(hop.Header) || has(hop.URL.RawQuery, p.params) || err == nil && has(referer.RawQuery, p.params)
+}
+
+// repeated reports whether the URL or the Referer of a redirected request has a key of
+// the ring in it, because the Location repeated the query (F173).
+func (t *Transport) repeated(hop *http.Request) bool {
+	return len(t.places.params) > 0 && t.holdsKey(hop.URL.String()+" "+hop.Referer())
 }
 
 // CheckRedirect is the CheckRedirect function for the http.Client with which an SDK
@@ -96,6 +103,23 @@ func (t *Transport) CheckRedirect(req *http.Request, via []*http.Request) error 
 			u.RawQuery = query.Without(u.RawQuery, t.places.params...)
 			req.URL = &u
 		}
+		if t.repeated(req) {
+			return t.redactURL(req)
+		}
 	}
+	return nil
+}
+
+// redactURL hides the ring's keys in the URL of a redirected request, and deletes its
+// Referer.
+func (t *Transport) redactURL(req *http.Request) error {
+	text := req.URL.String()
+	t.ring.Has(func(key source.Key) bool { text = scrub(text, key, nil); return false })
+	u, err := url.Parse(text)
+	if err != nil {
+		return fmt.Errorf("%w: the server redirects to a URL that has the key where none can be", ErrOrigin)
+	}
+	req.URL = u
+	req.Header.Del("Referer")
 	return nil
 }

@@ -1,9 +1,9 @@
 package transport
 
 import (
+	"cmp"
 	"errors"
-	"net/http"
-	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,39 +39,86 @@ func (e *redactedError) Timeout() bool {
 
 // scrub replaces the key's secrets in text.
 func scrub(text string, key source.Key, values []string) string {
-	values = append(values[:len(values):len(values)], key.Secret.Expose())
-	for _, s := range key.Extra {
-		values = append(values, s.Expose())
-	}
-	for _, v := range values {
-		if v == "" {
-			continue
-		}
-		quoted := strconv.Quote(v)
-		for _, form := range []string{v, quoted[1 : len(quoted)-1], url.QueryEscape(v), url.PathEscape(v)} {
-			text = strings.ReplaceAll(text, form, "[redacted]")
-		}
-	}
-	return text
+	return hide(text, append(parts(key), values...))
 }
 
-// cleanLocation removes the key from a Location header that repeats the query.
-// Otherwise the client would follow it, show it, and send it on as Referer (F57).
-func (t *Transport) cleanLocation(resp *http.Response, key source.Key) {
-	location := resp.Header.Get("Location")
-	if location == "" {
-		return
+// parts returns the key's secrets.
+func parts(key source.Key) []string {
+	list := []string{key.Secret.Expose()}
+	for _, s := range key.Extra {
+		list = append(list, s.Expose())
 	}
-	u, err := url.Parse(location)
-	if err == nil && u.RawQuery != "" {
-		query := u.Query()
-		for _, p := range t.places.params {
-			query.Del(p)
-		}
-		if clean := query.Encode(); len(query) < len(u.Query()) {
-			u.RawQuery = clean
-			location = u.String()
+	return list
+}
+
+const (
+	redacted   = "[redacted]"
+	maxEscapes = 10 // how often a secret that hide finds may be percent-encoded
+)
+
+// hide replaces the secrets in text: as they are, quoted as by fmt, and percent-encoded
+// up to maxEscapes times, as in a URL within a URL (F173).
+func hide(text string, secrets []string) string {
+	var list []string
+	for _, s := range secrets {
+		if s != "" {
+			quoted := strconv.Quote(s)
+			list = append(list, unplus(s), unplus(quoted[1:len(quoted)-1]))
 		}
 	}
-	resp.Header.Set("Location", scrub(location, key, nil))
+	var hits [][2]int // from, to
+	level, from := unplus(text), []int(nil)
+	for range maxEscapes + 1 {
+		at := func(i int) int { // the place in text of the byte i of level
+			if from == nil {
+				return i
+			}
+			return from[i]
+		}
+		for _, s := range list {
+			for end := 0; ; {
+				i := strings.Index(level[end:], s)
+				if i < 0 {
+					break
+				}
+				i, end = end+i, end+i+len(s)
+				hits = append(hits, [2]int{at(i), at(end)})
+			}
+		}
+		if !strings.Contains(level, "%") {
+			break
+		}
+		level, from = unescape(level, at)
+	}
+	slices.SortFunc(hits, func(a, b [2]int) int { return cmp.Or(a[0]-b[0], a[1]-b[1]) })
+	var clean strings.Builder
+	end := 0
+	for _, h := range hits {
+		if h[0] >= end {
+			clean.WriteString(text[end:h[0]])
+			clean.WriteString(redacted)
+		}
+		end = max(end, h[1])
+	}
+	return clean.String() + text[end:]
+}
+
+// unplus makes a "+" equal to a space, as it is in a query.
+func unplus(s string) string { return strings.ReplaceAll(s, "+", " ") }
+
+// unescape decodes what is percent-encoded in level, once. It returns for each byte,
+// and for the end, where it begins in the text that at refers to.
+func unescape(level string, at func(int) int) (string, []int) {
+	plain, from := make([]byte, 0, len(level)), make([]int, 0, len(level)+1)
+	for i := 0; i < len(level); {
+		c, n := level[i], 1
+		if c == '%' && i+2 < len(level) {
+			if x, err := strconv.ParseUint(level[i+1:i+3], 16, 8); err == nil {
+				c, n = byte(x), 3
+			}
+		}
+		plain, from = append(plain, c), append(from, at(i))
+		i += n
+	}
+	return unplus(string(plain)), append(from, at(len(level)))
 }

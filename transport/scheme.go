@@ -120,6 +120,9 @@ func (s headerScheme) Prepare(key source.Key) (Signer, error) {
 // Query returns a scheme that sends the secret as the named parameter of the URL's
 // query. If the server also takes a header, use that: servers log URLs (RFC 6750
 // section 2.3).
+//
+// The transport removes the key from headers of the answer that repeat the URL, such as
+// Location and Link. It does not search the body.
 func Query(name string) Scheme { return queryScheme(name) }
 
 type queryScheme string

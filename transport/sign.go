@@ -144,6 +144,7 @@ func (s *Signed) Done(resp *http.Response, err error) (again bool) {
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
+	x.clean(resp)
 	v := x.t.classify(resp)
 	if v == Passed || v == Inconclusive {
 		x.passed(resp, v)

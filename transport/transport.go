@@ -126,13 +126,13 @@ func (t *Transport) admit(req *http.Request, b *body) (how manner, own []found, 
 		return replacing, nil, nil
 	}
 	own = t.places.own(b.view())
-	theirs := func(f found) bool { return !strings.Contains(req.RemoteAddr, inMark(f.place)) }
-	i := slices.IndexFunc(own, theirs)
+	above := func(f found) bool { return strings.Contains(req.RemoteAddr, inMark(f.place)) }
+	i := slices.IndexFunc(own, func(f found) bool { return !above(f) && !t.repeats(f) })
 	switch {
-	case len(own) == 0:
-		return replacing, nil, nil
-	case i < 0: // F48
+	case i < 0 && slices.ContainsFunc(own, above): // F48
 		return signedAbove, nil, nil
+	case i < 0:
+		return replacing, nil, nil
 	case t.passes:
 		return callers, own, nil
 	}
@@ -140,14 +140,29 @@ func (t *Transport) admit(req *http.Request, b *body) (how manner, own []found, 
 		ErrCredential, own[i].where(), req.URL.Host)
 }
 
+// repeats reports whether f is a parameter with a key of the ring. The caller has it from
+// an answer with a URL that repeats the query, such as that of the next page: the
+// current key takes its place (F173).
+func (t *Transport) repeats(f found) bool {
+	return f.place[0] == '?' && t.ring.Has(func(key source.Key) bool { return f.IsOf(key) })
+}
+
 // pass sends a request without the ring's key. With WithOverride it first removes the
 // caller's own credential (F113).
 func (t *Transport) pass(b *body, base http.RoundTripper, obs *Observation) (*http.Response, error) {
-	if !t.override || !t.places.taken(b.req) {
+	taken := t.places.taken(b.req)
+	repeated := taken && len(t.places.params) > 0 && t.holdsKey(b.req.Referer()) // F173: the URL before was one with a key of the ring
+	if !repeated && (!taken || !t.override) {
 		return b.forward(b.req, base, obs, "")
 	}
 	out := copied(b.req)
 	b.onto(out)
+	if repeated {
+		out.Header.Del("Referer")
+	}
+	if !t.override {
+		return b.forward(out, base, obs, "")
+	}
 	if err := t.places.clear(out); err != nil {
 		b.close()
 		return nil, fmt.Errorf("transport: removing the request's own credential: %w", err)

@@ -60,6 +60,17 @@ func (r *Ring) Caller(where string, matches ...func(source.Key) bool) Attempt {
 	return a
 }
 
+// Has reports whether match is true for one of the ring's keys. Like a match of
+// [Ring.Caller], match is called with a lock held. On a nil ring Has returns false.
+func (r *Ring) Has(match func(source.Key) bool) bool {
+	if r == nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.unlock()
+	return slices.ContainsFunc(r.roster.list, func(v *version) bool { return match(*v.key.Load()) })
+}
+
 // whose returns the version that one of matches is true for, or the version that stands
 // for unknown keys. The caller holds mu.
 func (r *Ring) whose(matches []func(source.Key) bool) *version {
