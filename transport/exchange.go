@@ -201,8 +201,14 @@ func (x *exchange) passed(resp *http.Response, v Verdict) {
 const forbidden = "each answer had the status 403: if the API refuses keys by it, use WithClassifier(transport.Statuses(401, 403)), " +
 	"for client.FromEnv set ..._KEY_REFUSED=401,403, or use the API's profile"
 
+// name sets the version header of resp, which may be nil. If version is empty, it deletes
+// the header, which may be the server's: without a key any server can answer (F175).
 func (t *Transport) name(resp *http.Response, version string) {
-	if t.header != "" {
+	switch {
+	case t.header == "" || resp == nil:
+	case version == "":
+		resp.Header.Del(t.header)
+	default:
 		if resp.Header == nil {
 			resp.Header = make(http.Header)
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -68,6 +69,62 @@ func TestObservationOfWhatWasNotSent(t *testing.T) {
 	a, err := try(unbound(keys, transport.Bearer(), transport.WithBase(stub{})), get(t, "https://api.example.com"))
 	if err == nil || a.seen.Attempts() != 0 || a.seen.Version() != "" || a.seen.Moved() {
 		t.Errorf("error %v; version %q, %d attempts", err, a.seen.Version(), a.seen.Attempts())
+	}
+}
+
+// A server that gets no key of the ring, such as that of a redirect elsewhere, answers
+// with the version header. The caller does not see it.
+//
+// F175
+func TestForgedVersionHeader(t *testing.T) {
+	forging := func(r *http.Request) (*http.Response, error) {
+		resp := status(http.StatusOK)
+		resp.Header.Set("Key-Version", "forged")
+		if r.URL.Host == "api.example.com" && r.URL.Path == "/out" {
+			resp.StatusCode = http.StatusFound
+			resp.Header.Set("Location", "https://other.example")
+		}
+		return resp, nil
+	}
+	own := func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+dummy) }
+	for name, c := range map[string]struct {
+		scheme transport.Scheme
+		path   string
+		set    func(*http.Request)
+		want   []string
+	}{
+		"keyed":              {transport.Bearer(), "/", nil, []string{"v1"}},
+		"redirect elsewhere": {transport.Bearer(), "/out", nil, nil},
+		"caller's own":       {transport.Bearer(), "/", own, []string{transport.CallersKey}},
+		"needs no key":       {private(), "/public", nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rt := transport.New(quiet(t, newStore("v1")), c.scheme, transport.WithOrigin("https://api.example.com"), transport.WithPassThrough(),
+				transport.WithBase(roundTripper(forging)), transport.WithVersionHeader("Key-Version"))
+			req := func() *http.Request {
+				r := get(t, "https://api.example.com"+c.path)
+				if c.set != nil {
+					c.set(r)
+				}
+				return r
+			}
+			if got := send(t, rt, req()).Header.Values("Key-Version"); !slices.Equal(got, c.want) {
+				t.Errorf("the header is %q, want %q", got, c.want)
+			}
+			if name == "redirect elsewhere" {
+				return // Sign serves one request
+			}
+			r := req()
+			signed, err := rt.Sign(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, _ := forging(r)
+			signed.Done(resp, nil)
+			if got := resp.Header.Values("Key-Version"); !slices.Equal(got, c.want) {
+				t.Errorf("signed: the header is %q, want %q", got, c.want)
+			}
+		})
 	}
 }
 

@@ -80,8 +80,8 @@ func WithReplay(may func(req *http.Request, resp *http.Response, v Verdict) bool
 }
 
 // WithVersionHeader sets the name of a header that the transport adds to the response
-// of each request with a key: its value is the version of the key. Default: no such
-// header.
+// of each request with a key: its value is the version of the key, or [CallersKey]. From
+// other responses the transport deletes a header of that name. Default: no such header.
 func WithVersionHeader(name string) Option { return func(o *options) { o.header = name } }
 
 // WithObserver sets a function that is called with each request that was sent and its

@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -122,6 +123,27 @@ func TestRedirectThatReturnsTo(t *testing.T) {
 				t.Error("the key went elsewhere, and no error says so")
 			}
 		})
+	}
+}
+
+// An SDK's client has followed a redirect and carried the key in the URL within the URL,
+// but sent no Referer, as from https to http. An error says so.
+//
+// F173
+func TestMiddlewareReportsARepeatedKey(t *testing.T) {
+	rt := transport.New(quiet(t, newStore("v1")), transport.Query("api_key"), transport.WithOrigin("https://api.example.com"))
+	resp, err := rt.Middleware(get(t, "https://api.example.com"), func(out *http.Request) (*http.Response, error) {
+		hop := get(t, "http://other.example/?return_to="+escaped(2, out.URL.String()))
+		hop.Response = &http.Response{Request: out}
+		resp := status(http.StatusOK)
+		resp.Request = hop
+		return resp, nil
+	})
+	if err == nil {
+		resp.Body.Close()
+	}
+	if !errors.Is(err, transport.ErrOrigin) || strings.Contains(bare(err.Error()), sentinel) {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -13,7 +13,8 @@ import (
 // concurrent use.
 type Signed struct {
 	mu      sync.Mutex
-	x       exchange
+	t       *Transport
+	x       exchange // without a Transport: the request has no key of the ring
 	version string
 	state   signedState
 	verdict Verdict // the verdict on the refusal
@@ -56,7 +57,7 @@ func (t *Transport) Sign(req *http.Request) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Signed{}
+	s := &Signed{t: t}
 	switch how {
 	case withoutKey:
 		if t.override && t.places.taken(req) {
@@ -132,11 +133,14 @@ func (s *Signed) Done(resp *http.Response, err error) (again bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	x := &s.x
+	if s.t != nil && x.t == nil {
+		s.t.name(resp, s.version)
+	}
 	if s.state != signedOut {
 		return false
 	}
 	s.state = signedOver
-	x := &s.x
 	if x.t == nil || err != nil || resp == nil {
 		x.a.End()
 		return false

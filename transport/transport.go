@@ -85,11 +85,15 @@ func (t *Transport) roundTrip(req *http.Request, base http.RoundTripper) (*http.
 	}
 	switch how {
 	case withoutKey, signedAbove:
-		return t.pass(&body, base, obs)
+		resp, err := t.pass(&body, base, obs)
+		t.name(resp, "")
+		return resp, err
 	case callers:
 		use := t.callers(req, own)
 		defer use.End()
-		return body.forward(req, base, obs, CallersKey)
+		resp, err := body.forward(req, base, obs, CallersKey)
+		t.name(resp, CallersKey)
+		return resp, err
 	}
 	if t.turn != nil {
 		return t.inTurn(body, base, obs, how == replacing)
