@@ -2,6 +2,7 @@ package file_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -131,6 +132,68 @@ func TestWaitsForOtherHalf(t *testing.T) {
 	put("api-secret", "sentinel-2") // a new password for the same user
 	if key := read(t, src); key.ID != "id-1" || key.Secret.Expose() != "sentinel-2" {
 		t.Fatalf("read %s, %s", key.ID, key.Secret.Expose())
+	}
+}
+
+// The files are replaced one after the other, twice in a row. In between, every file differs
+// from the one before, but the id is of another key than the secret.
+//
+// F174
+func TestTwoRotationsInARow(t *testing.T) {
+	for name, put := range map[string]func(t *testing.T, path, text string){
+		"renamed":  func(t *testing.T, path, text string) { replace(t, path, text) },
+		"in place": func(t *testing.T, path, text string) { write(t, path, text[:3]); write(t, path, text) },
+		"links": func(t *testing.T, path, text string) {
+			write(t, path+text, text)
+			if err := errors.Join(os.Symlink(path+text, path+".new"), os.Rename(path+".new", path)); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		for _, how := range []string{"one reading", "a reading that ends early"} {
+			t.Run(name+", "+how, func(t *testing.T) {
+				dir := t.TempDir()
+				id, secret := filepath.Join(dir, "api-key"), filepath.Join(dir, "api-secret")
+				put(t, id, "id-0")
+				put(t, secret, "sentinel-0")
+				src := file.Dir(dir, file.WithNames("api-key", "api-secret", ""))
+				read(t, src)
+				src.SetPatience(time.Minute)
+
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				put(t, id, "id-1")
+				readings := 0
+				src.OnRead(func(name string) {
+					if name != "api-secret" {
+						return
+					}
+					switch readings++; readings {
+					case 2:
+						if how != "one reading" {
+							cancel()
+						}
+						put(t, secret, "sentinel-1")
+						put(t, id, "id-2")
+					case 5:
+						put(t, secret, "sentinel-2")
+					}
+				})
+				set, err := src.Read(ctx)
+				if how != "one reading" {
+					if err == nil {
+						t.Fatalf("read %s", set.Keys[0].ID)
+					}
+					set, err = src.Read(t.Context())
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if key := set.Keys[0]; key.ID != "id-2" || key.Secret.Expose() != "sentinel-2" {
+					t.Errorf("read %s, %s", key.ID, key.Secret.Expose())
+				}
+			})
+		}
 	}
 }
 

@@ -45,8 +45,8 @@
 // reader can know that a process which has closed the file will open it again to write
 // more.
 //
-// If the files of a directory are replaced one by one, the source waits up to 1 s for the
-// second field after the first has changed. If the second takes longer, the source serves a
+// If the files of a directory are replaced one by one, the source waits up to 1 s until
+// each has been replaced as often as the others. If that takes longer, the source serves a
 // pair that belongs to no key until then. To replace a pair, switch a link.
 //
 // An empty file, a file that cannot be read and one that contains no key are errors, and

@@ -68,33 +68,15 @@ func (r reading) switched(o reading) bool {
 	return true
 }
 
-// half reports whether some fields of the key have changed between o and r and others have
-// not, or the key has changed and the name of its version has not. The other files are
-// perhaps about to be replaced.
-func (r reading) half(o reading) bool {
-	if len(r) < 2 || len(r) != len(o) || r.switched(o) {
-		return false
-	}
-	changed, kept, name := false, false, false
-	for i := range r {
-		same := r[i].missing == o[i].missing && r[i].text.Equal(o[i].text)
-		switch {
-		case !r[i].about:
-			changed = changed || !same
-			kept = kept || same && !r[i].missing || r[i].missing && !o[i].missing
-		case r[i].name == versionFile:
-			name = same && !r[i].missing
-		}
-	}
-	return changed && (kept || name)
-}
-
 // take reads every file. If lease is true, it also reports whether a process had one of
 // them open for writing.
 func (s *Source) take(lease bool) (reading, writers, error) {
 	// F22: a link that is switched all the time must not cause an endless loop.
 	for range 20 {
 		r, w, err := s.takeOnce(lease)
+		if err == nil && w != writersSome {
+			s.seen.add(r)
+		}
 		if !errors.Is(err, errMoved) {
 			return r, w, err
 		}

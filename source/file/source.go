@@ -34,9 +34,10 @@ type Source struct {
 	decode source.Decoder
 	strict bool
 
-	turn chan struct{} // a lock for the next two fields: it has a token while a reading is going on
+	turn chan struct{} // a lock for the next three fields: it has a token while a reading is going on
 	last reading       // the last successful reading
 	set  source.Set    // the set of last
+	seen history       // what was read since then
 
 	opened   func(name string) // for tests: called after each file was read
 	patience time.Duration     // the constant patience, except in tests

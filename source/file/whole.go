@@ -34,7 +34,7 @@ func (s *Source) read(ctx context.Context) (source.Set, error) {
 		}
 		s.set = set
 	}
-	s.last = r
+	s.last, s.seen = r, newHistory(r)
 	set := decode.Clone(s.set)
 	for _, w := range warnings {
 		set.Warnings = append(set.Warnings[:len(set.Warnings):len(set.Warnings)], s.wrap(w))
@@ -65,7 +65,7 @@ func (s *Source) whole(ctx context.Context) (reading, error) {
 			}
 			pause = min(pause*3/2, lastPause)
 			continue
-		case r.half(s.last) && !late: // F26: the other fields are perhaps about to be replaced
+		case s.seen.half(r, s.last) && !late: // F26: the other fields are perhaps about to be replaced
 			if err := sleep(ctx, settle); err != nil {
 				return nil, err
 			}
