@@ -8,10 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/decode"
+	"github.com/rollingkeys/rollingkeys/source/internal/mode"
 )
 
 // A reading is the content of the files at one moment. It has one part for each field.
@@ -142,7 +142,7 @@ func (p *part) read(lease bool) (writers, error) {
 	if err != nil {
 		return 0, p.fault(err)
 	}
-	f, err := os.OpenFile(p.resolved, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(p.resolved, os.O_RDONLY|mode.NonBlock, 0)
 	if err != nil {
 		return 0, p.fault(err)
 	}

@@ -20,7 +20,8 @@ import (
 )
 
 // A Cache stores one blob that contains secrets: a ring's last good keys.
-// Implementations are safe for concurrent use. Package source/age has a Cache that
+// Implementations are safe for concurrent use. The ring waits up to 10 s for Load and up to
+// 4 s for Save, even if they ignore their context. Package source/age has a Cache that
 // encrypts the blob and stores it in another Cache.
 type Cache interface {
 	// Load returns the blob that was saved last. If there is none, the error matches
@@ -32,9 +33,9 @@ type Cache interface {
 
 // FileCache returns a Cache that stores the blob in the file at path, which only its owner
 // can read (mode 0600). Save replaces the file atomically, and syncs it and its directory,
-// which must exist. Load refuses a file that others can read or write, or that is not a
-// regular file. On Windows FileCache cannot tell who can read the file: there only the
-// owner may have access to the directory.
+// which must exist. Load refuses a file that others can read or write, that belongs to
+// another user, or that is not a regular file. On Windows, Plan 9 and WebAssembly FileCache
+// cannot tell who can read the file: there only the owner may have access to the directory.
 //
 // Save writes a file named path.tmp and a number, and renames it. After a crash such a file
 // may be left, with keys in it: the next Save removes it once it is a minute old.
@@ -46,19 +47,22 @@ type fileCache struct {
 }
 
 func (c fileCache) Load(context.Context) ([]byte, error) {
-	// Lstat first: opening a FIFO would block.
-	info, err := os.Lstat(c.path)
+	f, err := os.OpenFile(c.path, os.O_RDONLY|mode.NonBlock|mode.NoFollow, 0) // F176: a FIFO would block
 	if err != nil {
-		return nil, fmt.Errorf("ring: cache: %w", err)
-	}
-	if !info.Mode().IsRegular() || mode.Perm(info)&0o077 != 0 {
-		return nil, fmt.Errorf("ring: cache: %s: %w: want a regular file with mode 0600", c.path, source.ErrInvalid)
-	}
-	f, err := os.Open(c.path)
-	if err != nil {
+		if info, e := os.Lstat(c.path); e == nil && !info.Mode().IsRegular() {
+			err = fmt.Errorf("%s: %w", c.path, errNotPrivate)
+		}
 		return nil, fmt.Errorf("ring: cache: %w", err)
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("ring: cache: %w", err)
+	}
+	owner, known := mode.Owner(info) // F176: where all may write, such as in /tmp, it may be another's
+	if !info.Mode().IsRegular() || mode.Perm(info)&0o077 != 0 || known && owner != os.Geteuid() {
+		return nil, fmt.Errorf("ring: cache: %s: %w", c.path, errNotPrivate)
+	}
 	const limit = 16 * source.MaxSize
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
@@ -69,6 +73,8 @@ func (c fileCache) Load(context.Context) ([]byte, error) {
 	}
 	return data, nil
 }
+
+var errNotPrivate = fmt.Errorf("%w: want a regular file of this user with mode 0600", source.ErrInvalid)
 
 func (c fileCache) Save(_ context.Context, data []byte) error {
 	if err := c.replace(data); err != nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,6 +162,62 @@ func (m *memory) text() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return string(m.data)
+}
+
+// stuck is a cache whose Load or Save ignores its context, until the test ends.
+type stuck struct {
+	memory
+	load, save bool
+	saves      atomic.Int64
+	end        chan struct{}
+}
+
+func (s *stuck) Load(ctx context.Context) ([]byte, error) {
+	if s.load {
+		<-s.end
+	}
+	return s.memory.Load(ctx)
+}
+
+func (s *stuck) Save(ctx context.Context, data []byte) error {
+	if s.save {
+		s.saves.Add(1)
+		<-s.end
+	}
+	return s.memory.Save(ctx, data)
+}
+
+// A cache hangs. Keep ends with its context all the same, and goes on without the cache if
+// it may wait. One Save is under way at most, and Status says that it does not end.
+//
+// F176
+func TestCacheHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cache := &stuck{load: true, save: true, end: make(chan struct{})}
+		defer close(cache.end)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		begun := time.Now()
+		if _, err := ring.Keep(ctx, &store{set: listed("v1")}, ring.WithCache(cache)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		if d := time.Since(begun); d != 5*time.Second {
+			t.Errorf("Keep took %v", d)
+		}
+		begun = time.Now()
+		r, ev := keep(t, &store{set: listed("v1")}, ring.WithCache(cache), ring.WithPoll(time.Minute))
+		if d := time.Since(begun); d != 10*time.Second {
+			t.Errorf("Keep took %v", d)
+		}
+		accepted(t, r, "v1")
+		time.Sleep(time.Hour)
+		if n := cache.saves.Load(); n != 1 {
+			t.Errorf("%d saves under way", n)
+		}
+		if st := r.Status(); st.Healthy || ev.count(ring.Warning) == 0 {
+			t.Errorf("degraded: %v; %d warnings", st.Degraded, ev.count(ring.Warning))
+		}
+	})
 }
 
 // A key that was revoked is not in the cache any more.

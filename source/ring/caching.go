@@ -13,12 +13,14 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/await"
 )
 
 // cacheLoop saves the ring when its keys have changed, every five minutes, and at Close.
 // The regular saves retry one that failed, and save the time of the last reading, for a
 // restart while the source is down.
 func (r *Ring) cacheLoop() {
+	turn := make(chan struct{}, 1)
 	again := time.NewTicker(cacheEvery)
 	defer again.Stop()
 	for {
@@ -26,24 +28,53 @@ func (r *Ring) cacheLoop() {
 		case <-r.signals.dirty:
 		case <-again.C:
 		case <-r.ctx.Done():
-			r.save()
+			r.save(turn)
 			return
 		}
-		r.save()
+		r.save(turn)
 	}
 }
 
-// cacheEvery is the longest time between two saves.
-const cacheEvery = 5 * time.Minute
+const (
+	cacheEvery  = 5 * time.Minute // the longest time between two saves
+	loadTimeout = 10 * time.Second
+	saveTimeout = 4 * time.Second
+)
 
-func (r *Ring) save() {
+// within calls f, and waits for its end until ctx ends, and for limit at most, even if f
+// ignores its context (F176). A panic of f is an error.
+func within[T any](ctx context.Context, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	value, err := await.Call(ctx, func() (value T, err error) {
+		err = guard(func() (err error) {
+			value, err = f(ctx)
+			return err
+		})
+		return value, err
+	})
+	if err != nil && err == ctx.Err() {
+		err = fmt.Errorf("%w: the cache does not answer: %w", source.ErrUnavailable, err)
+	}
+	return value, err
+}
+
+// save saves the ring. turn holds one signal while a call of the cache's Save goes on: one
+// that ignores its context may never end.
+func (r *Ring) save(turn chan struct{}) {
 	r.mu.Lock()
 	data, err := r.encode()
 	r.unlock()
 	if err == nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), 4*time.Second)
-		defer cancel()
-		err = guard(func() error { return r.cfg.cache.Save(ctx, data) })
+		select {
+		case turn <- struct{}{}:
+			_, err = within(context.WithoutCancel(r.ctx), saveTimeout, func(ctx context.Context) (_ struct{}, err error) {
+				defer func() { <-turn }()
+				return struct{}{}, r.cfg.cache.Save(ctx, data)
+			})
+		default:
+			err = fmt.Errorf("%w: the cache has not ended an earlier save", source.ErrUnavailable)
+		}
 	}
 	r.mu.Lock()
 	defer r.unlock()
@@ -83,16 +114,10 @@ func (r *Ring) load(ctx context.Context) bool {
 		return false
 	}
 	var s saved
-	err := guard(func() error {
-		data, err := r.cfg.cache.Load(ctx)
-		if err != nil {
-			return err
-		}
-		if json.Unmarshal(data, &s) != nil || s.Format != 1 {
-			return fmt.Errorf("%w: not a cache of this format", source.ErrInvalid)
-		}
-		return nil
-	})
+	data, err := within(ctx, loadTimeout, r.cfg.cache.Load)
+	if err == nil && (json.Unmarshal(data, &s) != nil || s.Format != 1) {
+		err = fmt.Errorf("%w: not a cache of this format", source.ErrInvalid)
+	}
 	r.mu.Lock()
 	defer r.unlock()
 	switch {
