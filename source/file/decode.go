@@ -7,7 +7,6 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/decode"
 	fieldtext "github.com/rollingkeys/rollingkeys/source/internal/field"
-	"github.com/rollingkeys/rollingkeys/source/internal/mode"
 )
 
 // decodeAll decodes a reading into a set.
@@ -69,26 +68,4 @@ func (r reading) texts() map[string][]byte {
 		}
 	}
 	return texts
-}
-
-// tooOpen returns an error for each file that other users can write or, if strict, that
-// everybody can read (F24).
-func (r reading) tooOpen(strict bool) []error {
-	var found []error
-	for _, p := range r {
-		if p.missing {
-			continue
-		}
-		at := ""
-		if p.name != "" {
-			at = p.name + ": "
-		}
-		switch perm := mode.Perm(p.info); {
-		case perm&0o022 != 0:
-			found = append(found, fmt.Errorf("%smode %#o lets users other than the owner write the file", at, perm))
-		case strict && perm&0o007 != 0:
-			found = append(found, fmt.Errorf("%smode %#o lets everybody read the file", at, perm))
-		}
-	}
-	return found
 }

@@ -68,6 +68,8 @@
 // If the group of a file or other users can write it, the source warns: whoever can write
 // the file chooses the key. If they can only read it, the source does not warn, because the
 // kubelet mounts a Secret like that by default. [WithStrictPermissions] refuses files that
-// the group or others can write, and files that others can read. If the path leads through
-// symbolic links, the mode that counts is that of the file at the end.
+// the group or others can write, files that others can read, files of another user than root
+// and the process's own, and files in a directory where another user could replace them. If
+// the path leads through symbolic links, the mode that counts is that of the file at the end,
+// and the directories are those of all links.
 package file

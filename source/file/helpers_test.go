@@ -42,7 +42,11 @@ func replace(t testing.TB, path, text string) {
 
 func tempFile(t testing.TB, text string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "key")
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "key")
 	write(t, path, text)
 	return path
 }

@@ -133,8 +133,14 @@ func WithNames(id, secret, passphrase string) Option {
 }
 
 // WithStrictPermissions makes Read fail with [source.ErrInvalid] if the group can write a
-// file, or if other users can read or write it. By default Read only warns, and only if the
-// group or others can write the file. The option has no effect on Windows.
+// file, if other users can read or write it, or if its owner is neither root nor the user of
+// the process. Each directory on the path, and on the path of each symbolic link, must have
+// such an owner too, and neither the group nor others may write it, unless it is sticky like
+// /tmp. Mounted Secrets of Kubernetes and credentials of systemd satisfy this if others
+// cannot read them (defaultMode: 0440).
+//
+// By default Read only warns, and only if the group or others can write the file. The option
+// has no effect on Windows. On Plan 9 and WebAssembly it looks at modes only.
 func WithStrictPermissions() Option { return func(s *Source) { s.strict = true } }
 
 // String returns the source's URL, such as "file:///run/secrets/api-key". The URL of a
