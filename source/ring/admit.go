@@ -49,7 +49,7 @@ func (o *roster) offer(set source.Set, now time.Time) (*offer, error) {
 // join makes a version of a new key.
 func (o *roster) join(key source.Key, label string, now time.Time) *version {
 	v := &version{given: key.Version, counters: &counters{}, seen: now, standing: standing{state: StateUnused}}
-	if o.barred.has(key) {
+	if slices.Contains(o.digests.revoked, o.digests.of(key)) {
 		v.revoked = true
 		v.become(RoleRetired, now)
 	}
@@ -85,7 +85,7 @@ func distinct(keys []source.Key, now time.Time) []source.Key {
 // over reports whether key is one of a history that has been retired.
 func (o *roster) over(key source.Key) bool {
 	return !key.ReplacedAt.IsZero() && o.find(key) == nil && slices.ContainsFunc(o.gone, func(g gone) bool {
-		return !key.ReplacedAt.After(g.replacedAt) && g.digest == o.barred.digest(key)
+		return !key.ReplacedAt.After(g.replacedAt) && g.digest == o.digests.of(key)
 	})
 }
 
@@ -212,21 +212,27 @@ func (o *roster) check(list []*version, set source.Set, now time.Time) error {
 		return fmt.Errorf("%w: none that is listed can be used now", source.ErrNoKey)
 	case next == nil && current == nil && len(o.list) == 0 && !slices.ContainsFunc(set.Keys, func(k source.Key) bool { return pending(&k, now) }):
 		return fmt.Errorf("%w: every key that is listed has expired or is revoked", source.ErrNoKey)
-	case o.noRollback && next != nil && current != nil && next != current:
-		if o.older(next, set.Keys[slices.Index(list, next)].CreatedAt, current) {
-			return fmt.Errorf("%w: from version %q to %q", ErrRollback, current.label(), next.label())
-		}
+	case o.noRollback && next != nil && next != current:
+		return o.checkRollback(next, set.Keys[slices.Index(list, next)].CreatedAt)
 	}
 	return nil
 }
 
-// older reports whether next, created at that time, is older than the current version.
-func (o *roster) older(next *version, created time.Time, current *version) bool {
+// checkRollback returns an error if next, created at that time, is older than the current
+// version or, if there is none, than the last one.
+func (o *roster) checkRollback(next *version, created time.Time) error {
+	current, digest := o.current(), o.digests.of(*next.key.Load())
+	if current == nil {
+		if n := len(o.digests.current); n > 0 && slices.Contains(o.digests.current[:n-1], digest) {
+			return fmt.Errorf("%w: to version %q, which was current before", ErrRollback, next.label())
+		}
+		return nil
+	}
 	// Without a name from the source, created is a file's time, and says nothing: a copy
 	// of a file may have the time of the original.
-	if next.given != "" && !created.IsZero() && created.Before(current.key.Load().CreatedAt) {
-		return true
+	older := next.given != "" && !created.IsZero() && created.Before(current.key.Load().CreatedAt)
+	if older || o.wasCurrent(next) || slices.ContainsFunc(o.retired, func(old retired) bool { return old.digest == digest }) {
+		return fmt.Errorf("%w: from version %q to %q", ErrRollback, current.label(), next.label())
 	}
-	digest := o.barred.digest(*next.key.Load())
-	return next.rank > 0 || slices.ContainsFunc(o.retired, func(old retired) bool { return old.digest == digest })
+	return nil
 }

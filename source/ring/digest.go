@@ -12,27 +12,29 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// barred are the revoked keys, which must not come back. Only their digests are remembered
-// (F102).
-type barred struct {
+// digests are what the roster remembers of keys that it no longer has: only their digests
+// (F102). The cache keeps them too.
+type digests struct {
 	salt    []byte
-	digests []string // oldest first
+	revoked []string // of revoked keys, which must not come back; the latest is last
+	current []string // of keys that were current (F170); the latest is last
 }
 
-// maxBarred is how many revoked keys are remembered.
-const maxBarred = 64
+const (
+	maxRevoked = 64   // how many revoked keys are remembered
+	maxCurrent = 1024 // how many keys that were current are
+)
 
-func (b *barred) add(key source.Key) {
-	b.digests = append(b.digests, b.digest(key))
-	b.digests = b.digests[max(len(b.digests)-maxBarred, 0):]
+// remember appends a digest to a list of at most n, in which it is once.
+func remember(list []string, digest string, n int) []string {
+	list = append(slices.DeleteFunc(list, func(d string) bool { return d == digest }), digest)
+	return list[max(len(list)-n, 0):]
 }
 
-func (b *barred) has(key source.Key) bool { return slices.Contains(b.digests, b.digest(key)) }
-
-// digest returns a digest of the key's content. The ring's salt is its key, so that outside
+// of returns a digest of the key's content. The ring's salt is its key, so that outside
 // the ring and its cache a digest says nothing about a key (F96).
-func (b *barred) digest(key source.Key) string {
-	mac := hmac.New(sha256.New, b.salt)
+func (d *digests) of(key source.Key) string {
+	mac := hmac.New(sha256.New, d.salt)
 	part := func(s string) {
 		_ = binary.Write(mac, binary.BigEndian, uint64(len(s)))
 		_, _ = io.WriteString(mac, s)

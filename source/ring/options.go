@@ -112,7 +112,9 @@ func WithFailFast() Option { return func(c *config) { c.failFast = true } }
 
 // WithoutRollback makes the ring refuse a set, with [ErrRollback], if its current key is
 // older than the ring's: if its content was current before, or, for a source that names its
-// keys, if its CreatedAt is earlier. A replayed document then changes nothing. By
+// keys, if its CreatedAt is earlier. A replayed document then changes nothing, also if the
+// ring's own key has expired. The ring remembers digests of the last 1,024 keys that were
+// current, with [WithCache] also after a restart; without a cache a restart forgets them. By
 // default the ring follows a rollback at the source and emits RolledBack.
 func WithoutRollback() Option { return func(c *config) { c.noRollback = true } }
 

@@ -93,7 +93,7 @@ func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error)
 	r := &Ring{
 		name: named.Of(src), cfg: cfg,
 		signals: signals{make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)},
-		roster:  roster{overlap: cfg.overlap, expiring: cfg.expiring, maxAge: cfg.maxAge, noRollback: cfg.noRollback, barred: barred{salt: newSalt()}},
+		roster:  roster{overlap: cfg.overlap, expiring: cfg.expiring, maxAge: cfg.maxAge, noRollback: cfg.noRollback, digests: digests{salt: newSalt()}},
 		policy:  policy{lockout: cfg.lockout},
 		health:  health{poll: cfg.poll, staleAfter: cfg.staleAfter, maxStale: cfg.maxStale},
 		schemes: schemes{list: cfg.prepare, last: uint64(len(cfg.prepare))},

@@ -2,6 +2,7 @@ package ring_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,4 +92,62 @@ func TestAnOlderFileIsNoRollback(t *testing.T) {
 	if k, err := r.InUse(); err != nil || k.Secret.Expose() != "sentinel-b" {
 		t.Errorf("%v, %v", k, err)
 	}
+}
+
+// A replayed document is refused however many keys came after it, after a restart with the
+// cache, and when the key in use has expired.
+//
+// F170
+func TestReplayIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		name := func(n int) string { return fmt.Sprintf("v%d", n) }
+		dated := func(n int) source.Set {
+			set := listed(name(n))
+			set.Keys[0].ExpiresAt = time.Now().Add(time.Hour)
+			return set
+		}
+		cache, s := &memory{}, &store{set: dated(1)}
+		opts := []ring.Option{ring.WithCache(cache), ring.WithoutRollback()}
+		r, _ := keep(t, s, opts...)
+		const last = 30
+		for n := 2; n <= last; n++ {
+			s.put(dated(n), nil)
+			refresh(t, r)
+		}
+		replay := func(when, inUse string) {
+			t.Helper()
+			for _, n := range []int{1, 15, last - 1} {
+				set := listed(name(n))
+				set.Keys[0].Version += " anew"
+				s.put(set, nil)
+				if err := r.Refresh(t.Context()); !errors.Is(err, ring.ErrRollback) || r.Version() != inUse {
+					t.Errorf("%s, document %d: version %q in use, error %v", when, n, r.Version(), err)
+				}
+			}
+		}
+		replay("at once", name(last))
+		r.Close()
+		r, _ = keep(t, s, opts...)
+		replay("after a restart", name(last))
+		time.Sleep(2 * time.Hour)
+		replay("when the key has expired", "")
+		s.put(dated(last), nil) // prolonged
+		refresh(t, r)
+		replay("when it was prolonged", name(last))
+	})
+}
+
+// Without the option the ring says that a key which it had forgotten is current again.
+//
+// F170
+func TestReplayIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, ev := keep(t, s)
+		for _, v := range []string{"v2", "v1"} {
+			s.put(listed(v), nil)
+			refresh(t, r)
+		}
+		wantKinds(t, ev, "switched v1", "revoked v1", "switched v2", "revoked v2", "rolled_back v1")
+	})
 }

@@ -21,7 +21,7 @@ type roster struct {
 	live    []*version // the versions that requests may get, newest first; the first is current
 	retired []retired  // newest first
 	gone    []gone     // oldest first
-	barred  barred
+	digests digests
 	named   time.Time // the latest time that a key was named after
 	ranks   uint64    // the rank of the version that became current last
 	renews  bool      // the source renews its keys: see source.Set
@@ -71,7 +71,7 @@ func (o *roster) countersOf(key source.Key) *counters {
 	if v := o.find(key); v != nil {
 		return v.counters
 	}
-	digest := o.barred.digest(key)
+	digest := o.digests.of(key)
 	if i := slices.IndexFunc(o.retired, func(old retired) bool { return old.digest == digest }); i >= 0 {
 		return o.retired[i].counters
 	}
@@ -141,14 +141,21 @@ func (o *roster) change(before, current *version, now time.Time) {
 	e := Event{Kind: Switched, Version: current.label()}
 	if before != nil {
 		e.Previous = before.label()
-		if current.rank > 0 {
+		if o.wasCurrent(current) {
 			e.Kind = RolledBack
 		}
 	}
+	o.digests.current = remember(o.digests.current, o.digests.of(*current.key.Load()), maxCurrent)
 	current.become(RoleCurrent, now)
 	o.ranks++
 	current.rank = o.ranks
 	o.emit(e)
+}
+
+// wasCurrent reports whether v became current before, be it under another name, or before it
+// was forgotten or the process was restarted (F170).
+func (o *roster) wasCurrent(v *version) bool {
+	return v.rank > 0 || slices.Contains(o.digests.current, o.digests.of(*v.key.Load()))
 }
 
 // retire takes v out of use for good, and remembers its counters, not its key.
@@ -159,7 +166,7 @@ func (o *roster) retire(v *version, why EventKind, now time.Time) {
 	v.sample(now)
 	v.become(RoleRetired, now)
 	key := v.key.Load()
-	digest := o.barred.digest(*key)
+	digest := o.digests.of(*key)
 	o.retired = slices.Insert(o.retired, 0, retired{v.label(), digest, v.counters, v.status(o.overlap)})
 	o.retired = o.retired[:min(len(o.retired), maxRetired)]
 	if !key.ReplacedAt.IsZero() {
@@ -182,7 +189,7 @@ func (o *roster) revoke(label string, now time.Time) (news bool, err error) {
 		return false, nil
 	}
 	o.drop(o.list[i], now)
-	o.barred.add(*o.list[i].key.Load())
+	o.digests.revoked = remember(o.digests.revoked, o.digests.of(*o.list[i].key.Load()), maxRevoked)
 	return true, nil
 }
 

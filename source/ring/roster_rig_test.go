@@ -28,7 +28,7 @@ type rosterRig struct {
 
 func newRosterRig() *rosterRig {
 	return &rosterRig{
-		roster: roster{overlap: 24 * time.Hour, expiring: 24 * time.Hour, barred: barred{salt: []byte("sentinel-salt")}},
+		roster: roster{overlap: 24 * time.Hour, expiring: 24 * time.Hour, digests: digests{salt: []byte("sentinel-salt")}},
 		policy: policy{jitter: func(int64) int64 { return 0 }},
 		now:    time.Unix(1e9, 0),
 	}

@@ -193,7 +193,7 @@ func TestRosterTakesBack(t *testing.T) {
 func TestRosterIsRestored(t *testing.T) {
 	restart := func(g *rosterRig, after time.Duration) *rosterRig {
 		saved, c := g.save(nil), newRosterRig()
-		c.now, c.barred.salt = g.now.Add(after), []byte("sentinel-tlas")
+		c.now, c.digests.salt = g.now.Add(after), []byte("sentinel-tlas")
 		c.list, _ = c.restore(&saved, c.now)
 		c.arrange()
 		return c
@@ -223,7 +223,7 @@ func TestRosterIsRestored(t *testing.T) {
 	saved := g.save(nil)
 	saved.Salt = nil
 	c := newRosterRig()
-	if list, _ := c.restore(&saved, c.now); len(list) != 1 || string(c.barred.salt) != "sentinel-salt" {
+	if list, _ := c.restore(&saved, c.now); len(list) != 1 || string(c.digests.salt) != "sentinel-salt" {
 		t.Error("the salt of another hand")
 	}
 	saved.Keys = append(saved.Keys, saved.Keys[0], savedKey{})

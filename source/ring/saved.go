@@ -15,8 +15,11 @@ type saved struct {
 	AsOf   time.Time  `json:"as_of"`
 	Salt   []byte     `json:"salt"`
 	Whole  []byte     `json:"identity,omitempty"` // digest of the source's Identity, keyed by Salt
-	Barred [][]byte   `json:"revoked,omitempty"`  // digests of revoked keys, keyed by Salt
 	Keys   []savedKey `json:"keys"`               // newest first
+
+	// Digests, keyed by Salt: see digests.
+	Revoked [][]byte `json:"revoked,omitempty"`
+	Current [][]byte `json:"current,omitempty"`
 }
 
 // savedKey is one version: the key with its secrets, and what the ring knows of it. Its
@@ -67,9 +70,12 @@ func (s *savedKey) key() source.Key {
 
 // save returns what the cache needs of the roster. good is the version accepted last, or nil.
 func (o *roster) save(good *version) saved {
-	s := saved{Format: 1, Salt: o.barred.salt, Keys: []savedKey{}}
-	for _, digest := range o.barred.digests {
-		s.Barred = append(s.Barred, []byte(digest))
+	s := saved{Format: 1, Salt: o.digests.salt, Keys: []savedKey{}}
+	for _, digest := range o.digests.revoked {
+		s.Revoked = append(s.Revoked, []byte(digest))
+	}
+	for _, digest := range o.digests.current {
+		s.Current = append(s.Current, []byte(digest))
 	}
 	for _, v := range o.list {
 		if v.unusable == nil && v.role != RoleRetired {
@@ -84,10 +90,13 @@ func (o *roster) save(good *version) saved {
 // restore returns the saved versions, newest first, and the one accepted last, or nil. It
 // restores the rest of the roster.
 func (o *roster) restore(s *saved, now time.Time) (list []*version, good *version) {
-	if len(s.Salt) == len(o.barred.salt) {
-		o.barred.salt = s.Salt
-		for _, digest := range s.Barred {
-			o.barred.digests = append(o.barred.digests, string(digest))
+	if len(s.Salt) == len(o.digests.salt) {
+		o.digests.salt = s.Salt
+		for _, digest := range s.Revoked {
+			o.digests.revoked = append(o.digests.revoked, string(digest))
+		}
+		for _, digest := range s.Current {
+			o.digests.current = append(o.digests.current, string(digest))
 		}
 	}
 	for i, k := range s.Keys {
