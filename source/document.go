@@ -119,7 +119,7 @@ func misshapen(what string) error {
 }
 
 // EncodeDocument returns the key document of set, for servers that serve keys and for
-// caches. It contains the secrets in plain text. It does not contain AsOf, FreshFor,
+// caches. It contains the secrets in plain text, and times in UTC. It does not contain AsOf, FreshFor,
 // Warnings, and the keys' ReplacedAt. The error is that of [json.Marshal].
 func EncodeDocument(set Set) ([]byte, error) {
 	doc := document{Keys: []documentKey{}}
@@ -139,7 +139,7 @@ func EncodeDocument(set Set) ([]byte, error) {
 func encodeKey(k Key) documentKey {
 	d := documentKey{
 		Version: k.Version, ID: k.ID, Secret: k.Secret.Expose(),
-		CreatedAt: k.CreatedAt, NotBefore: k.NotBefore, ExpiresAt: k.ExpiresAt,
+		CreatedAt: k.CreatedAt.UTC(), NotBefore: k.NotBefore.UTC(), ExpiresAt: k.ExpiresAt.UTC(),
 		Scopes: k.Scopes, Metadata: k.Metadata,
 	}
 	for name, value := range k.Extra {

@@ -22,11 +22,14 @@ type Key struct {
 	// Extra has further secret fields by name, such as "passphrase".
 	Extra map[string]Secret `json:"extra,omitempty"`
 
+	// The times may be in any zone. A ring has them in UTC.
+
 	// CreatedAt is when this version was created. It is zero if that is not known.
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	// NotBefore is the time from which the key may be used. Zero means from now on.
 	NotBefore time.Time `json:"not_before,omitzero"`
-	// ExpiresAt is the time at which the key may no longer be used. Zero means never.
+	// ExpiresAt is the time at which the key may no longer be used. Zero means never, and so
+	// does a time after the year 9999.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	// ReplacedAt is when the store got a newer key, if the source lists this one only because
 	// the store has a history. The ring then uses it as a key that it remembers itself: see

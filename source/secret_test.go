@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
 )
@@ -257,4 +258,18 @@ func FuzzPlain(f *testing.F) {
 			}
 		}
 	})
+}
+
+// F172
+func TestDocumentIsInUTC(t *testing.T) {
+	last := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	data, err := source.EncodeDocument(source.Set{Keys: []source.Key{{
+		Version: "v1", Secret: source.NewSecret("sentinel-a"), ExpiresAt: last.In(time.FixedZone("east", 3600)),
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set, err := source.Document(data); err != nil || !set.Keys[0].ExpiresAt.Equal(last) {
+		t.Errorf("%+v, %v", set, err)
+	}
 }

@@ -18,6 +18,10 @@ type offer struct {
 
 // offer makes an offer of a set. It does not change the roster.
 func (o *roster) offer(set source.Set, now time.Time) (*offer, error) {
+	set.Keys = slices.Clone(set.Keys)
+	for i, key := range set.Keys {
+		set.Keys[i] = dated(key)
+	}
 	set.Keys = slices.DeleteFunc(distinct(set.Keys, now), o.over)
 	if len(set.Keys) == 0 {
 		set.Complete = false // the set revokes keys, and says nothing about the others

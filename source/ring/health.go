@@ -31,7 +31,7 @@ func (h *health) succeeded(asOf, now time.Time, freshFor time.Duration) (recover
 	h.reads++
 	h.lastRead, h.cached, h.hint = now, false, freshFor
 	if !asOf.IsZero() && asOf.Before(now) {
-		h.lastRead = asOf
+		h.lastRead = utc(asOf)
 	}
 	recovered = h.failures > 0
 	h.failures, h.lastErr = 0, nil
@@ -50,7 +50,7 @@ func (h *health) failedWith(err error) (news bool) {
 }
 
 // restored records that the keys come from the cache, and were read at asOf.
-func (h *health) restored(asOf time.Time) { h.cached, h.lastRead = true, asOf }
+func (h *health) restored(asOf time.Time) { h.cached, h.lastRead = true, utc(asOf) }
 
 // age returns how long ago the keys were read.
 func (h *health) age(now time.Time) time.Duration { return elapsed(h.lastRead, now) }

@@ -26,7 +26,7 @@ type config struct {
 	prepare     []scheme
 	logger      *slog.Logger
 	observers   []func(Event)
-	now         func() time.Time // time.Now, except in tests of clock jumps
+	now         func() time.Time // time.Now in UTC, except in tests of clock jumps
 }
 
 const (

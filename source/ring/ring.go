@@ -87,7 +87,7 @@ func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error)
 	}
 	cfg := config{
 		overlap: defaultOverlap, readTimeout: defaultReadTimeout, refusalWait: defaultRefusalWait,
-		expiring: defaultExpiring, logger: slog.Default(), now: time.Now,
+		expiring: defaultExpiring, logger: slog.Default(), now: func() time.Time { return time.Now().UTC() },
 	}
 	option.Apply(&cfg, opts)
 	r := &Ring{

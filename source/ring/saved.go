@@ -100,7 +100,7 @@ func (o *roster) restore(s *saved, now time.Time) (list []*version, good *versio
 		}
 	}
 	for i, k := range s.Keys {
-		key := k.key()
+		key := dated(k.key())
 		if key.Secret.IsZero() || slices.ContainsFunc(list, func(v *version) bool { return v.is(key) }) {
 			continue
 		}

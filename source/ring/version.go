@@ -62,6 +62,38 @@ func (v *version) become(role Role, now time.Time) {
 	}
 }
 
+// dated returns key with its times in UTC. An end after the year 9999 is none.
+func dated(key source.Key) source.Key {
+	if key.ExpiresAt.After(lastTime) {
+		key.ExpiresAt = time.Time{}
+	}
+	for _, t := range []*time.Time{&key.CreatedAt, &key.NotBefore, &key.ExpiresAt, &key.ReplacedAt} {
+		*t = utc(*t)
+	}
+	return key
+}
+
+// firstTime and lastTime are the first and the last time that JSON can express and that is
+// not zero.
+var (
+	firstTime = time.Time{}.Add(1)
+	lastTime  = time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)
+)
+
+// utc returns t in UTC, or the nearest time to it that JSON can express. In another zone a
+// time of the year 9999 may be one of the year 10000, of which there is no JSON (F172).
+func utc(t time.Time) time.Time {
+	switch {
+	case t.IsZero():
+		return time.Time{}
+	case t.Before(firstTime):
+		return firstTime
+	case t.After(lastTime):
+		return lastTime
+	}
+	return t.UTC()
+}
+
 func (v *version) expired(now time.Time) bool { return expired(v.key.Load(), now) }
 
 func (v *version) pending(now time.Time) bool { return pending(v.key.Load(), now) }
