@@ -13,7 +13,8 @@ type Key struct {
 	// Version names this version of the credential. If the source has no name for it, the
 	// field is empty, and the ring makes a name from CreatedAt, or from the time at which
 	// it first saw the content. A name appears in logs, events and metrics. It must not be
-	// secret, or derived from a secret.
+	// secret, or derived from a secret. If it cannot be printed, or has more than 128 bytes,
+	// the ring uses a name made from it, and emits a Warning.
 	Version string `json:"version"`
 	// ID is the public half of a pair: user name, access key id, API key of an exchange.
 	ID string `json:"id,omitempty"`

@@ -105,6 +105,9 @@ func (o *roster) admit(of *offer, now time.Time) (news bool, err error) {
 	for _, name := range of.naming.reused {
 		o.warn(fmt.Errorf("version %q stands for another key than before", name))
 	}
+	for _, name := range of.naming.renamed {
+		o.warn(fmt.Errorf("version %q has another name at the source: it is longer than %d bytes, or cannot be printed", name, maxName))
+	}
 	for i, v := range of.list {
 		key := of.set.Keys[i]
 		joins := !slices.Contains(o.list, v)

@@ -33,7 +33,9 @@
 // changed, and never one from the secret. Status, events and logs show these names, and
 // no secret. The content of a version is its ID, Secret and Extra. The same content
 // under another name is the same version, renamed. Another content under the same name
-// is another version, called "v5#2", and the ring emits a Warning.
+// is another version, called "v5#2", and the ring emits a Warning. It also does if a name
+// cannot be printed, or has more than 128 bytes: it then cuts the name, and has a ? for what
+// cannot be printed.
 //
 // # Refusals
 //

@@ -3,16 +3,19 @@ package ring
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
 // naming has the names for the keys of a set.
 type naming struct {
-	labels []string  // by key
-	latest time.Time // the new roster.named
-	reused []string  // names that are another version's until now (F91)
+	labels  []string  // by key
+	latest  time.Time // the new roster.named
+	reused  []string  // names that are another version's until now (F91)
+	renamed []string  // the names of keys whose own were not fit to be printed (F178)
 }
 
 // naming names the keys of a set, before schemes see them. found has the version with the
@@ -49,11 +52,15 @@ func (o *roster) naming(keys []source.Key, found []*version, now time.Time) nami
 		case stays(i):
 			n.labels[i] = found[i].label()
 		default:
-			n.labels[i] = unique(key.Version, func(label string) bool {
+			name := printable(key.Version, maxName)
+			n.labels[i] = unique(name, func(label string) bool {
 				return slices.Contains(n.labels, label) || labelled(others, label)
 			})
-			if slices.ContainsFunc(o.list, func(v *version) bool { return v != found[i] && v.label() == key.Version }) {
-				n.reused = append(n.reused, key.Version)
+			switch {
+			case name != key.Version:
+				n.renamed = append(n.renamed, n.labels[i])
+			case slices.ContainsFunc(o.list, func(v *version) bool { return v != found[i] && v.label() == name }):
+				n.reused = append(n.reused, name)
 			}
 		}
 	}
@@ -76,9 +83,25 @@ func (o *roster) nameTime(key source.Key, now time.Time) time.Time {
 func unique(name string, taken func(label string) bool) string {
 	label := name
 	for n := 2; taken(label); n++ {
-		label = fmt.Sprintf("%s#%d", name, n)
+		number := fmt.Sprintf("#%d", n)
+		label = printable(name, maxName-len(number)) + number
 	}
 	return label
+}
+
+// maxName is the length of the longest name of a version, in bytes.
+const maxName = 128
+
+// printable returns the first n bytes of a name, with a ? in place of what cannot be
+// printed, such as a line feed or a character that reverses the text. Names are in logs,
+// metrics and headers, where the source may not be trusted (F178).
+func printable(name string, n int) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, strings.ToValidUTF8(name[:min(len(name), n)], "?"))
 }
 
 // labelled reports whether one of the versions has the label.

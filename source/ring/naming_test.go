@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/rollingkeys/rollingkeys/source"
 )
@@ -36,8 +37,9 @@ func keysOf(list string) (keys []source.Key) {
 
 // What the keys of a set are called.
 //
-// F74, F91
+// F74, F91, F178
 func TestNaming(t *testing.T) {
+	long := strings.Repeat("v", maxName)
 	const now, later, earlier = "20260102T030405.678Z", "20260102T030406.678Z", "20260102T030404.678Z"
 	at, _ := time.Parse("20060102T150405.000Z", now)
 	for _, row := range []struct {
@@ -46,7 +48,7 @@ func TestNaming(t *testing.T) {
 		created             time.Duration // of every key; from now, 0: unknown
 		keys                string
 		want                string
-		reused              string
+		reused, renamed     string
 		latest              string // then that time, as a name; empty: not looked at
 	}{
 		{name: "by the source", keys: "v2=b v1=a", want: "v2 v1"},
@@ -72,6 +74,14 @@ func TestNaming(t *testing.T) {
 		{name: "a name of the source's is not", retired: "v1", keys: "v1=b", want: "v1"},
 		{name: "the source has that name for another", keys: "=b " + now + "=a", want: now + "#2 " + now},
 		{name: "and has it for one that is there", list: "x/=b", keys: "=a " + now + "=b", want: now + "#2 " + now},
+
+		// F178
+		{name: "that cannot be printed", keys: "v\u202e1\x00=b v\u009b1\xff=a", want: "v?1? v?1?#2", renamed: "v?1? v?1?#2"},
+		{name: "still there, under its name from here", list: "v?1/v\a1=a", keys: "v\a1=a", want: "v?1"},
+		{name: "in another script", keys: "ключ-№1=a", want: "ключ-№1"},
+		{name: "as long as may be", keys: long + "=a", want: long},
+		{name: "longer", keys: long + "xy=b " + long + "x=a", want: long + " " + long[2:] + "#2", renamed: long + " " + long[2:] + "#2"},
+		{name: "long, and taken", list: long + "=a", keys: long + "=b", want: long[2:] + "#2", reused: long},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			o := roster{list: versionsOf(row.list), named: at.Add(row.named)}
@@ -95,6 +105,9 @@ func TestNaming(t *testing.T) {
 			}
 			if want := strings.Fields(row.reused); !slices.Equal(got.reused, want) {
 				t.Errorf("reused %q, want %q", got.reused, want)
+			}
+			if want := strings.Fields(row.renamed); !slices.Equal(got.renamed, want) {
+				t.Errorf("renamed %q, want %q", got.renamed, want)
 			}
 			if latest := got.latest.Format("20060102T150405.000Z"); row.latest != "" && latest != row.latest {
 				t.Errorf("named up to %s", latest)
@@ -135,5 +148,48 @@ func TestDistinct(t *testing.T) {
 				t.Errorf("%q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// A ring's names are fit to be printed, whoever gives them: those of a source, and those of
+// a cache that somebody else wrote. The source still revokes a version by its own name.
+//
+// F178
+func TestNamesArePrintable(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	odd := "v\x1b[2J\r\n" + strings.Repeat("\u202e", 20000)
+	fit := func(what, name string) {
+		t.Helper()
+		if len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%s: %q", what, name)
+		}
+	}
+	o := &roster{digests: digests{salt: newSalt()}}
+	of, err := o.offer(source.Set{Complete: true, Keys: []source.Key{
+		{Version: odd, Secret: source.NewSecret("sentinel-b")}, {Version: "v1", Secret: source.NewSecret("sentinel-a")},
+	}}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.admit(of, now); err != nil {
+		t.Fatal(err)
+	}
+	o.assign(now)
+	fit("the source's", o.list[0].label())
+	said := o.drain()
+	if len(said) != 2 || said[0].Kind != Warning || !strings.Contains(said[0].Err.Error(), "another name") {
+		t.Errorf("%v", said)
+	}
+
+	saved := o.save(nil)
+	saved.Keys[0].Label = odd
+	list, _ := o.restore(&saved, now)
+	fit("the cache's", list[0].label())
+
+	if of, err = o.offer(source.Set{Revoked: []string{odd}}, now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.admit(of, now); err != nil || !o.list[0].revoked || o.list[1].revoked {
+		t.Errorf("not revoked by its own name: %v", err)
 	}
 }

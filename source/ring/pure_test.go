@@ -22,7 +22,7 @@ func TestPureFiles(t *testing.T) {
 		"roster.go":   {"time", "fmt", "slices", source},
 		"overlap.go":  {"time", "slices"},
 		"admit.go":    {"time", "fmt", "slices", source},
-		"naming.go":   {"time", "fmt", "slices", source},
+		"naming.go":   {"time", "fmt", "slices", "strings", "unicode", source},
 		"digest.go":   {"crypto/hmac", "crypto/rand", "crypto/sha256", "encoding/binary", "io", "maps", "slices", source},
 		"saved.go":    {"time", "slices", source},
 		"version.go":  {"time", "sync/atomic", source},

@@ -107,7 +107,7 @@ func (o *roster) restore(s *saved, now time.Time) (list []*version, good *versio
 		if k.Version == "" && key.CreatedAt.After(o.named) {
 			o.named = key.CreatedAt
 		}
-		v := o.join(key, k.Label, now)
+		v := o.join(key, printable(k.Label, maxName), now)
 		v.replacedAt = k.ReplacedAt
 		v.listed = !v.replaced() // until the source has been read
 		if !k.Seen.IsZero() {
