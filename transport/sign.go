@@ -208,6 +208,9 @@ func (s *Signed) Again(req *http.Request) error {
 // End accepts the refusal as the result of the request. If no outcome was reported, End
 // reports it as unknown. End may be called more than once.
 func (s *Signed) End() {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.end()

@@ -133,7 +133,9 @@ func (r *Ring) patience(ctx context.Context) (wait time.Duration, short bool) {
 }
 
 // ended reports whether a request with that context, or the ring, has ended.
-func (r *Ring) ended(ctx context.Context) bool { return ctx.Err() != nil || r.ctx.Err() != nil }
+func (r *Ring) ended(ctx context.Context) bool {
+	return ctx == nil || ctx.Err() != nil || r.ctx.Err() != nil
+}
 
 // await waits while the source is asked, until choose has found a version to send, the
 // source was asked in vain, or the request's time is over. await calls choose whenever the

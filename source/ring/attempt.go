@@ -3,6 +3,8 @@ package ring
 import (
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -10,19 +12,45 @@ import (
 
 // An Attempt is one sending of one request with one key. A transport begins with
 // [Ring.Attempt], and reports the outcome by calling exactly one of Accepted, Refused,
-// Unknown, Denied, Again and Next; Again and Next begin another attempt of the same request. An
-// Attempt is not safe for concurrent use.
+// Unknown, Denied, Again and Next; Again and Next begin another attempt of the same request.
+// A second outcome of one attempt does nothing, also if it is reported through a copy. An
+// Attempt is not safe for concurrent use. The zero Attempt has no key, and is over.
 type Attempt struct {
-	ring  *Ring
-	v     *version
-	left  moment
-	probe *probe // nil if the attempt is no probe
-	past  past   // empty at a request's first attempt
-	shard uint32
-	ended bool
+	ring   *Ring
+	v      *version
+	left   moment
+	probe  *probe // nil if the attempt is no probe
+	past   past   // empty at a request's first attempt
+	shard  uint32
+	ticket *atomic.Uint64 // has number while the attempt has no outcome; see finish
+	number uint64
 	// foreign says that the key is the caller's own. The outcome then teaches the ring
 	// nothing.
 	foreign bool
+}
+
+// tickets are those of no attempt. With them an attempt allocates nothing.
+var tickets = sync.Pool{New: func() any { return new(atomic.Uint64) }}
+
+// begun begins an attempt with v, and counts it.
+func (a *Attempt) begun(v *version) {
+	a.v = v
+	a.ticket = tickets.Get().(*atomic.Uint64)
+	a.number = a.ticket.Load()
+	v.counters.shards[a.shard].sent.Add(1)
+}
+
+// finish reports whether the attempt gets its outcome now. It returns false if the attempt
+// has one: every copy has the same ticket, and the number on a ticket only grows, so that the
+// ticket may be another attempt's by now. More outcomes than attempts would make the number
+// of those in flight wrong for ever (F179).
+func (a *Attempt) finish() bool {
+	if a.ticket == nil || !a.ticket.CompareAndSwap(a.number, a.number+1) {
+		return false
+	}
+	tickets.Put(a.ticket)
+	a.ticket = nil
+	return true
 }
 
 // Attempt begins the first attempt of a request: with the current key, or with a previous
@@ -51,6 +79,9 @@ func (a *Attempt) begin(ctx context.Context, r *Ring, repeatable bool) error {
 	if s.err != nil {
 		return s.err
 	}
+	if ctx == nil {
+		return r.fail(errNoContext)
+	}
 	a.v, a.left = s.use, s.moment
 	if s.undecided(repeatable, r.cfg.now) {
 		if err := r.chooseFirst(ctx, repeatable, a); err != nil {
@@ -59,7 +90,7 @@ func (a *Attempt) begin(ctx context.Context, r *Ring, repeatable bool) error {
 		}
 	}
 	a.ring, a.shard = r, shard()
-	a.v.counters.shards[a.shard].sent.Add(1)
+	a.begun(a.v)
 	return nil
 }
 
@@ -91,15 +122,33 @@ func (r *Ring) chooseFirst(ctx context.Context, repeatable bool, a *Attempt) err
 }
 
 // Version returns the name of the attempt's key, which is unique in the ring.
-func (a *Attempt) Version() string { return a.v.label() }
+func (a *Attempt) Version() string {
+	if a.v == nil {
+		return ""
+	}
+	return a.v.label()
+}
 
 // Key returns the attempt's key. Its maps and slices are the ring's: do not change them.
-func (a *Attempt) Key() source.Key { return *a.v.key.Load() }
+func (a *Attempt) Key() source.Key {
+	if a.v == nil {
+		return source.Key{}
+	}
+	return *a.v.key.Load()
+}
 
 // Prepared returns what the prepare function of that slot made of the key. If the function
 // could not use the key and its refusals are ignored (see [Ring.Prepare]), the value means
-// nothing.
-func (a *Attempt) Prepared(slot int) any { return (*a.v.prepared.Load())[slot] }
+// nothing. It is nil if the slot is nobody's.
+func (a *Attempt) Prepared(slot int) any {
+	if a.v == nil {
+		return nil
+	}
+	if made := a.v.prepared.Load(); made != nil && slot >= 0 && slot < len(*made) {
+		return (*made)[slot]
+	}
+	return nil
+}
 
 // Accepted reports that the server accepted the key.
 func (a *Attempt) Accepted() {
@@ -107,7 +156,9 @@ func (a *Attempt) Accepted() {
 		a.Unknown()
 		return
 	}
-	a.ended = true
+	if !a.finish() {
+		return
+	}
 	a.v.counters.shards[a.shard].accepted.Add(1)
 	r := a.ring
 	if a.past.n == 0 && a.probe == nil && r.snap.Load().settled == a.v {
@@ -121,7 +172,13 @@ func (a *Attempt) Accepted() {
 // Unknown reports that the attempt ended without saying anything about the key: there was
 // no answer, or one that does not depend on the key.
 func (a *Attempt) Unknown() {
-	a.ended = true
+	if a.finish() {
+		a.unknown()
+	}
+}
+
+// unknown is Unknown for an attempt that has finished.
+func (a *Attempt) unknown() {
 	a.v.counters.unknown.Add(1)
 	r := a.ring
 	if a.foreign {
@@ -142,17 +199,16 @@ func (a *Attempt) Unknown() {
 
 // End calls Unknown if the attempt has no outcome yet. Defer it, so that a panic leaves no
 // attempt without an outcome.
-func (a *Attempt) End() {
-	if !a.ended {
-		a.Unknown()
-	}
-}
+func (a *Attempt) End() { a.Unknown() }
 
 // Refused reports that the server refused the key and that the request cannot be sent
 // again. The next request gets another version, if there is one.
 func (a *Attempt) Refused() {
 	if a.foreign {
 		a.Unknown()
+		return
+	}
+	if !a.finish() {
 		return
 	}
 	r := a.ring
@@ -170,7 +226,6 @@ func (a *Attempt) Refused() {
 
 // refused tells the policy that the attempt was refused. The caller holds mu.
 func (a *Attempt) refused(ambiguous bool, now time.Time) {
-	a.ended = true
 	a.v.counters.refused.Add(1)
 	a.past.add(trial{a.v, a.left, ambiguous, a.probe != nil})
 	a.ring.policy.refused(&a.past, a.probe, now)
@@ -187,10 +242,13 @@ func (a *Attempt) refused(ambiguous bool, now time.Time) {
 //
 // ambiguous says that the refusal may not be about the key. Such a refusal counts only if
 // the next attempt is accepted. For it Next waits for one reading at most, and after a few
-// that did not help for none, for a while.
+// that did not help for none, for a while. A nil ctx counts as one that has ended.
 func (a *Attempt) Next(ctx context.Context, ambiguous bool) bool {
 	if a.foreign {
 		a.Unknown()
+		return false
+	}
+	if !a.finish() {
 		return false
 	}
 	r := a.ring
@@ -239,17 +297,20 @@ func (a *Attempt) Next(ctx context.Context, ambiguous bool) bool {
 		}
 		return false
 	}
-	v.counters.shards[a.shard].sent.Add(1)
-	a.v, a.left, a.probe, a.ended = v, r.policy.moment, by, false
+	a.left, a.probe = r.policy.moment, by
+	a.begun(v)
 	return true
 }
 
 // Again is Unknown for an outcome that says nothing about the key, such as a refusal
 // because of clock skew. The Attempt then becomes another one with the same key.
 func (a *Attempt) Again() {
-	a.Unknown()
-	a.probe, a.ended = nil, false
-	a.v.counters.shards[a.shard].sent.Add(1)
+	if !a.finish() {
+		return
+	}
+	a.unknown()
+	a.probe = nil
+	a.begun(a.v)
 }
 
 // Version returns the name of the key that requests get now: the current one, or a
@@ -288,6 +349,9 @@ func (r *Ring) InUse() (source.Key, error) {
 // function for their token. It does not block. Its errors are those of [Ring.InUse] and
 // ctx's. For revocation it counts like InUse: a library may keep a token for a minute.
 func (r *Ring) Token(ctx context.Context) (string, error) {
+	if ctx == nil {
+		return "", fmt.Errorf("ring: %w", errNoContext)
+	}
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}

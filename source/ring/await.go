@@ -25,6 +25,9 @@ func (r *Ring) Await(ctx context.Context, have source.Key) (Attempt, error) {
 	if r == nil || r.cancel == nil {
 		return Attempt{}, fmt.Errorf("ring: %w: no ring", source.ErrNoKey)
 	}
+	if ctx == nil {
+		return Attempt{}, r.fail(errNoContext)
+	}
 	for {
 		a, at, moved := r.another(have)
 		if a.v != nil {
@@ -67,8 +70,8 @@ func (r *Ring) another(have source.Key) (a Attempt, at time.Time, moved <-chan s
 	if r.snap.Load().err == nil {
 		var v *version
 		if v, a.probe, at = r.policy.another(r.roster.find(have), now); v != nil {
-			a.ring, a.v, a.left, a.shard = r, v, r.policy.moment, shard()
-			v.counters.shards[a.shard].sent.Add(1)
+			a.ring, a.left, a.shard = r, r.policy.moment, shard()
+			a.begun(v)
 		}
 	}
 	return a, at, r.moved

@@ -44,13 +44,13 @@ func (c *callers) active(now time.Time) bool {
 // key, and should compare in constant time (see [source.Secret.Equal]).
 func (r *Ring) Caller(where string, matches ...func(source.Key) bool) Attempt {
 	if r == nil || r.cancel == nil {
-		return Attempt{ring: &Ring{cfg: config{now: time.Now}}, v: newCallers().v, foreign: true}
+		return Attempt{}
 	}
 	r.mu.Lock()
 	defer r.unlock()
-	a := Attempt{ring: r, v: r.whose(matches), shard: shard(), foreign: true}
+	a := Attempt{ring: r, shard: shard(), foreign: true}
+	a.begun(r.whose(matches))
 	r.callers.seen++
-	a.v.counters.shards[a.shard].sent.Add(1)
 	now := r.cfg.now()
 	a.v.counters.calledAt(now)
 	if r.callers.warned.IsZero() || now.Sub(r.callers.warned) >= warnCallers {
@@ -75,7 +75,7 @@ func (r *Ring) Has(match func(source.Key) bool) bool {
 // for unknown keys. The caller holds mu.
 func (r *Ring) whose(matches []func(source.Key) bool) *version {
 	for _, match := range matches {
-		knows := func(v *version) bool { return match(*v.key.Load()) }
+		knows := func(v *version) bool { return match != nil && match(*v.key.Load()) }
 		if i := slices.IndexFunc(r.roster.list, knows); i >= 0 && !slices.ContainsFunc(r.roster.list[i+1:], knows) {
 			return r.roster.list[i]
 		}

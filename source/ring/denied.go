@@ -31,12 +31,15 @@ type denials struct {
 // the refusal may be about something other than the key. Refusals that are reported as
 // ambiguous count too, if no other key was accepted in their place.
 func (a *Attempt) Denied(advice string) {
+	if !a.finish() {
+		return
+	}
 	if r := a.ring; !a.foreign && a.v.neverAccepted() {
 		r.mu.Lock()
 		r.denied(a.v, cmp.Or(advice, doubtful))
 		r.unlock()
 	}
-	a.Unknown()
+	a.unknown()
 }
 
 // neverAccepted reports whether the server has not accepted v so far.

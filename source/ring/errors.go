@@ -1,6 +1,11 @@
 package ring
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rollingkeys/rollingkeys/source"
+)
 
 // The reasons why a ring has no key for a request, for errors.Is, beside the errors of
 // package source.
@@ -16,3 +21,6 @@ var (
 	// ErrClosed: the ring is closed.
 	ErrClosed = errors.New("the ring is closed")
 )
+
+// errNoContext is the error of what must be given a context, and got nil (F179).
+var errNoContext = fmt.Errorf("%w: the context is nil: pass that of the request, or context.Background()", source.ErrNoKey)

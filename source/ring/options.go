@@ -172,5 +172,9 @@ func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l }
 
 // WithObserver calls f for every event, as [Ring.Subscribe] does, from the first one on.
 func WithObserver(f func(Event)) Option {
-	return func(c *config) { c.observers = append(c.observers, f) }
+	return func(c *config) {
+		if f != nil {
+			c.observers = append(c.observers, f)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package ring
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/rollingkeys/rollingkeys/source"
 )
@@ -14,8 +15,8 @@ import (
 // that it refused. A transport calls Prepare once, when it is made; see also [WithPrepare].
 //
 // release gives the slot back, for the next call of Prepare: then prepare is not called any
-// more, and a key that it alone refused is usable again. Call it once, when nothing asks for
-// the slot any more. It is safe for concurrent use.
+// more, and a key that it alone refused is usable again. Call it when nothing asks for the
+// slot any more. It is safe for concurrent use, and calling it again does nothing.
 //
 // A key that prepare refuses is unusable to this ring; err is what prepare said of the
 // current key. If prepare can use no key at all, or not the current key although another
@@ -83,7 +84,7 @@ func (r *Ring) Prepare(prepare func(source.Key) (any, error)) (slot int, release
 		}
 	}
 	r.recompute(r.cfg.now())
-	return slot, func() { r.release(slot) }, err
+	return slot, sync.OnceFunc(func() { r.release(slot) }), err
 }
 
 // release frees a slot for the next scheme. The values in it stay with the versions until

@@ -14,6 +14,9 @@ func (r *Ring) Refresh(ctx context.Context) error {
 	if r == nil || r.cancel == nil {
 		return fmt.Errorf("ring: %w", ErrClosed)
 	}
+	if ctx == nil {
+		return r.fail(errNoContext)
+	}
 	f := r.reader.readAfter()
 	select {
 	case <-f.done:

@@ -85,6 +85,9 @@ func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error)
 	if src == nil {
 		return nil, fmt.Errorf("ring: %w: the source is nil", source.ErrNoKey)
 	}
+	if ctx == nil {
+		return nil, fmt.Errorf("ring: %w", errNoContext)
+	}
 	cfg := config{
 		overlap: defaultOverlap, readTimeout: defaultReadTimeout, refusalWait: defaultRefusalWait,
 		expiring: defaultExpiring, logger: slog.Default(), now: func() time.Time { return time.Now().UTC() },

@@ -83,6 +83,9 @@ func (a *Auth) admit(ctx context.Context, cc *grpc.ClientConn) (_ context.Contex
 	if err := a.check(cc); err != nil {
 		return ctx, "", err
 	}
+	if ctx == nil {
+		return ctx, "", &callError{codes.Internal, errors.New("grpcauth: the context of the call is nil: pass context.Background()")}
+	}
 	md, _ := metadata.FromOutgoingContext(ctx)
 	values := md[a.opts.Header]
 	if len(values) == 0 {

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -41,6 +42,9 @@ func (l *Login) Version() string { return l.version }
 // error. Do blocks as write and read do; the context of connect ends 30 s after it began
 // if it is not logged in by then.
 func (l *Login) Do(write func(message []byte) error, read func() ([]byte, error)) error {
+	if l.session == nil || write == nil || read == nil { // F179
+		return errors.New("provider: a Login is what Session gives to connect, and Do needs a function to write and one to read")
+	}
 	p := &l.session.profile
 	l.mu.Lock()
 	begun := l.begun

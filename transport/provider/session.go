@@ -76,6 +76,9 @@ func (p Profile) Session(ctx context.Context, keys *ring.Ring, connect func(cont
 	if p.Login == nil || p.LoginVerdict == nil {
 		return fmt.Errorf("provider: %s: the profile has no login: set Login and LoginVerdict", p.Name)
 	}
+	if ctx == nil || connect == nil { // F179
+		return fmt.Errorf("provider: %s: a session needs a context, and a function that connects", p.Name)
+	}
 	if p.Lockout {
 		keys.Lockout()
 	}

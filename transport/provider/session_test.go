@@ -485,3 +485,21 @@ func TestAThousandSessions(t *testing.T) {
 		}
 	})
 }
+
+// A session that is called wrongly returns an error.
+//
+// F179
+func TestSessionUsedWrongly(t *testing.T) {
+	none := context.Context(nil)
+	connect := func(context.Context, *provider.Login) error { return nil }
+	for name, err := range map[string]error{
+		"no context": provider.OKX().Session(none, nil, connect),
+		"no connect": provider.OKX().Session(t.Context(), nil, nil),
+		"no ring":    provider.OKX().Session(t.Context(), nil, connect),
+		"no session": new(provider.Login).Do(nil, nil),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

@@ -37,6 +37,9 @@ type Call struct {
 // Begin begins the first attempt of a call. on gets its key.
 func (a *Auth) Begin(ctx context.Context, on *Carrier, repeatable bool) (*Call, error) {
 	attempt, err := a.ring.Attempt(ctx, repeatable)
+	if ctx == nil {
+		ctx = context.Background() // err says that it is nil
+	}
 	switch {
 	case errors.Is(err, ring.ErrRefused) && ctx.Err() != nil:
 		return nil, a.ended(fmt.Errorf("%w: %w", ctx.Err(), ring.ErrRefused)) // F133
