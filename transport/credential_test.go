@@ -313,7 +313,7 @@ func TestCallersKeysCount(t *testing.T) {
 					}
 				}
 				send(t, rt, get(t, "https://a.example/"))
-				time.Sleep(2 * time.Minute)
+				time.Sleep(11 * time.Minute)
 				safe(true, "before")
 				for range 12 {
 					send(t, rt, own("/")).want(t, http.StatusOK, transport.CallersKey, 1)

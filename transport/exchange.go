@@ -179,6 +179,7 @@ func (t *Transport) credentials(out *http.Request) []string {
 // only the application can have given, such as a 404, proves it too; 403, 407, 408,
 // 418, 429 and 5xx may come from a proxy and prove nothing.
 func (x *exchange) passed(resp *http.Response, v Verdict) {
+	opened(resp, &x.a)
 	switch c := resp.StatusCode; {
 	case v == Inconclusive:
 		x.a.Unknown()

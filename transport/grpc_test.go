@@ -178,7 +178,7 @@ func TestRPCStreamWithoutAMessage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v := keys.Status().Current; v.Accepted != 0 || v.State != ring.StateUnknown || v.InFlight != 0 {
+		if v := keys.Status().Current; v.Accepted != 0 || v.State != ring.StateUnknown || v.InFlight != 1 {
 			t.Errorf("%+v", v)
 		}
 		go func() {

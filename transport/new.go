@@ -73,6 +73,9 @@ func build(scheme Scheme, opts []Option) (*Transport, *options) {
 	}
 	if t.err == nil {
 		t.traits, t.err = traitsOf(scheme)
+		if needs, keyless := t.traits.NeedsKey, o.keyless; keyless != nil {
+			t.traits.NeedsKey = func(req *http.Request) bool { return (needs == nil || needs(req)) && !keyless(req) }
+		}
 		t.places = placesOf(t.traits, o.override)
 		if t.err == nil {
 			t.err = t.traits.check()

@@ -13,6 +13,7 @@ type options struct {
 	classifier Classifier
 	replay     func(*http.Request, *http.Response, Verdict) bool
 	header     string
+	keyless    func(*http.Request) bool
 	recycle    bool
 
 	override, passThrough bool
@@ -77,6 +78,16 @@ func WithClassifier(c Classifier) Option { return func(o *options) { o.classifie
 // A policy that panics forbids the replay. It must be safe for concurrent use.
 func WithReplay(may func(req *http.Request, resp *http.Response, v Verdict) bool) Option {
 	return func(o *options) { o.replay = may }
+}
+
+// WithoutKey names requests that need no key, such as a health check or public market data:
+// those for which match returns true. They are sent unchanged, even if there is no key, like
+// those that NeedsKey of the scheme's [Traits] names. Name every endpoint that does not
+// check the key: its answer would count as an acceptance, so that a wrong key looks good
+// and the old one safe to revoke. match must be safe for concurrent use; if it panics, the
+// request fails. Default: only the scheme's traits count.
+func WithoutKey(match func(*http.Request) bool) Option {
+	return func(o *options) { o.keyless = match }
 }
 
 // WithVersionHeader sets the name of a header that the transport adds to the response

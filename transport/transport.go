@@ -93,6 +93,9 @@ func (t *Transport) roundTrip(req *http.Request, base http.RoundTripper) (*http.
 		defer use.End()
 		resp, err := body.forward(req, base, obs, CallersKey)
 		t.name(resp, CallersKey)
+		if resp != nil && err == nil {
+			opened(resp, &use)
+		}
 		return resp, err
 	}
 	if t.turn != nil {

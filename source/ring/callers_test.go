@@ -80,7 +80,7 @@ func TestNothingIsSafeWhileUnknownKeysCome(t *testing.T) {
 			a.Accepted()
 		}
 		accept()
-		time.Sleep(2 * time.Minute)
+		time.Sleep(10 * time.Minute)
 		accept()
 		safe := func() (n int) {
 			for _, v := range r.Status().Versions {

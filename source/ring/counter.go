@@ -14,7 +14,8 @@ type counters struct {
 	// each other. The shards lie two cache lines apart, since cores fetch lines in pairs.
 	shards [1 << shardBits]struct {
 		sent, accepted atomic.Uint64
-		_              [112]byte
+		open           atomic.Int64 // answers that are still open: see Stream
+		_              [104]byte
 	}
 	refused atomic.Uint64
 	called  atomic.Int64  // when a caller last used the key itself, in Unix nanoseconds; 0 means never
@@ -45,9 +46,14 @@ func (f *counters) accepted() (n uint64) {
 	return n
 }
 
+// inFlight returns how many attempts have no outcome, or an answer that is still open.
 func (f *counters) inFlight() uint64 {
 	// Outcomes first: an attempt that ends between the two sums must not make the
-	// difference negative.
+	// difference negative. Open answers last: they begin before the outcome is reported.
 	done := f.accepted() + f.refused.Load() + f.unknown.Load()
-	return f.sent() - done
+	n := f.sent() - done
+	for i := range f.shards {
+		n += uint64(f.shards[i].open.Load())
+	}
+	return n
 }

@@ -66,8 +66,28 @@
 // pass: if they last for 15 minutes, Degraded comes. Use Status.Ready, which says that
 // there is a key to send, in readiness probes.
 //
+// # When a key is safe to revoke
+//
+// SafeToRevoke of [VersionStatus] is true for a previous version if the ring does not send
+// it, no request, answer, session or caller uses it, and the current version makes it
+// superfluous: it was accepted 10 minutes ago, was not refused in the hour before now, and
+// the other was not sent for a minute. The counted uses are certain. That the current
+// version is enough is a conclusion, from two premises:
+//
+//   - An acceptance comes from a part of the server that checks the key. An endpoint that
+//     answers anybody would vouch for a wrong key: name such requests, by NeedsKey or
+//     WithoutKey of package transport.
+//   - Each part of the server, such as a replica, that this process will use and that does
+//     not know the current version, has refused it to this process: first within 10 minutes
+//     after another part accepted it, and then at least once an hour. A process whose only
+//     connection leads to the one replica with the new key cannot know of the others.
+//
+// AcceptedSince and LastRefused of the current version say how much the conclusion rests on.
+// If these premises do not hold for your API, wait longer. Status covers one process.
+//
 // # Writing a transport
 //
 // Call [Ring.Prepare] once. For each request call [Ring.Attempt], and report the outcome;
-// [Attempt.Next] goes on with another key. Package transport does this.
+// [Attempt.Next] goes on with another key. [Attempt.Stream] counts an answer that is still
+// open. Package transport does this.
 package ring

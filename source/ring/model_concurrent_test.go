@@ -199,6 +199,11 @@ func (w *world) accept(q *request) {
 	w.outcome(q, true, q.Accepted)
 	t.accepted++
 	t.good, t.rejected, t.acceptance, t.turns = true, false, w.step, holdOff{}
+	for _, at := range []*time.Time{&t.goodAt, &t.calmAt} {
+		if at.IsZero() {
+			*at = w.at
+		}
+	}
 	demoted := false
 	for _, o := range q.trials[:len(q.trials)-1] {
 		if o.entry == t.entry {
@@ -209,6 +214,7 @@ func (w *world) accept(q *request) {
 		i, j := slices.Index(w.list, t.entry), slices.Index(w.list, o.entry)
 		o.rejected = counts && i >= 0 && i < j && o.entry != w.current
 		w.refused(o, turned)
+		o.refusedAt = w.at
 	}
 	t.told = w.step
 	if c == nil || c != w.current {
@@ -234,6 +240,10 @@ func (w *world) next(q *request, doubtful bool) (on bool) {
 	q.trials[len(q.trials)-1].doubtful = doubtful
 	q.last().refused++
 	q.last().refusal = w.step
+	q.last().calmAt = time.Time{}
+	if !doubtful {
+		q.last().refusedAt = w.at
+	}
 	if t := q.last(); len(q.trials) == 2 && q.trials[0].entry == t.entry && !doubtful {
 		t.doubted = true
 		if t.step > t.acceptance {
@@ -254,6 +264,7 @@ func (w *world) refuse(q *request) {
 	turned := w.turned
 	w.outcome(q, false, q.Refused)
 	q.last().refused++
+	q.last().refusedAt = w.at
 	w.probed(q, true)
 	w.exhausted(q, turned)
 }
@@ -298,6 +309,6 @@ func (w *world) exhausted(q *request, turned int) {
 // refused notes a refusal. It counts if the request left after the version came into
 // use, or went out of it (F59).
 func (w *world) refused(t trial, turned int) {
-	t.told, t.refusal = w.step, w.step
+	t.told, t.refusal, t.calmAt = w.step, w.step, time.Time{}
 	t.doubted = t.doubted || t.step >= turned
 }

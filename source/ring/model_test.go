@@ -258,7 +258,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 			}
 		},
 		"wait": func(*rapid.T) {
-			units := []time.Duration{time.Millisecond, time.Millisecond, 60 * time.Millisecond}
+			units := []time.Duration{time.Millisecond, time.Millisecond, 60 * time.Millisecond, 4 * time.Second}
 			d := time.Duration(w.pick("time", 2000)) * rapid.SampledFrom(units).Draw(w.T, "unit")
 			w.tick()
 			w.sleep(d)
@@ -397,11 +397,12 @@ func (w *world) check() {
 func (w *world) checkSafe(v ring.VersionStatus, e, use *entry) {
 	c := w.current
 	free := e != c && use == c && c.good && e.out == 0 && v.Role == ring.RolePrevious
-	quiet := w.at.Sub(c.since) >= time.Minute && (e.sent == 0 || w.at.Sub(e.lastSent) >= time.Minute)
-	if v.SafeToRevoke && (!free || !quiet && e.refused == 0) {
+	quiet := e.sent == 0 || w.at.Sub(e.lastSent) >= time.Minute
+	calm := c.refusedAt.IsZero() || w.at.Sub(c.refusedAt) >= time.Hour // F171
+	if v.SafeToRevoke && (!free || !quiet && e.refused == 0 || !calm || w.at.Sub(c.goodAt) < 10*time.Minute) {
 		w.Fatalf("safe to revoke: %+v", v)
 	}
-	if !v.SafeToRevoke && free && quiet && !c.doubted && w.wait == 0 {
+	if !v.SafeToRevoke && free && quiet && calm && !c.calmAt.IsZero() && w.at.Sub(c.calmAt) >= 10*time.Minute && !c.doubted && w.wait == 0 {
 		w.Fatalf("not safe to revoke: %+v", v)
 	}
 }

@@ -19,6 +19,8 @@ type entry struct {
 	joined                       int // the step in which it came
 	sent, accepted, refused, out uint64
 	lastSent                     time.Time
+	refusedAt                    time.Time // when the last refusal came that was about the key
+	goodAt, calmAt               time.Time // the first acceptance since it became current; and, at the least, since a refusal
 
 	// What the server said of it. Steps tell what is late from what is not.
 	told       int  // the step of the last word that counts, or of its becoming current
@@ -126,7 +128,7 @@ func (m *model) settle() {
 	})
 	if c := m.current; c != nil && c != before {
 		c.since, c.told, c.marked, c.doubted, c.good, c.rejected, c.hold = m.at, m.step, 0, false, false, false, holdOff{}
-		c.acceptance, c.twice, c.proof = 0, 0, false
+		c.acceptance, c.twice, c.proof, c.goodAt, c.calmAt = 0, 0, false, time.Time{}, time.Time{}
 		m.turned = m.step
 	}
 }

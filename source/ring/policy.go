@@ -51,6 +51,11 @@ type standing struct {
 	judged moment // when held last changed
 	proved moment // when it was accepted since then, or since it became current; 0 means it was not
 	asked  moment // when it was last sent in vain
+
+	// What safeToRevoke needs: when proved was set, when the last refusal came that was about
+	// the key, and how many acceptances there were by then or when it became current.
+	provedAt, refusedAt time.Time
+	acceptedBefore      uint64
 }
 
 // A probe is the one request that finds out whether the server accepts a held version
@@ -88,7 +93,8 @@ func (p *policy) set(list, live []*version) {
 	}
 	if switched {
 		c := live[0]
-		c.standing = standing{state: c.state, joined: c.joined, judged: p.tick(), asked: c.asked}
+		c.standing = standing{state: c.state, joined: c.joined, judged: p.tick(), asked: c.asked,
+			refusedAt: c.refusedAt, acceptedBefore: c.counters.accepted()}
 		p.ambiguous, p.asks.spent, p.probing = pause{}, false, nil
 	}
 	if !p.has(p.good) {

@@ -93,7 +93,7 @@ func (g *rig) copy() *rig {
 	moved := make(map[*version]*version)
 	c.versions = make(map[string]*version)
 	for name, v := range g.versions {
-		o := &version{given: name, standing: v.standing}
+		o := &version{given: name, counters: v.counters, standing: v.standing}
 		moved[v], c.versions[name] = o, o
 	}
 	c.live = slices.Clone(g.live)

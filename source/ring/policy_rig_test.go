@@ -40,7 +40,7 @@ func (g *rig) list(versions ...string) {
 	for _, name := range versions {
 		v := g.versions[name]
 		if v == nil {
-			v = &version{given: name, standing: standing{state: StateUnused}}
+			v = &version{given: name, counters: &counters{}, standing: standing{state: StateUnused}}
 			g.versions[name] = v
 		}
 		live = append(live, v)

@@ -88,11 +88,18 @@ type VersionStatus struct {
 	Until time.Time `json:"until,omitzero"`
 
 	// Requests counts the attempts with the version. Accepted and Refused count those with
-	// that outcome, InFlight those without an outcome so far.
+	// that outcome, InFlight those without an outcome so far and those whose answer is still
+	// open: its body was neither closed nor read to its end (see [Attempt.Stream]).
 	Requests uint64 `json:"requests"`
 	Accepted uint64 `json:"accepted"`
 	Refused  uint64 `json:"refused"`
 	InFlight uint64 `json:"in_flight"`
+	// LastRefused is when the version was last refused, zero if it never was. AcceptedSince
+	// counts the acceptances since then, or since the version became current if that was
+	// later. A refusal that may not be about the key counts only if another key was accepted
+	// in its place.
+	LastRefused   time.Time `json:"last_refused,omitzero"`
+	AcceptedSince uint64    `json:"accepted_since"`
 	// Pins counts the uses outside requests, such as sessions: see [Ring.Pin].
 	Pins int64 `json:"pins,omitempty"`
 	// LastUsed and LastAccepted are when the version was last sent and last accepted. They
@@ -102,7 +109,8 @@ type VersionStatus struct {
 	LastAccepted time.Time `json:"last_accepted,omitzero"`
 
 	// SafeToRevoke says that, as far as this process knows, no request fails if the server
-	// stops accepting this version now. Reason says why, or why not.
+	// stops accepting this version now. Reason says why, or why not. See "When a key is safe
+	// to revoke" in the package documentation.
 	SafeToRevoke bool   `json:"safe_to_revoke"`
 	Reason       string `json:"reason"`
 }

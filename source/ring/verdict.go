@@ -31,7 +31,7 @@ func (p *policy) accepted(v *version, left moment, by *probe, t *past, now time.
 	v.state = StateRefused
 	if !v.held {
 		if v.state = StateAccepted; v.proved == 0 {
-			v.proved = p.tick()
+			v.proved, v.provedAt = p.tick(), now
 		}
 		p.asks.spent = false
 		if p.has(v) {
@@ -45,6 +45,7 @@ func (p *policy) accepted(v *version, left moment, by *probe, t *past, now time.
 func (p *policy) refusedFor(o *trial, v *version, now time.Time) {
 	i := slices.Index(p.list, v)
 	newer := i >= 0 && i < slices.Index(p.list, o.v)
+	o.v.doubt(now)
 	if o.v.judged <= o.left { // F59: otherwise the refusal is older than what is known
 		if o.probe && o.ambiguous {
 			o.v.pause.until = now // probed began a pause without a refusal; hold begins the one for a refusal
@@ -69,8 +70,14 @@ func (p *policy) refused(t *past, by *probe, now time.Time) {
 	if t.n == 2 && t.tried[0].v == last.v && !last.ambiguous && last.v.proved <= last.left {
 		last.v.proved = 0
 	}
+	if !last.ambiguous {
+		last.v.doubt(now)
+	}
 	p.probed(by, !last.ambiguous || p.lockout, now)
 }
+
+// doubt records a refusal that was about the key, however late it came (F171).
+func (v *version) doubt(now time.Time) { v.refusedAt, v.acceptedBefore = now, v.counters.accepted() }
 
 // unknown tells the policy that an attempt ended without saying anything about its key.
 func (p *policy) unknown(by *probe, now time.Time) { p.probed(by, false, now) }

@@ -126,7 +126,8 @@ func (v *version) until(overlap time.Duration) time.Time {
 func (v *version) status(overlap time.Duration) VersionStatus {
 	vs := VersionStatus{
 		Version: v.label(), Role: v.role, State: v.state, Since: v.since, Until: v.until(overlap),
-		LastUsed: v.lastUsed, LastAccepted: v.lastAccepted,
+		LastUsed: v.lastUsed, LastAccepted: v.lastAccepted, LastRefused: v.refusedAt,
+		AcceptedSince: v.counters.accepted() - v.acceptedBefore,
 	}
 	vs.count(v.counters)
 	switch {

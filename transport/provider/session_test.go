@@ -80,6 +80,7 @@ func TestSessionOfAFileAheadOfTheExchange(t *testing.T) {
 		if st.InUse != st.Current.Version || st.Current.Version == first || st.Current.Pins != 1 || st.Current.State != ring.StateAccepted {
 			t.Errorf("in use %s, current %+v", st.InUse, st.Current)
 		}
+		time.Sleep(time.Hour) // the new key was refused
 		if old := s.status(t, first); !old.SafeToRevoke || old.Pins != 0 {
 			t.Errorf("the old key: %+v", old)
 		}
