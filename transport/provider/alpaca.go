@@ -33,6 +33,7 @@ func Alpaca() Profile {
 		Name:   "alpaca",
 		Scheme: transport.Headers(map[string]string{"APCA-API-KEY-ID": "id", "APCA-API-SECRET-KEY": "secret"}),
 		Classifier: Codes("message", map[transport.Verdict][]string{
+			transport.Refused:      {"unauthorized*", "request is not authorized*", "access key verification failed*"},
 			transport.Ambiguous:    {"forbidden", "forbidden."},
 			transport.Inconclusive: {"token is not authorized for this scope*", "subscription does not permit*"},
 		}, 401, 403),

@@ -55,12 +55,15 @@ func Binance(opts ...Option) Profile {
 		"https://api.binance.com", "https://api-gcp.binance.com", "https://api1.binance.com", "https://api2.binance.com",
 		"https://api3.binance.com", "https://api4.binance.com", "https://fapi.binance.com", "https://dapi.binance.com",
 	}
+	// Checked on 2026-07-21. -2008 is the answer of /sapi/, -2017 that of futures.
 	// https://developers.binance.com/docs/binance-spot-api-docs/errors
+	// https://developers.binance.com/docs/wallet/error-code
+	// https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code
 	p.Classifier = Codes("code", map[transport.Verdict][]string{
-		transport.RefusedUnapplied: {"-2014", "-1022"},
+		transport.RefusedUnapplied: {"-2008", "-2014", "-1022"},
 		transport.Ambiguous:        {"-2015"}, // the key, the address or the permission
 		transport.ClockSkew:        {"-1021"},
-		transport.Inconclusive:     {"-1000", "-1001", "-1003", "-1006", "-1007", "-1008", "-1015", "-1016"},
+		transport.Inconclusive:     {"-1000", "-1001", "-1003", "-1006", "-1007", "-1008", "-1015", "-1016", "-2017"},
 	}, 400, 401)
 	p.LoginVerdict = binanceVerdict(p.Classifier)
 	return p

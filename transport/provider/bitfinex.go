@@ -3,6 +3,7 @@ package provider
 import (
 	"crypto/sha512"
 	"encoding/hex"
+	"net/http"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/transport"
@@ -34,9 +35,13 @@ var bitfinexCode = Codes("1", map[transport.Verdict][]string{
 
 // bitfinexRefusal treats code 10100, named "auth fail" in Bitfinex's own clients, as a
 // refusal of the key if the message is "apikey: invalid" or "apikey: digest invalid".
-// With another message it may be about something else.
+// With another message it may be about something else. A success has any other form than
+// an error, whatever the status.
 func bitfinexRefusal(a *transport.Answer) transport.Verdict {
 	verdict := bitfinexCode(a)
+	if verdict == transport.Passed && a.Status < http.StatusBadRequest && Lookup(a.Body(), "0") == "error" {
+		return transport.Inconclusive // F158
+	}
 	if verdict != transport.RefusedUnapplied {
 		return verdict
 	}

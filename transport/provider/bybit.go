@@ -33,14 +33,15 @@ func Bybit(opts ...Option) Profile {
 		Login:   bybitLogin,
 	}.Profile(opts...)
 	p.Origins = []string{"https://api.bybit.com", "https://api.bytick.com"}
-	// https://bybit-exchange.github.io/docs/v5/error. Most errors have status 200.
-	p.Classifier = Codes("retCode", map[transport.Verdict][]string{
-		transport.RefusedUnapplied: {"10003", "10004", "10007", "33004"},
-		transport.ClockSkew:        {"10002"},
-		// Rates, permissions, addresses, bans, busy servers.
-		transport.Inconclusive: {"10000", "10005", "10006", "10008", "10009", "10010", "10016", "10018", "10019", "10024", "10027",
-			"10028", "10029", "10429"},
-	}, 200, 401)
+	// Most errors have status 200. Checked on 2026-07-24.
+	// https://bybit-exchange.github.io/docs/v5/error
+	p.Classifier = Success("retCode", []string{"0"}, Codes("retCode", map[transport.Verdict][]string{
+		transport.RefusedUnapplied: {"10003", "10004", "10007", "33004", "-2015"},
+		transport.ClockSkew:        {"10002", "-1"},
+		// Rates, permissions, addresses, regions, bans, busy servers.
+		transport.Inconclusive: {"429", "10000", "10005", "10006", "10008", "10009", "10010", "10016", "10017", "10018", "10019", "10024",
+			"10027", "10028", "10029", "10429", "100028"},
+	}, 200, 401))
 	p.LoginVerdict = bybitVerdict(p.Classifier)
 	return p
 }

@@ -32,14 +32,15 @@ func Deribit(opts ...Option) Profile {
 	}.Profile(opts...)
 	p.Origins = []string{"https://www.deribit.com"}
 	// By message: Deribit's pages disagree about the error numbers.
-	p.Classifier = Codes("error.message", map[transport.Verdict][]string{
+	p.Classifier = Success("result", nil, Codes("error.message", map[transport.Verdict][]string{
 		transport.RefusedUnapplied: {"invalid_credentials", "invalid_token", "unauthorized", "token_revoked",
 			"authorization_required"},
 		// Errors that are not about the key have status 400 too.
 		transport.Inconclusive: {"forbidden", "insufficient_scope", "tfa_required", "too_many_requests",
 			"too_many_concurrent_requests", "retry", "settlement_in_progress", "system_maintenance",
-			"temporarily_unavailable", "unavailable", "matching_engine_queue_full", "timed_out", "internal_server_error"},
-	}, 400, 401, 403)
+			"temporarily_unavailable", "unavailable", "matching_engine_queue_full", "timed_out", "internal_server_error",
+			"security_key_authorization_error", "not_on_this_server"},
+	}, 200, 400, 401, 403))
 	p.LoginVerdict = deribitVerdict(p.Classifier)
 	return p
 }

@@ -50,11 +50,13 @@
 // transport.Inconclusive, whatever the status: the caller gets the answer, and it says
 // nothing about the key. If the outcome is unknown, as after a 5xx, the answer passes.
 //
-// Kraken, Bybit, Slack, GraphQL servers and others refuse with status 200. For these
-// the classifier reads the beginning of every body, and a 200 counts as an acceptance
-// only if the body is not an error. An error that may be about the key or about
-// something else, such as the client's address, is transport.Ambiguous. [GraphQL] says
-// when a mutation is sent again.
+// Kraken, Bybit, OKX, KuCoin, Deribit, Slack and GraphQL servers answer errors with status
+// 200. For these the classifier reads the beginning of every body, and a 200 counts as an
+// acceptance only if the body has the form of a success: see [Success]. An error that may
+// be about the key or about something else, such as the client's address, is
+// transport.Ambiguous. So is a 401 with an error code that is not listed: exchanges add
+// codes, and answer 401 to missing permissions too. [GraphQL] says when a mutation is sent
+// again.
 //
 // # Keys with several parts, keys in forms
 //
@@ -83,7 +85,7 @@
 //
 // A [Signing] describes an exchange: the hash or the kinds of private keys, the parts
 // of the message in order, the headers, the login. [Signing.Profile] makes a profile
-// from it, and [Codes] a classifier by error code. The profiles of this package use
+// from it, [Codes] a classifier by error code, and [Success] says what a success looks like. The profiles of this package use
 // only exported names, so you can copy the file of a similar exchange and change it:
 // okx.go for headers, kraken.go for a nonce in the body, binance.go for the query,
 // coinbasecdp.go for a token. See also the example of Signing.

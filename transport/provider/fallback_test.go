@@ -95,7 +95,7 @@ func post(t *testing.T, e *exchange, p provider.Profile, path string) string {
 }
 
 // An API refuses an order in its own form. The order is sent again with the previous
-// key, signed anew, and is accepted once. F49, F66, F67
+// key, signed anew, and is accepted once. F49, F66, F67, F158, F159
 func TestOrdersFallBack(t *testing.T) {
 	for name, r := range map[string]struct {
 		status int
@@ -106,6 +106,8 @@ func TestOrdersFallBack(t *testing.T) {
 		"coinbaseexchange": {401, `{"message":"Invalid API Key"}`},
 		"okx":              {401, `{"msg":"Invalid OK-ACCESS-KEY","code":"50111"}`},
 		"bybit":            {200, `{"retCode":10003,"retMsg":"API key is invalid."}`},
+		"bybit expired":    {200, `{"retCode":-2015,"retMsg":"Your api key has expired."}`},
+		"binance /sapi":    {400, `{"code":-2008,"msg":"Invalid Api-Key ID."}`},
 		"kucoin":           {401, `{"code":"400003","msg":"KC-API-KEY not exists"}`},
 		"gemini":           {400, `{"result":"error","reason":"InvalidApiKey","message":"x"}`},
 		"bitfinex":         {500, `["error",10100,"apikey: invalid"]`},
@@ -115,6 +117,7 @@ func TestOrdersFallBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := &exchange{status: r.status, body: r.body, refuse: func(text string) bool { return strings.Contains(text, "new-key") }}
+			name, _, _ := strings.Cut(name, " ")
 			if got := post(t, e, profiles()[name], privatePath(name)); !strings.Contains(got, "taken") {
 				t.Errorf("answer %s", got)
 			}
@@ -193,7 +196,7 @@ func (c canned) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // An answer that says "busy", "too many" or "locked" is not an acceptance, whatever its
 // status: a refused key that gets it stays refused, and the good key does not become
-// safe to revoke. F51, F60, F65, F66
+// safe to revoke. Nor is an error that is not listed. F51, F60, F65, F66, F158
 func TestBusyIsNoAcceptance(t *testing.T) {
 	type reply struct {
 		status int
@@ -204,20 +207,20 @@ func TestBusyIsNoAcceptance(t *testing.T) {
 		busy      []reply
 	}{
 		"kraken": {reply{200, `{"error":[],"result":{}}`}, reply{200, `{"error":["EAPI:Invalid key"]}`}, []reply{
-			{200, `{"error":["EService:Busy"]}`}, {200, `{"error":["EGeneral:Temporary lockout"]}`}, {200, `{"error":["EAPI:Rate limit exceeded"]}`},
+			{200, `{"error":["EOrder:Insufficient funds"]}`}, {200, ``}, {200, `{"error":["EService:Busy"]}`}, {200, `{"error":["EGeneral:Temporary lockout"]}`}, {200, `{"error":["EAPI:Rate limit exceeded"]}`},
 			{200, `{"error":["EGeneral:Permission denied"]}`},
 		}},
 		"bybit": {reply{200, `{"retCode":0,"result":{}}`}, reply{200, `{"retCode":10003}`}, []reply{
-			{200, `{"retCode":10006}`}, {200, `{"retCode":10016}`}, {200, `{"retCode":10005}`}, {200, `{"retCode":10429}`},
+			{200, `{"retCode":110001}`}, {200, `{"retCode":-2016}`}, {200, `<html>`}, {200, `{"retCode":10006}`}, {200, `{"retCode":10016}`}, {200, `{"retCode":10005}`}, {200, `{"retCode":10429}`},
 		}},
 		"okx": {reply{200, `{"code":"0","data":[],"msg":""}`}, reply{401, `{"msg":"x","code":"50111"}`}, []reply{
-			{200, `{"msg":"x","code":"50011"}`}, {200, `{"msg":"x","code":"50061"}`}, {401, `{"msg":"x","code":"50110"}`}, {400, `{"msg":"x","code":"50100"}`},
+			{200, `{"code":"51008"}`}, {200, `{"msg":"x","code":"50011"}`}, {200, `{"msg":"x","code":"50061"}`}, {401, `{"msg":"x","code":"50110"}`}, {400, `{"msg":"x","code":"50100"}`},
 		}},
 		"deribit": {reply{200, `{"result":{}}`}, reply{400, `{"error":{"message":"invalid_credentials"}}`}, []reply{
 			{400, `{"error":{"message":"system_maintenance"}}`}, {400, `{"error":{"message":"too_many_requests"}}`},
 		}},
 		"binance":          {reply{200, `{}`}, reply{401, `{"code":-2014}`}, []reply{{400, `{"code":-1003}`}, {418, `{"code":-1003}`}, {403, `<html>`}}},
-		"kucoin":           {reply{200, `{"code":"200000"}`}, reply{401, `{"code":"400003"}`}, []reply{{400, `{"code":"411100"}`}, {401, `{"code":"400006"}`}}},
+		"kucoin":           {reply{200, `{"code":"200000"}`}, reply{401, `{"code":"400003"}`}, []reply{{200, `{"code":"200004"}`}, {400, `{"code":"411100"}`}, {401, `{"code":"400006"}`}}},
 		"gemini":           {reply{200, `{}`}, reply{400, `{"reason":"InvalidApiKey"}`}, []reply{{400, `{"reason":"RateLimit"}`}}},
 		"gate":             {reply{200, `{}`}, reply{401, `{"label":"INVALID_KEY"}`}, []reply{{400, `{"label":"TOO_FAST"}`}, {401, `{"label":"ACCOUNT_LOCKED"}`}}},
 		"coinbaseexchange": {reply{200, `{}`}, reply{401, `{"message":"Invalid API Key"}`}, []reply{{401, `{"message":"IP does not match IP whitelist"}`}}},

@@ -108,7 +108,8 @@ func TestGraphQLAnswersOfOtherKinds(t *testing.T) {
 		`{"data":{"a":"` + long + `"},"errors":[{"extensions":{"code":"UNAUTHENTICATED"}}]}`:             passed, // beyond MaxPeek
 		strings.Repeat("[", 10000) + `"errors"`:                                                          inconclusive,
 		`{"errors":[` + strings.Repeat("[", 10000):                                                       inconclusive,
-		`{"a":` + strings.Repeat(`{"a":`, 2000) + `1` + strings.Repeat("}", 2000) + refusal:              passed,
+		`{"a":` + strings.Repeat(`{"a":`, 2000) + `1` + strings.Repeat("}", 2000) + refusal:              inconclusive, // F158: no data
+		`{"message":"unauthorized"}`:                                                                     inconclusive, `{"data":null}`: inconclusive, `[{"data":{}},{"data":{}}]`: passed,
 	} {
 		if got := c(transport.NewAnswer(200, nil, []byte(body))); got != want {
 			t.Errorf("%.60s: verdict %d, want %d", body, got, want)

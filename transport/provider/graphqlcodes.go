@@ -20,7 +20,7 @@ import (
 //
 // An answer whose errors are not listed is classified like [transport.RFC6750], except
 // that it is Inconclusive if it would pass: a 200 with errors is not an acceptance of
-// the key. A 200 of another type than JSON, such as a stream of events, is not an
+// the key, and one without data is not either. A 200 of another type than JSON, such as a stream of events, is not an
 // acceptance either.
 func GraphQLCodes(verdicts map[transport.Verdict][]string) transport.Classifier {
 	meaning := newTexts(verdicts)
@@ -41,14 +41,18 @@ func GraphQLCodes(verdicts map[transport.Verdict][]string) transport.Classifier 
 		if a.Status == http.StatusOK && len(body) == 0 {
 			return transport.Inconclusive
 		}
-		if !bytes.Contains(body, []byte(`"errors"`)) {
-			return v
-		}
-		if v == transport.Passed && !isObject(body) { // a batch of several answers
+		mayFail := bytes.Contains(body, []byte(`"errors"`))
+		if v == transport.Passed && mayFail && !isObject(body) { // a batch of several answers
 			return transport.Inconclusive
 		}
-		answer := readGraphQL(body)
+		answer := graphQL{}
+		if mayFail {
+			answer = readGraphQL(body)
+		}
 		if !answer.errors {
+			if a.Status == http.StatusOK && v == transport.Passed && !hasData(body) { // F158
+				return transport.Inconclusive
+			}
 			return v
 		}
 		if found, ok := answer.verdict(meaning); ok {
@@ -98,6 +102,13 @@ func ReplayQueries(req *http.Request, resp *http.Response, v transport.Verdict) 
 	}
 	// A mutation must have the keyword (GraphQL, section 2.3).
 	return query != "" && !strings.Contains(query, "mutation")
+}
+
+// hasData reports whether an answer, or the first of a batch, has data.
+func hasData(body []byte) bool {
+	_, one := find(body, "data")
+	_, batch := find(body, "0.data")
+	return one || batch
 }
 
 // graphQL is the content of an answer.

@@ -55,6 +55,29 @@ func values(data []byte, path string) iter.Seq[string] {
 	}
 }
 
+// find reports whether anything but null is at path, which has no "*". text is the string,
+// number or boolean there; it is empty for a list or an object.
+func find(data []byte, path string) (text string, ok bool) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	for name := range strings.SplitSeq(path, ".") {
+		if !enter(dec, name) {
+			return "", false
+		}
+	}
+	switch tok, _ := dec.Token(); v := tok.(type) {
+	case nil: // null, or the end
+		return "", false
+	case string:
+		return v, true
+	case json.Number:
+		return v.String(), true
+	case bool:
+		return strconv.FormatBool(v), true
+	}
+	return "", true
+}
+
 // enter reads up to the value of the named field, or of the element with that index. It
 // reports false if there is none.
 func enter(dec *json.Decoder, want string) bool {

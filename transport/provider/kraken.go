@@ -40,13 +40,11 @@ func Kraken(opts ...Option) Profile {
 	// Kraken refuses with status 200. Warnings may come before the error.
 	// https://docs.kraken.com/api/docs/guides/spot-errors
 	// Categories of errors: https://support.kraken.com/articles/360001491786-api-error-messages
-	// An error about the order or the query means that the key was accepted.
-	p.Classifier = Codes("error.*", map[transport.Verdict][]string{
+	p.Classifier = Success("result", nil, Codes("error.*", map[transport.Verdict][]string{
 		transport.RefusedUnapplied: {"EAPI:Invalid key", "EAPI:Invalid signature"},
 		transport.ClockSkew:        {"EAPI:Invalid nonce"},
-		transport.Passed:           {"EOrder:*", "EQuery:*", "ETrade:*", "EFunding:*", "EGeneral:Invalid arguments*"},
 		transport.Inconclusive:     {"E*"},
-	}, 200)
+	}, 200))
 	return p
 }
 

@@ -33,11 +33,13 @@ func KuCoin(opts ...Option) Profile {
 		},
 	}.Profile(opts...)
 	p.Origins = []string{"https://api.kucoin.com", "https://api-futures.kucoin.com"}
-	p.Classifier = Codes("code", map[transport.Verdict][]string{
+	// Checked on 2026-11-30. https://www.kucoin.com/docs-new/error-code/websocket
+	p.Classifier = Success("code", []string{"200000"}, Codes("code", map[transport.Verdict][]string{
 		// 400008 and 400009 are about the key's version.
 		transport.RefusedUnapplied: {"400003", "400004", "400005", "400008", "400009"},
 		transport.ClockSkew:        {"400002"},
-		transport.Inconclusive:     {"400001", "400006", "400007", "400010", "411100", "429000"},
-	}, 400, 401, 403)
+		// Missing headers, addresses, permissions, brokers, regions, frozen accounts, rates.
+		transport.Inconclusive: {"400001", "400006", "400007", "400010", "400012", "4002*", "4003*", "400500", "400700", "411100", "429000"},
+	}, 200, 400, 401, 403))
 	return p
 }

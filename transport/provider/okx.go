@@ -23,14 +23,17 @@ func OKX(opts ...Option) Profile {
 		Login: okxLogin,
 	}.Profile(opts...)
 	p.Origins = []string{"https://www.okx.com"}
+	// Some errors have status 200. 2 is a partial success. Checked on 2026-11-30 against
+	// copies of the page. Which status a code has: ? The same code was seen with several.
 	// https://www.okx.com/docs-v5/en/#error-code
-	// Some errors that are not about the key have status 200.
-	p.Classifier = Codes("code", map[transport.Verdict][]string{
+	p.Classifier = Success("code", []string{"0", "2"}, Codes("code", map[transport.Verdict][]string{
 		transport.RefusedUnapplied: {"50105", "50111", "50113", "50114", "50119"},
 		transport.ClockSkew:        {"50102", "50112"},
-		transport.Inconclusive: {"50001", "50004", "50005", "50011", "50013", "50026", "50030", "50035", "50061", "50062", "50100",
-			"50101", "50103", "50104", "50106", "50107", "50110"},
-	}, 200, 400, 401, 403)
+		// F160: accounts, rates and maintenance; then addresses, environments, missing headers,
+		// brokers, methods, permissions.
+		transport.Inconclusive: {"500*", "50100", "50101", "50103", "50104", "50106", "50107", "50108", "50109", "50110", "50115",
+			"50116", "50117", "50118", "50120", "50121"},
+	}, 200, 400, 401, 403))
 	p.LoginVerdict = okxVerdict
 	return p
 }

@@ -48,11 +48,12 @@ var refusals = map[string]struct {
 }{
 	"binance": {provider.Binance().Classifier, join(
 		codes(401, `{"code":%s,"msg":"x"}`, unapplied, "-2014"),
-		codes(400, `{"code":%s,"msg":"x"}`, unapplied, "-1022"),
+		codes(400, `{"code":%s,"msg":"x"}`, unapplied, "-1022", "-2008"), // F159
 		codes(401, `{"code":%s,"msg":"x"}`, ambiguous, "-2015"),
 		codes(400, `{"code":%s,"msg":"x"}`, clock, "-1021"),
 		codes(429, `{"code":%s,"msg":"x"}`, passed, "-1003", "-1015"),
-		codes(400, `{"code":%s,"msg":"x"}`, inconclusive, "-1003", "-1006", "-1007", "-1008", "-1015"),
+		codes(400, `{"code":%s,"msg":"x"}`, inconclusive, "-1003", "-1006", "-1007", "-1008", "-1015", "-2017"),
+		codes(401, `{"code":%s,"msg":"x"}`, ambiguous, "-1002"),
 		codes(400, `{"code":%s,"msg":"x"}`, passed, "-1100", "-2010"),
 		codes(500, `{"code":%s,"msg":"x"}`, passed, "-1006", "-1007", "-2014"),
 		[]answer{{401, "", refused}, {403, "<html>", passed}, {418, "", passed}, {503, "", passed}, {200, `{"code":-2014}`, passed}},
@@ -65,36 +66,47 @@ var refusals = map[string]struct {
 		codes(200, `{"error":["%s"]}`, inconclusive, "EGeneral:Permission denied", "EAPI:Rate limit exceeded", "EGeneral:Temporary lockout",
 			"EService:Unavailable", "EService:Busy", "EService:Market in cancel_only mode", "EGeneral:Internal error", "EAuth:Account temporary disabled"),
 		codes(200, `{"error":["WGeneral:Warning","%s"]}`, inconclusive, "EService:Busy"),
-		codes(200, `{"error":["%s"]}`, passed, "EOrder:Rate limit exceeded", "EOrder:Insufficient funds", "EQuery:Unknown asset pair",
-			"EGeneral:Invalid arguments:volume", "WGeneral:Warning"),
+		codes(200, `{"error":["%s"]}`, inconclusive, "EOrder:Rate limit exceeded", "EOrder:Insufficient funds", "EQuery:Unknown asset pair",
+			"EGeneral:Invalid arguments:volume", "WGeneral:Warning", "new error"),
+		codes(200, `{"error":["%s"],"result":{}}`, passed, "WGeneral:Warning"),
 		[]answer{
 			{200, `{"error":[],"result":{"note":"EAPI:Invalid key"}}`, passed}, {200, `{"result":["EAPI:Invalid key"]}`, passed},
-			{200, "", passed}, {500, `{"error":["EAPI:Invalid key"]}`, passed}, {401, "", refused},
+			{200, "", inconclusive}, {404, "<html>", inconclusive}, {500, `{"error":["EAPI:Invalid key"]}`, passed}, {401, "", refused},
 		},
 	)},
 	"okx": {provider.OKX().Classifier, join(
 		codes(401, `{"msg":"x","code":"%s"}`, unapplied, "50111", "50113", "50105", "50114", "50119"),
 		codes(401, `{"msg":"x","code":"%s"}`, clock, "50102", "50112"),
-		codes(401, `{"msg":"x","code":"%s"}`, inconclusive, "50110", "50103", "50104", "50106", "50107", "50101", "50100", "50011", "50061"),
-		codes(200, `{"msg":"x","code":"%s"}`, inconclusive, "50011", "50030", "50061", "50062"),
-		codes(200, `{"code":"%s","data":[{"sCode":"51008"}],"msg":""}`, passed, "0", "1", "2", "51000"),
+		codes(401, `{"msg":"x","code":"%s"}`, inconclusive, "50110", "50103", "50104", "50106", "50107", "50101", "50100", "50011", "50061",
+			"50108", "50109", "50115", "50116", "50117", "50118", "50120", "50121", "50007", "50012", "50027", "50029"),
+		codes(401, `{"msg":"x","code":"%s"}`, ambiguous, "50199", "60099"), // not documented
+		codes(200, `{"msg":"x","code":"%s"}`, inconclusive, "50011", "50030", "50061", "50062", "50120"),
+		codes(200, `{"code":"%s","data":[{"sCode":"51008"}],"msg":""}`, passed, "0", "2"),
+		codes(200, `{"code":"%s","data":[{"sCode":"51008"}],"msg":""}`, inconclusive, "1", "51000", "50199", ""),
+		codes(400, `{"msg":"x","code":"%s"}`, inconclusive, "51000"),
 		codes(429, `{"msg":"x","code":"%s"}`, passed, "50011", "50061"),
 		[]answer{{401, "", refused}, {500, "", passed}},
 	)},
 	"bybit": {provider.Bybit().Classifier, join(
-		codes(200, `{"retCode":%s,"retMsg":"x"}`, unapplied, "10003", "10004", "10007", "33004"),
+		codes(200, `{"retCode":%s,"retMsg":"x"}`, unapplied, "10003", "10004", "10007", "33004", "-2015"),
 		codes(401, `{"retCode":%s,"retMsg":"x"}`, unapplied, "10003"),
-		codes(200, `{"retCode":%s,"retMsg":"x"}`, clock, "10002"),
+		codes(200, `{"retCode":%s,"retMsg":"x"}`, clock, "10002", "-1"),
 		codes(200, `{"retCode":%s,"retMsg":"x"}`, inconclusive, "10000", "10005", "10006", "10008", "10009", "10010", "10016", "10018", "10024",
 			"10027", "10028", "10029", "10429"),
-		codes(200, `{"retCode":%s,"retMsg":"x"}`, passed, "0", "10001", "110001"),
-		[]answer{{401, "", refused}, {403, `{"retCode":10003}`, passed}, {429, "", passed}, {502, "", passed}},
+		codes(200, `{"retCode":%s,"retMsg":"x"}`, passed, "0"),
+		codes(200, `{"retCode":%s,"retMsg":"x"}`, inconclusive, "10001", "110001", "-2016", "34999", `""`, "null"),
+		codes(401, `{"retCode":%s,"retMsg":"x"}`, ambiguous, "34999"),
+		[]answer{{200, "", inconclusive}, {200, "<html>", inconclusive}, {401, "", refused}, {403, `{"retCode":10003}`, passed}, {429, "", passed}, {502, "", passed}},
 	)},
 	"kucoin": {provider.KuCoin().Classifier, join(
 		codes(401, `{"code":"%s","msg":"x"}`, unapplied, "400003", "400004", "400005"),
 		codes(401, `{"code":"%s","msg":"x"}`, clock, "400002"),
 		codes(401, `{"code":"%s","msg":"x"}`, unapplied, "400008", "400009"),
-		codes(401, `{"code":"%s","msg":"x"}`, inconclusive, "400001", "400006", "400007", "400010", "411100"),
+		codes(401, `{"code":"%s","msg":"x"}`, inconclusive, "400001", "400006", "400007", "400010", "400012", "411100", "400200",
+			"400201", "400202", "400301"),
+		codes(401, `{"code":"%s","msg":"x"}`, ambiguous, "400099"),
+		codes(200, `{"code":"%s","data":{}}`, passed, "200000"),
+		codes(200, `{"code":"%s","msg":"x"}`, inconclusive, "200004", "400100", "900001"),
 		[]answer{{401, "", refused}, {429, `{"code":"400003"}`, passed}},
 	)},
 	"gemini": {provider.Gemini().Classifier, join(
@@ -109,7 +121,7 @@ var refusals = map[string]struct {
 		codes(500, `["error",10100,%s`, ambiguous, `"apikey: permissions"]`, `""]`, `null]`, `7]`),
 		codes(500, `["error",%s,"x"]`, clock, "10114"),
 		codes(500, `["error",%s,"x"]`, inconclusive, "10001", "11010", "20060"),
-		[]answer{{500, "Internal Server Error", passed}, {200, `["error",10100,"x"]`, passed}, {502, "", passed}},
+		[]answer{{500, "Internal Server Error", passed}, {200, `["error",10100,"x"]`, inconclusive}, {200, `["errors"]`, passed}, {200, `[]`, passed}, {502, "", passed}},
 	)},
 	"deribit": {provider.Deribit().Classifier, join(
 		codes(400, `{"jsonrpc":"2.0","error":{"message":"%s","code":1},"testnet":false}`, unapplied, "invalid_credentials", "invalid_token",
@@ -117,7 +129,9 @@ var refusals = map[string]struct {
 		codes(401, `{"error":{"message":"%s","code":1}}`, inconclusive, "forbidden", "insufficient_scope", "too_many_requests", "tfa_required"),
 		codes(400, `{"error":{"message":"%s","code":13004}}`, inconclusive, "forbidden", "insufficient_scope", "too_many_requests", "tfa_required",
 			"retry", "system_maintenance", "settlement_in_progress"),
-		codes(400, `{"error":{"message":"%s","code":10009}}`, passed, "not_enough_funds"),
+		codes(400, `{"error":{"message":"%s","code":10009}}`, inconclusive, "not_enough_funds"),
+		codes(401, `{"error":{"message":"%s","code":1}}`, ambiguous, "new_error"),
+		[]answer{{200, `{"jsonrpc":"2.0","result":[]}`, passed}, {200, `{"jsonrpc":"2.0","error":{"message":"new_error"}}`, inconclusive}},
 	)},
 	"bitmex": {provider.BitMEX().Classifier, join(
 		codes(401, `{"error":{"message":"%s","name":"HTTPError"}}`, unapplied, "Invalid API Key.", "Signature not valid."),
@@ -133,6 +147,7 @@ var refusals = map[string]struct {
 		codes(401, `{"message":"%s"}`, unapplied, "Invalid API Key", "invalid signature", "Invalid Passphrase"),
 		codes(400, `{"message":"%s"}`, clock, "request timestamp expired"),
 		codes(401, `{"message":"%s"}`, inconclusive, "IP does not match IP whitelist"),
+		codes(401, `{"message":"%s"}`, ambiguous, "new message"),
 		[]answer{{403, `{"message":"Invalid API Key"}`, passed}, {429, "", passed}},
 	)},
 	"github": {provider.GitHub().Classifier, []answer{
@@ -163,10 +178,10 @@ var refusals = map[string]struct {
 		codes(200, `{"ok":false,"error":"%s","needed":"chat:write","provided":"identify"}`, inconclusive, "missing_scope"),
 		codes(200, `{"ok":false,"error":"%s"}`, inconclusive, "ratelimited", "access_denied", "accesslimited", "not_allowed_token_type",
 			"team_access_not_granted", "org_login_required", "service_unavailable", "internal_error", "fatal_error", "invalid_arguments", "unknown_method"),
-		codes(200, `{"ok":false,"error":"%s"}`, passed, "channel_not_found", "is_archived", "msg_too_long"),
+		codes(200, `{"ok":false,"error":"%s"}`, inconclusive, "channel_not_found", "is_archived", "msg_too_long", "new_error"),
 		[]answer{
-			{200, `{"ok":true,"error":"token_revoked"}`, passed}, {200, `{"ok":true,"message":{"error":"invalid_auth"}}`, passed}, {200, "", passed},
-			{401, "", refused}, {302, "", passed}, {500, `{"ok":false,"error":"token_revoked"}`, passed},
+			{200, `{"ok":true,"error":"token_revoked"}`, passed}, {200, `{"ok":true,"message":{"error":"invalid_auth"}}`, passed}, {200, "", inconclusive},
+			{200, ` {"error":"x", "ok" : true}`, passed}, {401, "", refused}, {302, "", inconclusive}, {500, `{"ok":false,"error":"token_revoked"}`, passed},
 		},
 	)},
 	"datadog": {provider.Datadog("").Classifier, join(
@@ -219,7 +234,7 @@ var refusals = map[string]struct {
 	"tokenmetrics": {provider.TokenMetrics("").Classifier, []answer{{401, "", refused}, {403, "", passed}, {429, "", passed}}},
 }
 
-// F65, F66
+// F65, F66, F158, F160
 func TestClassifiersReadTheDocumentedRefusals(t *testing.T) {
 	for name, p := range refusals {
 		t.Run(name, func(t *testing.T) {

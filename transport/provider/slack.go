@@ -27,8 +27,8 @@ import (
 // one is accepted. After these five errors the method was not called: Slack says only
 // of internal_error and fatal_error that part of the work may be done. Errors about
 // scopes, permissions, rates, malformed requests and outages say nothing about the
-// token. Other errors, such as channel_not_found, come from the method, so the token
-// was accepted.
+// token. All others, such as channel_not_found, do not either: Slack adds errors, so only
+// "ok": true is an acceptance.
 //
 // If Slack requires a login, files.slack.com answers with a page (text/html) instead of
 // the file. That is not an acceptance.
@@ -58,6 +58,9 @@ var slackCodes = Codes("error", map[transport.Verdict][]string{
 	},
 }, 200, 401, 403)
 
+// slackSuccess knows that a success has "ok": true. Slack adds errors at any time.
+var slackSuccess = Success("ok", []string{"true"}, slackCodes)
+
 func slackAnswer(a *transport.Answer) transport.Verdict {
 	if a.Status == http.StatusOK {
 		switch t := a.Header.Get("Content-Type"); {
@@ -69,7 +72,7 @@ func slackAnswer(a *transport.Answer) transport.Verdict {
 			return transport.Passed
 		}
 	}
-	return slackCodes(a)
+	return slackSuccess(a)
 }
 
 // slackOthers are the methods that take another credential or none.

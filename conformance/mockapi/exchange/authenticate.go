@@ -97,11 +97,15 @@ func (e *Exchange) scope(q *request) string {
 	return "read"
 }
 
-// Refuse returns the exchange's refusal of an unknown key for every reason: real
-// exchanges do not tell expired, revoked and inactive keys from unknown ones.
-func (e *Exchange) Refuse(r *http.Request, _ mockapi.Reason) *mockapi.Refusal {
+// Refuse returns the exchange's refusal of an unknown key: real exchanges do not tell
+// revoked and inactive keys from unknown ones. Bybit tells an expired one.
+func (e *Exchange) Refuse(r *http.Request, reason mockapi.Reason) *mockapi.Refusal {
+	f := badKey
+	if reason == mockapi.ReasonExpired {
+		f = expired
+	}
 	e.mu.Lock()
-	f := e.count(badKey)
+	f = e.count(f)
 	e.mu.Unlock()
 	return e.refuse(r, f)
 }

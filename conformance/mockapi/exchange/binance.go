@@ -27,6 +27,9 @@ var binance = venue{
 		},
 		read: {method: "GET", path: "/api/v3/account", in: inQuery, reply: `{"canTrade":true,"balances":[]}`},
 	},
+	reads: []string{"/sapi/v1/account/status"},
+	// /sapi/ does not know a key by the status 400.
+	elsewhere: map[string]answers{"/sapi/": {badKey: {400, `{"code":-2008,"msg":"Invalid Api-Key ID."}`}}},
 	answers: answers{
 		missing: {401, `{"code":-2014,"msg":"API-key format invalid."}`},
 		// Binance answers the same for unknown and deleted keys and for a missing

@@ -28,6 +28,7 @@ var bybit = venue{
 	},
 	answers: answers{
 		badKey:       {200, `{"retCode":10003,"retMsg":"API key is invalid.","result":{}}`},
+		expired:      {200, `{"retCode":-2015,"retMsg":"Your api key has expired.","result":{}}`},
 		badSignature: {200, `{"retCode":10004,"retMsg":"Error sign, please check your signature generation algorithm.","result":{}}`},
 		stale:        {200, `{"retCode":10002,"retMsg":"The request time exceeds the time window range.","result":{}}`},
 		forbidden:    {200, `{"retCode":10005,"retMsg":"Permission denied, please check your API key permissions.","result":{}}`},

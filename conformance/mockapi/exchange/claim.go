@@ -51,6 +51,7 @@ const (
 	fine fault = iota
 	missing
 	badKey
+	expired
 	badSignature
 	badPassphrase
 	stale
@@ -61,7 +62,7 @@ const (
 
 // counts reports whether the fault counts towards a lockout.
 func (f fault) counts() bool {
-	return f == missing || f == badKey || f == badSignature || f == badPassphrase
+	return f == missing || f == badKey || f == expired || f == badSignature || f == badPassphrase
 }
 
 // distance reports whether t differs from the exchange's time by more than the window.

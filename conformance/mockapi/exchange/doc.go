@@ -28,9 +28,10 @@
 // # Refusals
 //
 // Each refusal has the exchange's own status and body. Kraken and Bybit refuse
-// with 200, Bitfinex with 500, Gemini with 400. An expired or revoked key is
-// refused like an unknown one: Binance, for example, answers -2015, as it also
-// does for a missing permission. Refusals have a Date header by the exchange's
+// with 200, Bitfinex with 500, Gemini with 400. A revoked key is refused like an
+// unknown one: Binance, for example, answers -2015, as it also does for a missing
+// permission, and below /sapi/ -2008 with 400. An expired key is too, except by Bybit.
+// OKX refuses a missing permission with 401, like a bad key. Refusals have a Date header by the exchange's
 // clock ([WithSkew]). With [WithLockout] the exchange locks out clients that
 // repeatedly send bad keys.
 //

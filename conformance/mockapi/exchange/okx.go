@@ -31,7 +31,7 @@ var okx = venue{
 		badSignature:  {401, `{"msg":"Invalid Sign","code":"50113"}`},
 		badPassphrase: {401, `{"msg":"Request header OK-ACCESS-PASSPHRASE incorrect.","code":"50105"}`},
 		stale:         {401, `{"msg":"Timestamp request expired","code":"50102"}`},
-		forbidden:     {403, `{"msg":"This API key does not have permission to use this function","code":"50120"}`},
+		forbidden:     {401, `{"msg":"This API key does not have permission to use this function","code":"50120"}`},
 		locked:        {429, `{"msg":"Too Many Requests","code":"50011"}`},
 	},
 }

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
 )
@@ -17,15 +18,26 @@ type answer struct {
 
 // instead maps a fault to the fault whose answer is used if it has none.
 var instead = map[fault]fault{
-	missing: badKey, badPassphrase: badSignature, badSignature: badKey, badNonce: stale, stale: badSignature,
+	missing: badKey, expired: badKey, badPassphrase: badSignature, badSignature: badKey, badNonce: stale, stale: badSignature,
+}
+
+// answer returns the answer to f at the path of r.
+func (v *venue) answer(r *http.Request, f fault) (answer, bool) {
+	for prefix, own := range v.elsewhere {
+		if a, ok := own[f]; ok && strings.HasPrefix(r.URL.Path, prefix) {
+			return a, true
+		}
+	}
+	a, ok := v.answers[f]
+	return a, ok
 }
 
 // refuse returns the exchange's refusal of r for f.
 func (e *Exchange) refuse(r *http.Request, f fault) *mockapi.Refusal {
-	a, ok := e.venue.answers[f]
+	a, ok := e.venue.answer(r, f)
 	for !ok && f != fine {
 		f = instead[f]
-		a, ok = e.venue.answers[f]
+		a, ok = e.venue.answer(r, f)
 	}
 	if isLogin(r) && e.venue.message != nil {
 		a.body = e.venue.message(a.status, a.body)

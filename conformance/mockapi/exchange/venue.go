@@ -3,6 +3,7 @@ package exchange
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,7 +31,12 @@ type venue struct {
 	// outside the body.
 	payload func(*request) string
 	actions map[actionKind]action
+	// reads are the paths of further GETs that a read-only key may send. Their reply is that
+	// of the action read.
+	reads   []string
 	answers answers
+	// elsewhere has the answers that differ below a path, such as "/sapi/".
+	elsewhere map[string]answers
 }
 
 var venues = []*venue{
@@ -91,6 +97,9 @@ func (v *venue) match(q *request) (kind actionKind, id string) {
 				return kind, id
 			}
 		}
+	}
+	if q.Method == http.MethodGet && slices.Contains(v.reads, q.path) {
+		return read, ""
 	}
 	return other, ""
 }

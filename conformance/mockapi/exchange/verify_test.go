@@ -213,7 +213,7 @@ func TestNewSecretUnderTheSameID(t *testing.T) {
 
 // A read-only key may read but not trade. The refusal of an order is not about the
 // key: the request does not fall back, and the key is not held. Binance has one
-// code for both, so there the request is sent once more. F65
+// code for both, so there the request is sent once more. OKX answers with 401. F65, F160
 func TestReadOnlyKeys(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		e := newExchange(t, name)
