@@ -110,7 +110,7 @@ func binanceParams(raw []byte) (timestamp, signature bool) {
 }
 
 func binanceSignature(c *Call) error {
-	if binanceUnsigned(c.Request.URL.Path) {
+	if binanceUnsigned(c.Value(DecodedPath)) {
 		return nil
 	}
 	if len(c.Body()) == 0 {

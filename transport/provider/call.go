@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
 
 // A Call is one attempt of a request while it is being signed. Do not keep it
@@ -70,17 +71,48 @@ func (c *Call) Fail(err error) {
 	}
 }
 
-// Body returns the request's body as it will be sent; do not change it. If the body
-// cannot be read twice, Body returns nil, and the request fails with an error that
-// wraps [transport.ErrBody] before anything is sent.
+// Body returns the request's body as it will be sent; do not change it. In a form bytes
+// from 0x80 on are percent-encoded. If the body cannot be read twice, Body returns nil,
+// and the request fails with an error that wraps [transport.ErrBody] before anything is
+// sent.
 func (c *Call) Body() []byte {
 	if !c.gotBody {
 		c.gotBody = true
 		body, err := transport.Body(c.Request)
 		c.body = body
 		c.Fail(err)
+		if query.IsForm(c.Request.Header) {
+			c.encodeForm()
+		}
 	}
 	return c.body
+}
+
+// encodeForm percent-encodes the form in the body.
+func (c *Call) encodeForm() {
+	if text := query.ASCII(string(c.body)); len(text) != len(c.body) { // F163
+		c.SetBody([]byte(text), "")
+	}
+}
+
+// encodeURL percent-encodes the query, since a server may read other bytes in it than it
+// was sent. It moves the query of an opaque URL to where the parts find it.
+func (c *Call) encodeURL() {
+	u := c.Request.URL
+	raw := query.ASCII(u.RawQuery) // F163
+	if u.Opaque == "" && len(raw) == len(u.RawQuery) {
+		return
+	}
+	v := *u
+	v.RawQuery = raw
+	if path, more, found := strings.Cut(u.Opaque, "?"); found {
+		v.Opaque, v.ForceQuery, v.RawQuery = path, true, query.ASCII(more)
+		if raw != "" || u.ForceQuery {
+			v.RawQuery += "?" + raw // as RequestURI has it
+		}
+	}
+	v.Opaque = query.ASCII(v.Opaque)
+	c.Request.URL = &v
 }
 
 // SetBody replaces the request's body. It sets Content-Type to contentType, unless that
@@ -114,6 +146,7 @@ func (c *Call) showsSecret() (shows bool) {
 
 func (c *Call) sign() error {
 	d := c.signer.d
+	c.encodeURL()
 	if d.Before != nil {
 		c.Fail(d.Before(c))
 	}

@@ -17,7 +17,8 @@ func (c *Call) Form() []byte {
 	if len(body) > 0 && !isForm(c.Request) {
 		c.Fail(errors.New("the body is not a form (" + query.FormType + ")"))
 	}
-	return body
+	c.encodeForm()
+	return c.body
 }
 
 // Field returns a field of the form or the JSON object in the body. In a form it is the
@@ -49,6 +50,8 @@ func (c *Call) AddField(name string, value Part) {
 	case !isForm(c.Request):
 		c.Fail(errors.New("the body is neither a form nor a JSON object, and the scheme must add a field"))
 	default:
+		c.encodeForm()
+		body = c.body
 		if _, ok := param(body, name); !ok {
 			room = value(append(append(room, name...), '='), c)
 			if len(body) > 0 {

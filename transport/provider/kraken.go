@@ -12,8 +12,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport"
 )
 
-// Kraken returns the profile of Kraken's spot API. Requests outside /private/ are
-// public and are sent without the key.
+// Kraken returns the profile of Kraken's spot API. Requests below /public/ are sent
+// without the key. Requests that are neither there nor below /private/ fail, and nothing
+// is sent: futures.kraken.com wants another signature.
 //
 // The scheme adds the nonce as the first field of the form or JSON object in the body,
 // unless the body has one. An empty body becomes a form. Nonces are milliseconds: see
@@ -29,7 +30,7 @@ func Kraken(opts ...Option) Profile {
 		NonceUnit: time.Millisecond,
 		Traits: transport.Traits{
 			Sequential: true,
-			NeedsKey:   func(req *http.Request) bool { return strings.Contains(req.URL.Path, "/private/") },
+			NeedsKey:   func(req *http.Request) bool { return !strings.Contains(req.URL.Path, "/public/") },
 		},
 		Replaces: []string{"nonce"},
 		Before:   krakenNonce,
@@ -49,6 +50,10 @@ func Kraken(opts ...Option) Profile {
 }
 
 func krakenNonce(c *Call) error {
+	if !strings.Contains(c.Value(Path), "/private/") { // F166
+		return errors.New("the path is neither public nor private in Kraken's spot API (/0/public/..., /0/private/...): " +
+			"this profile does not sign for Kraken Futures")
+	}
 	if c.Request.Method != http.MethodPost {
 		return errors.New("Kraken takes private requests by POST only: change the method")
 	}

@@ -13,7 +13,7 @@ const kucoinVersion = "Kc-Api-Key-Version"
 // and 3. A key has its passphrase in Extra["passphrase"], which is sent signed. The
 // KC-API-KEY-VERSION header is 3, as in KuCoin's own clients, unless the caller sets
 // it; KuCoin shows the version on the key's page. The signature covers the decoded path
-// and query.
+// and query. For a broker use [KuCoinBroker].
 //
 // https://www.kucoin.com/docs-new/authentication
 func KuCoin(opts ...Option) Profile {

@@ -1,6 +1,15 @@
 package provider
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/transport/internal/mac"
+)
 
 // Option changes how a scheme signs. A nil Option is ignored.
 type Option func(*config)
@@ -9,6 +18,7 @@ type config struct {
 	learn       bool
 	nonceUnit   time.Duration
 	nonceWindow bool
+	headers     []Header         // besides those of the Signing
 	now         func() time.Time // time.Now, except in tests
 }
 
@@ -38,3 +48,27 @@ func NonceUnit(d time.Duration) Option {
 //
 // https://support.kraken.com/articles/360000919966-how-to-create-an-api-key
 func NonceWindow() Option { return func(c *config) { c.nonceWindow = true } }
+
+// KuCoinBroker makes the scheme of [KuCoin] also set the headers of a broker: KC-API-PARTNER
+// to partner, KC-BROKER-NAME to name, KC-API-PARTNER-VERIFY to true, and KC-API-PARTNER-SIGN.
+// The last is signed with key, the broker's, over the time and the key id of each attempt, so
+// no caller could set it. If an argument is empty, every request fails. Default: no broker.
+//
+// https://www.kucoin.com/docs-new/rest/broker/instructions
+func KuCoinBroker(partner, name string, key source.Secret) Option {
+	m, err := mac.New(sha256.New, nil, key)
+	if err == nil && (partner == "" || name == "") {
+		err = errors.New("the partner or the name is empty")
+	}
+	sign := func(dst []byte, c *Call) []byte {
+		if err != nil {
+			c.Fail(fmt.Errorf("KuCoinBroker: %w", err))
+			return dst
+		}
+		return base64.StdEncoding.AppendEncode(dst, m.Append(nil, Join(Millis, Text(partner), ID)(nil, c)))
+	}
+	return func(c *config) {
+		c.headers = append(c.headers, Header{"KC-API-PARTNER", Text(partner)}, Header{"KC-BROKER-NAME", Text(name)},
+			Header{"KC-API-PARTNER-VERIFY", Text("true")}, Header{"KC-API-PARTNER-SIGN", sign})
+	}
+}

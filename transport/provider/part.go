@@ -1,11 +1,14 @@
 package provider
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -87,10 +90,11 @@ func Query(dst []byte, c *Call) []byte { return append(dst, c.Request.URL.RawQue
 
 // DecodedPath appends the path without its escapes.
 func DecodedPath(dst []byte, c *Call) []byte {
-	if c.Request.URL.Path == "" {
-		return append(dst, '/')
+	path, err := decodedPath(c.Request.URL)
+	if err != nil {
+		c.Fail(errors.New("the path has a broken escape"))
 	}
-	return append(dst, c.Request.URL.Path...)
+	return append(dst, cmp.Or(path, "/")...)
 }
 
 // DecodedQuery appends the query without its escapes, with a space for each "+". A
@@ -149,10 +153,34 @@ func Join(p ...Part) Part {
 	}
 }
 
-// escapedPath returns the path that net/http sends for u.
+// escapedPath returns the path that net/http sends for u, as RequestURI says.
 func escapedPath(u *url.URL) string {
-	if p := u.EscapedPath(); p != "" {
-		return p
+	return cmp.Or(u.Opaque, u.EscapedPath(), "/") // F166
+}
+
+// decodedPath returns the path that net/http sends for u, without its escapes. The
+// transport refuses an opaque URL that names a host.
+func decodedPath(u *url.URL) (string, error) {
+	if u.Opaque == "" {
+		return u.Path, nil
 	}
-	return "/"
+	return url.PathUnescape(u.Opaque)
+}
+
+// onPath lets f, a function of Traits, see the path of a request whose URL is opaque.
+func onPath(f func(*http.Request) bool) func(*http.Request) bool {
+	if f == nil {
+		return nil
+	}
+	return func(req *http.Request) bool {
+		if req.URL.Opaque == "" {
+			return f(req)
+		}
+		seen, u := *req, *req.URL
+		u.Opaque, _, _ = strings.Cut(u.Opaque, "?")
+		u.Path, _ = decodedPath(&u)
+		u.Opaque = ""
+		seen.URL = &u
+		return f(&seen)
+	}
 }

@@ -112,8 +112,9 @@ func newScheme(s Signing, opts []Option) *scheme {
 			opt(&d.config)
 		}
 	}
+	d.Headers = slices.Concat(d.Headers, d.config.headers)
 	d.local = d.config.now
-	for _, h := range s.Headers {
+	for _, h := range d.Headers {
 		d.names = append(d.names, textproto.CanonicalMIMEHeaderKey(h.Name))
 	}
 	return d
@@ -134,6 +135,7 @@ func (d *scheme) Traits() transport.Traits {
 	for _, h := range d.Headers {
 		traits.Headers = append(traits.Headers, h.Name)
 	}
+	traits.NeedsKey, traits.NotIdempotent = onPath(traits.NeedsKey), onPath(traits.NotIdempotent)
 	traits.Sequential = traits.Sequential && !d.nonceWindow
 	if traits.Strip == nil && len(d.Replaces) > 0 {
 		traits.Strip = d.strip

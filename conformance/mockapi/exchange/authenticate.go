@@ -48,6 +48,8 @@ func (e *Exchange) judge(q *request, c claim, keys mockapi.Keys) (version string
 		return "", e.count(badKey)
 	case c.late:
 		return version, stale
+	case !q.ascii():
+		return version, e.count(badSignature)
 	}
 	// Several versions have the same ID if a rotation changes the secret only.
 	var key source.Key

@@ -19,8 +19,15 @@ type request struct {
 
 func newRequest(r *http.Request, body []byte, at time.Time, window time.Duration) *request {
 	q := &request{Request: r, target: r.RequestURI, body: string(body), at: at, window: window}
-	q.path, q.query, _ = strings.Cut(r.RequestURI, "?")
+	q.path, q.query, _ = strings.Cut(q.target, "?")
 	return q
+}
+
+// ascii reports whether the query, and the body if it is a form, have no byte from 0x80 on.
+// Exchanges read such bytes differently, so a signature over them does not match.
+func (q *request) ascii() bool {
+	plain := func(s string) bool { return strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) < 0 }
+	return plain(q.target) && (plain(q.body) || !strings.HasPrefix(q.header("Content-Type"), "application/x-www-form-urlencoded"))
 }
 
 // header returns the single value of a header, or "" if it has none or several (F48).

@@ -19,6 +19,9 @@
 // documentation, to which the source of each exchange links. All endpoints need a
 // key.
 //
+// The bytes from 0x80 on in a query or a form must be percent-encoded, as Binance wants
+// them since 2026-01-15: the others do not say how they read them.
+//
 // The timestamp of a request must be within the window that the exchange
 // documents. A nonce must be higher than all earlier ones of its key, or as
 // [WithNonceWindow] allows. Deribit's nonces and Coinbase's JWTs may be used once.

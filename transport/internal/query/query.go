@@ -52,6 +52,31 @@ func Values(query string) iter.Seq2[string, string] {
 	}
 }
 
+// ASCII returns a query or a form with each byte from 0x80 on percent-encoded. The rest,
+// escapes among it, stays unchanged.
+func ASCII(text string) string {
+	const hex = "0123456789ABCDEF"
+	more := 0
+	for i := range len(text) {
+		if text[i] >= 0x80 {
+			more += 2
+		}
+	}
+	if more == 0 {
+		return text
+	}
+	var b strings.Builder
+	b.Grow(len(text) + more)
+	for i := range len(text) {
+		if c := text[i]; c < 0x80 {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		}
+	}
+	return b.String()
+}
+
 // pairs yields the parameters, each with the separator before it.
 func pairs(query string) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
