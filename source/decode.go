@@ -13,11 +13,21 @@ type Decoder func(data []byte) (Set, error)
 // around the token and one byte order mark before it. It refuses anything else that
 // a header cannot carry, such as a CR in the middle or a PEM block, and text that looks
 // like markup or JSON.
+//
+// Plain and the other decoders of this package refuse a secret that a template which failed
+// has written, such as null, ${API_KEY} or a token with its quotes, and one that only names or
+// encrypts the secret, such as op://vault/item or ENC[...]. A passphrase may be such a text.
 func Plain(data []byte) (Set, error) { return one(field.Token(data)) }
 
-// PEM decodes one secret in PEM form (RFC 7468), such as a private key. It drops the
-// white space around the block and keeps the rest as it is. Data without a block, or with
-// anything besides it, is an error.
+// PEM decodes one secret in PEM form (RFC 7468), such as a private key. The block may be on
+// one line, with \n or spaces for the line breaks, in quotes, indented, and after other text.
+// If data has several blocks, such as certificates, the secret is the one private key. Data
+// without a block, with several private keys, with a block that is cut short, or with text after
+// the last block is an error. The secret is the block without the text around it, in lines of 64
+// characters.
+//
+// A secret of the other decoders may be a PEM block in all these forms, except for [Plain].
+// Text that contains -----BEGIN is such a block or an error.
 func PEM(data []byte) (Set, error) { return one(field.PEM(data)) }
 
 // one returns a set with one key, whose Secret is text.

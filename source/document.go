@@ -6,14 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/rollingkeys/rollingkeys/source/internal/field"
+	"github.com/rollingkeys/rollingkeys/source/internal/spell"
 )
 
 // DocumentSchema is the JSON Schema (draft 2020-12) of the key document, which [Document]
@@ -52,9 +51,14 @@ type documentKey struct {
 // secret. A pending key is left out of the set. The version of a revoked key is listed in
 // [Set.Revoked]. Times have the format of RFC 3339. The set is Complete.
 //
-// Document refuses the whole document if it is empty, cut short, longer than [MaxSize] or
-// not UTF-8, if a field is unknown, misspelt or repeated, or if a secret is the text that
-// a [Secret] prints.
+// A time may also be a number of seconds since 1970, or have the form of ISO 8601 without an
+// offset: then it is taken as UTC, with a warning. A field that is null counts as missing, and so
+// does a time that is empty. A secret that has -----BEGIN is decoded as by [PEM].
+//
+// Document ignores fields that it does not know. It refuses the whole document if it is empty,
+// cut short, longer than [MaxSize] or not UTF-8, if a field is misspelt (another case, one letter
+// off, "expires" for "expires_at") or repeated, or if a secret is one that [Plain] refuses as
+// well, such as the text that a [Secret] prints.
 func Document(data []byte) (Set, error) {
 	if len(data) > MaxSize {
 		return Set{}, fmt.Errorf("%w: longer than %d bytes", ErrInvalid, MaxSize)
@@ -66,44 +70,53 @@ func Document(data []byte) (Set, error) {
 	if !utf8.Valid(data) {
 		return Set{}, fmt.Errorf("%w: not UTF-8", ErrInvalid)
 	}
-	if err := checkNames(data); err != nil {
-		return Set{}, err
-	}
-	var doc document
-	if err := json.Unmarshal(data, &doc); err != nil {
+	var whole json.RawMessage
+	if err := json.Unmarshal(data, &whole); err != nil {
 		return Set{}, misshapen(describe(data, err))
+	}
+	top, err := fields(data, []string{"keys"})
+	if err != nil {
+		return Set{}, misshapen(err.Error())
+	}
+	var keys []json.RawMessage
+	if list, ok := top["keys"]; !ok {
+		return Set{}, misshapen(`it has no field "keys"`)
+	} else if json.Unmarshal(list, &keys) != nil {
+		return Set{}, misshapen("its keys are not a list")
 	}
 	set := Set{Complete: true}
 	seen := make(map[string]bool)
-	for i, d := range doc.Keys {
-		at := fmt.Sprintf("key %d", i+1)
-		if d.Version == "" || strings.ContainsFunc(d.Version, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return Set{}, misshapen(at + ": its version is missing or has control characters")
+	for i, raw := range keys {
+		at := fmt.Sprintf("key %d: ", i+1)
+		key, status, err := documentKeyOf(raw, func(warning string) { set.Warnings = append(set.Warnings, errors.New(at+warning)) })
+		if err != nil {
+			return Set{}, misshapen(at + err.Error())
 		}
-		if seen[d.Version] {
-			return Set{}, fmt.Errorf("%w: %s: another key has the same version", ErrInvalid, at)
+		if key.Version == "" || strings.ContainsFunc(key.Version, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return Set{}, misshapen(at + "its version is missing or has control characters")
 		}
-		seen[d.Version] = true
-		switch d.Status {
+		if seen[key.Version] {
+			return Set{}, fmt.Errorf("%w: %sanother key has the same version", ErrInvalid, at)
+		}
+		seen[key.Version] = true
+		switch status {
 		case "", "active":
 		case "pending":
 			continue
 		case "revoked":
-			set.Revoked = append(set.Revoked, d.Version)
+			set.Revoked = append(set.Revoked, key.Version)
 			continue
 		default:
-			return Set{}, fmt.Errorf("%w: %s: its status is not active, pending or revoked", ErrInvalid, at)
+			return Set{}, fmt.Errorf("%w: %sits status is not active, pending or revoked", ErrInvalid, at)
 		}
-		key := d.key()
 		if key.Secret.IsZero() {
-			return Set{}, misshapen(at + ": its secret is missing")
+			return Set{}, misshapen(at + "its secret is missing")
 		}
-		// F94: json.Marshal of a Key writes [redacted] in place of each secret.
-		if d.Secret == redacted || slices.Contains(slices.Collect(maps.Values(d.Extra)), redacted) {
-			return Set{}, fmt.Errorf("%w: %s: it has %s in place of a secret", ErrInvalid, at, redacted)
+		if err := checkTexts(&key); err != nil {
+			return Set{}, fmt.Errorf("%w: %s%w", ErrInvalid, at, err)
 		}
 		if !key.ExpiresAt.IsZero() && key.ExpiresAt.Before(key.NotBefore) {
-			return Set{}, fmt.Errorf("%w: %s: its expires_at is before its not_before", ErrInvalid, at)
+			return Set{}, fmt.Errorf("%w: %sits expires_at is before its not_before", ErrInvalid, at)
 		}
 		set.Keys = append(set.Keys, key)
 	}
@@ -111,6 +124,32 @@ func Document(data []byte) (Set, error) {
 		return Set{}, misshapen("it lists no key")
 	}
 	return set, nil
+}
+
+// checkTexts checks the secret fields of key, and decodes the secret if it is in PEM. Other
+// texts stay as the document has them.
+func checkTexts(key *Key) error {
+	text := key.Secret.Expose()
+	if strings.Contains(text, "-----BEGIN") {
+		set, err := PEM([]byte(text))
+		if err != nil {
+			return fmt.Errorf("its secret: %w", err)
+		}
+		key.Secret = set.Keys[0].Secret
+	} else if what := field.Unfilled(text); what != "" { // F94, F147
+		return fmt.Errorf("its secret looks like %s", what)
+	}
+	if key.ID != "" {
+		if _, err := field.ID([]byte(key.ID)); err != nil {
+			return fmt.Errorf("its id: %w", err)
+		}
+	}
+	for _, value := range key.Extra {
+		if value.Equal(NewSecret(redacted)) { // F94: json.Marshal of a Key writes it in place of each secret
+			return fmt.Errorf("it has %s in place of a secret", redacted)
+		}
+	}
+	return nil
 }
 
 // misshapen returns an error that says what a key document looks like.
@@ -151,120 +190,104 @@ func encodeKey(k Key) documentKey {
 	return d
 }
 
-// key is the reverse of encodeKey.
-func (d documentKey) key() Key {
-	k := Key{
-		Version: d.Version, ID: d.ID, Secret: NewSecret(d.Secret),
-		CreatedAt: d.CreatedAt, NotBefore: d.NotBefore, ExpiresAt: d.ExpiresAt,
-		Scopes: d.Scopes, Metadata: d.Metadata,
+// documentKeyOf decodes one key and its status. It calls warn for what it takes nevertheless.
+func documentKeyOf(data []byte, warn func(string)) (key Key, status string, err error) {
+	raw, err := fields(data, keyFields)
+	if err != nil {
+		return Key{}, "", err
 	}
-	for name, value := range d.Extra {
-		if k.Extra == nil {
-			k.Extra = make(map[string]Secret)
+	var secret string
+	var extra map[string]string
+	for _, f := range []struct {
+		name string
+		to   any
+		want string
+	}{
+		{"version", &key.Version, "a text in quotes"}, {"id", &key.ID, "a text in quotes"}, {"secret", &secret, "a text in quotes"},
+		{"status", &status, "a text in quotes"}, {"scopes", &key.Scopes, "a list of texts"},
+		{"extra", &extra, "an object of texts"}, {"metadata", &key.Metadata, "an object of texts"},
+	} {
+		value, ok := raw[f.name]
+		if !ok {
+			continue
 		}
-		k.Extra[name] = NewSecret(value)
+		if json.Unmarshal(value, f.to) != nil {
+			return Key{}, "", fmt.Errorf("its %s is not %s", f.name, f.want)
+		}
+		if value[0] == '{' {
+			if _, err := fields(value, nil); err != nil {
+				return Key{}, "", fmt.Errorf("its %s: %w", f.name, err)
+			}
+		}
 	}
-	return k
+	for _, f := range []struct {
+		name string
+		to   *time.Time
+	}{{"created_at", &key.CreatedAt}, {"not_before", &key.NotBefore}, {"expires_at", &key.ExpiresAt}} {
+		text := string(raw[f.name])
+		_ = json.Unmarshal(raw[f.name], &text) // a number stays as it is
+		if text = strings.TrimSpace(text); text == "" || text == "null" {
+			continue
+		}
+		t, naive, ok := field.Time(text)
+		if !ok {
+			return Key{}, "", fmt.Errorf("its %s %s", f.name, field.NotATime)
+		}
+		if *f.to = t; naive {
+			warn("its " + f.name + " " + field.Naive)
+		}
+	}
+	key.Secret = NewSecret(secret)
+	for name, value := range extra {
+		if key.Extra == nil {
+			key.Extra = make(map[string]Secret)
+		}
+		key.Extra[name] = NewSecret(value)
+	}
+	return key, status, nil
+}
+
+var keyFields = []string{"version", "id", "secret", "extra", "created_at", "not_before", "expires_at", "scopes", "metadata", "status"}
+
+// fields returns the fields of a JSON object, which is valid JSON. It refuses what encoding/json
+// accepts: a known name that is repeated, of which the last value would silently win, and one that
+// is misspelt, which would be ignored or, in another case, taken. Other names are somebody else's
+// (F155). If known is nil, each name is known.
+func fields(data []byte, known []string) (map[string]json.RawMessage, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return nil, errors.New("it is not an object")
+	}
+	found := make(map[string]json.RawMessage)
+	for dec.More() {
+		token, err := dec.Token()
+		name, ok := token.(string)
+		var value json.RawMessage
+		if err != nil || !ok || dec.Decode(&value) != nil {
+			return nil, errors.New("the JSON is not valid")
+		}
+		if meant := spell.Meant(name, known); meant != "" {
+			return nil, fmt.Errorf("a field is misspelt: want %q", meant)
+		}
+		if _, twice := found[name]; twice && known == nil {
+			return nil, errors.New("a name is repeated")
+		} else if twice && slices.Contains(known, name) {
+			return nil, fmt.Errorf("its %s is repeated", name)
+		}
+		found[name] = value
+	}
+	return found, nil
 }
 
 // describe says what is wrong with the JSON in data. It does not use the decoder's own
 // text, which may quote a value.
 func describe(data []byte, err error) string {
-	var syntax *json.SyntaxError
-	var typ *json.UnmarshalTypeError
-	line := func(offset int64) int { return 1 + bytes.Count(data[:min(offset, int64(len(data)))], []byte("\n")) }
+	syntax, ok := errors.AsType[*json.SyntaxError](err)
 	switch {
-	case errors.As(err, &syntax) && syntax.Offset >= int64(len(data)), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+	case !ok:
+		return "it is no key document"
+	case syntax.Offset >= int64(len(data)):
 		return "the JSON is cut short"
-	case errors.As(err, &syntax):
-		return fmt.Sprintf("the JSON is not valid in line %d", line(syntax.Offset))
-	case errors.As(err, &typ):
-		if name := typ.Field[strings.LastIndexByte(typ.Field, '.')+1:]; keyFields[name] || name == "keys" {
-			return fmt.Sprintf("%s in line %d has a value of another type", name, line(typ.Offset))
-		}
-		return fmt.Sprintf("a value in line %d has another type", line(typ.Offset))
 	}
-	if at := badTime(data); at != "" {
-		return at + " is not a time in the form of RFC 3339, such as 2026-11-23T12:00:00Z"
-	}
-	return "it is no key document"
-}
-
-// badTime returns the place of the first time in a document that does not have the form of
-// RFC 3339, or "".
-func badTime(data []byte) string {
-	var doc struct{ Keys []map[string]json.RawMessage }
-	if json.Unmarshal(data, &doc) != nil {
-		return ""
-	}
-	for i, key := range doc.Keys {
-		for _, name := range []string{"created_at", "not_before", "expires_at"} {
-			var t time.Time
-			if raw, ok := key[name]; ok && json.Unmarshal(raw, &t) != nil {
-				return fmt.Sprintf("key %d: its %s", i+1, name)
-			}
-		}
-	}
-	return ""
-}
-
-var keyFields = map[string]bool{
-	"version": true, "id": true, "secret": true, "extra": true, "created_at": true, "not_before": true,
-	"expires_at": true, "scopes": true, "metadata": true, "status": true,
-}
-
-// checkNames refuses what encoding/json accepts: a repeated name, of which the last value
-// would silently win, a name that the format does not have, and text after the document.
-func checkNames(data []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if err := checkValue(dec, data, 0); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("%w: text after the document", ErrInvalid)
-	}
-	return nil
-}
-
-func checkValue(dec *json.Decoder, data []byte, depth int) error {
-	if depth > 8 {
-		return fmt.Errorf("%w: nested too deeply", ErrInvalid)
-	}
-	tok, err := dec.Token()
-	if err != nil {
-		return misshapen(describe(data, err))
-	}
-	delim, ok := tok.(json.Delim)
-	if !ok {
-		return nil
-	}
-	seen := make(map[string]bool)
-	for dec.More() {
-		if delim == '{' {
-			tok, err := dec.Token()
-			if err != nil {
-				return misshapen(describe(data, err))
-			}
-			field, _ := tok.(string)
-			if seen[field] {
-				return fmt.Errorf("%w: a field in line %d is repeated", ErrInvalid, 1+bytes.Count(data[:dec.InputOffset()], []byte("\n")))
-			}
-			seen[field] = true
-			// Depth 0 is the document, depth 2 a key. encoding/json ignores the letter
-			// case of their fields.
-			if depth == 0 && field != "keys" || depth == 2 && !keyFields[field] {
-				if depth == 0 {
-					return misshapen(`it has another field than "keys"`)
-				}
-				return fmt.Errorf("%w: a key has an unknown field: the fields are %s", ErrInvalid, strings.Join(slices.Sorted(maps.Keys(keyFields)), ", "))
-			}
-		}
-		if err := checkValue(dec, data, depth+1); err != nil {
-			return err
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return misshapen(describe(data, err))
-	}
-	return nil
+	return fmt.Sprintf("the JSON is not valid in line %d", 1+bytes.Count(data[:syntax.Offset], []byte("\n")))
 }

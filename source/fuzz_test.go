@@ -9,12 +9,13 @@ import (
 	"github.com/rollingkeys/rollingkeys/source"
 )
 
-// F20, F112: text that the decoder accepts as PEM is exactly one PEM block.
+// F20, F112, F144: what the decoder returns is exactly one PEM block, and the same on one line.
 func FuzzPEM(f *testing.F) {
 	for _, text := range []string{
 		"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
 		"\ufeff\r\n-----BEGIN A-----\r\nk: v\r\n\r\nAAAA\r\n-----END A-----\r\n",
 		"-----BEGIN A-----\nAAAA\n-----END A-----\n-----BEGIN B-----\nAAAA\n-----END B-----",
+		`"-----BEGIN A-----\nAAAA\n-----END A-----\n"`, "-----BEGIN A----- AAAA -----END A-----", "  -----BEGIN A-----\n  AAAA\n  -----END A-----",
 		"text\n-----BEGIN A-----\nAAAA\n-----END A-----", "-----BEGIN A-----\n-----END A-----", "",
 	} {
 		f.Add([]byte(text))
@@ -34,6 +35,10 @@ func FuzzPEM(f *testing.F) {
 		}
 		if again, err := source.PEM([]byte(text)); err != nil || again.Keys[0].Secret.Expose() != text {
 			t.Errorf("what came out does not go in: %v", err)
+		}
+		escaped := `"` + strings.ReplaceAll(text, "\n", `\n`) + `\n"`
+		if again, err := source.PEM([]byte(escaped)); !strings.Contains(text, `\`) && (err != nil || again.Keys[0].Secret.Expose() != text) {
+			t.Errorf("%q: %v", escaped, err)
 		}
 	})
 }

@@ -33,7 +33,7 @@ func TestRedactedNeverBecomesAKey(t *testing.T) {
 		"dotenv secret":     {source.Dotenv("X"), fmt.Sprintf("X_API_KEY=id\nX_API_SECRET='%v'", s)},
 		"dotenv passphrase": {source.Dotenv("X"), fmt.Sprintf("X_API_KEY=id\nX_API_SECRET=sentinel-1\nX_API_PASSPHRASE=%v", s)},
 		"field": {func(data []byte) (source.Set, error) {
-			_, err := field.Value(data)
+			_, err := field.Secret(data)
 			return source.Set{}, err
 		}, s.String()},
 	} {

@@ -122,7 +122,7 @@ func TestPEM(t *testing.T) {
 	if err != nil || set.Keys[0].Secret.Expose() != block {
 		t.Errorf("%v", err)
 	}
-	for _, in := range []string{"", "token", block + "\nmore", "before\n" + block, "-----BEGIN X-----\n-----END X-----"} {
+	for _, in := range []string{"", "token", block + "\nmore", block + "\n" + block, "-----BEGIN X-----\n-----END X-----"} {
 		if _, err := source.PEM([]byte(in)); !errors.Is(err, source.ErrInvalid) {
 			t.Errorf("%q: %v", in, err)
 		}
@@ -161,8 +161,7 @@ var badDocuments = map[string]string{ // F82, F83
 	"html":             "<!doctype html><title>Log in</title>",
 	"cut short":        `{"keys":[{"version":"v1","secret":"sentinel`,
 	"trailing":         `{"keys":[{"version":"v1","secret":"sentinel"}]} {}`,
-	"unknown field":    `{"keys":[{"version":"v1","secret":"sentinel","sentinel":1}]}`,
-	"unknown top":      `{"keys":[{"version":"v1","secret":"sentinel"}],"x":1}`,
+	"extra twice":      `{"keys":[{"version":"v1","secret":"sentinel-a","extra":{"sentinel":"a","sentinel":"b"}}]}`,
 	"field twice":      `{"keys":[{"version":"v1","secret":"sentinel-a","secret":"sentinel-b"}]}`,
 	"field in capital": `{"keys":[{"version":"v1","secret":"sentinel-a","Secret":"sentinel-b"}]}`,
 	"folded field":     `{"keys":[{"version":"v1","ſecret":"sentinel-b"}]}`,
@@ -188,6 +187,67 @@ func TestDocumentRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		} else if strings.Contains(err.Error(), "sentinel") {
 			t.Errorf("%s: the error quotes it: %v", name, err)
+		}
+	}
+}
+
+// Fields that the format does not have are ignored. A misspelt one is an error, which names the
+// key and the field.
+//
+// F155
+func TestDocumentFields(t *testing.T) {
+	for _, text := range []string{
+		`{"keys":[{"version":"v1","secret":"sentinel","owner":"team","kid":1,"nested":{"a":[{"a":1,"a":2}]}}],"generated_by":"tool","schema":2}`,
+		`{"$schema":"https://example.com/","keys":[{"version":"v1","secret":"sentinel","rotation":null,"x":1,"x":2}]}`,
+		`{"keys":[{"version":"v1","secret":"sentinel","deep":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}]}`,
+		`{"keys":[{"version":"v1","secret":"sentinel","id":null,"extra":null,"scopes":null,"status":null,"expires_at":null}]}`,
+	} {
+		set, err := source.Document([]byte(text))
+		if err != nil || len(set.Keys) != 1 || set.Keys[0].Secret.Expose() != "sentinel" || len(set.Warnings) > 0 {
+			t.Errorf("%s: %v, %v", text, err, set.Warnings)
+		}
+	}
+	for field, want := range map[string]string{
+		`"expiresAt":"x"`: "expires_at", `"expires":"x"`: "expires_at", `"expire_at":"x"`: "expires_at", `"not_befor":"x"`: "not_before", `"notBefore":"x"`: "not_before",
+		`"Status":"revoked"`: "status", `"stauts":"revoked"`: "status", `"scope":[]`: "scopes", `"ID":"a"`: "id", `"secrets":[]`: "secret", `"meta_data":{}`: "metadata",
+		`"version":"v1"`: "version is repeated", `"id":5`: "its id is not", `"extra":[]`: "its extra is not", `"scopes":"a"`: "its scopes", `"metadata":{"a":1}`: "its metadata",
+		`"expires_at":"soon"`: "its expires_at", `"created_at":true`: "its created_at", `"not_before":1790000000000`: "its not_before", `"expires_at":"2026-12-31"`: "its expires_at",
+		`"status":"sentinel"`: "its status", `"id":"null"`: "its id",
+	} {
+		_, err := source.Document([]byte(`{"keys":[{"version":"v0","secret":"sentinel"},{"version":"v1","secret":"sentinel",` + field + `}]}`))
+		if !errors.Is(err, source.ErrInvalid) || !strings.Contains(err.Error(), "key 2: ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "sentinel") {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	for _, text := range []string{`{"Keys":[{"version":"v1","secret":"sentinel"}]}`, `{"key":[{"version":"v1","secret":"sentinel"}]}`} {
+		if _, err := source.Document([]byte(text)); !errors.Is(err, source.ErrInvalid) || !strings.Contains(err.Error(), `want "keys"`) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// Dates are read as tools write them.
+//
+// F155
+func TestDocumentTimes(t *testing.T) {
+	want := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for text, naive := range map[string]bool{
+		`"2026-11-23T12:00:00Z"`: false, `"2026-11-23T12:00:00+00:00"`: false, `"2026-11-23T14:00:00.000000+02:00"`: false, `"2026-11-23 12:00:00+00:00"`: false,
+		`"2026-11-23T12:00:00+0000"`: false, `1795435200`: false, `1795435200.0`: false, `"1795435200"`: false, `1.7954352e9`: false,
+		`"2026-11-23T12:00:00"`: true, `"2026-11-23T12:00:00.000000"`: true, `"2026-11-23 12:00:00"`: true,
+	} {
+		set, err := source.Document([]byte(`{"keys":[{"version":"v1","secret":"sentinel","expires_at":` + text + `}]}`))
+		if err != nil || !set.Keys[0].ExpiresAt.Equal(want) {
+			t.Errorf("%s: %+v, %v", text, set.Keys, err)
+		}
+		if warned := len(set.Warnings) == 1 && strings.Contains(set.Warnings[0].Error(), "key 1: its expires_at has no time zone"); warned != naive {
+			t.Errorf("%s: warnings %v", text, set.Warnings)
+		}
+	}
+	for _, text := range []string{`""`, `null`, `" "`} {
+		set, err := source.Document([]byte(`{"keys":[{"version":"v1","secret":"sentinel","expires_at":` + text + `}]}`))
+		if err != nil || !set.Keys[0].ExpiresAt.IsZero() {
+			t.Errorf("%s: %+v, %v", text, set.Keys, err)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport/internal/header"
@@ -74,19 +75,27 @@ func Header(name string) Scheme { return HeaderPrefix(name, "") }
 
 // HeaderPrefix returns a scheme that sends prefix and the secret as the value of the
 // named header, e.g. HeaderPrefix("Authorization", "Token "). A key is unusable if a
-// header cannot carry the value.
+// header cannot carry the value, or if its secret has a space and prefix ends with one:
+// what follows the name of an authentication scheme is one word (RFC 9110 section 11.4).
 func HeaderPrefix(name, prefix string) Scheme {
 	return headerScheme{name, prefix, func(key source.Key) (string, error) {
+		if strings.HasSuffix(prefix, " ") && strings.Contains(key.Secret.Expose(), " ") {
+			return "", fmt.Errorf("transport: %w: its secret has a space: after %q want one word", source.ErrUnusable, prefix)
+		}
 		return prefix + key.Secret.Expose(), nil
 	}}
 }
 
 // Basic returns a scheme that sends the key's ID and Secret as HTTP Basic credentials
-// (RFC 7617). A key is unusable if its ID has a colon.
+// (RFC 7617), in UTF-8. A key is unusable if its ID has a colon, or if one of the two has
+// a control character, as a private key in PEM does.
 func Basic() Scheme {
 	return headerScheme{"Authorization", "Basic ", func(key source.Key) (string, error) {
 		if strings.Contains(key.ID, ":") {
 			return "", fmt.Errorf("transport: %w: Basic: the key's ID has a colon, which a user name must not have", source.ErrUnusable)
+		}
+		if strings.ContainsFunc(key.ID+key.Secret.Expose(), unicode.IsControl) { // F153
+			return "", fmt.Errorf("transport: %w: Basic: the key's ID or secret has a control character", source.ErrUnusable)
 		}
 		return "Basic " + base64.StdEncoding.EncodeToString([]byte(key.ID+":"+key.Secret.Expose())), nil
 	}}
@@ -119,7 +128,8 @@ func (s headerScheme) Prepare(key source.Key) (Signer, error) {
 
 // Query returns a scheme that sends the secret as the named parameter of the URL's
 // query. If the server also takes a header, use that: servers log URLs (RFC 6750
-// section 2.3).
+// section 2.3). A key is unusable if its secret has a control character, as a private key
+// in PEM does.
 //
 // The transport removes the key from headers of the answer that repeat the URL, such as
 // Location and Link. It does not search the body.
@@ -132,6 +142,9 @@ func (s queryScheme) Traits() Traits { return Traits{Params: []string{string(s)}
 func (s queryScheme) Prepare(key source.Key) (Signer, error) {
 	if key.Secret.IsZero() || s == "" {
 		return nil, fmt.Errorf("transport: %w: Query: the key has no secret, or the parameter has no name", source.ErrUnusable)
+	}
+	if strings.ContainsFunc(key.Secret.Expose(), unicode.IsControl) { // F144
+		return nil, fmt.Errorf("transport: %w: Query: the key's secret has a control character", source.ErrUnusable)
 	}
 	param := url.QueryEscape(string(s)) + "=" + url.QueryEscape(key.Secret.Expose())
 	return SignerFunc(func(req *http.Request) error {
@@ -148,7 +161,8 @@ func (s queryScheme) Prepare(key source.Key) (Signer, error) {
 // HMAC returns a scheme whose sign function signs each attempt. sign calls mac, which
 // returns the HMAC of the concatenated parts, not encoded. The HMAC's key is what
 // decode returns for the key's secret, such as the bytes of a base64 text; if decode is
-// nil, it is the secret's bytes. sign must be safe for concurrent use.
+// nil, it is the secret's bytes, and a private key in PEM is unusable. sign must be safe for
+// concurrent use.
 func HMAC(newHash func() hash.Hash, decode func(string) ([]byte, error),
 	sign func(req *http.Request, key source.Key, mac func(parts ...[]byte) []byte) error) Scheme {
 	return SchemeFunc(func(key source.Key) (Signer, error) {

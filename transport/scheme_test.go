@@ -31,9 +31,9 @@ func TestSchemesOnTheWire(t *testing.T) {
 		header, uri string
 		want        []string
 	}{
-		"bearer":      {transport.Bearer(), "Authorization", "/?a=b", []string{"Bearer sentinel-1+e/c r&t"}},
+		"bearer":      {transport.Bearer(), "Authorization", "/?a=b", []string{"Bearer sentinel-1+e/c"}},
 		"header":      {transport.Header("x-api-key"), "X-Api-Key", "/?a=b", []string{"sentinel-1+e/c r&t"}},
-		"prefix":      {transport.HeaderPrefix("Authorization", "Token "), "Authorization", "/?a=b", []string{"Token sentinel-1+e/c r&t"}},
+		"prefix":      {transport.HeaderPrefix("Authorization", "Token "), "Authorization", "/?a=b", []string{"Token sentinel-1+e/c"}},
 		"basic":       {transport.Basic(), "Authorization", "/?a=b", []string{"Basic " + base64.StdEncoding.EncodeToString([]byte("id:sentinel-1+e/c r&t"))}},
 		"query":       {transport.Query("k e y"), "Authorization", "/?a=b&k+e+y=sentinel-1%2Be%2Fc+r%26t", nil},
 		"query alone": {transport.Query("key"), "Authorization", "/?key=sentinel-1%2Be%2Fc+r%26t", nil},
@@ -45,7 +45,11 @@ func TestSchemesOnTheWire(t *testing.T) {
 						t.Errorf("%s %q, URI %s; want %q, %s", c.header, got, r.RequestURI, c.want, c.uri)
 					}
 				}))
-				ring := keep(t, source.Static(source.Key{ID: "id", Secret: source.NewSecret("sentinel-1+e/c r&t")}))
+				secret := "sentinel-1+e/c r&t"
+				if name == "bearer" || name == "prefix" { // what follows the name of an authentication scheme is one word
+					secret = "sentinel-1+e/c"
+				}
+				ring := keep(t, source.Static(source.Key{ID: "id", Secret: source.NewSecret(secret)}))
 				rt := unbound(ring, c.scheme, transport.WithBase(srv.base(t)))
 				path := "/?a=b"
 				if name == "query alone" {
@@ -60,13 +64,19 @@ func TestSchemesOnTheWire(t *testing.T) {
 // Prepare returns an error for a key that the scheme cannot use. The error does not
 // quote the key.
 //
-// F19, F20
+// F19, F20, F144, F153
 func TestPrepareRefusesWhatCannotBeSent(t *testing.T) {
 	for name, c := range map[string]struct {
 		scheme transport.Scheme
 		key    source.Key
 	}{
 		"empty":             {transport.Bearer(), source.Key{}},
+		"two words":         {transport.Bearer(), source.Key{Secret: source.NewSecret(sentinel + " # new")}},                                // F153
+		"basic, control":    {transport.Basic(), source.Key{ID: "a", Secret: source.NewSecret(sentinel + "\u0085")}},                        // F153
+		"basic, ID":         {transport.Basic(), source.Key{ID: sentinel + "\n", Secret: source.NewSecret(sentinel)}},                       // F153
+		"basic, PEM":        {transport.Basic(), source.Key{ID: "a", Secret: source.NewSecret("-----BEGIN X-----\n" + sentinel)}},           // F144
+		"query, PEM":        {transport.Query("key"), source.Key{Secret: source.NewSecret("-----BEGIN X-----\n" + sentinel)}},               // F144
+		"HMAC, PEM":         {transport.HMAC(sha256.New, nil, nil), source.Key{Secret: source.NewSecret(` "-----BEGIN X-----` + sentinel)}}, // F144
 		"CR LF":             {transport.Bearer(), source.Key{Secret: source.NewSecret(sentinel + "\r\nX-Evil: 1")}},
 		"NUL":               {transport.Header("X-Api-Key"), source.Key{Secret: source.NewSecret(sentinel + "\x00")}},
 		"not ASCII":         {transport.Header("X-Api-Key"), source.Key{Secret: source.NewSecret(sentinel + "é")}},
@@ -86,6 +96,32 @@ func TestPrepareRefusesWhatCannotBeSent(t *testing.T) {
 		signer, err := c.scheme.Prepare(c.key)
 		if signer != nil || !errors.Is(err, source.ErrUnusable) || strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), sentinel) {
 			t.Errorf("%s: %v, error %v", name, signer, err)
+		}
+	}
+}
+
+// Basic carries any password without control characters: the example of RFC 7617 section 2.1,
+// and others.
+//
+// F153
+func TestBasicCarriesAnyPassword(t *testing.T) {
+	for user, password := range map[string]string{
+		"test": "123£", "Aladdin": "open sesame", "Jürgen Groß": "sentinel-ä", "a": "[sentinel-1]", "b": "<sentinel-2>", "c": "{sentinel-3}", "d": "密碼 🔑",
+	} {
+		signer, err := transport.Basic().Prepare(source.Key{ID: user, Secret: source.NewSecret(password)})
+		if err != nil {
+			t.Errorf("%s: %v", user, err)
+			continue
+		}
+		req := get(t, "https://api.example.com/")
+		if err := signer.Sign(req); err != nil {
+			t.Errorf("%s: %v", user, err)
+		}
+		if gotUser, got, ok := req.BasicAuth(); !ok || gotUser != user || got != password {
+			t.Errorf("%s: the server gets %q, %q", user, gotUser, got)
+		}
+		if user == "test" && req.Header.Get("Authorization") != "Basic dGVzdDoxMjPCow==" {
+			t.Errorf("not the example of RFC 7617: %s", req.Header.Get("Authorization"))
 		}
 	}
 }

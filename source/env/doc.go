@@ -1,7 +1,7 @@
 // Package env reads keys from environment variables, and from files that environment
 // variables name.
 //
-//	src := env.New("API_KEY")     // one token, or a PEM block
+//	src := env.New("API_KEY")     // one token, password or PEM block
 //	src := env.Pair("EXCHANGE")   // EXCHANGE_API_KEY, EXCHANGE_API_SECRET, EXCHANGE_API_PASSPHRASE
 //
 // Pass src to ring.Keep. If the package is imported, [source.Parse] and ring.Open also open

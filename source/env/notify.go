@@ -3,7 +3,6 @@ package env
 import (
 	"context"
 	"os"
-	"slices"
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/field"
@@ -13,8 +12,8 @@ import (
 // none, it calls changed once and waits for ctx. See [source.Notifier].
 func (s *Source) Notify(ctx context.Context, changed func()) error {
 	var files []source.Source
-	for _, path := range s.paths() {
-		files = append(files, s.file(path))
+	for _, v := range s.variables() {
+		files = append(files, s.file(v))
 	}
 	if n, ok := source.First(files...).(source.Notifier); ok && len(files) > 0 {
 		return n.Notify(ctx, changed)
@@ -24,12 +23,12 @@ func (s *Source) Notify(ctx context.Context, changed func()) error {
 	return nil
 }
 
-// paths lists the files that the variables name now.
-func (s *Source) paths() []string {
-	var paths []string
+// variables lists the variables that name files now.
+func (s *Source) variables() []variable {
+	var list []variable
 	lookup := func(name string) (string, bool, error) {
-		if path := os.Getenv(name + "_FILE"); path != "" && !slices.Contains(paths, path) {
-			paths = append(paths, path)
+		if path := os.Getenv(name + "_FILE"); path != "" {
+			list = append(list, variable{name, path})
 		}
 		return "set", true, nil // as if every name were set: otherwise Variables skips some names
 	}
@@ -38,5 +37,5 @@ func (s *Source) paths() []string {
 	} else {
 		_, _, _ = lookup(s.name)
 	}
-	return paths
+	return list
 }

@@ -23,12 +23,16 @@ type Source struct {
 	pair bool
 
 	mu    sync.Mutex
-	files map[string]*file.Source // by path; each remembers what it read last
+	files map[variable]*file.Source // each remembers what it read last
 }
 
+// A variable is a variable NAME_FILE with the path that it has.
+type variable struct{ name, path string }
+
 // New returns a source that reads one key from the variable name, or from the file that
-// name_FILE names. The key is visible ASCII or a PEM block.
-func New(name string) *Source { return &Source{name: name, files: make(map[string]*file.Source)} }
+// name_FILE names. The key is a PEM block, as for [source.PEM], or text in UTF-8 without control
+// characters. The scheme refuses a text that it cannot send.
+func New(name string) *Source { return &Source{name: name, files: make(map[variable]*file.Source)} }
 
 // Pair returns a source that reads a key of several fields, and the previous key, from the
 // variables that begin with prefix, or from the files that these name. [source.Dotenv]
@@ -70,22 +74,34 @@ func (s *Source) String() string {
 	return u.String()
 }
 
-// file returns the source for path. It returns the same source each time.
-func (s *Source) file(path string) *file.Source {
+// file returns the source for the file that v names. It returns the same source each time.
+func (s *Source) file(v variable) *file.Source {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.files[path] == nil {
-		s.files[path] = file.New(path, file.WithDecoder(asField))
+	if s.files[v] == nil {
+		decode := asSecret
+		if strings.HasSuffix(strings.TrimSuffix(v.name, "_PREVIOUS"), "API_PASSPHRASE") {
+			decode = asPassphrase
+		}
+		s.files[v] = file.New(v.path, file.WithDecoder(decode))
 	}
-	return s.files[path]
+	return s.files[v]
 }
 
-func asField(data []byte) (source.Set, error) {
-	text, err := field.Value(data)
+func asSecret(data []byte) (source.Set, error) {
+	text, err := field.Secret(data)
 	if err != nil {
 		return source.Set{}, err
 	}
 	return source.Set{Keys: []source.Key{{Secret: source.NewSecret(text)}}}, nil
+}
+
+func asPassphrase(data []byte) (source.Set, error) {
+	text, err := field.Passphrase(data)
+	if err != nil {
+		return source.Set{}, err
+	}
+	return source.Set{Keys: []source.Key{pair.Key(field.Pair{Passphrase: text})}}, nil
 }
 
 // A reading is one reading of all variables.
@@ -110,7 +126,7 @@ func (r *reading) set() (source.Set, error) {
 	if value == "" {
 		return source.Set{}, fmt.Errorf("%w: neither %s nor %[2]s_FILE is set", source.ErrNoKey, r.source.name)
 	}
-	return asField([]byte(value))
+	return asSecret([]byte(value))
 }
 
 func (r *reading) pair() (set source.Set, err error) {
@@ -135,7 +151,7 @@ func (r *reading) lookup(name string) (text string, set bool, err error) {
 	if value != "" {
 		return "", true, fmt.Errorf("%w: both %s and %[2]s_FILE are set: unset one of them", source.ErrInvalid, name)
 	}
-	read, err := r.source.file(path).Read(r.ctx)
+	read, err := r.source.file(variable{name, path}).Read(r.ctx)
 	if err != nil {
 		return "", true, err
 	}
@@ -143,13 +159,15 @@ func (r *reading) lookup(name string) (text string, set bool, err error) {
 	if r.values == nil {
 		r.values = make(map[string]source.Secret)
 	}
-	r.values[name] = key.Secret
+	if r.values[name] = key.Secret; key.Secret.IsZero() {
+		r.values[name] = key.Extra["passphrase"]
+	}
 	if key.CreatedAt.After(r.newest) && !strings.HasSuffix(name, "_PREVIOUS") {
 		r.newest = key.CreatedAt
 	}
 	r.freshFor = read.FreshFor
 	r.warnings = append(r.warnings, read.Warnings...)
-	return key.Secret.Expose(), true, nil
+	return r.values[name].Expose(), true, nil
 }
 
 // finish adds the times and warnings of the files to set.

@@ -2,7 +2,6 @@ package file
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/decode"
@@ -46,14 +45,18 @@ func (s *Source) decodeDir(texts map[string][]byte) (source.Set, error) {
 		if !f.about || !ok {
 			continue
 		}
-		value, err := fieldtext.Token(text)
-		if err != nil {
-			return source.Set{}, fmt.Errorf("field %q: %w", f.name, err)
-		}
 		if f.name == versionFile {
-			set.Keys[0].Version = value
-		} else if set.Keys[0].ExpiresAt, err = time.Parse(time.RFC3339, value); err != nil {
-			return source.Set{}, fmt.Errorf("%w: field %q must be a time of RFC 3339, such as 2026-12-31T00:00:00Z", source.ErrInvalid, f.name)
+			if set.Keys[0].Version, err = fieldtext.Token(text); err != nil {
+				return source.Set{}, fmt.Errorf("field %q: %w", f.name, err)
+			}
+			continue
+		}
+		end, naive, ok := fieldtext.Time(string(fieldtext.Trim(text)))
+		if !ok {
+			return source.Set{}, fmt.Errorf("%w: field %q %s", source.ErrInvalid, f.name, fieldtext.NotATime)
+		}
+		if set.Keys[0].ExpiresAt = end; naive {
+			set.Warnings = append(set.Warnings, s.wrap(fmt.Errorf("field %q %s", f.name, fieldtext.Naive)))
 		}
 	}
 	return set, nil

@@ -219,6 +219,13 @@ func TestBundleSaysItsVersionAndItsEnd(t *testing.T) {
 	if key := read(t, src); !key.ExpiresAt.Equal(end.AddDate(1, 0, 0)) || !key.CreatedAt.Equal(created) {
 		t.Errorf("%+v", key)
 	}
+	for text, naive := range map[string]bool{"1830074400\n": false, "2027-12-29 10:00:00+00:00": false, "2027-12-29T10:00:00": true} { // F155
+		put("expires-at", text)
+		set, err := src.Read(t.Context())
+		if err != nil || !set.Keys[0].ExpiresAt.Equal(end.AddDate(1, 0, -2)) || (len(set.Warnings) > 0) != naive {
+			t.Errorf("%s: %+v, %v", text, set, err)
+		}
+	}
 	put("version", "v8")
 	if key := read(t, src); key.Version != "v8" {
 		t.Errorf("%+v", key)
@@ -292,7 +299,7 @@ func TestBundleFields(t *testing.T) {
 	if key := read(t, src); key.Extra["passphrase"].Expose() != "word" {
 		t.Fatalf("%+v", key)
 	}
-	write(t, filepath.Join(dir, "passphrase"), "two sentinel words") // F19
+	write(t, filepath.Join(dir, "passphrase"), "two\nsentinel lines") // F19
 	wantError(t, src, source.ErrInvalid, "sentinel")
 
 	write(t, filepath.Join(dir, "user"), "u")

@@ -69,13 +69,14 @@ func New(path string, opts ...Option) *Source {
 }
 
 // Dir returns a source that reads one key from the files in the directory dir. The file
-// "api-key" has the key's ID, "api-secret" its Secret, which is a token or a PEM block, and
-// "passphrase" its Extra["passphrase"]. The first two files must exist. [WithNames] sets
-// other names. The key's CreatedAt is the latest modification time of these files.
+// "api-key" has the key's ID, "api-secret" its Secret, and "passphrase" its
+// Extra["passphrase"]. The first two files must exist. Each is text in UTF-8 without control
+// characters; the secret may also be a PEM block, as for [source.PEM]. [WithNames] sets other
+// names. The key's CreatedAt is the latest modification time of these files.
 //
 // Two more files may exist: "version" has the name of the key's version, such as v7, and
-// "expires-at" its ExpiresAt in the format of RFC 3339, such as 2026-12-31T00:00:00Z. With
-// them, all processes know the version by the same name, and the ring announces the end
+// "expires-at" its ExpiresAt in the format of RFC 3339, such as 2026-12-31T00:00:00Z, or in
+// another one that [source.Document] accepts. With them, all processes know the version by the same name, and the ring announces the end
 // of the key. Replace "version" together with the key.
 func Dir(dir string, opts ...Option) *Source {
 	s := newSource(dir)

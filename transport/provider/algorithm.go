@@ -33,9 +33,7 @@ func (s *Signing) algorithm(secret source.Secret) (algorithm, error) {
 	var private any
 	var err error
 	switch {
-	case strings.HasPrefix(text, "-----BEGIN"):
-		// As a shared secret the text of a private key would sign, but the server would
-		// refuse each request.
+	case strings.Contains(text, "-----BEGIN"): // F144: also in quotes or after other text
 		if !s.RSA && !s.RSAPSS && !s.Ed25519 && !s.ES256 {
 			return a, unusable("its secret is a private key: the API takes shared secrets only")
 		}
@@ -110,18 +108,14 @@ func (s *Signing) shared(secret source.Secret) (algorithm, error) {
 	}, nil
 }
 
-// parsePEM returns the private key in text, which must be exactly one PEM block. The
-// block may be on one line with \n for the line breaks, as in JSON.
+// parsePEM returns the private key in text, which [source.PEM] decodes.
 func parsePEM(text string) (any, error) {
-	if !strings.Contains(text, "\n") {
-		text = strings.ReplaceAll(text, `\n`, "\n")
+	set, err := source.PEM([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", source.ErrUnusable, err)
 	}
-	block, rest := pem.Decode([]byte(text))
-	if block == nil || len(strings.TrimSpace(string(rest))) > 0 {
-		return nil, unusable("its PEM block is broken, or has text after it")
-	}
+	block, _ := pem.Decode([]byte(set.Keys[0].Secret.Expose()))
 	var key any
-	var err error
 	switch block.Type {
 	case "RSA PRIVATE KEY":
 		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)

@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"net/url"
@@ -126,5 +127,35 @@ func TestBybitPrivateKey(t *testing.T) {
 	verifyRSA(t, req.Header.Get("X-BAPI-TIMESTAMP")+key.ID+`5000{"a":1}`, req.Header.Get("X-BAPI-SIGN"))
 	if _, err := provider.Bybit().Scheme.Prepare(pair(ed25519PEM(t))); !errors.Is(err, source.ErrUnusable) {
 		t.Errorf("Ed25519: %v", err)
+	}
+}
+
+// A private key in PEM signs in each form that tools make of it, and never becomes a shared
+// secret.
+//
+// F144
+func TestFormsOfPEM(t *testing.T) {
+	der, err := x509.MarshalECPrivateKey(ecKey(t, elliptic.P256()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const params = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+	block := pemText("EC PRIVATE KEY", der)
+	for form, text := range map[string]string{
+		"as it is": block, `\n`: strings.ReplaceAll(block, "\n", `\n`), `\n in quotes`: `"` + strings.ReplaceAll(block, "\n", `\n`) + `"`, "in quotes": `'` + block + `'`,
+		"after EC PARAMETERS": params + block, "after Bag Attributes": "Bag Attributes\n    localKeyID: 01\n" + block, "spaces": strings.ReplaceAll(block, "\n", " "),
+	} {
+		all := profiles()
+		all["coinbasecdp"] = provider.CoinbaseCDP()
+		for name, p := range all {
+			_, err := p.Scheme.Prepare(pair(text))
+			if (err == nil) != (name == "coinbasecdp") || err != nil && !errors.Is(err, source.ErrUnusable) {
+				t.Errorf("%s, %s: %v", name, form, err)
+			}
+		}
+		own := provider.Signing{Name: "own", Hash: sha256.New, Encode: hex.AppendEncode}
+		if _, err := own.Profile().Scheme.Prepare(pair(text)); !errors.Is(err, source.ErrUnusable) {
+			t.Errorf("a shared secret, %s: %v", form, err)
+		}
 	}
 }

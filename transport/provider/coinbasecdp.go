@@ -10,8 +10,8 @@ import (
 // Coinbase Developer Platform. A key's ID is its name, "organizations/.../apiKeys/..."
 // or a UUID. Its Secret is one of two: an EC private key on P-256 in a PEM block, which
 // signs with ES256; or an Ed25519 key, 32 or 64 bytes in base64 or in PEM, which signs
-// with EdDSA. The PEM block may be on one line with \n for the line breaks, as in
-// Coinbase's JSON files.
+// with EdDSA. The PEM block may be on one line with \n for the line breaks, as CI and
+// files of variables force it.
 //
 // Each attempt carries its own JWT (RFC 7519). It is valid only for that method, host
 // and path, and for two minutes, the longest time that Coinbase allows. A 401 refuses

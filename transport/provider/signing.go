@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/internal/header"
 	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
 
@@ -37,8 +38,8 @@ type Signing struct {
 	// RSA, RSAPSS, Ed25519 and ES256 say which private keys the API takes. RSA keys
 	// sign with SHA-256, and with PSS and a salt of 32 bytes if RSAPSS is set, else
 	// with PKCS #1 v1.5. ES256 is ECDSA on P-256 with SHA-256; the signature is r and s
-	// of 32 bytes each (RFC 7518 section 3.4). A private key is one PEM block: PKCS #8,
-	// PKCS #1 for RSA, or SEC 1 for ECDSA. If Hash is nil, an Ed25519 key may also be
+	// of 32 bytes each (RFC 7518 section 3.4). A private key is in PEM, in each form that
+	// source.PEM accepts: PKCS #8, PKCS #1 for RSA, or SEC 1 for ECDSA. If Hash is nil, an Ed25519 key may also be
 	// 32 or 64 bytes in base64.
 	RSA, RSAPSS, Ed25519, ES256 bool
 	// Extra names the entries of source.Key.Extra that a key must have, such as
@@ -189,8 +190,8 @@ func (d *scheme) prepare(key source.Key) (*signer, error) {
 		return fail(unusable("the key's id is empty or not visible ASCII"))
 	}
 	for _, name := range d.Extra {
-		if !visible(key.Extra[name].Expose()) {
-			return fail(unusable("the key's " + name + " is missing or not visible ASCII"))
+		if !header.ValidValue(key.Extra[name].Expose()) { // F153: a passphrase may have spaces
+			return fail(unusable("the key's " + name + " is missing, or a header cannot carry it: want visible ASCII and spaces"))
 		}
 	}
 	a, err := d.algorithm(key.Secret)

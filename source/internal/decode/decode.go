@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/rollingkeys/rollingkeys/source"
+	"github.com/rollingkeys/rollingkeys/source/internal/field"
 )
 
 // ErrTooLong means that the data is longer than [source.MaxSize]. It wraps
@@ -28,8 +29,9 @@ func ReadAll(r io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// Set decodes data with decode. It fails if the set has neither keys nor revoked versions. Its
-// errors always wrap [source.ErrInvalid].
+// Set decodes data with decode. It fails if the set has neither keys nor revoked versions, or if
+// a secret is one that [field.Unfilled] recognizes, which only a decoder of the user's own does
+// not check itself. Its errors always wrap [source.ErrInvalid].
 func Set(decode source.Decoder, data []byte) (source.Set, error) {
 	if len(data) > source.MaxSize {
 		return source.Set{}, ErrTooLong
@@ -42,6 +44,11 @@ func Set(decode source.Decoder, data []byte) (source.Set, error) {
 		return source.Set{}, fmt.Errorf("%w: %w", source.ErrInvalid, err)
 	case len(set.Keys) == 0 && len(set.Revoked) == 0:
 		return source.Set{}, fmt.Errorf("%w: the data lists no key", source.ErrInvalid)
+	}
+	for _, key := range set.Keys {
+		if what := field.Unfilled(key.Secret.Expose()); what != "" {
+			return source.Set{}, fmt.Errorf("%w: it looks like %s", source.ErrInvalid, what)
+		}
 	}
 	return set, nil
 }

@@ -1,12 +1,14 @@
-// Package field checks the text of a key's field, which is a token or a PEM block. Package
-// source imports it, so it cannot use source.Secret and returns plain text.
+// Package field checks the text of a key's field, such as a token, a password or a PEM block.
+// Package source imports it, so it cannot use source.Secret and returns plain text. Its errors
+// wrap [ErrInvalid] and quote nothing.
 package field
 
 import (
 	"bytes"
-	"encoding/pem"
 	"errors"
 	"fmt"
+	"unicode"
+	"unicode/utf8"
 )
 
 // MaxSize is source.MaxSize.
@@ -18,61 +20,93 @@ var (
 	ErrInvalid = errors.New("invalid")
 )
 
-// Token returns one token of visible ASCII without the white space around it. The errors of
-// this package wrap [ErrInvalid] and quote nothing.
-func Token(data []byte) (string, error) { return token(data, true) }
-
-func token(data []byte, guess bool) (string, error) {
-	data = Trim(data)
-	if len(data) == 0 {
-		return "", fmt.Errorf("%w: empty", ErrInvalid)
+// Token returns one token of visible ASCII without the white space around it. It refuses text
+// that looks like markup or JSON, and what [Unfilled] recognizes.
+func Token(data []byte) (string, error) {
+	data, err := trimmed(data)
+	if err != nil {
+		return "", err
 	}
-	if len(data) > MaxSize {
-		return "", fmt.Errorf("%w: longer than %d bytes", ErrInvalid, MaxSize)
+	if err := unfilled(data); err != nil {
+		return "", err
 	}
-	if guess && closing[data[0]] != 0 {
-		return "", fmt.Errorf("%w: it looks like markup or JSON, not like a token: a key document needs the decoder source.Document, or format=json in a source string; JSON of another form cannot be read", ErrInvalid)
+	if bytes.IndexByte([]byte("<{["), data[0]) >= 0 {
+		return "", errDocument
 	}
-	for _, c := range data {
-		if c <= ' ' || c > '~' {
-			return "", fmt.Errorf("%w: %s", ErrInvalid, mistake(data))
-		}
+	if bytes.Contains(data, begin) || bytes.ContainsFunc(data, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", fmt.Errorf("%w: %s", ErrInvalid, mistake(data, "a token consists of visible ASCII"))
 	}
 	return string(data), nil
 }
 
-// PEM returns one PEM block (RFC 7468) without the white space around it. Other text in data is
-// an error.
-func PEM(data []byte) (string, error) {
-	data = Trim(data)
-	block, rest := pem.Decode(data)
-	switch {
-	case len(data) == 0:
-		return "", fmt.Errorf("%w: empty", ErrInvalid)
-	case block == nil || len(block.Bytes) == 0 || !bytes.HasPrefix(data, begin):
-		return "", fmt.Errorf("%w: not a PEM block: want one that begins with -----BEGIN and ends with an -----END line", ErrInvalid)
-	case len(Trim(rest)) > 0:
-		return "", fmt.Errorf("%w: text after the PEM block: keep the one block", ErrInvalid)
-	}
-	return string(data), nil
-}
-
-var begin = []byte("-----BEGIN ")
-
-// Value returns a secret or a passphrase that is the only content of its file, variable or
-// field. It is a PEM block, as for [PEM], or visible ASCII. A passphrase may begin like
-// markup or JSON, so Value refuses such a text only if it also ends like that. [Token] always
-// refuses it.
-func Value(data []byte) (string, error) {
-	data = Trim(data)
-	if bytes.HasPrefix(data, begin) {
+// Secret returns a secret that is the only content of its file, variable or field, without the
+// white space around it. It is a PEM block, as for [PEM], or any text in UTF-8 without control
+// characters, since a password may have spaces, brackets and letters of any language (F153): the
+// scheme refuses what a request cannot carry. Text that is a document, a header's value with
+// the name of its scheme, or that [Unfilled] recognizes, is an error.
+func Secret(data []byte) (string, error) {
+	if bytes.Contains(data, begin) {
 		return PEM(data)
 	}
-	n := len(data)
-	return token(data, n < 2 || data[n-1] == closing[data[0]])
+	text, err := ID(data)
+	if err == nil && credentials.MatchString(text) {
+		return "", fmt.Errorf("%w: %s", ErrInvalid, isCredentials)
+	}
+	return text, err
 }
 
-var closing = map[byte]byte{'<': '>', '{': '}', '[': ']'}
+// ID returns the public half of a pair. It is text as for [Secret], but no PEM block.
+func ID(data []byte) (string, error) {
+	data, err := trimmed(data)
+	if err != nil {
+		return "", err
+	}
+	if err := unfilled(data); err != nil {
+		return "", err
+	}
+	if isDocument(data) {
+		return "", errDocument
+	}
+	return printable(data)
+}
+
+// Passphrase returns a passphrase. It is a PEM block, as for [PEM], or any text in UTF-8 without
+// control characters. People choose passphrases, so one may look like anything but the text that
+// a source.Secret prints (F94).
+func Passphrase(data []byte) (string, error) {
+	if bytes.Contains(data, begin) {
+		return PEM(data)
+	}
+	data, err := trimmed(data)
+	if err != nil {
+		return "", err
+	}
+	if string(data) == redacted {
+		return "", unfilled(data)
+	}
+	return printable(data)
+}
+
+// printable returns data, which must be UTF-8 without control characters.
+func printable(data []byte) (string, error) {
+	if !utf8.Valid(data) || bytes.ContainsFunc(data, unicode.IsControl) || bytes.Contains(data, begin) {
+		return "", fmt.Errorf("%w: %s", ErrInvalid, mistake(data, "it may be any text in UTF-8 without control characters"))
+	}
+	return string(data), nil
+}
+
+// trimmed returns data without the white space around it. It is an error if data is empty or
+// too long.
+func trimmed(data []byte) ([]byte, error) {
+	data = Trim(data)
+	switch {
+	case len(data) == 0:
+		return nil, fmt.Errorf("%w: empty", ErrInvalid)
+	case len(data) > MaxSize:
+		return nil, fmt.Errorf("%w: longer than %d bytes", ErrInvalid, MaxSize)
+	}
+	return data, nil
+}
 
 // Trim drops one byte order mark and the ASCII white space around data.
 func Trim(data []byte) []byte {

@@ -59,9 +59,9 @@ func find(names [3]string, lookup func(string) (string, bool, error)) (*Pair, er
 	}
 	var pair Pair
 	fields := []*string{&pair.ID, &pair.Secret, &pair.Passphrase}
-	checks := []func([]byte) (string, error){Token, Value, Value}
+	checks := []func([]byte) (string, error){ID, Secret, Passphrase}
 	if len(secret) == 0 {
-		fields, checks = []*string{&pair.Secret}, []func([]byte) (string, error){Value}
+		fields, checks = []*string{&pair.Secret}, []func([]byte) (string, error){Secret}
 	}
 	for i, check := range checks {
 		if i == 2 && len(passphrase) == 0 {

@@ -26,7 +26,7 @@ func (n Names) Key(fields map[string][]byte) (source.Set, error) {
 		name  string
 		text  *string
 		check func([]byte) (string, error)
-	}{{n.ID, &found.ID, field.Token}, {secret, &found.Secret, field.Value}, {n.Passphrase, &found.Passphrase, field.Value}} {
+	}{{n.ID, &found.ID, field.ID}, {secret, &found.Secret, field.Secret}, {n.Passphrase, &found.Passphrase, field.Passphrase}} {
 		text, ok := fields[f.name]
 		switch {
 		case f.name == "", !ok && f.text == &found.Passphrase:

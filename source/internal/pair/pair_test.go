@@ -2,6 +2,7 @@ package pair_test
 
 import (
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -17,11 +18,7 @@ const sentinel = "rksentinel_"
 
 func TestFields(t *testing.T) {
 	decode := pair.Names{ID: "user", Secret: "pass", Passphrase: "word"}.JSON
-	set, err := decode([]byte(` {"user":"id-1","pass":"sentinel-s-1","word":"w 1","port":5432,"nested":{"user":"x"}} `))
-	if err == nil {
-		t.Error("a passphrase of two words is taken")
-	}
-	set, err = decode([]byte(` {"user":"id-1","pass":"sentinel-s-1","word":"sentinel-w-1","port":5432,"nested":{"user":"x"}} `))
+	set, err := decode([]byte(` {"user":"id-1","pass":"sentinel-s-1","word":"sentinel-w-1","port":5432,"nested":{"user":"x"}} `))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,6 +35,27 @@ func TestFields(t *testing.T) {
 	} {
 		if _, err := decode([]byte(text)); !errors.Is(err, source.ErrInvalid) || strings.Contains(err.Error(), sentinel) { // F95
 			t.Errorf("%.40s: %v", text, err)
+		}
+	}
+}
+
+// The file cdp_api_key.json of Coinbase has the key's name and a private key.
+//
+// F144
+func TestCoinbaseFile(t *testing.T) {
+	const block = "-----BEGIN EC PRIVATE KEY-----\nc2VudGluZWw=\n-----END EC PRIVATE KEY-----"
+	query, _ := url.ParseQuery("id=name&secret=privateKey")
+	decode, err := pair.Decoder(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		`{ "name": "organizations/o/apiKeys/k", "privateKey": "` + strings.ReplaceAll(block, "\n", `\n`) + `\n" }`,
+		`{ "name": "organizations/o/apiKeys/k", "privateKey": "` + strings.ReplaceAll(block, "\n", `\\n`) + `" }`, // escaped twice
+	} {
+		set, err := decode([]byte(text))
+		if err != nil || set.Keys[0].ID != "organizations/o/apiKeys/k" || set.Keys[0].Secret.Expose() != block {
+			t.Errorf("%s: %+v, %v", text, set, err)
 		}
 	}
 }

@@ -113,7 +113,7 @@ func Login(query url.Values) (username string, password func() (source.Secret, e
 }
 
 func secret(name string, data []byte) (source.Secret, error) {
-	text, err := field.Value(data)
+	text, err := field.Secret(data)
 	if err != nil {
 		return source.Secret{}, fmt.Errorf("%s: %w", name, err)
 	}

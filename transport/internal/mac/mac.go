@@ -2,6 +2,7 @@
 package mac
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"fmt"
 	"hash"
@@ -15,9 +16,13 @@ import (
 type MAC struct{ pool sync.Pool }
 
 // New returns a MAC whose key is what decode returns for the secret. If decode is nil,
-// the key is the secret's bytes. The error wraps [source.ErrUnusable].
+// the key is the secret's bytes, unless they are a PEM block: that would sign, but the server
+// would refuse each request (F144). The error wraps [source.ErrUnusable].
 func New(newHash func() hash.Hash, decode func(string) ([]byte, error), secret source.Secret) (*MAC, error) {
 	key := []byte(secret.Expose())
+	if decode == nil && bytes.Contains(key, []byte("-----BEGIN")) {
+		return nil, fmt.Errorf("%w: its secret is a private key: the API takes shared secrets only", source.ErrUnusable)
+	}
 	if decode != nil {
 		var err error
 		if key, err = decode(secret.Expose()); err != nil {
