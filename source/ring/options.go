@@ -82,8 +82,9 @@ func WithReadTimeout(d time.Duration) Option {
 // is 3 s; 0 waits for one reading only. If the request's context has a deadline, the wait
 // ends ahead of it, by a tenth of the time that is left, by 100 ms at most: the caller then
 // gets the refusal, and not the context's error. After a wait in vain no request waits
-// until a key is accepted. If a new key comes and is refused too, the request may wait as
-// long again.
+// until a key is accepted and a pause is over, which grows from 1 s to 1 min, or until
+// another key becomes current. If a new key comes and is refused too, the request may wait
+// as long again.
 func WithRefusalWait(d time.Duration) Option { return func(c *config) { c.refusalWait = max(d, 0) } }
 
 // WithStaleAfter sets the age of the last good reading at which the ring reports itself

@@ -82,7 +82,7 @@ func (p *policy) restored(v *version) {
 
 // set tells the policy which versions there are, and which of them may be used now. A
 // version that becomes current starts with a fresh standing, and the pauses that the
-// current version before it caused end.
+// current version before it caused end: requests may wait for the source again.
 func (p *policy) set(list, live []*version) {
 	switched := len(live) > 0 && live[0] != p.current()
 	p.list, p.live = list, live
@@ -96,6 +96,7 @@ func (p *policy) set(list, live []*version) {
 		c.standing = standing{state: c.state, joined: c.joined, judged: p.tick(), asked: c.asked,
 			refusedAt: c.refusedAt, acceptedBefore: c.counters.accepted()}
 		p.ambiguous, p.asks.spent, p.probing = pause{}, false, nil
+		p.asks.pause.cut()
 	}
 	if !p.has(p.good) {
 		p.good = nil

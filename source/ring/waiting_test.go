@@ -2,6 +2,7 @@ package ring_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -330,6 +331,39 @@ func TestWaitsAgainForThePrevious(t *testing.T) {
 		}
 		if b.Version() != "v3" {
 			t.Errorf("gave up with %q: %v", b.Version(), err)
+		}
+	})
+}
+
+// The source was too late for one rotation, whose requests waited in vain. The next one
+// comes before the pause after that wait is over: its requests wait all the same, since
+// another key has become current in between.
+//
+// F61
+func TestWaitsInTheRotationAfterAWaitInVain(t *testing.T) {
+	bothWays(t, func(t *testing.T, opts ...ring.Option) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, append(opts, ring.WithPoll(time.Hour))...)
+		accepted(t, r, "v1")
+		for i := range 8 { // the pause grows from one to the next
+			last, key := fmt.Sprintf("v%d", 2*i+1), fmt.Sprintf("v%d", 2*i+2)
+			a := attempt(t, r, last)
+			for a.Next(t.Context(), false) { // in vain
+			}
+			synctest.Wait()
+			s.put(listed(key), nil)
+			refresh(t, r)
+			accepted(t, r, key)
+			served := fmt.Sprintf("v%d", 2*i+3)
+			time.AfterFunc(500*time.Millisecond, func() { s.put(listed(served), nil) })
+			a = attempt(t, r, key)
+			for ok := true; ok && a.Version() != served; {
+				ok = a.Next(t.Context(), false)
+			}
+			if a.Version() != served {
+				t.Fatalf("rotation %d: gave up with %s", i, a.Version())
+			}
+			a.Accepted()
 		}
 	})
 }
