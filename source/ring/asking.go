@@ -16,6 +16,9 @@ type asking struct {
 	changed chan struct{} // closed, and replaced, when the snapshot changed
 	done    chan struct{} // closed when the asking is over
 	vain    bool          // it brought no other key; valid after done
+	waiting int           // how many requests wait in it
+	served  bool          // a key was accepted since it began
+	lapsed  time.Time     // when a request joined it that was refused after that; zero: none, or a key is accepted
 }
 
 // ask returns the asking under way, or begins one if the policy allows it, else nil. again
@@ -38,11 +41,31 @@ func (r *Ring) ask(now time.Time, again bool) *asking {
 	return k
 }
 
-// search reads the source for all requests that wait in k, with growing pauses between
-// the readings; a source that can notify is given time to do so. If a reading brings a key
-// that helps, [Ring.publish] ends the asking. Otherwise search ends it in vain.
+// search reads the source for all requests that wait in k. If a reading brings a key that
+// helps, [Ring.publish] ends the asking. Otherwise search ends it in vain.
 func (r *Ring) search(k *asking, again bool) {
-	ctx, cancel := context.WithTimeout(r.ctx, r.longestWait())
+	r.look(k, r.longestWait(), again)
+	now := r.enter()
+	if left := k.lapsed.Add(r.longestWait()).Sub(now); r.asking == k && k.wait && k.waiting > 0 && left > 0 {
+		// F61: requests were served in the meantime, and are refused again. Those that
+		// wait since then have waited for a part of their time only.
+		r.leave()
+		r.look(k, left, true)
+		now = r.enter()
+	}
+	defer r.leave()
+	if r.asking == k {
+		r.policy.askedInVain(k.wait, now)
+		k.vain = true
+		r.endAsking()
+	}
+}
+
+// look reads the source for that time or until the asking is over, with growing pauses
+// between the readings; a source that can notify is given time to do so. If rested is set,
+// look begins with a pause.
+func (r *Ring) look(k *asking, wait time.Duration, rested bool) {
+	ctx, cancel := context.WithTimeout(r.ctx, wait)
 	defer cancel()
 	pause := 100 * time.Millisecond
 	if _, ok := r.reader.src.(source.Notifier); ok {
@@ -58,7 +81,7 @@ func (r *Ring) search(k *asking, again bool) {
 		case <-ctx.Done():
 		}
 	}
-	if again {
+	if rested {
 		rest(pause)
 	}
 	for ctx.Err() == nil {
@@ -75,13 +98,6 @@ func (r *Ring) search(k *asking, again bool) {
 		// A pause takes a quarter of the time at most: with doubling alone, a key that
 		// came in the second half was not seen.
 		pause = min(2*pause, max(r.cfg.refusalWait/4, pause))
-	}
-	now := r.enter()
-	defer r.leave()
-	if r.asking == k {
-		r.policy.askedInVain(k.wait, now)
-		k.vain = true
-		r.endAsking()
 	}
 }
 
@@ -105,6 +121,9 @@ func (r *Ring) wakeWaiters(before, s *snapshot) {
 	if over {
 		r.endAsking()
 		return
+	}
+	if s.settled != nil {
+		k.served, k.lapsed = true, time.Time{}
 	}
 	close(k.changed)
 	k.changed = make(chan struct{})
@@ -158,7 +177,11 @@ func (r *Ring) await(ctx context.Context, begin bool, choose func(now time.Time)
 		if k == nil || !begin && !k.wait {
 			return inTime
 		}
+		if !again && k.served && k.lapsed.IsZero() && r.policy.settled() == nil {
+			k.lapsed = now
+		}
 		changed := k.changed
+		k.waiting++
 		r.leave()
 		select {
 		case <-k.done:
@@ -171,7 +194,9 @@ func (r *Ring) await(ctx context.Context, begin bool, choose func(now time.Time)
 		case <-r.ctx.Done():
 			over = true
 		}
-		if now = r.enter(); r.ended(ctx) || choose(now) {
+		now = r.enter()
+		k.waiting--
+		if r.ended(ctx) || choose(now) {
 			return inTime
 		}
 	}

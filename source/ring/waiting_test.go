@@ -367,3 +367,53 @@ func TestWaitsInTheRotationAfterAWaitInVain(t *testing.T) {
 		}
 	})
 }
+
+// A request waits for the source, and a key is accepted meanwhile. Requests that are
+// refused later, before that wait would have ended, have the whole time for their own.
+//
+// F61
+func TestWaitBeginsAnewAfterAnAcceptance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: listed("v1")}
+		r, _ := keep(t, s, ring.WithPoll(time.Hour))
+		time.AfterFunc(500*time.Millisecond, func() { accepted(t, r, "v1") })
+		a := attempt(t, r, "v1")
+		a = next(t, &a, "v1") // accepted by now
+		a.Accepted()
+		time.Sleep(2400 * time.Millisecond) // the wait would have ended 100 ms later
+		time.AfterFunc(2200*time.Millisecond, func() { s.put(listed("v2"), nil) })
+		for a = attempt(t, r, "v1"); a.Version() == "v1" && a.Next(t.Context(), false); {
+		}
+		if a.Version() != "v2" {
+			t.Fatal("the request did not wait for v2")
+		}
+		a.Accepted()
+	})
+}
+
+// An address that refuses every key, among good traffic, does not prolong the wait: the
+// pause after it begins as if there had been one such request.
+//
+// F58
+func TestBadAddressDoesNotProlongTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v1")}, ring.WithPoll(time.Hour))
+		start := time.Now()
+		var wg sync.WaitGroup
+		for range 3 {
+			accepted(t, r, "v1")
+			a := attempt(t, r, "v1")
+			wg.Go(func() {
+				for a.Next(t.Context(), false) {
+				}
+				if d := time.Since(start); d > 3200*time.Millisecond { // with a last reading
+					t.Errorf("waited until %v", d)
+				}
+			})
+			synctest.Wait()
+			time.Sleep(500 * time.Millisecond)
+		}
+		accepted(t, r, "v1")
+		wg.Wait()
+	})
+}
