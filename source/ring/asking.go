@@ -17,6 +17,8 @@ type asking struct {
 	done    chan struct{} // closed when the asking is over
 	vain    bool          // it brought no other key; valid after done
 	waiting int           // how many requests wait in it
+	helped  bool          // a request that waited was sent again
+	gaveUp  bool          // a request that waited was not sent again
 	served  bool          // a key was accepted since it began
 	lapsed  time.Time     // when a request joined it that was refused after that; zero: none, or a key is accepted
 }
@@ -42,7 +44,8 @@ func (r *Ring) ask(now time.Time, again bool) *asking {
 }
 
 // search reads the source for all requests that wait in k. If a reading brings a key that
-// helps, [Ring.publish] ends the asking. Otherwise search ends it in vain.
+// helps, [Ring.publish] ends the asking. Otherwise search ends it, and it was in vain unless
+// every request that waited could be sent again.
 func (r *Ring) search(k *asking, again bool) {
 	r.look(k, r.longestWait(), again)
 	now := r.enter()
@@ -55,8 +58,9 @@ func (r *Ring) search(k *asking, again bool) {
 	}
 	defer r.leave()
 	if r.asking == k {
-		r.policy.askedInVain(k.wait, now)
-		k.vain = true
+		if k.vain = !k.helped || k.gaveUp || k.waiting > 0; k.vain {
+			r.policy.askedInVain(k.wait, now)
+		}
 		r.endAsking()
 	}
 }
@@ -196,9 +200,15 @@ func (r *Ring) await(ctx context.Context, begin bool, choose func(now time.Time)
 		}
 		now = r.enter()
 		k.waiting--
-		if r.ended(ctx) || choose(now) {
+		switch {
+		case r.ended(ctx):
+			k.gaveUp = true
+			return inTime
+		case choose(now):
+			k.helped = true
 			return inTime
 		}
+		k.gaveUp = k.gaveUp || over
 	}
 	return inTime
 }

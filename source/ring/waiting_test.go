@@ -368,27 +368,30 @@ func TestWaitsInTheRotationAfterAWaitInVain(t *testing.T) {
 	})
 }
 
-// A request waits for the source, and a key is accepted meanwhile. Requests that are
-// refused later, before that wait would have ended, have the whole time for their own.
+// A request waits for the source, and is served since a key is accepted meanwhile. A
+// request that is refused later waits its whole time, be it before the first wait would
+// have ended or just after.
 //
 // F61
 func TestWaitBeginsAnewAfterAnAcceptance(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &store{set: listed("v1")}
-		r, _ := keep(t, s, ring.WithPoll(time.Hour))
-		time.AfterFunc(500*time.Millisecond, func() { accepted(t, r, "v1") })
-		a := attempt(t, r, "v1")
-		a = next(t, &a, "v1") // accepted by now
-		a.Accepted()
-		time.Sleep(2400 * time.Millisecond) // the wait would have ended 100 ms later
-		time.AfterFunc(2200*time.Millisecond, func() { s.put(listed("v2"), nil) })
-		for a = attempt(t, r, "v1"); a.Version() == "v1" && a.Next(t.Context(), false); {
-		}
-		if a.Version() != "v2" {
-			t.Fatal("the request did not wait for v2")
-		}
-		a.Accepted()
-	})
+	for _, later := range []time.Duration{2400 * time.Millisecond, 2600 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &store{set: listed("v1")}
+			r, _ := keep(t, s, ring.WithPoll(time.Hour))
+			time.AfterFunc(500*time.Millisecond, func() { accepted(t, r, "v1") })
+			a := attempt(t, r, "v1")
+			a = next(t, &a, "v1") // accepted by now
+			a.Accepted()
+			time.Sleep(later)
+			time.AfterFunc(2200*time.Millisecond, func() { s.put(listed("v2"), nil) })
+			for a = attempt(t, r, "v1"); a.Version() == "v1" && a.Next(t.Context(), false); {
+			}
+			if a.Version() != "v2" {
+				t.Fatalf("after %v the request did not wait for v2", later)
+			}
+			a.Accepted()
+		})
+	}
 }
 
 // An address that refuses every key, among good traffic, does not prolong the wait: the
@@ -415,5 +418,29 @@ func TestBadAddressDoesNotProlongTheWait(t *testing.T) {
 		}
 		accepted(t, r, "v1")
 		wg.Wait()
+	})
+}
+
+// Of two requests that wait, one is served and one is refused for good: the wait was in
+// vain, and a pause begins.
+//
+// F58
+func TestWaitThatHelpedOneOfTwoIsInVain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := keep(t, &store{set: listed("v1")}, ring.WithPoll(time.Hour))
+		time.AfterFunc(500*time.Millisecond, func() { accepted(t, r, "v1") })
+		good, bad := attempt(t, r, "v1"), attempt(t, r, "v1")
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for bad.Next(t.Context(), false) {
+				time.Sleep(time.Millisecond) // until the other is served
+			}
+		})
+		good = next(t, &good, "v1")
+		good.Accepted()
+		wg.Wait()
+		if waits(t, r) {
+			t.Error("the next request waited too")
+		}
 	})
 }
