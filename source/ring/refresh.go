@@ -20,15 +20,21 @@ func (r *Ring) Refresh(ctx context.Context) error {
 	f := r.reader.readAfter()
 	select {
 	case <-f.done:
+	case <-ctx.Done():
+	case <-r.ctx.Done():
+	}
+	select {
+	case <-f.done: // also if the ring was closed since
 		if f.err != nil {
 			return r.fail(f.err)
 		}
 		return nil
-	case <-ctx.Done():
-		return r.fail(fmt.Errorf("%w: %w", source.ErrUnavailable, context.Cause(ctx)))
-	case <-r.ctx.Done():
+	default:
+	}
+	if r.ctx.Err() != nil {
 		return r.fail(ErrClosed)
 	}
+	return r.fail(fmt.Errorf("%w: %w", source.ErrUnavailable, context.Cause(ctx)))
 }
 
 // handleReading has the ring admit the set that a reading returned, or records its error.
