@@ -7,7 +7,9 @@ import "context"
 // If a source has a method String() string, errors and logs use it as the source's name.
 // It must not contain a secret: redact the credentials in a URL, for example with [Redact].
 type Source interface {
-	// Read returns the keys as they are now. It must return soon after ctx ends. If there
+	// Read returns the keys as they are now. It must return soon after ctx ends: the ring
+	// gives it up 5 s later, reports that as an error, and reads again, unless three calls
+	// that it gave up still hang. If there
 	// is no usable key, it returns an error, not an empty set. After an error the ring
 	// keeps the keys that it has. See [Error] for what an error must contain.
 	Read(ctx context.Context) (Set, error)

@@ -69,6 +69,7 @@ func WithPoll(d time.Duration) Option {
 }
 
 // WithReadTimeout bounds one reading of the source. The default is 30 s, also for 0 and less.
+// A source that does not return then is given up 5 s later: see [source.Source].
 func WithReadTimeout(d time.Duration) Option {
 	return func(c *config) {
 		if d > 0 {

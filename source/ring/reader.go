@@ -23,7 +23,16 @@ type reader struct {
 	mu     sync.Mutex
 	flight *flight // the reading under way, or nil
 	next   *flight // the reading that begins when flight ends, or nil
+	hung   int     // the calls of Read that were given up, and have not returned yet
 }
+
+const (
+	// hangs is how long after the end of its context Read is given up (F180).
+	hangs = 5 * time.Second
+	// maxHung is how many calls of Read that were given up may go on. The source is not
+	// read again until one of them returns.
+	maxHung = 3
+)
 
 // A flight is one reading of the source, shared by all its callers.
 type flight struct {
@@ -71,13 +80,7 @@ func (d *reader) begin(f *flight) *flight {
 // fetch reads the source. Its context is not that of a request: a reading outlives the
 // request that asked for it (F62), and ends with the read timeout or the ring.
 func (d *reader) fetch(f *flight) {
-	ctx, cancel := context.WithTimeout(d.ctx, d.timeout)
-	defer cancel()
-	var set source.Set
-	err := guard(func() (err error) {
-		set, err = d.src.Read(ctx)
-		return err
-	})
+	set, err := d.call()
 	set.Warnings = slices.DeleteFunc(slices.Clone(set.Warnings), unreadable)
 	if d.ctx.Err() != nil {
 		err = ErrClosed
@@ -85,6 +88,58 @@ func (d *reader) fetch(f *flight) {
 	f.news, f.err = d.handle(set, err)
 	d.land()
 	close(f.done)
+}
+
+// call calls Read, and gives it up if it has not returned soon after its context ended: what
+// it returns later is out of date.
+func (d *reader) call() (set source.Set, err error) {
+	d.mu.Lock()
+	full := d.hung >= maxHung
+	d.mu.Unlock()
+	if full {
+		return set, fmt.Errorf("%w: %d calls of Read hang: the source is read again when one of them returns", source.ErrUnavailable, maxHung)
+	}
+	ctx, cancel := context.WithTimeout(d.ctx, d.timeout)
+	defer cancel()
+	done := make(chan struct{})
+	givenUp := false // guarded by mu
+	d.run(func() {
+		var read source.Set
+		failed := guard(func() (err error) {
+			read, err = d.src.Read(ctx)
+			return err
+		})
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if givenUp {
+			d.hung--
+			return
+		}
+		set, err = read, failed
+		close(done)
+	})
+	select {
+	case <-done:
+		return set, err
+	case <-ctx.Done():
+	}
+	late := time.NewTimer(hangs)
+	defer late.Stop()
+	select {
+	case <-done:
+		return set, err
+	case <-late.C:
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	select {
+	case <-done:
+		return set, err
+	default:
+	}
+	givenUp = true
+	d.hung++
+	return source.Set{}, fmt.Errorf("%w: Read has not returned although its context ended %v ago: it was given up", source.ErrUnavailable, hangs)
 }
 
 // land ends the reading under way, and begins the next one.
