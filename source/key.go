@@ -59,7 +59,8 @@ func (k Key) Clone() Key {
 
 // A Set is what a source lists at one reading. A ring admits it as a whole or not at all.
 type Set struct {
-	// Keys are the keys, newest first. The first usable key becomes current.
+	// Keys are the keys, newest first. The first usable key becomes current. A ring refuses a
+	// set with more than 256 keys.
 	Keys []Key
 	// Complete says that Keys lists every valid key. A version that is not listed is then
 	// no longer used. If a set is not complete, such as that of a file with one key, the
@@ -78,6 +79,6 @@ type Set struct {
 	// token endpoint does. The ring then reports a key that expires only if that fails.
 	Renews bool
 	// Warnings are problems in spite of which the keys can be used, such as a file that
-	// other users can write. The ring reports each once.
+	// other users can write. The ring reports each once, and 32 of one reading at most.
 	Warnings []error
 }

@@ -16,8 +16,16 @@ type offer struct {
 	naming naming
 }
 
+// maxKeys is how many keys a set lists at most. What the ring does with them under its lock
+// takes a time that grows with the square of their number (F181).
+const maxKeys = 256
+
 // offer makes an offer of a set. It does not change the roster.
 func (o *roster) offer(set source.Set, now time.Time) (*offer, error) {
+	if len(set.Keys) > maxKeys {
+		return nil, fmt.Errorf("%w: it lists %d keys, and a set has %d at most: list those of one credential, and no old ones",
+			source.ErrInvalid, len(set.Keys), maxKeys)
+	}
 	set.Keys = slices.Clone(set.Keys)
 	for i, key := range set.Keys {
 		set.Keys[i] = dated(key)

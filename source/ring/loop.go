@@ -58,22 +58,37 @@ func (r *Ring) loop() {
 	}
 }
 
-// throttle slows down a source that notifies again and again although nothing has changed.
-type throttle struct {
-	fruitless int // notifications in a row
-	since     time.Time
+// throttle slows down a source that notifies again and again, to 40 readings a second: after
+// 32 in a second that brought nothing, and after 1,000 in a minute that did. No store
+// rotates as often: such a source lists something else at each reading (F181).
+type throttle struct{ fruitless, fruitful tally }
+
+// tally counts readings.
+type tally struct {
+	n     int
+	since time.Time
+}
+
+// add adds a reading, and begins anew if the last beginning is that long ago.
+func (c *tally) add(n int, within time.Duration) {
+	if now := time.Now(); now.Sub(c.since) > within {
+		*c = tally{since: now}
+	}
+	c.n += n
 }
 
 func (t *throttle) record(news bool) {
-	if now := time.Now(); news || now.Sub(t.since) > time.Second {
-		t.fruitless, t.since = 0, now
+	if news {
+		t.fruitless = tally{}
+		t.fruitful.add(1, time.Minute)
 		return
 	}
-	t.fruitless++
+	t.fruitful.add(0, time.Minute)
+	t.fruitless.add(1, time.Second)
 }
 
 func (t *throttle) wait(ctx context.Context) bool {
-	return t.fruitless < 32 || await.Sleep(ctx, 25*time.Millisecond) == nil
+	return t.fruitless.n < 32 && t.fruitful.n < 1000 || await.Sleep(ctx, 25*time.Millisecond) == nil
 }
 
 // notify has the source notify the ring, and begins anew if that fails.

@@ -27,6 +27,8 @@ type reader struct {
 }
 
 const (
+	// maxWarnings is how many warnings of one reading are reported.
+	maxWarnings = 32
 	// hangs is how long after the end of its context Read is given up (F180).
 	hangs = 5 * time.Second
 	// maxHung is how many calls of Read that were given up may go on. The source is not
@@ -82,6 +84,9 @@ func (d *reader) begin(f *flight) *flight {
 func (d *reader) fetch(f *flight) {
 	set, err := d.call()
 	set.Warnings = slices.DeleteFunc(slices.Clone(set.Warnings), unreadable)
+	if n := len(set.Warnings) - maxWarnings; n > 0 { // F181
+		set.Warnings = append(set.Warnings[:maxWarnings], fmt.Errorf("the source has %d more warnings", n))
+	}
 	if d.ctx.Err() != nil {
 		err = ErrClosed
 	}
