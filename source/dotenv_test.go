@@ -54,6 +54,51 @@ func TestDotenvPrevious(t *testing.T) {
 	}
 }
 
+// A line that is odd and not the key's own does not cost the key. The set has a warning that
+// names the line and quotes nothing.
+//
+// F148, F95
+func TestDotenvOfOthers(t *testing.T) {
+	for name, line := range map[string]string{
+		"unknown escape":         `RE="^\d+$"`,
+		"a name with dots":       "spring.datasource.url=sentinel",
+		"a name with dashes":     "my-name=sentinel",
+		"a name with a digit":    "1sentinel=b",
+		"a name twice":           "A=sentinel\nA=2",
+		"export without a value": "export PATH",
+		"a word":                 "sentinel",
+		"a command":              "set -a",
+		"YAML":                   "sentinel: value",
+		"a section":              "[sentinel]",
+		"text after the quote":   `A="a"sentinel`,
+		"an open quote":          `A="sentinel`,
+		"an open single quote":   `A='it`,
+		"an open quote, lines":   "A=\"sentinel\nB=\"x\"",
+		"an unknown escape, two": "A=\"\\d\nX_API_KEY=no\n\"",
+		"an open quote with one": `A="sentinel \d`,
+		"two files, no newline":  `A="b"C="sentinel"`,
+		"a conflict of git":      "<<<<<<< sentinel\nA=1\n=======\nA=2\n>>>>>>> sentinel",
+	} {
+		const own = "X_API_KEY=id\nX_API_SECRET=\"sec\""
+		for place, text := range map[string]string{"before": line + "\n" + own, "after": own + "\n" + line + "\n", "within": "X_API_KEY=id\n" + line + "\nX_API_SECRET=\"sec\""} {
+			set, err := source.Dotenv("X")([]byte(text))
+			if err != nil || set.Keys[0].ID != "id" || set.Keys[0].Secret.Expose() != "sec" {
+				t.Errorf("%s, %s: %+v, %v", name, place, set.Keys, err)
+			} else if len(set.Warnings) != 1 || !strings.Contains(set.Warnings[0].Error(), "line ") || strings.Contains(set.Warnings[0].Error(), "sentinel") {
+				t.Errorf("%s, %s: warnings %v", name, place, set.Warnings)
+			}
+		}
+	}
+	set, err := source.Dotenv("X")([]byte("A='1\n2'\nB=\"a\\n\"\nX_API_KEY=id\nexport C=\n"))
+	if err != nil || len(set.Warnings) > 0 {
+		t.Errorf("nothing is odd: %v, %v", set.Warnings, err)
+	}
+	set, err = source.Dotenv("X")([]byte("X_API_KEY=id\n" + strings.Repeat("sentinel\n", 1000)))
+	if err != nil || len(set.Warnings) != 1 || !strings.Contains(set.Warnings[0].Error(), "and 995 more") {
+		t.Errorf("a thousand odd lines: %d warnings, %v", len(set.Warnings), err)
+	}
+}
+
 // F19, F20, F83, F95: an ambiguous file is refused as a whole, and the error quotes nothing.
 func TestDotenvRefuses(t *testing.T) {
 	for name, text := range map[string]string{
@@ -62,11 +107,10 @@ func TestDotenvRefuses(t *testing.T) {
 		"comment":                   "# sentinel",
 		"no key":                    "Y_API_KEY=sentinel",
 		"empty key":                 "X_API_KEY=",
-		"no equals sign":            "X_API_KEY=a\nsentinel",
-		"bad name":                  "X_API_KEY=a\nsentinel-1=b",
-		"name begins with a digit":  "1sentinel=b\nX_API_KEY=a",
+		"no equals sign":            "export X_API_KEY\nY=sentinel",
+		"no equals sign, secret":    "X_API_KEY=sentinel\nX_API_SECRET",
+		"odd previous secret":       "X_API_KEY=a\nX_API_SECRET=b\nX_API_KEY_PREVIOUS=id\nX_API_SECRET_PREVIOUS=\"sentinel",
 		"twice":                     "X_API_KEY=a\nX_API_KEY=sentinel",
-		"another twice":             "X_API_KEY=a\nsentinel=1\nexport sentinel=1",
 		"open double quote":         "X_API_KEY=\"sentinel\nY=1\n",
 		"open single quote":         "X_API_KEY='sentinel",
 		"ends in a backslash":       `X_API_KEY="sentinel\`,
