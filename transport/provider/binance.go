@@ -16,7 +16,8 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
 
-// Binance returns the profile of Binance's spot, margin and futures APIs. The form of
+// Binance returns the profile of Binance's spot, margin, futures, options and portfolio
+// margin APIs. The form of
 // the secret decides how it signs: a PEM block with Ed25519 or RSA, any other text with
 // HMAC-SHA256.
 //
@@ -27,7 +28,8 @@ import (
 //
 // Requests that Binance documents as public are sent without the key, because Binance
 // refuses parameters that it does not expect. Requests that need the key but no
-// signature (user data streams, historical trades) get only the header.
+// signature (user data streams, historical trades) get only the header. For endpoints that
+// Binance has added since, use [PublicPaths].
 //
 // Binance answers -2015 to a key that is revoked or not yet active, and also to a
 // forbidden address or a missing permission. So the request is tried once with another
@@ -54,6 +56,7 @@ func Binance(opts ...Option) Profile {
 	p.Origins = []string{
 		"https://api.binance.com", "https://api-gcp.binance.com", "https://api1.binance.com", "https://api2.binance.com",
 		"https://api3.binance.com", "https://api4.binance.com", "https://fapi.binance.com", "https://dapi.binance.com",
+		"https://papi.binance.com", "https://eapi.binance.com",
 	}
 	// Checked on 2026-07-21. -2008 is the answer of /sapi/, -2017 that of futures.
 	// https://developers.binance.com/docs/binance-spot-api-docs/errors
@@ -136,15 +139,22 @@ func binanceSigned(dst []byte, c *Call) []byte {
 	return dst
 }
 
-// binancePublic reports whether an endpoint's security type is NONE.
+// binancePublic reports whether an endpoint's security type is NONE. Checked on 2026-07-21
+// for spot. For the others the official clients of 2026 were read, which do not sign these.
+// https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints
+// https://github.com/binance/binance-connector-go
 func binancePublic(path string) bool {
 	if strings.HasPrefix(path, "/futures/data/") {
+		return true
+	}
+	switch path {
+	case "/sapi/v1/system/status", "/papi/v1/ping", "/eapi/v1/mark", "/eapi/v1/index", "/eapi/v1/exerciseHistory", "/eapi/v1/blockTrades":
 		return true
 	}
 	api, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	_, rest, _ = strings.Cut(rest, "/") // the version
 	switch api {
-	case "api", "fapi", "dapi":
+	case "api", "fapi", "dapi", "eapi":
 	default:
 		return false
 	}
@@ -154,7 +164,9 @@ func binancePublic(path string) bool {
 	switch rest {
 	case "ping", "time", "exchangeInfo", "depth", "trades", "aggTrades", "klines", "uiKlines", "avgPrice", "ticker",
 		"continuousKlines", "indexPriceKlines", "markPriceKlines", "premiumIndexKlines", "premiumIndex", "fundingRate",
-		"fundingInfo", "openInterest", "indexInfo", "assetIndex", "constituents":
+		"fundingInfo", "openInterest", "indexInfo", "assetIndex", "constituents",
+		"executionRules", "referencePrice", "referencePrice/calculation", "historicalBlockTrades", // spot, 2026
+		"symbolAdlRisk", "insuranceBalance", "rpiDepth", "tradingSchedule": // futures
 		return true
 	}
 	return false
@@ -165,7 +177,7 @@ func binancePublic(path string) bool {
 func binanceUnsigned(path string) bool {
 	switch path {
 	case "/api/v3/userDataStream", "/api/v3/historicalTrades", "/fapi/v1/historicalTrades", "/dapi/v1/historicalTrades",
-		"/fapi/v1/listenKey", "/dapi/v1/listenKey", "/sapi/v1/userDataStream", "/sapi/v1/userDataStream/isolated",
+		"/fapi/v1/listenKey", "/dapi/v1/listenKey", "/papi/v1/listenKey", "/eapi/v1/listenKey", "/eapi/v1/historicalTrades", "/sapi/v1/userDataStream", "/sapi/v1/userDataStream/isolated",
 		"/sapi/v1/margin/allAssets", "/sapi/v1/margin/allPairs", "/sapi/v1/margin/asset", "/sapi/v1/margin/pair",
 		"/sapi/v1/margin/priceIndex":
 		return true

@@ -69,9 +69,9 @@ func TestBinanceRefusesWhatItCannotSign(t *testing.T) {
 	}
 }
 
-// Endpoints that take no signature, or no key, get none.
+// Endpoints that take no signature, or no key, get none. F162
 func TestBinanceSecurityTypes(t *testing.T) {
-	scheme := provider.Binance().Scheme
+	scheme := provider.Binance(provider.PublicPaths("/api/v3/added", "/sapi/v1/new/*")).Scheme
 	signer, err := scheme.Prepare(pair("s"))
 	if err != nil {
 		t.Fatal(err)
@@ -79,6 +79,11 @@ func TestBinanceSecurityTypes(t *testing.T) {
 	for path, want := range map[string]string{
 		"/api/v3/ticker/price": "none", "/api/v3/exchangeInfo": "none", "/fapi/v1/premiumIndex": "none", "/futures/data/openInterestHist": "none",
 		"/api/v3/userDataStream": "key", "/api/v3/historicalTrades": "key", "/fapi/v1/listenKey": "key",
+		"/api/v3/executionRules": "none", "/api/v3/referencePrice": "none", "/api/v3/referencePrice/calculation": "none",
+		"/api/v3/historicalBlockTrades": "none", "/sapi/v1/system/status": "none", "/papi/v1/ping": "none", "/eapi/v1/mark": "none",
+		"/eapi/v1/depth": "none", "/fapi/v1/rpiDepth": "none", "/papi/v1/listenKey": "key", "/eapi/v1/listenKey": "key",
+		"/papi/v1/um/order": "signed", "/eapi/v1/order": "signed", "/sapi/v1/mark": "signed",
+		"/api/v3/added": "none", "/sapi/v1/new/a/b": "none", "/api/v3/added/b": "signed", "/sapi/v1/new": "signed",
 		"/api/v3/account": "signed", "/api/v3/order": "signed", "/sapi/v1/asset/ticker/x": "signed", "/fapi/v2/balance": "signed",
 	} {
 		req := newRequest(t, "GET", "https://api.binance.com"+path, "a=1", "")

@@ -16,7 +16,8 @@ import (
 // empty or a JSON object with the request's parameters. The scheme sends it in a
 // header, with "request" and "nonce" as its first fields unless it has them, and sends
 // an empty body. Nonces are milliseconds. Requests are sent one at a time, because
-// Gemini refuses a nonce that arrives out of order.
+// Gemini refuses a nonce that arrives out of order. For keys with a time-based nonce use
+// [TimeNonce].
 //
 // https://docs.gemini.com/rest-api/#private-api-invocation
 func Gemini(opts ...Option) Profile {

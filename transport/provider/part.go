@@ -35,8 +35,12 @@ func Expires(d time.Duration) Part {
 
 // Nonce appends a number that always grows for each key id, across goroutines, clients
 // of the process and steps of the clock. It is the time in [Signing.NonceUnit], or the
-// nonce before plus one if that is larger. It is the same in all parts of an attempt.
+// nonce before plus one if that is larger. It is the same in all parts of an attempt. With
+// [TimeNonce] it is the time in seconds.
 func Nonce(dst []byte, c *Call) []byte {
+	if c.nonce == 0 && c.signer.d.timeNonce {
+		c.nonce = uint64(max(0, c.Time.Unix()))
+	}
 	if c.nonce == 0 {
 		// Before 1970 the time counts as 0.
 		c.nonce = c.signer.nonces.next(uint64(max(0, c.Time.UnixNano()/int64(c.signer.d.nonceUnit))))

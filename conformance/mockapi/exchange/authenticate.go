@@ -66,7 +66,11 @@ func (e *Exchange) judge(q *request, c claim, keys mockapi.Keys) (version string
 	if f != fine {
 		return version, e.count(f)
 	}
-	if c.hasNonce {
+	if c.hasNonce && e.cfg.timeNonces {
+		if e.now().Sub(time.Unix(int64(c.nonce), 0)).Abs() > 30*time.Second {
+			return key.Version, badNonce
+		}
+	} else if c.hasNonce {
 		n := e.nonces[c.id]
 		if n == nil {
 			n = &nonces{window: e.cfg.nonceWindow, highest: e.cfg.nonceFloor}

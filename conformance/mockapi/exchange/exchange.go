@@ -42,6 +42,7 @@ type config struct {
 	skew        time.Duration
 	nonceWindow uint64
 	nonceFloor  uint64
+	timeNonces  bool
 	lockAfter   int
 	lockPer     time.Duration
 	lockFor     time.Duration
@@ -63,6 +64,10 @@ func WithNonceWindow(n uint64) Option { return func(c *config) { c.nonceWindow =
 // WithNoncesFrom refuses nonces up to n for every key, as if another client had
 // used the key up to nonce n. Default: 0.
 func WithNoncesFrom(n uint64) Option { return func(c *config) { c.nonceFloor = n } }
+
+// WithTimeNonces makes the keys' nonces the time in seconds, within 30 s of the exchange's,
+// as Gemini has them for some keys. They may repeat. Default: nonces must grow.
+func WithTimeNonces() Option { return func(c *config) { c.timeNonces = true } }
 
 // WithLockout makes the exchange refuse all requests, also with good keys, for the
 // duration period after n attempts with a bad key or signature within the duration
