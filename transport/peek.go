@@ -36,9 +36,15 @@ func (t *Transport) resync(resp *http.Response) (ok bool) {
 		if recover() != nil {
 			ok = false
 		}
+		if !ok {
+			t.ring.Warn(errNotResynced) // F165
+		}
 	}()
 	return t.traits.Resync(answer(resp))
 }
+
+var errNotResynced = errors.New("transport: the server refused the time or nonce of a request, but its answer shows no other time to sign with: " +
+	"check the clock; if another client used the key with larger nonces, set the option provider.NonceUnit")
 
 func answer(resp *http.Response) *Answer {
 	return &Answer{Status: resp.StatusCode, Header: resp.Header, resp: resp}

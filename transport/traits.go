@@ -47,8 +47,8 @@ type Traits struct {
 	Sequential bool
 	// Resync learns the server's clock from an answer that the classifier called
 	// [ClockSkew]. If Resync returns true and the request may be sent again, it is
-	// signed again with the same key and sent once more. Nil: there is no clock to
-	// learn.
+	// signed again with the same key and sent once more. If it returns false, the ring
+	// emits a Warning, once. Nil: there is no clock to learn.
 	Resync func(*Answer) bool
 }
 

@@ -130,12 +130,17 @@ func parsePEM(text string) (any, error) {
 	return key, nil
 }
 
-// parseEd25519 returns the key in text: its seed, or its seed and public key, in
-// base64.
+// parseEd25519 returns the key in text, in base64: its seed, its seed and public key, or a
+// private key in PKCS #8 form.
 func parseEd25519(text string) (any, error) {
 	raw, err := base64.StdEncoding.DecodeString(text)
+	if err == nil {
+		if key, err := x509.ParsePKCS8PrivateKey(raw); err == nil { // F164
+			return key, nil
+		}
+	}
 	if err != nil || len(raw) != ed25519.SeedSize && len(raw) != ed25519.PrivateKeySize {
-		return nil, unusable("its secret is neither a PEM block nor base64 of 32 or 64 bytes")
+		return nil, unusable("its secret is neither a PEM block nor base64 of 32 or 64 bytes or of a PKCS #8 key")
 	}
 	key := ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize])
 	if len(raw) == ed25519.PrivateKeySize && !key.Equal(ed25519.PrivateKey(raw)) {

@@ -19,6 +19,12 @@ import (
 
 const coinbaseName = "organizations/o/apiKeys/k"
 
+// between returns the base64 of a PEM block.
+func between(block string) string {
+	lines := strings.Split(strings.TrimSpace(block), "\n")
+	return strings.Join(lines[1:len(lines)-1], "")
+}
+
 // Every form of key signs a token that its public key verifies, with the claims and the
 // header that Coinbase documents. A scheme that is written outside the package does the
 // same.
@@ -39,6 +45,8 @@ func TestCoinbaseTokens(t *testing.T) {
 		"Ed25519 seed":     {base64.StdEncoding.EncodeToString(ed.Seed()), "EdDSA", ed.Public()},
 		"Ed25519 with key": {base64.StdEncoding.EncodeToString(ed), "EdDSA", ed.Public()},
 		"Ed25519 PKCS #8":  {pkcs8(t, ed), "EdDSA", ed.Public()},
+		"Ed25519, no PEM":  {between(pkcs8(t, ed)), "EdDSA", ed.Public()}, // F164
+		"Ed25519 on one":   {strings.ReplaceAll(pkcs8(t, ed), "\n", `\n`), "EdDSA", ed.Public()},
 	} {
 		for where, p := range map[string]provider.Profile{"inside": provider.CoinbaseCDP(), "outside": outsideCoinbase()} {
 			t.Run(form+", "+where, func(t *testing.T) {
@@ -56,7 +64,7 @@ func TestCoinbaseTokens(t *testing.T) {
 						header, claims := tokenOf(t, req, c.public)
 						now := float64(time.Now().Unix())
 						if want := map[string]any{
-							"sub": coinbaseName, "iss": "cdp", "nbf": now, "exp": now + 120, "uri": "POST api.coinbase.com/api/v3/brokerage/orders",
+							"sub": coinbaseName, "iss": "cdp", "nbf": now - 60, "exp": now + 60, "uri": "POST api.coinbase.com/api/v3/brokerage/orders",
 						}; !reflect.DeepEqual(claims, want) {
 							t.Errorf("claims %v, want %v", claims, want)
 						}

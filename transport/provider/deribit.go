@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/rollingkeys/rollingkeys/transport"
 )
@@ -32,7 +33,8 @@ func Deribit(opts ...Option) Profile {
 	}.Profile(opts...)
 	p.Origins = []string{"https://www.deribit.com"}
 	// By message: Deribit's pages disagree about the error numbers.
-	p.Classifier = Success("result", nil, Codes("error.message", map[transport.Verdict][]string{
+	// How it answers to a wrong time: ? It takes one within 60 s.
+	p.Classifier = Dated(p.Scheme, time.Minute, Success("result", nil, Codes("error.message", map[transport.Verdict][]string{
 		transport.RefusedUnapplied: {"invalid_credentials", "invalid_token", "unauthorized", "token_revoked",
 			"authorization_required"},
 		// Errors that are not about the key have status 400 too.
@@ -40,7 +42,7 @@ func Deribit(opts ...Option) Profile {
 			"too_many_concurrent_requests", "retry", "settlement_in_progress", "system_maintenance",
 			"temporarily_unavailable", "unavailable", "matching_engine_queue_full", "timed_out", "internal_server_error",
 			"security_key_authorization_error", "not_on_this_server"},
-	}, 200, 400, 401, 403))
+	}, 200, 400, 401, 403)))
 	p.LoginVerdict = deribitVerdict(p.Classifier)
 	return p
 }

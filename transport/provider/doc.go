@@ -17,8 +17,9 @@
 // query or body. The scheme reads the body by GetBody, which http.NewRequest sets for
 // readers in memory. If there is no GetBody, the request fails with transport.ErrBody
 // and nothing is sent. Each profile says where its scheme adds fields. The caller's own
-// fields keep their order, and Content-Length is adapted. If the caller sets a
-// timestamp or nonce in the query or body, the scheme keeps it. A request that already
+// fields keep their order, and Content-Length is adapted. Bytes from 0x80 on in a query
+// or a form are percent-encoded first. If the caller sets a timestamp or nonce in the query
+// or body, the scheme keeps it. A request that already
 // has one of the scheme's headers is an error. An exchange's own client signs its
 // requests: under it use transport.WithOverride, which replaces the client's headers,
 // timestamp, nonce and signature.
@@ -39,7 +40,8 @@
 // # Clocks
 //
 // A refusal of the request's time or nonce never counts against the key. With
-// [LearnClock] the scheme corrects its time by the server's.
+// [LearnClock] the scheme corrects its time by the server's. Coinbase CDP and Deribit do not
+// say that they refused the time: there the Date header of the answer does, see [Dated].
 //
 // # Refusals
 //

@@ -31,8 +31,8 @@ type config struct {
 // time or nonce of a request, the scheme takes the answer's Date header (RFC 9110
 // section 6.6.1) and adds the difference to the local clock to every time that it signs
 // from then on. It ignores a difference of more than one hour. The refused request is
-// signed again and sent once more, if it may be sent again. Default: the local clock,
-// uncorrected.
+// signed again and sent once more, if it may be sent again, and if the time differs: else the
+// ring emits a Warning, once, which names [NonceUnit]. Default: the local clock, uncorrected.
 func LearnClock() Option { return func(c *config) { c.learn = true } }
 
 // NonceUnit sets the unit in which nonces count the time since 1970. It is for a key

@@ -104,7 +104,7 @@ func outsideCoinbase(opts ...Option) Profile {
 	return Signing{
 		Name: "outside-coinbase", ES256: true, Ed25519: true,
 		Headers: []Header{{"Authorization", Join(Text("Bearer "), JWT(func(c *Call) (header, claims map[string]any) {
-			id, from, host := c.Value(ID), c.Time.Unix(), cmp.Or(c.Request.Host, c.Request.URL.Host)
+			id, from, host := c.Value(ID), c.Time.Add(-time.Minute).Unix(), cmp.Or(c.Request.Host, c.Request.URL.Host)
 			return map[string]any{"kid": id, "nonce": c.Value(Random)}, map[string]any{
 				"sub": id, "iss": "cdp", "nbf": from, "exp": from + 120, "uri": c.Value(Method, Text(" "), Text(host), Path),
 			}

@@ -208,7 +208,7 @@ func TestNonceUnit(t *testing.T) {
 }
 
 // The server's clock is learned from the Date of a refusal, if it differs by at most
-// one hour.
+// one hour. If it does not differ, nothing is learned. F165
 func TestLearnClock(t *testing.T) {
 	local := time.Unix(1_700_000_000, 0)
 	key := pair(base64Secret)
@@ -220,6 +220,7 @@ func TestLearnClock(t *testing.T) {
 		{local.Add(90 * time.Second).UTC().Format(http.TimeFormat), true, "1700000090500"},
 		{local.Add(-59 * time.Minute).UTC().Format(http.TimeFormat), true, "1699996460500"},
 		{local.Add(2 * time.Hour).UTC().Format(http.TimeFormat), false, "1700000000000"},
+		{local.UTC().Format(http.TimeFormat), false, "1700000000000"},
 		{"yesterday", false, "1700000000000"},
 		{"", false, "1700000000000"},
 	} {

@@ -39,8 +39,8 @@ type Signing struct {
 	// sign with SHA-256, and with PSS and a salt of 32 bytes if RSAPSS is set, else
 	// with PKCS #1 v1.5. ES256 is ECDSA on P-256 with SHA-256; the signature is r and s
 	// of 32 bytes each (RFC 7518 section 3.4). A private key is in PEM, in each form that
-	// source.PEM accepts: PKCS #8, PKCS #1 for RSA, or SEC 1 for ECDSA. If Hash is nil, an Ed25519 key may also be
-	// 32 or 64 bytes in base64.
+	// source.PEM accepts: PKCS #8, PKCS #1 for RSA, or SEC 1 for ECDSA. If Hash is nil, an
+	// Ed25519 key may also be 32 or 64 bytes in base64, or PKCS #8 in base64.
 	RSA, RSAPSS, Ed25519, ES256 bool
 	// Extra names the entries of source.Key.Extra that a key must have, such as
 	// "passphrase".

@@ -205,7 +205,7 @@ func TestWrappedSchemesKnowTheirRequests(t *testing.T) {
 	sent := 0
 	base := trips(func(*http.Request) (*http.Response, error) {
 		sent++
-		return &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}},
+		return &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{"Date": {time.Now().Add(-time.Minute).UTC().Format(http.TimeFormat)}},
 			Body: io.NopCloser(strings.NewReader(`{"code":-1021}`))}, nil
 	})
 	rt := wrappedTransport(t, provider.Binance(provider.LearnClock()), base)

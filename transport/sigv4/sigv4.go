@@ -36,6 +36,7 @@ type scheme struct {
 	service, region string
 	now             func() time.Time // time.Now, except in tests
 	ahead           atomic.Int64     // how far the server's clock is ahead of the local one, in nanoseconds
+	moved           atomic.Int64     // the local time of the last correction; 0 if there was none
 }
 
 // Traits names the headers that only the scheme may set.
@@ -84,16 +85,31 @@ func (s *scheme) Prepare(key source.Key) (transport.Signer, error) {
 // maxAhead is the largest difference of clocks that is corrected.
 const maxAhead = time.Hour
 
-// resync learns the server's time from an answer that refused the request's time.
+const (
+	// minMove is the smallest difference that is corrected: AWS takes minutes.
+	minMove = 2 * time.Second
+	// settling is how long after a correction the refusal of a request may arrive that was
+	// signed before it.
+	settling = 10 * time.Second
+)
+
+// resync learns the server's time from an answer that refused the request's time. It returns
+// true if the time moved, or a moment ago, for requests that were signed before (F165).
 func (s *scheme) resync(a *transport.Answer) bool {
 	date, err := http.ParseTime(a.Header.Get("Date"))
 	if err != nil {
 		return false
 	}
-	ahead := date.Sub(s.now())
+	now := s.now()
+	ahead := date.Sub(now)
 	if ahead.Abs() > maxAhead {
 		return false
 	}
+	if (ahead - time.Duration(s.ahead.Load())).Abs() < minMove {
+		moved := s.moved.Load()
+		return moved != 0 && now.Sub(time.Unix(0, moved)).Abs() < settling
+	}
 	s.ahead.Store(int64(ahead))
+	s.moved.Store(now.UnixNano())
 	return true
 }

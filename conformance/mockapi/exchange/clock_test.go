@@ -1,10 +1,15 @@
 package exchange_test
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,9 +20,9 @@ import (
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// goesByTime lists the exchanges whose refusal of a wrong timestamp differs from
-// that of a key. For Deribit it is not documented.
-var goesByTime = []string{"binance", "coinbaseexchange", "okx", "bybit", "kucoin", "bitmex", "gate", "bitvavo"}
+// goesByTime lists the exchanges that take a timestamp. Deribit and Coinbase CDP do not
+// say that they refused it: the Date of their answers does. F164, F165
+var goesByTime = []string{"binance", "coinbaseexchange", "okx", "bybit", "kucoin", "bitmex", "gate", "bitvavo", "deribit", "coinbasecdp"}
 
 // inUse fails the test unless the newest key is in use and was not refused.
 func inUse(t *testing.T, b *trader, version string) {
@@ -31,7 +36,7 @@ func inUse(t *testing.T, b *trader, version string) {
 // Refusals because the client's clock is ten minutes off never count against the
 // key, and never make a request fall back to the previous key. F65
 func TestWrongClockIsNoBadKey(t *testing.T) {
-	for _, name := range append(goesByTime, "deribit") {
+	for _, name := range goesByTime {
 		for _, skew := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
 			if name == "bitmex" && skew < 0 {
 				continue // accepts any time ahead of its own
@@ -65,7 +70,8 @@ func TestWindows(t *testing.T) {
 		"kucoin": {5 * time.Second, 5 * time.Second}, "bitvavo": {10 * time.Second, 10 * time.Second},
 		"coinbaseexchange": {30 * time.Second, 30 * time.Second}, "okx": {30 * time.Second, 30 * time.Second},
 		"deribit": {time.Minute, time.Minute}, "gate": {time.Minute, time.Minute},
-		"bitmex": {29 * time.Second, 0}, // accepts any time ahead of its own
+		"coinbasecdp": {59 * time.Second, time.Minute},
+		"bitmex":      {29 * time.Second, 0}, // accepts any time ahead of its own
 	} {
 		for skew, want := range map[time.Duration]bool{
 			w.late: true, w.late + time.Second: false, -w.early: true, -w.early - time.Second: w.early == 0,
@@ -182,6 +188,71 @@ func TestReplayedNoncesAreRefused(t *testing.T) {
 			}
 			if n := len(e.Orders()); n != 1 {
 				t.Errorf("%d orders", n)
+			}
+		})
+	}
+}
+
+// If the clocks agree, a key that another client used with larger nonces is not tried twice
+// by each request, and a Warning says once what to set. With it, orders are accepted. F165
+func TestLargerNonces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := uint64(time.Now().UnixMicro())
+		e := newExchange(t, "kraken", exchange.WithNoncesFrom(seen), exchange.WithLockout(3, time.Hour, time.Hour))
+		api := mockapi.New(t, append(e.Options(), mockapi.WithMemory())...)
+		key := api.Issue(mockapi.Spec{})
+		b := newTrader(t, e, api, keys{key}, provider.Kraken(provider.LearnClock()), nil)
+		var mu sync.Mutex
+		var warnings []string
+		stop := b.ring.Subscribe(func(e ring.Event) {
+			if e.Kind == ring.Warning {
+				mu.Lock()
+				defer mu.Unlock()
+				warnings = append(warnings, e.Err.Error())
+			}
+		})
+		defer stop()
+		for i := range 10 {
+			if err := b.place(t.Context(), e.OrderID(i)); err == nil {
+				t.Errorf("order %d was accepted", i)
+			}
+			time.Sleep(777 * time.Millisecond)
+		}
+		synctest.Wait()
+		mu.Lock()
+		if n := len(api.Requests()); n != 10 || len(warnings) != 1 || !strings.Contains(warnings[0], "provider.NonceUnit") {
+			t.Errorf("%d attempts, warnings %q", n, warnings)
+		}
+		mu.Unlock()
+		inUse(t, b, key.Version)
+		other := newTrader(t, e, api, keys{key}, provider.Kraken(provider.LearnClock(), provider.NonceUnit(time.Microsecond)), nil)
+		if err := other.place(t.Context(), e.OrderID(99)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A clock that is fast by 1.5 s, or by up to a minute, and an Ed25519 key in PEM: Coinbase
+// takes every order. F164
+func TestCoinbaseClockAndKeys(t *testing.T) {
+	for _, skew := range []time.Duration{-1500 * time.Millisecond, -50 * time.Second, 50 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			_, private, err := ed25519.GenerateKey(rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			der, err := x509.MarshalPKCS8PrivateKey(private)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := newExchange(t, "coinbasecdp", exchange.WithKind(exchange.Ed25519), exchange.WithSkew(skew))
+			api := mockapi.New(t, append(e.Options(), mockapi.WithMemory())...)
+			key := api.Issue(mockapi.Spec{ID: "organizations/o/apiKeys/" + rand.Text(), Secret: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))})
+			b := newTrader(t, e, api, keys{key}, provider.CoinbaseCDP(), nil)
+			for i := range 10 {
+				if err := b.place(t.Context(), e.OrderID(i)); err != nil {
+					t.Errorf("%v, order %d: %v", skew, i, err)
+				}
 			}
 		})
 	}

@@ -60,6 +60,8 @@ func readCoinbaseCDP(q *request) claim {
 			public, want := publicOf(key), "ES256"
 			if raw := unbase64(key.Secret.Expose()); len(raw) == ed25519.PrivateKeySize {
 				public, want = ed25519.PrivateKey(raw).Public(), "EdDSA"
+			} else if _, ok := public.(ed25519.PublicKey); ok {
+				want = "EdDSA"
 			}
 			if alg != want || !verify(public, parts[0]+"."+parts[1], unbase64url(parts[2])) {
 				return badSignature
