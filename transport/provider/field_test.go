@@ -145,3 +145,21 @@ func TestCallersOwnSettings(t *testing.T) {
 		t.Errorf("KuCoin: %v", got)
 	}
 }
+
+// With TimeNonce the nonce is the time in seconds. It may repeat, so requests are not sent in
+// turn. F161
+func TestTimeNonce(t *testing.T) {
+	key := pair("s")
+	scheme := provider.Gemini(at(time.Unix(1_700_000_000, 999_000_000)), provider.TimeNonce(), provider.NonceUnit(time.Nanosecond)).Scheme
+	for range 2 {
+		req := newRequest(t, "POST", "https://api.gemini.com/v1/orders", "", "")
+		sign(t, scheme, key, req)
+		got, err := base64.StdEncoding.DecodeString(req.Header.Get("X-GEMINI-PAYLOAD"))
+		if err != nil || string(got) != `{"request":"/v1/orders","nonce":1700000000}` {
+			t.Errorf("payload %s, %v", got, err)
+		}
+	}
+	if scheme.Traits().Sequential || !provider.Gemini().Scheme.Traits().Sequential {
+		t.Error("only growing nonces need requests in turn")
+	}
+}
