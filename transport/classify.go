@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/rollingkeys/rollingkeys/transport/internal/header"
 )
 
 // A Verdict says what an answer means for the key that the request carried.
@@ -143,41 +145,12 @@ func Statuses(codes ...int) Classifier {
 
 // bearerError returns the error code of the Bearer challenge, or "".
 func bearerError(h http.Header) string {
-	for _, challenge := range h["Www-Authenticate"] {
-		scheme, params, _ := strings.Cut(strings.TrimSpace(challenge), " ")
-		if !strings.EqualFold(scheme, "Bearer") {
-			// One line may hold several challenges (RFC 9110 section 11.6.1).
-			i := indexFold(challenge, "bearer ")
-			if i < 0 {
-				continue
-			}
-			params = challenge[i+len("bearer "):]
-		}
-		for params != "" {
-			var name, value string
-			name, params, _ = strings.Cut(params, "=")
-			params = strings.TrimLeft(params, " \t")
-			if strings.HasPrefix(params, `"`) {
-				value, params, _ = strings.Cut(params[1:], `"`)
-				params = strings.TrimLeft(params, ", \t")
-			} else {
-				value, params, _ = strings.Cut(params, ",")
-			}
-			if strings.EqualFold(strings.Trim(name, ", \t"), "error") {
-				return strings.TrimSpace(value)
+	for _, value := range h["Www-Authenticate"] {
+		for _, c := range header.ParseChallenges(value) {
+			if code := c.Param("error"); code != "" && header.EqualFold(c.Scheme, "Bearer") {
+				return strings.TrimSpace(code)
 			}
 		}
 	}
 	return ""
-}
-
-// indexFold is strings.Index that ignores letter case. An index into strings.ToLower(s)
-// would not do: ToLower makes bytes that are not UTF-8 longer.
-func indexFold(s, sub string) int {
-	for i := 0; i+len(sub) <= len(s); i++ {
-		if strings.EqualFold(s[i:i+len(sub)], sub) {
-			return i
-		}
-	}
-	return -1
 }

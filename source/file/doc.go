@@ -63,6 +63,9 @@
 // The ring therefore also reads the keys every 5 s, unless ring.WithPoll sets another
 // interval.
 //
+// On Plan 9, js/wasm and wasip1 there are no notifications and no leases: Notify fails, and
+// the ring reads the keys every 5 s. In WebAssembly the host must give access to the files.
+//
 // # Permissions
 //
 // If the group of a file or other users can write it, the source warns: whoever can write

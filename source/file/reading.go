@@ -91,6 +91,10 @@ func (s *Source) takeOnce(lease bool) (reading, writers, error) {
 	for _, f := range s.fields {
 		resolved, err := filepath.EvalSymlinks(f.path)
 		if errors.Is(err, fs.ErrNotExist) && !isMissing(f.path) {
+			// F182: /dev/fd/3 leads to a pipe, which has no path.
+			if info, err := os.Stat(f.path); err == nil && regular(info) != nil {
+				return nil, 0, describe(f, regular(info))
+			}
 			return nil, 0, errMoved
 		}
 		missing := f.optional && errors.Is(err, fs.ErrNotExist)
@@ -137,7 +141,7 @@ func (p *part) read(lease bool) (writers, error) {
 	// and again afterwards, because it may be another file by then.
 	info, err := os.Lstat(p.resolved)
 	if err == nil {
-		err = p.regular(info)
+		err = regular(info)
 	}
 	if err != nil {
 		return 0, p.fault(err)
@@ -148,7 +152,7 @@ func (p *part) read(lease bool) (writers, error) {
 	}
 	defer f.Close()
 	if p.info, err = f.Stat(); err == nil {
-		err = p.regular(p.info)
+		err = regular(p.info)
 	}
 	if err != nil {
 		return 0, p.fault(err)
@@ -172,7 +176,7 @@ func (p *part) read(lease bool) (writers, error) {
 }
 
 // regular returns an error unless the file is a regular one and short enough for a key.
-func (p *part) regular(info fs.FileInfo) error {
+func regular(info fs.FileInfo) error {
 	switch {
 	case info.IsDir():
 		return fmt.Errorf("%w: it is a directory, not a file", source.ErrInvalid)

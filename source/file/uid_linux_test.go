@@ -2,6 +2,7 @@ package file_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,4 +137,22 @@ func TestStrictAboutOwners(t *testing.T) {
 	}
 	asNobody(t)
 	wantSecret(t, file.New(path, file.WithStrictPermissions()), "sentinel-v1")
+}
+
+// A shell passes a pipe as /dev/fd/N. The error says what it is, not that the file was
+// replaced.
+//
+// F182
+func TestPipe(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	src := file.New(fmt.Sprintf("/dev/fd/%d", r.Fd()))
+	wantError(t, src, source.ErrInvalid)
+	if _, err := src.Read(t.Context()); !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("error %v", err)
+	}
 }

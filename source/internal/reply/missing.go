@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"syscall"
 
 	"github.com/rollingkeys/rollingkeys/source"
 )
@@ -30,7 +29,7 @@ func text(err error) string {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return "the host name does not resolve"
 	}
-	if number, ok := errors.AsType[syscall.Errno](err); ok {
+	if number, ok := errors.AsType[errno](err); ok {
 		return number.Error()
 	}
 	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {

@@ -7,7 +7,7 @@ import "strings"
 // ValidName reports whether s can be a header's name: a token (RFC 9110 section 5.6.2).
 func ValidName(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+		return r > '~' || !tokenChar(byte(r))
 	})
 }
 
