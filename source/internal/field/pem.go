@@ -51,12 +51,10 @@ func PEM(data []byte) (string, error) {
 		return "", errNotPEM
 	case len(Trim(rest)) > 0:
 		return "", fmt.Errorf("%w: text after the PEM block: keep the one block", ErrInvalid)
-	case len(private) > 1:
-		return "", fmt.Errorf("%w: it has several private keys: keep one", ErrInvalid)
 	case len(private) == 1:
 		blocks = private
 	case len(blocks) > 1:
-		return "", fmt.Errorf("%w: it has several PEM blocks, and none of them is a private key: keep one block", ErrInvalid)
+		return "", fmt.Errorf("%w: it has several PEM blocks, and not one private key among them: keep one block", ErrInvalid)
 	}
 	return strings.TrimSpace(string(pem.EncodeToMemory(blocks[0]))), nil
 }
