@@ -29,3 +29,7 @@ func WithoutLeases() (restore func()) {
 	leased = func(_ *os.File, read func() error) (writers, error) { return writersUnknown, read() }
 	return func() { leased = readWhole }
 }
+
+// FromURL and InURL convert paths as on Windows or elsewhere.
+func FromURL(path string, windows bool) string { return fromURL(path, windows) }
+func InURL(path string, windows bool) string   { return inURL(path, windows) }

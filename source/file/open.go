@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"strings"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -29,14 +31,15 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 	if strict {
 		opts = append(opts, WithStrictPermissions())
 	}
-	if isDir(u.Path, query) {
-		return openDir(u.Path, query, opts)
+	path := fromURL(u.Path, runtime.GOOS == "windows")
+	if isDir(u.Path, path, query) {
+		return openDir(path, query, opts)
 	}
 	decode, err := param.Decoder(query)
 	if err != nil {
 		return nil, err
 	}
-	return New(u.Path, append(opts, WithDecoder(decode))...), nil
+	return New(path, append(opts, WithDecoder(decode))...), nil
 }
 
 func openDir(path string, query url.Values, opts []Option) (source.Source, error) {
@@ -60,10 +63,36 @@ func openDir(path string, query url.Values, opts []Option) (source.Source, error
 	return Dir(path, append(opts, WithNames(names["id"], names["secret"], names["passphrase"]))...), nil
 }
 
-func isDir(path string, query url.Values) bool {
-	if query.Has("id") || query.Has("secret") || query.Has("passphrase") || strings.HasSuffix(path, "/") {
+// isDir reports whether a source string with this path in its URL names a directory.
+func isDir(inURL, path string, query url.Values) bool {
+	if query.Has("id") || query.Has("secret") || query.Has("passphrase") || strings.HasSuffix(inURL, "/") {
 		return true
 	}
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
+}
+
+// fromURL returns the path of the file that the path of a file URL names. On Windows /C:/key is
+// C:\key, and //server/share/key is \\server\share\key (RFC 8089 appendix E.2 and E.3.2).
+func fromURL(path string, windows bool) string {
+	if !windows {
+		return path
+	}
+	if drive.MatchString(path) {
+		path = path[1:]
+	}
+	return strings.ReplaceAll(path, "/", `\`)
+}
+
+var drive = regexp.MustCompile(`^/[A-Za-z]:(/|$)`)
+
+// inURL is the reverse of fromURL, for an absolute path (F154).
+func inURL(path string, windows bool) string {
+	if windows {
+		path = strings.ReplaceAll(path, `\`, "/")
+	}
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	return path
 }

@@ -2,6 +2,8 @@ package file_test
 
 import (
 	"errors"
+	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,6 +64,45 @@ func TestString(t *testing.T) {
 	} {
 		if got := src.String(); got != want {
 			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// A source string and the source's own String name the same path, with drive letters too.
+//
+// F154
+func TestPathsOfWindows(t *testing.T) {
+	for text, want := range map[string]string{
+		"file:///C:/keys/api-key": `C:\keys\api-key`, "file://localhost/C:/keys/api%20key": `C:\keys\api key`, "file:///c:/": `c:\`, "file:///D:/a%23b": `D:\a#b`,
+		"file:////server/share/key": `\\server\share\key`, "file:///keys/C:/x": `\keys\C:\x`,
+	} {
+		u, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := file.FromURL(u.Path, true)
+		if path != want {
+			t.Errorf("%s: %s, want %s", text, path, want)
+		}
+		again, err := url.Parse((&url.URL{Scheme: "file", Path: file.InURL(path, true)}).String())
+		if err != nil || file.FromURL(again.Path, true) != path {
+			t.Errorf("%s: %s is %s again, %v", text, path, again, err)
+		}
+	}
+	if got := file.FromURL("/C:/key", false); got != "/C:/key" {
+		t.Errorf("elsewhere: %s", got)
+	}
+}
+
+// F154
+func TestStringOpensTheSource(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"key", "a key", "a%20key", "a#b?c", "ä", `back\slash`, "C:", "a;b&c=d", "new\nline"} {
+		for _, src := range []*file.Source{file.New(filepath.Join(dir, name)), file.Dir(filepath.Join(dir, name))} {
+			again, _, err := source.Parse(src.String())
+			if err != nil || fmt.Sprint(again) != src.String() {
+				t.Errorf("%s: %v, %v", src, again, err)
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/url"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -144,13 +145,10 @@ func WithNames(id, secret, passphrase string) Option {
 // has no effect on Windows. On Plan 9 and WebAssembly it looks at modes only.
 func WithStrictPermissions() Option { return func(s *Source) { s.strict = true } }
 
-// String returns the source's URL, such as "file:///run/secrets/api-key". The URL of a
-// directory ends in a slash.
+// String returns the source's URL, such as "file:///run/secrets/api-key", or
+// "file:///C:/keys/api-key" on Windows. The URL of a directory ends in a slash.
 func (s *Source) String() string {
-	path := filepath.ToSlash(s.path)
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path
-	}
+	path := inURL(s.path, runtime.GOOS == "windows")
 	if s.dir {
 		path = strings.TrimSuffix(path, "/") + "/"
 	}
