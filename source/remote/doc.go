@@ -15,7 +15,9 @@
 // remote_auth is a source string itself. Escape it if it has parameters. Its key is sent as
 // a bearer token, or in the header remote_header. remote_wait is the duration of [WithWait].
 // All other parameters, except those of the ring (overlap, poll, max_stale), are sent to the
-// endpoint unchanged.
+// endpoint unchanged. But a parameter of another source, such as format or ca_file, and one that
+// is a letter off from one that this SDK has, such as overlapp, is an error: it would have no
+// effect, and the endpoint would get it. [New] takes a URL with any parameters.
 //
 // # What the endpoint must do
 //

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/internal/param"
+	"github.com/rollingkeys/rollingkeys/source/internal/spell"
 )
 
 func init() {
@@ -31,10 +33,34 @@ func open(u *url.URL, query url.Values) (source.Source, error) {
 			kept = append(kept, part)
 		}
 	}
+	for name := range query {
+		if err := checkForeign(name); err != nil {
+			return nil, err
+		}
+	}
 	clear(query)
 	endpoint := *u
 	endpoint.RawQuery = strings.Join(kept, "&")
 	return New(endpoint.String(), opts...)
+}
+
+// checkForeign returns an error for a parameter that would be sent to the endpoint, but is
+// probably meant for this SDK: one of another source, or one letter off (F152).
+func checkForeign(name string) error {
+	const instead = "such a parameter reaches the endpoint only if the URL is given to remote.New"
+	if slices.Contains(param.Names, name) {
+		return fmt.Errorf("the parameter %s is not for this source: %s", name, instead)
+	}
+	own := []string{"remote_auth", "remote_header", "remote_wait", "overlap", "poll", "max_stale"}
+	for _, other := range param.Names {
+		if len(other) > 5 { // a shorter one, such as field, is too near to other words
+			own = append(own, other)
+		}
+	}
+	if meant := spell.Meant(name, own); meant != "" {
+		return fmt.Errorf("a parameter is misspelt: want %s; %s", meant, instead)
+	}
+	return nil
 }
 
 // parameters deletes the parameters of this package from query and returns their options.

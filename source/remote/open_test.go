@@ -20,6 +20,7 @@ func TestParse(t *testing.T) {
 	}{
 		"bare":       {"", "", "", 0},
 		"endpoint's": {"?b=2&a=%2F&b=1&c", "b=2&a=%2F&b=1&c", "", 0},
+		"others":     {"?count=1&fields=a&page=2&kid=x&name=poll", "count=1&fields=a&page=2&kid=x&name=poll", "", 0}, // F152
 		"ring's":     {"?b=2&poll=30s&overlap=1h&a", "b=2&a", "", 2},
 		"bearer":     {"?remote_auth=remotetest://x&a=1", "a=1", "Bearer " + sentinel, 0},
 		"header":     {"?a=1&remote_auth=remotetest%3A%2F%2Fx&remote_header=Authorization", "a=1", sentinel, 0},
@@ -57,6 +58,16 @@ func TestParseRefuses(t *testing.T) {
 		"https://keys.example.com/?remote_auth=" + sentinel,
 		"https://keys.example.com/?remote_auth=remotetest%3A%2F%2Fx%3Fpoll%3D1s",
 		"https://keys.example.com/?remote_auth=remotetest://x&remote_header=X%20Token",
+		// F152
+		"https://keys.example.com/?ca_file=/" + sentinel,
+		"https://keys.example.com/?format=json",
+		"https://keys.example.com/?a=1&password_env=X",
+		"https://keys.example.com/?overlapp=1h",
+		"https://keys.example.com/?Poll=1m",
+		"https://keys.example.com/?max-stale=1h",
+		"https://keys.example.com/?remote_wiat=0",
+		"https://keys.example.com/?remote_auht=" + sentinel,
+		"https://keys.example.com/?cafile=/x",
 	} {
 		_, _, err := source.Parse(s)
 		checkError(t, err, source.ErrInvalid)

@@ -144,7 +144,7 @@ func TestRefusesWhatIsNotAKeyDocument(t *testing.T) {
 		{name: "cut short", body: document("v1")[:30]},
 		{name: "doubled field", body: `{"keys":[{"version":"v1","secret":"` + sentinel + `","secret":"b"}]}`},
 		{name: "doubled version", body: `{"keys":[{"version":"v1","secret":"` + sentinel + `"},{"version":"v1","secret":"b"}]}`},
-		{name: "unknown field", body: `{"keys":[{"version":"v1","secret":"` + sentinel + `","` + sentinel + `":1}]}`},
+		{name: "misspelt field", body: `{"keys":[{"version":"v1","secret":"` + sentinel + `","Expires_at":"` + sentinel + `"}]}`},
 		{name: "text behind it", body: document("v1") + sentinel},
 		{name: "too long", body: `{"keys":[` + strings.Repeat(" ", source.MaxSize) + `]}`},
 		{name: "gzip", header: map[string]string{"Content-Encoding": "gzip"}, body: bomb.String()},

@@ -16,6 +16,13 @@ import (
 	"github.com/rollingkeys/rollingkeys/source/internal/field"
 )
 
+// Names are the parameters of all source strings but those of package remote.
+var Names = []string{
+	"auth_mount", "ca_file", "cert_file", "channel", "context", "creds_file", "endpoint", "field", "format", "id", "key", "key_file", "kubeconfig",
+	"mount", "pair", "passphrase", "password_env", "password_file", "prefix", "role_id", "secret", "secret_id_file", "server", "strict", "tls",
+	"token_file", "username",
+}
+
 // One returns the parameter, or "" if it is missing. A repeated parameter is an error.
 func One(query url.Values, name string) (string, error) {
 	values := query[name]

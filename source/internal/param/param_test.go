@@ -2,9 +2,12 @@ package param_test
 
 import (
 	"errors"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,5 +110,31 @@ func TestTLS(t *testing.T) {
 		if _, err := param.TLS(query(t, q), false); err == nil {
 			t.Errorf("%s: no error", q)
 		}
+	}
+}
+
+// Names has the parameters of each source in this repository.
+//
+// F152
+func TestNames(t *testing.T) {
+	files, err := filepath.Glob("../../*/open.go")
+	if err != nil || len(files) < 10 {
+		t.Fatal(len(files), err)
+	}
+	call, quoted := regexp.MustCompile(`source\.Register\("[a-z]+", open(.*)\)`), regexp.MustCompile(`"(\w+)"`)
+	found := make(map[string]bool)
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range call.FindAllStringSubmatch(string(text), -1) {
+			for _, name := range quoted.FindAllStringSubmatch(args[1], -1) {
+				found[name[1]] = true
+			}
+		}
+	}
+	if got := slices.Sorted(maps.Keys(found)); !slices.Equal(got, param.Names) {
+		t.Errorf("the sources have %q", got)
 	}
 }
