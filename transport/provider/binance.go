@@ -29,7 +29,7 @@ import (
 // Requests that Binance documents as public are sent without the key, because Binance
 // refuses parameters that it does not expect. Requests that need the key but no
 // signature (user data streams, historical trades) get only the header. For endpoints that
-// Binance has added since, use [PublicPaths].
+// Binance has added since, use transport.WithoutKey.
 //
 // Binance answers -2015 to a key that is revoked or not yet active, and also to a
 // forbidden address or a missing permission. So the request is tried once with another

@@ -5,9 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
@@ -22,7 +19,6 @@ type config struct {
 	nonceUnit   time.Duration
 	nonceWindow bool
 	timeNonce   bool
-	public      []string         // paths that need no key
 	headers     []Header         // besides those of the Signing
 	now         func() time.Time // time.Now, except in tests
 }
@@ -60,22 +56,6 @@ func NonceWindow() Option { return func(c *config) { c.nonceWindow = true } }
 //
 // https://developer.gemini.com/authentication/api-key
 func TimeNonce() Option { return func(c *config) { c.timeNonce = true } }
-
-// PublicPaths says which paths need no key, besides those that the profile knows: requests
-// there are sent unchanged, even if there is no key. It is for endpoints that an API has
-// added since the profile was checked: Binance, for example, refuses a signature at a public
-// one. A path that ends in "*" stands for all that begin with it. Default: none.
-func PublicPaths(paths ...string) Option {
-	return func(c *config) { c.public = append(c.public, paths...) }
-}
-
-// isPublic reports whether PublicPaths has the path of a request.
-func (c *config) isPublic(req *http.Request) bool {
-	return slices.ContainsFunc(c.public, func(path string) bool {
-		begin, all := strings.CutSuffix(path, "*")
-		return req.URL.Path == path || all && strings.HasPrefix(req.URL.Path, begin)
-	})
-}
 
 // KuCoinBroker makes the scheme of [KuCoin] also set the headers of a broker: KC-API-PARTNER
 // to partner, KC-BROKER-NAME to name, KC-API-PARTNER-VERIFY to true, and KC-API-PARTNER-SIGN.

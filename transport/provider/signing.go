@@ -136,9 +136,6 @@ func (d *scheme) Traits() transport.Traits {
 	for _, h := range d.Headers {
 		traits.Headers = append(traits.Headers, h.Name)
 	}
-	if needs := traits.NeedsKey; len(d.public) > 0 {
-		traits.NeedsKey = func(req *http.Request) bool { return !d.isPublic(req) && (needs == nil || needs(req)) }
-	}
 	traits.NeedsKey, traits.NotIdempotent = onPath(traits.NeedsKey), onPath(traits.NotIdempotent)
 	traits.Sequential = traits.Sequential && !d.nonceWindow && !d.timeNonce
 	if traits.Strip == nil && len(d.Replaces) > 0 {
