@@ -128,9 +128,9 @@ func TestKrakenDoesNotSignForFutures(t *testing.T) {
 //
 // F166
 func TestKuCoinBroker(t *testing.T) {
-	const brokerKey = "e8512b82-a4aa"
-	key := source.Key{ID: "6422da9c97b45100018c6e62", Secret: source.NewSecret("cde06451-dbed"),
-		Extra: map[string]source.Secret{"passphrase": source.NewSecret("1111111")}}
+	const brokerKey, apiKey = "e8512b82-a4aa", "cde06451-dbed" // published with the example
+	key := source.Key{ID: "6422da9c97b45100018c6e62", Secret: source.NewSecret(apiKey),
+		Extra: map[string]source.Secret{"passphrase": source.NewSecret("sentinel-phrase")}}
 	const body = `{"symbol":"BTC-USDT","side":"buy","size":"0.0001","price":"30000","type":"limit","clientOid":"2b802154-8d31-42e6-88ea-c8c18d3e4822","tradeType":"TRADE"}`
 	now := time.UnixMilli(1680885532722)
 	scheme := provider.KuCoin(provider.WithNow(func() time.Time { return now }),
