@@ -58,7 +58,8 @@ func Binance(opts ...Option) Profile {
 		"https://api3.binance.com", "https://api4.binance.com", "https://fapi.binance.com", "https://dapi.binance.com",
 		"https://papi.binance.com", "https://eapi.binance.com",
 	}
-	// Checked on 2026-07-21. -2008 is the answer of /sapi/, -2017 that of futures.
+	// The spot page was checked on 2026-07-21. -2008 is the answer of /sapi/, -2017 that of
+	// futures, by reports (?): the pages for them were not read.
 	// https://developers.binance.com/docs/binance-spot-api-docs/errors
 	// https://developers.binance.com/docs/wallet/error-code
 	// https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code
@@ -140,7 +141,9 @@ func binanceSigned(dst []byte, c *Call) []byte {
 }
 
 // binancePublic reports whether an endpoint's security type is NONE. Checked on 2026-07-21
-// for spot. For the others the official clients of 2026 were read, which do not sign these.
+// for spot. For market data of futures and options the official Go client was read on
+// 2026-11-30, which does not sign these; system/status, papi/v1/ping and the listenKeys of
+// papi and eapi are from reports (?).
 // https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints
 // https://github.com/binance/binance-connector-go
 func binancePublic(path string) bool {

@@ -24,7 +24,8 @@ func OKX(opts ...Option) Profile {
 	}.Profile(opts...)
 	p.Origins = []string{"https://www.okx.com"}
 	// Some errors have status 200. 2 is a partial success. Checked on 2026-11-30 against
-	// copies of the page. Which status a code has: ? The same code was seen with several.
+	// copies of the page, which lack 50116 to 50118 and 50121: these are from reports (?).
+	// Which status a code has: ? The same code was seen with several.
 	// https://www.okx.com/docs-v5/en/#error-code
 	p.Classifier = Success("code", []string{"0", "2"}, Codes("code", map[transport.Verdict][]string{
 		transport.RefusedUnapplied: {"50105", "50111", "50113", "50114", "50119"},
