@@ -61,7 +61,12 @@ func (o *roster) offer(set source.Set, now time.Time) (*offer, error) {
 // join makes a version of a new key.
 func (o *roster) join(key source.Key, label string, now time.Time) *version {
 	v := &version{given: key.Version, counters: &counters{}, seen: now, standing: standing{state: StateUnused}}
-	if slices.Contains(o.digests.revoked, o.digests.of(key)) {
+	digest := o.digests.of(key)
+	if i := slices.IndexFunc(o.retired, func(old retired) bool { return old.digest == digest }); i >= 0 {
+		// It is back: what is still in flight is its own (F171).
+		v.counters, v.refusedAt = o.retired[i].counters, o.retired[i].status.LastRefused
+	}
+	if slices.Contains(o.digests.revoked, digest) {
 		v.revoked = true
 		v.become(RoleRetired, now)
 	}

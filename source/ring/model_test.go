@@ -61,9 +61,12 @@ func newWorld(t *rapid.T) *world {
 	waits := []time.Duration{0, 0, time.Second, 3 * time.Second}
 	w := &world{
 		T: t, names: 1, taken: map[string]bool{"v1": true},
-		model: model{overlap: rapid.SampledFrom(overlaps).Draw(t, "overlap"), revoked: map[string]bool{}},
+		model: model{overlap: rapid.SampledFrom(overlaps).Draw(t, "overlap"), revoked: map[string]bool{}, ever: map[string]*entry{}},
 		wait:  rapid.SampledFrom(waits).Draw(t, "wait"),
 		set:   source.Set{Keys: []source.Key{key("v1")}, Complete: rapid.Bool().Draw(t, "complete")},
+	}
+	w.retired = func(version string) bool {
+		return slices.ContainsFunc(w.ring.Status().Versions, func(v ring.VersionStatus) bool { return v.Version == version })
 	}
 	r, err := ring.Keep(t.Context(), w, ring.WithLogger(nil), ring.WithOverlap(w.overlap), ring.WithRefusalWait(w.wait),
 		ring.WithPoll(time.Hour), ring.WithStaleAfter(1000*time.Hour))

@@ -16,11 +16,11 @@ type entry struct {
 	excess   bool      // there are more remembered ones than the ring keeps
 	since    time.Time // when it became current
 
-	joined                       int // the step in which it came
-	sent, accepted, refused, out uint64
-	lastSent                     time.Time
-	refusedAt                    time.Time // when the last refusal came that was about the key
-	goodAt, calmAt               time.Time // the first acceptance since it became current; and, at the least, since a refusal
+	joined int // the step in which it came
+	*figures
+	lastSent       time.Time
+	refusedAt      time.Time // when the last refusal came that was about the key
+	goodAt, calmAt time.Time // the first acceptance since it became current; and, at the least, since a refusal
 
 	// What the server said of it. Steps tell what is late from what is not.
 	told       int  // the step of the last word that counts, or of its becoming current
@@ -37,12 +37,17 @@ type entry struct {
 	turns holdOff // while it is rejected
 }
 
+// figures count the requests with one key, also where it was retired in between.
+type figures struct{ sent, accepted, refused, out uint64 }
+
 func (e *entry) name() string { return e.key.Version }
 
 // model is which versions a ring must be seen to have, in as few words as possible.
 type model struct {
 	overlap  time.Duration
 	list     []*entry // newest first
+	ever     map[string]*entry
+	retired  func(version string) bool // the ring remembers the figures of a version
 	revoked  map[string]bool
 	current  *entry
 	at       time.Time // up to which the list is right
@@ -193,7 +198,11 @@ func (m *model) put(set source.Set, now time.Time) (ok bool) {
 	for _, k := range set.Keys {
 		e := m.find(k.Version)
 		if e == nil {
-			e = &entry{joined: m.step}
+			e = &entry{joined: m.step, figures: &figures{}}
+			if old := m.ever[k.Version]; old != nil && m.retired(k.Version) { // it is back
+				e.figures, e.refusedAt, e.lastSent = old.figures, old.refusedAt, now
+			}
+			m.ever[k.Version] = e
 		}
 		e.key, e.listed, e.replaced = k, true, time.Time{}
 		list = append(list, e)

@@ -250,6 +250,30 @@ func TestFiguresOutliveTheKey(t *testing.T) {
 	})
 }
 
+// A key that the source lists again after it was retired is one version, with what is still in
+// flight: not one that is in use, and another that is safe to revoke.
+//
+// F171
+func TestKeyThatIsBackIsOneVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{set: one("v1")}
+		r, _ := keep(t, s, ring.WithOverlap(0))
+		a := attempt(t, r, "v1")
+		for _, v := range []string{"v2", "v1", "v3"} {
+			s.put(one(v), nil)
+			refresh(t, r)
+		}
+		st := r.Status().Versions
+		if len(st) != 3 || st[1].Version != "v1" || st[1].SafeToRevoke || st[1].InFlight != 1 {
+			t.Errorf("%+v", st)
+		}
+		a.Refused()
+		if v := status(t, r, "v1"); !v.SafeToRevoke || v.Refused != 1 {
+			t.Errorf("%+v", v)
+		}
+	})
+}
+
 // The times of last use come from sampling: at Status at the latest, and else at
 // each reading, so that they are late by no more than a poll interval.
 func TestTimesOfLastUse(t *testing.T) {
