@@ -18,7 +18,7 @@ type asking struct {
 	vain    bool          // it brought no other key; valid after done
 	waiting int           // how many requests wait in it
 	helped  bool          // a request that waited was sent again
-	gaveUp  bool          // a request that waited was not sent again
+	gaveUp  bool          // a request waited its whole time and was not sent again
 	served  bool          // a key was accepted since it began
 	lapsed  time.Time     // when a request joined it that was refused after that; zero: none, or a key is accepted
 }
@@ -45,7 +45,7 @@ func (r *Ring) ask(now time.Time, again bool) *asking {
 
 // search reads the source for all requests that wait in k. If a reading brings a key that
 // helps, [Ring.publish] ends the asking. Otherwise search ends it, and it was in vain unless
-// every request that waited could be sent again.
+// requests were sent again, and no other has waited its whole time.
 func (r *Ring) search(k *asking, again bool) {
 	r.look(k, r.longestWait(), again)
 	now := r.enter()
@@ -202,13 +202,12 @@ func (r *Ring) await(ctx context.Context, begin bool, choose func(now time.Time)
 		k.waiting--
 		switch {
 		case r.ended(ctx):
-			k.gaveUp = true
 			return inTime
 		case choose(now):
 			k.helped = true
 			return inTime
 		}
-		k.gaveUp = k.gaveUp || over
+		k.gaveUp = k.gaveUp || over && inTime
 	}
 	return inTime
 }
