@@ -26,7 +26,7 @@ import (
 var reasons string
 
 // known are the ranges of the faults that this version knows.
-var known = [][2]int{{1, 125}, {127, 127}, {129, 142}, {144, 144}, {147, 148}, {152, 155}, {158, 182}}
+var known = [][2]int{{1, 125}, {127, 127}, {129, 142}, {144, 144}, {147, 148}, {152, 155}, {158, 183}}
 
 var (
 	id   = regexp.MustCompile(`\bF\d{2,3}\b`)

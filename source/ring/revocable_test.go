@@ -91,6 +91,13 @@ func TestSafeToRevoke(t *testing.T) {
 			refusedOnce(t, r)
 			time.Sleep(time.Hour)
 		}, "v1", true, quiet},
+		"successor refused 59 min ago, by a request that could not be sent again": {listed("v2", "v1"), func(t *testing.T, _ *store, r *ring.Ring) {
+			a := attempt(t, r, "v2")
+			a.Refused()
+			time.Sleep(1200 * time.Millisecond)
+			accepted(t, r, "v2")
+			time.Sleep(59 * time.Minute)
+		}, "v1", false, doubted},
 		"successor refused in doubt, where the old one is accepted": {listed("v2", "v1"), func(t *testing.T, _ *store, r *ring.Ring) {
 			accepted(t, r, "v2")
 			time.Sleep(time.Hour)
