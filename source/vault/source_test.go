@@ -142,7 +142,7 @@ func TestLeavesOutWhatIsNoKey(t *testing.T) {
 	s := newStore(t)
 	src := s.source()
 	s.write(token("1"))
-	for i, data := range []map[string]any{{}, {"secret": ""}, {"secret": 5}, {"other": "x"}, {"secret": "two words"}} {
+	for i, data := range []map[string]any{{}, {"secret": ""}, {"secret": 5}, {"other": "x"}, {"secret": "two\nlines"}} {
 		s.write(data)
 		set := storetest.Read(t, src, 1)
 		if len(set.Warnings) != i+1 || !errors.Is(set.Warnings[0], source.ErrInvalid) {
