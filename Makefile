@@ -25,9 +25,13 @@ unit:
 faults:
 	@go run ./.ci/faults
 
-# Rotations and faults at random; the same SEED repeats a run.
+# Rotations and faults at random; the same SEED repeats a run. With REQUESTS or
+# ROTATIONS it ends when both are reached, after DURATION at the latest. The clients
+# then send without a pause, so it runs without -race: the soak of make test has that.
 soak: deps
-	go test -race ./conformance/soak -run TestSoak -count=1 -timeout 0 -v -args -duration=$(or $(DURATION),10m) $(if $(SEED),-seed=$(SEED))
+	GOGC=400 go test $(if $(REQUESTS)$(ROTATIONS),,-race) ./conformance/soak -run TestSoak -count=1 -timeout 0 -v -args \
+		$(if $(REQUESTS)$(ROTATIONS)$(DURATION),,-duration=10m) $(if $(DURATION),-duration=$(DURATION)) \
+		$(if $(REQUESTS),-requests=$(REQUESTS)) $(if $(ROTATIONS),-rotations=$(ROTATIONS)) $(if $(SEED),-seed=$(SEED))
 
 fuzz:
 	@FUZZTIME=$(or $(FUZZTIME),500000x) ./.ci/fuzz

@@ -2,34 +2,56 @@ package soak_test
 
 import (
 	"net/http"
-	"slices"
 	"testing"
 	"time"
 
+	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
+	"github.com/rollingkeys/rollingkeys/conformance/mockapi/exchange"
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/source/remote"
+	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
-// endpoint is a track whose keys come from the mock's key document by long poll. Keys
-// and requests use HTTP/2 over TLS. No connection is cut, and the client has no
-// WithRetry.
+// endpoint is a track whose keys come from the mock's key document by long poll. The
+// client has no WithRetry.
 type endpoint struct {
 	*mock
 }
 
-func newEndpoint(t *testing.T, from uint64, printed *sweep) *track {
+func newEndpoint(t *testing.T, l lane, g *goal, from uint64, printed *sweep) *track {
 	t.Helper()
-	e := &endpoint{newMock(newTrack(t, "endpoint", from, printed), mockapi.WithHTTP2())}
-	e.start(&http.Transport{TLSClientConfig: e.api.TLSConfig(), ForceAttemptHTTP2: true}, func() source.Source {
+	return startEndpoint(newMock(newTrack(t, "endpoint", l, g, from, printed)))
+}
+
+// newExchange is like newEndpoint, but the server is an exchange, to which each request is
+// signed with its body.
+func newExchange(t *testing.T, l lane, g *goal, from uint64, printed *sweep) *track {
+	t.Helper()
+	k := newTrack(t, "exchange", l, g, from, printed)
+	venue, err := exchange.New("gate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	profile := provider.Gate()
+	k.scheme, k.signs = profile.Scheme, true
+	m := newMock(k, mockapi.WithAuth(venue))
+	m.oddly = func(r *http.Request) mockapi.Refusal { return *venue.Refuse(r, mockapi.ReasonUnknown) }
+	return startEndpoint(m, client.WithProvider(profile))
+}
+
+func startEndpoint(m *mock, opts ...client.Option) *track {
+	m.t.Helper()
+	e := &endpoint{m}
+	e.publish = func(key source.Key) { e.must(e.api.List(key.Version)) }
+	e.start(e.base(), func() source.Source {
 		src, err := remote.New(e.api.KeysURL(), remote.WithTLS(e.api.TLSConfig()), remote.WithWait(10*time.Second))
 		e.must(err)
 		return src
-	})
-	e.steps = map[string]func(){
+	}, opts...)
+	e.steps = e.common(e.bothLive, map[string]func(){
 		"both keys live":           e.bothLive,
 		"source first":             e.sourceFirst,
-		"server first":             e.serverFirst,
 		"late replicas":            e.lateReplicas,
 		"rollback":                 e.rollback,
 		"current key revoked":      e.revoked,
@@ -37,7 +59,7 @@ func newEndpoint(t *testing.T, from uint64, printed *sweep) *track {
 		"bad source":               e.badSource,
 		"bad source, then new":     e.badThenNext,
 		"restart without a source": e.restarted,
-	}
+	})
 	return e.track
 }
 
@@ -52,17 +74,6 @@ func (e *endpoint) sourceFirst() {
 	e.refused(key.Version)
 	e.pause(300 * time.Millisecond)
 	e.must(e.api.Activate(key.Version))
-	e.next(key)
-	e.must(e.api.Revoke(old.Version))
-}
-
-// serverFirst makes the server refuse the old key while the document lists no other.
-func (e *endpoint) serverFirst() {
-	old, key := e.current, e.issue(mockapi.Spec{Unlisted: true})
-	e.must(e.api.Deactivate(old.Version))
-	e.refused(old.Version)
-	e.pause(500 * time.Millisecond)
-	e.must(e.api.List(key.Version))
 	e.next(key)
 	e.must(e.api.Revoke(old.Version))
 }
@@ -95,13 +106,14 @@ func (e *endpoint) revoked() {
 // old one expires.
 func (e *endpoint) byClock() {
 	old, key := e.current, e.issue(mockapi.Spec{After: 300 * time.Millisecond})
-	e.must(e.api.Expire(old.Version, time.Second))
+	expiry := time.Now().Add(time.Second)
+	e.must(e.api.Expire(old.Version, time.Until(expiry)))
+	end := e.history.without.open(expiry, 0)
+	e.has(key.Version)
+	end()
 	e.next(key)
-	e.await(old.Version+" has expired", func() bool {
-		return !slices.ContainsFunc(e.api.Keys(), func(k mockapi.KeyState) bool {
-			return k.Key.Version == old.Version && len(k.Replicas) > 0
-		})
-	})
+	<-time.After(time.Until(expiry))
+	e.pause(100 * time.Millisecond)
 }
 
 // spoil makes the endpoint fail in one of several ways, or answer slowly.

@@ -1,7 +1,6 @@
 package soak_test
 
 import (
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,21 +12,21 @@ import (
 )
 
 // files is a track whose key is in a plain file. Only the ring keeps the previous key.
-// No connection is cut, and the client has no WithRetry.
+// The client has no WithRetry.
 type files struct {
 	*mock
 	path string
 }
 
-func newFiles(t *testing.T, from uint64, printed *sweep) *track {
+func newFiles(t *testing.T, l lane, g *goal, from uint64, printed *sweep) *track {
 	t.Helper()
-	f := &files{mock: newMock(newTrack(t, "files", from, printed)), path: filepath.Join(t.TempDir(), "key")}
+	f := &files{mock: newMock(newTrack(t, "files", l, g, from, printed)), path: filepath.Join(t.TempDir(), "key")}
+	f.publish = f.write
 	f.write(f.current)
-	f.start(&http.Transport{}, func() source.Source { return file.New(f.path) })
-	f.steps = map[string]func(){
+	f.start(f.base(), func() source.Source { return file.New(f.path) })
+	f.steps = f.common(f.bothLive, map[string]func(){
 		"both keys live":      f.bothLive,
-		"file first":          f.fileFirst,
-		"server first":        f.serverFirst,
+		"source first":        f.fileFirst,
 		"late replicas":       f.lateReplicas,
 		"rollback":            f.rollback,
 		"current key revoked": f.revoked,
@@ -35,7 +34,7 @@ func newFiles(t *testing.T, from uint64, printed *sweep) *track {
 		"bad file":            f.badFile,
 		"bad file, then next": f.badThenNext,
 		"restart":             f.restarted,
-	}
+	})
 	return f.track
 }
 
@@ -66,16 +65,6 @@ func (f *files) fileFirst() {
 	f.must(f.api.Activate(key.Version))
 	f.next(key)
 	f.must(f.api.Revoke(old.Version))
-}
-
-// serverFirst makes the server refuse the old key first. Requests wait for the file.
-func (f *files) serverFirst() {
-	old, key := f.current, f.issue(mockapi.Spec{})
-	f.must(f.api.Revoke(old.Version))
-	f.refused(old.Version)
-	f.pause(500 * time.Millisecond)
-	f.write(key)
-	f.next(key)
 }
 
 func (f *files) lateReplicas() {

@@ -3,7 +3,6 @@ package soak_test
 import (
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -26,20 +25,17 @@ type gateway struct {
 	volume  *kubelet.Volume
 	current source.Key
 	behind  string       // the address of the server behind nginx
-	broken  atomic.Int32 // 0, cut or unavailable
 	open    atomic.Int64 // open connections to the server behind nginx
 }
 
-// The faults of the server behind nginx, which affect half of the requests.
-const (
-	cut         = 1 // close the connection without a response
-	unavailable = 2 // answer 503
-)
-
-// newGateway returns nil if nginx is not installed and not required.
-func newGateway(t *testing.T, from uint64, printed *sweep) *track {
+// newGateway returns nil for HTTP/2, and if nginx is not installed and not required.
+func newGateway(t *testing.T, l lane, gl *goal, from uint64, printed *sweep) *track {
 	t.Helper()
-	g := &gateway{track: newTrack(t, "gateway", from, printed)}
+	if l.http2 {
+		return nil
+	}
+	g := &gateway{track: newTrack(t, "gateway", l, gl, from, printed)}
+	g.retries = true
 	g.current = g.issue()
 	g.listen()
 	var err error
@@ -67,8 +63,9 @@ func newGateway(t *testing.T, from uint64, printed *sweep) *track {
 		"current key revoked":   g.revoked,
 		"bad source, then new":  g.badThenNew,
 		"gateway killed":        g.killed,
-		"requests cut":          func() { g.broken.Store(cut); g.bothLive(); g.broken.Store(0) },
-		"requests answered 503": func() { g.broken.Store(unavailable); g.sourceFirst(); g.broken.Store(0) },
+		"requests cut":          g.faulty(cut, g.bothLive),
+		"requests answered 503": g.faulty(unavailable, g.sourceFirst),
+		"responses lost":        g.faulty(lose, g.bothLive),
 	}
 	return g.track
 }
@@ -95,17 +92,15 @@ func (g *gateway) listen() {
 }
 
 func (g *gateway) answer(w http.ResponseWriter, r *http.Request) {
-	how := g.broken.Load()
-	if rand.IntN(2) == 0 {
-		how = 0
+	if r.URL.Path == "/drain" {
+		return
 	}
-	switch broken := g.ledger.attempt(r.Header.Get("X-Request-Id"), r.Header.Get("Key-Version"), true, how != 0); {
-	case !broken:
-		g.ledger.apply(w, r)
-	case how == cut:
-		panic(http.ErrAbortHandler) // nginx answers 502
-	default:
-		w.WriteHeader(http.StatusServiceUnavailable)
+	switch g.judge(w, r, r.Header.Get("Key-Version")) {
+	case odd:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="gateway", error="invalid_token"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	case taken:
+		g.serve(w, r)
 	}
 }
 
@@ -122,7 +117,11 @@ func (g *gateway) document(keys ...source.Key) map[string]string {
 
 func (g *gateway) mount(files map[string]string) { g.must(g.volume.Swap(files)) }
 
-func (g *gateway) reload(keys ...source.Key) { g.must(g.nginx.Reload(keys...)) }
+// reload replaces the keys of nginx, which closes the idle connections of its old workers.
+func (g *gateway) reload(keys ...source.Key) {
+	defer g.history.closing.open(time.Now(), time.Second)()
+	g.must(g.nginx.Reload(keys...))
+}
 
 func (g *gateway) next(key source.Key) {
 	g.served(key.Version)
@@ -149,9 +148,12 @@ func (g *gateway) sourceFirst() {
 // serverFirst makes the gateway refuse the old key before the file has the new one.
 func (g *gateway) serverFirst() {
 	old, key := g.current, g.issue()
+	end := g.history.without.open(time.Now(), 0)
 	g.reload(key)
 	g.refused(old.Version)
 	g.mount(g.document(key))
+	g.has(key.Version)
+	end()
 	g.next(key)
 }
 
@@ -195,11 +197,10 @@ func (g *gateway) badThenNew() {
 func (g *gateway) drain() {
 	last, err := net.Dial("tcp", g.behind)
 	g.must(err)
-	_, err = io.WriteString(last, "GET /balance HTTP/1.0\r\nX-Request-Id: drain\r\n\r\n")
+	_, err = io.WriteString(last, "GET /drain HTTP/1.0\r\n\r\n")
 	g.must(err)
 	_, err = io.Copy(io.Discard, last)
 	g.must(errors.Join(err, last.Close()))
-	g.ledger.show("drain")
 	g.await("the connections of the killed nginx are closed", func() bool { return g.open.Load() == 0 })
 }
 
@@ -207,11 +208,13 @@ func (g *gateway) drain() {
 // new key.
 func (g *gateway) killed() {
 	old, key := g.current, g.issue()
+	end := g.history.down.open(time.Now(), time.Second)
 	g.must(g.nginx.Kill())
 	g.drain()
 	g.ledger.lost()
 	g.pause(300 * time.Millisecond)
 	g.must(g.nginx.Start(old, key))
+	end()
 	g.mount(g.document(key, old))
 	g.next(key)
 	g.reload(key)

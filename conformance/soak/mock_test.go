@@ -2,6 +2,7 @@ package soak_test
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
@@ -13,27 +14,51 @@ type mock struct {
 	*track
 	api     *mockapi.API
 	current source.Key
+	publish func(source.Key)                    // gives the source a new key, which was issued unlisted
+	oddly   func(*http.Request) mockapi.Refusal // the odd answer
 }
+
+const replicas = 3
 
 func newMock(k *track, opts ...mockapi.Option) *mock {
 	k.t.Helper()
 	k.attempts = true
 	// Use the ledger instead of the mock's log, which would grow.
-	opts = append(opts, mockapi.WithHandler(http.HandlerFunc(k.ledger.apply)), mockapi.WithLogLimit(0), mockapi.WithReplicas(3))
+	opts = append(opts, mockapi.WithHandler(http.HandlerFunc(k.serve)), mockapi.WithLogLimit(0), mockapi.WithReplicas(replicas))
+	if k.lane.http2 {
+		opts = append(opts, mockapi.WithHTTP2())
+	}
 	m := &mock{track: k, api: mockapi.New(k.t, opts...)}
+	m.oddly = func(*http.Request) mockapi.Refusal { return mockapi.Unauthorized() }
 	m.api.Intercept(m.note)
 	k.url = m.api.URL()
 	m.current = m.issue(mockapi.Spec{})
 	return m
 }
 
-func (m *mock) note(_ http.ResponseWriter, _ *http.Request, a mockapi.Attempt) (answered bool) {
-	if a.Version == "" {
+// base returns a transport for the track's protocol.
+func (m *mock) base() *http.Transport {
+	return &http.Transport{TLSClientConfig: m.api.TLSConfig(), ForceAttemptHTTP2: m.lane.http2}
+}
+
+func (m *mock) note(w http.ResponseWriter, r *http.Request, a mockapi.Attempt) (answered bool) {
+	// The body of a request that its client has canceled may be incomplete.
+	if bad := a.Reason == mockapi.ReasonAuth; a.Version == "" && !bad || bad && a.Header.Get("Impatient") == "" {
 		m.mu.Lock()
-		m.failed = append(m.failed, "a request carried a key that was never issued")
+		m.leak("a request carried a key that was never issued, or a bad signature: reason " + string(a.Reason))
 		m.mu.Unlock()
 	}
-	m.ledger.attempt(a.Header.Get("X-Request-Id"), a.Version, a.Accepted, false)
+	if !a.Accepted {
+		m.ledger.attempt(r.Header.Get("X-Request-Id"), a.Version, refused)
+		return false
+	}
+	switch m.judge(w, r, a.Version) {
+	case odd:
+		m.api.Refuse(w, r, m.oddly(r))
+		return true
+	case broken:
+		return true
+	}
 	return false
 }
 
@@ -41,6 +66,7 @@ func (m *mock) note(_ http.ResponseWriter, _ *http.Request, a mockapi.Attempt) (
 // records its version in advance.
 func (m *mock) issue(spec mockapi.Spec) source.Key {
 	spec.Secret = m.newSecret()
+	spec.ID = "key-" + m.version(source.NewSecret(spec.Secret))
 	key := m.api.Issue(spec)
 	if key.Version != m.version(key.Secret) {
 		m.t.Errorf("the mock issued version %s, want %s", key.Version, m.version(key.Secret))
@@ -58,7 +84,7 @@ func (m *mock) next(key source.Key) {
 // up to 800 ms.
 func (m *mock) late() mockapi.Spec {
 	spec := mockapi.Spec{Replicas: make(map[int]time.Duration)}
-	for n := range 3 {
+	for n := range replicas {
 		spec.Replicas[n] = time.Duration(m.rng.Int64N(int64(800 * time.Millisecond)))
 	}
 	return spec
@@ -66,12 +92,69 @@ func (m *mock) late() mockapi.Spec {
 
 // everywhere waits until every replica accepts the version.
 func (m *mock) everywhere(version string) {
+	<-time.After(800 * time.Millisecond)
 	m.await("every replica accepts "+version, func() bool {
-		for _, k := range m.api.Keys() {
-			if k.Key.Version == version {
-				return len(k.Replicas) == 3
-			}
-		}
-		return false
+		i := slices.IndexFunc(m.api.Keys(), func(k mockapi.KeyState) bool { return k.Key.Version == version })
+		return len(m.api.Keys()[i].Replicas) == replicas
 	})
+}
+
+// common adds the steps that are the same for each source.
+func (m *mock) common(both func(), steps map[string]func()) map[string]func() {
+	steps["server first"] = func() { m.serverFirst(m.rng.Int64N(int64(500 * time.Millisecond))) }
+	steps["source beyond the wait"] = func() { m.serverFirst(int64(refusalWait) + m.rng.Int64N(int64(time.Second))) }
+	steps["replaced twice"] = m.replacedTwice
+	steps["replicas apart"] = m.replicasApart
+	steps["requests cut"] = m.faulty(cut, both)
+	steps["requests answered 503"] = m.faulty(unavailable, both)
+	steps["responses lost"] = m.faulty(lose, both)
+	return steps
+}
+
+// serverFirst makes the server refuse the old key while the source has no other, for that
+// many nanoseconds.
+func (m *mock) serverFirst(late int64) {
+	old, key := m.current, m.issue(mockapi.Spec{Unlisted: true})
+	end := m.history.without.open(time.Now(), 0)
+	m.must(m.api.Deactivate(old.Version))
+	m.refused(old.Version)
+	<-time.After(time.Duration(late))
+	m.publish(key)
+	m.has(key.Version)
+	end()
+	m.next(key)
+	m.must(m.api.Revoke(old.Version))
+}
+
+// replacedTwice replaces the key, without an overlap, by one that is replaced at once.
+func (m *mock) replacedTwice() {
+	old, short, key := m.current, m.issue(mockapi.Spec{Unlisted: true}), m.issue(mockapi.Spec{Unlisted: true})
+	now := time.Now()
+	endWithout, endTwice := m.history.without.open(now, 0), m.history.twice.open(now, 0)
+	m.must(m.api.Deactivate(old.Version))
+	m.refused(old.Version)
+	m.publish(short)
+	m.pause(20 * time.Millisecond)
+	m.must(m.api.Deactivate(short.Version))
+	m.publish(key)
+	m.has(key.Version)
+	endWithout()
+	endTwice()
+	m.next(key)
+	m.must(m.api.Revoke(old.Version))
+	m.must(m.api.Revoke(short.Version))
+}
+
+// replicasApart makes one replica accept only the new key, and the others only the old
+// one, for a while.
+func (m *mock) replicasApart() {
+	old, key := m.current, m.issue(mockapi.Spec{Replicas: map[int]time.Duration{0: 0}, Unlisted: true})
+	end := m.history.apart.open(time.Now(), 0)
+	m.must(m.api.Deactivate(old.Version, 0))
+	m.publish(key)
+	m.pause(300 * time.Millisecond)
+	m.must(m.api.Activate(key.Version))
+	end()
+	m.next(key)
+	m.must(m.api.Revoke(old.Version))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	crand "crypto/rand"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"log/slog"
 	"maps"
@@ -11,9 +12,13 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/rollingkeys/rollingkeys/client"
 	"github.com/rollingkeys/rollingkeys/conformance/mockapi"
@@ -27,33 +32,47 @@ import (
 type track struct {
 	t        *testing.T
 	name     string
+	lane     lane
+	goal     *goal
 	rng      *rand.Rand // only for the steps, so that a seed repeats them
 	printed  *sweep
-	begin    func() error // sets client and end
+	scheme   transport.Scheme
+	signs    bool         // the scheme signs the body
+	retries  bool         // client has WithRetry
+	attempts bool         // the ledger has the refused attempts too
+	begin    func() error // sets client, retrying and end
 	end      func()
 	process  sync.RWMutex // read-locked during a request, locked during a restart
 	client   *client.Client
+	retrying *retryablehttp.Client // over the transport of client
 	url      string
-	attempts bool // the ledger has the refused attempts too
 	ledger   *ledger
+	history  history
+	fault    atomic.Int32 // whole, or a fault of the server
 	steps    map[string]func()
 	deck     []string // the remaining steps of this round
 
 	mu      sync.Mutex        // guards the fields below
 	secrets map[string]string // the server's version names, by secret
 	labels  map[string]string // the server's version names, by the ring's
-	last    [clients]string   // the version of each client's last response
-	failed  []string
+	last    [clients]string   // the version of each client's last request that was served
+	serving string            // the version that served all clients last
+	recent  []string          // the last steps and events of the ring
 	taken   map[string]int
 	figures figures
+	failed  []string // the first failures without an excuse
 }
 
-type figures struct{ requests, orders, moved int }
-
-func newTrack(t *testing.T, name string, from uint64, printed *sweep) *track {
+func newTrack(t *testing.T, name string, l lane, g *goal, from uint64, printed *sweep) *track {
+	name = fmt.Sprintf("%s-%d", name, l.major())
+	if l.odd > 0 {
+		name += "-odd"
+	}
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(name))
 	return &track{
-		t: t, name: name, printed: printed, ledger: newLedger(),
-		rng:     rand.New(rand.NewPCG(from, uint64(len(name)))),
+		t: t, name: name, lane: l, goal: g, printed: printed, ledger: newLedger(), scheme: transport.Bearer(),
+		rng:     rand.New(rand.NewPCG(from, sum.Sum64())),
 		secrets: make(map[string]string), labels: make(map[string]string), taken: make(map[string]int),
 	}
 }
@@ -69,16 +88,20 @@ func (k *track) start(base *http.Transport, src func() source.Source, opts ...cl
 		defer cancel()
 		from := src()
 		c, err := client.New(ctx, from, append([]client.Option{
-			client.WithBase(base), client.WithOrigin(k.url), client.WithScheme(transport.SchemeFunc(k.prepare)),
-			client.WithRing(ring.WithPoll(time.Second), ring.WithRefusalWait(10*time.Second), ring.WithOverlap(time.Hour),
+			client.WithBase(base), client.WithOrigin(k.url), client.WithScheme(watched{k.scheme, k}),
+			client.WithRing(ring.WithPoll(time.Second), ring.WithRefusalWait(refusalWait), ring.WithOverlap(time.Hour),
 				ring.WithCache(cache),
 				ring.WithLogger(slog.New(slog.NewTextHandler(k.printed, &slog.HandlerOptions{Level: slog.LevelDebug}))),
-				ring.WithObserver(func(e ring.Event) { k.printed.look(fmt.Sprintf("%+v %#v", e, e)) })),
+				ring.WithObserver(k.observe)),
 		}, opts...)...)
 		if err != nil {
 			return err
 		}
 		k.client = c
+		k.retrying = &retryablehttp.Client{
+			HTTPClient: &http.Client{Transport: c.Transport()}, RetryMax: 5, RetryWaitMin: 20 * time.Millisecond, RetryWaitMax: time.Second,
+			CheckRetry: retryablehttp.DefaultRetryPolicy, Backoff: retryablehttp.DefaultBackoff, ErrorHandler: retryablehttp.PassthroughErrorHandler,
+		}
 		k.end = func() {
 			_ = c.Close()
 			if closing, ok := from.(io.Closer); ok {
@@ -121,21 +144,65 @@ func (k *track) version(secret source.Secret) string {
 	return k.secrets[secret.Expose()]
 }
 
-// prepare is the Bearer scheme. It also records the ring's name of each version; for a
-// plain file it is a time.
-func (k *track) prepare(key source.Key) (transport.Signer, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	version, ok := k.secrets[key.Secret.Expose()]
-	if !ok {
-		k.failed = append(k.failed, "the source returned a key that the server never issued: "+key.Version)
-	}
-	k.labels[key.Version] = version
-	return transport.Bearer().Prepare(key)
+// watched is a scheme that records the ring's name of each version; for a plain file it is
+// a time.
+type watched struct {
+	transport.Scheme
+	k *track
 }
 
-// run sends requests and takes steps until end. A step that has begun is finished.
-func (k *track) run(end time.Time) {
+func (w watched) Prepare(key source.Key) (transport.Signer, error) {
+	k := w.k
+	k.mu.Lock()
+	version, ok := k.secrets[key.Secret.Expose()]
+	if !ok {
+		k.leak("the source returned a key that the server never issued: " + key.Version)
+	}
+	k.labels[key.Version] = version
+	k.mu.Unlock()
+	return w.Scheme.Prepare(key)
+}
+
+func (k *track) observe(e ring.Event) {
+	k.printed.look(fmt.Sprintf("%+v %#v", e, e))
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.note(fmt.Sprintf("%v %s %v", e.Kind, k.labels[e.Version], e.Err))
+}
+
+// note adds a line to recent. The caller holds mu.
+func (k *track) note(text string) {
+	if len(k.recent) == 20 {
+		k.recent = slices.Delete(k.recent, 0, 1)
+	}
+	k.recent = append(k.recent, time.Now().Format("05.000 ")+text)
+}
+
+// leak counts a leak. The caller holds mu.
+func (k *track) leak(text string) {
+	k.figures.leaks++
+	k.show(text)
+}
+
+// fail counts a failure without an excuse. The caller holds mu.
+func (k *track) fail(text string) {
+	k.figures.failed++
+	k.show(text)
+	if k.figures.failed == 1 {
+		k.show("before that:\n\t" + strings.Join(k.recent, "\n\t"))
+	}
+}
+
+// show keeps the text if it is one of the first. The caller holds mu.
+func (k *track) show(text string) {
+	if len(k.failed) < 20 {
+		k.failed = append(k.failed, text)
+	}
+}
+
+// run sends requests and takes steps until the phase is over. A step that has begun is
+// finished.
+func (k *track) run() {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for n := range clients {
@@ -153,13 +220,16 @@ func (k *track) run(end time.Time) {
 			k.t.Errorf("%s: %v; status %+v", k.name, p, k.client.Status())
 		}
 	}()
-	for time.Now().Before(end) && !k.t.Failed() {
+	for !k.goal.over() && !k.t.Failed() {
 		if len(k.deck) == 0 {
 			k.deck = slices.Sorted(maps.Keys(k.steps))
 			k.rng.Shuffle(len(k.deck), func(i, j int) { k.deck[i], k.deck[j] = k.deck[j], k.deck[i] })
 		}
 		step := k.deck[0]
 		k.deck = k.deck[1:]
+		k.mu.Lock()
+		k.note("step: " + step)
+		k.mu.Unlock()
 		k.steps[step]()
 		k.mu.Lock()
 		k.taken[step]++
@@ -173,7 +243,7 @@ type stuck string
 
 // await waits until ok returns true, and panics with stuck after limit.
 func (k *track) await(what string, ok func() bool) {
-	tick := time.NewTicker(2 * time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(limit); !ok(); <-tick.C {
 		if time.Now().After(end) {
@@ -193,13 +263,30 @@ func (k *track) pause(d time.Duration) {
 	<-time.After(time.Duration(k.rng.Int64N(int64(d))))
 }
 
-// served waits until the last response of each client was with the version. Then no
+// served waits until each client's last request that was served had the version. Then no
 // request is in flight that was sent before the version was current.
 func (k *track) served(version string) {
 	k.await("every client has a response with "+version, func() bool {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		return !slices.ContainsFunc(k.last[:], func(v string) bool { return v != version })
+	})
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.serving != version && k.serving != "" {
+		k.figures.rotations++
+		k.goal.turned.Add(1)
+	}
+	k.serving = version
+}
+
+// has waits until the version is the current one of the ring.
+func (k *track) has(version string) {
+	k.await("the ring has "+version, func() bool {
+		current := k.client.Status().Current.Version
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		return k.labels[current] == version
 	})
 }
 
@@ -219,30 +306,11 @@ func (k *track) readable() {
 	k.await("the source is read without an error", func() bool { s := k.client.Status(); return s.LastError == "" && s.Healthy })
 }
 
-// judge reports the failures of the track and returns how many steps it took.
-func (k *track) judge() (steps int) {
-	k.t.Helper()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for i, f := range k.failed {
-		if i == 20 {
-			k.t.Errorf("%s: and %d more failures", k.name, len(k.failed)-i)
-			break
-		}
-		k.printed.look(f)
-		k.t.Errorf("%s: %s", k.name, f)
+// faulty runs step while the server breaks a share of the requests.
+func (k *track) faulty(how int32, step func()) func() {
+	return func() {
+		k.fault.Store(how)
+		defer k.fault.Store(whole)
+		step()
 	}
-	if n := k.ledger.rest(); n > 0 {
-		k.t.Errorf("%s: the server got attempts of %d requests that had already ended", k.name, n)
-	}
-	for _, n := range k.taken {
-		steps += n
-	}
-	f := k.figures
-	if f.moved == 0 || f.orders == 0 {
-		k.t.Errorf("%s: %d requests were answered with another version than first sent, and %d orders sent: the soak needs both", k.name, f.moved, f.orders)
-	}
-	k.t.Logf("%s: %d requests, %d orders, %d failed, %d answered with another version than first sent, %d steps: %v",
-		k.name, f.requests, f.orders, len(k.failed), f.moved, steps, k.taken)
-	return steps
 }
