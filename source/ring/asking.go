@@ -49,7 +49,7 @@ func (r *Ring) ask(now time.Time, again bool) *asking {
 func (r *Ring) search(k *asking, again bool) {
 	r.look(k, r.longestWait(), again)
 	now := r.enter()
-	if left := k.lapsed.Add(r.longestWait()).Sub(now); r.asking == k && k.wait && k.waiting > 0 && left > 0 {
+	if left := k.lapsed.Add(r.longestWait()).Sub(now); r.asking == k && k.wait && left > 0 {
 		// F61: requests were served in the meantime, and are refused again. Those that
 		// wait since then have waited for a part of their time only.
 		r.leave()
