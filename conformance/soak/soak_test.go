@@ -78,7 +78,7 @@ func judge(t *testing.T, tracks []*track, printed *sweep, took time.Duration) {
 	sum := 0
 	for i, f := range columns {
 		sum += f.requests
-		if f.moved == 0 || f.orders == 0 || f.rotations == 0 {
+		if took > 20*time.Second && (f.moved == 0 || f.orders == 0 || f.rotations == 0) {
 			t.Errorf("%s: %d requests were served with another key than first sent, %d orders, %d rotations: the soak needs all three",
 				names[i], f.moved, f.orders, f.rotations)
 		}
