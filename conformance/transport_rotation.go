@@ -238,7 +238,12 @@ func twoRotations(s *transportTrial) {
 			if err := errors.Join(s.api.Deactivate("v2"), s.api.Activate("v1")); err != nil {
 				s.Fatal(err)
 			}
-			s.get("v1")
+			// On a slow machine the request may probe v3 first, and then has no attempt left
+			// for v1. The next one has (F122).
+			req := s.request(http.MethodGet, "/", nil)
+			if resp, _, err := s.send(req); err != nil || resp.StatusCode != http.StatusOK {
+				s.get("v1")
+			}
 		}
 	}
 }

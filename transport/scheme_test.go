@@ -76,7 +76,7 @@ func TestPrepareRefusesWhatCannotBeSent(t *testing.T) {
 		"basic, ID":         {transport.Basic(), source.Key{ID: sentinel + "\n", Secret: source.NewSecret(sentinel)}},                       // F153
 		"basic, PEM":        {transport.Basic(), source.Key{ID: "a", Secret: source.NewSecret("-----BEGIN X-----\n" + sentinel)}},           // F144
 		"query, PEM":        {transport.Query("key"), source.Key{Secret: source.NewSecret("-----BEGIN X-----\n" + sentinel)}},               // F144
-		"HMAC, PEM":         {transport.HMAC(sha256.New, nil, nil), source.Key{Secret: source.NewSecret(` "-----BEGIN X-----` + sentinel)}}, // F144
+		"HMAC, PEM":         {transport.HMAC(sha256.New, nil, nil), source.Key{Secret: source.NewSecret(sentinel + ` "-----BEGIN X-----`)}}, // F144
 		"CR LF":             {transport.Bearer(), source.Key{Secret: source.NewSecret(sentinel + "\r\nX-Evil: 1")}},
 		"NUL":               {transport.Header("X-Api-Key"), source.Key{Secret: source.NewSecret(sentinel + "\x00")}},
 		"not ASCII":         {transport.Header("X-Api-Key"), source.Key{Secret: source.NewSecret(sentinel + "é")}},
