@@ -3,7 +3,7 @@
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: test check unit deps faults soak fuzz bench bench-sources peers sdks mutants test-kubernetes
+.PHONY: test check unit deps faults soak fuzz bench bench-sources peers sdks mutants test-kubernetes outdated
 
 # Two at a time: the network is slow, and most tests wait most of the time.
 test:
@@ -63,3 +63,7 @@ mutants:
 test-kubernetes:
 	@./.ci/check $(STATICCHECK) source/kubernetes/internal/apiserver apiserver
 	cd source/kubernetes/internal/apiserver && GOWORK=off go test -tags apiserver -count=1 -timeout 20m -v -bench Rotation -benchtime 200x .
+
+# The dependencies that have a newer version, by module.
+outdated:
+	@./.ci/outdated

@@ -12,7 +12,7 @@ require (
 	github.com/prometheus/common v0.73.1
 	github.com/rollingkeys/rollingkeys v0.1.0
 	go.yaml.in/yaml/v2 v2.4.4
-	golang.org/x/oauth2 v0.37.0
+	golang.org/x/oauth2 v0.38.0
 	k8s.io/client-go v0.37.2
 )
 
@@ -47,7 +47,7 @@ require (
 	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/sys v0.50.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.16.0 // indirect
 	google.golang.org/api v0.304.0 // indirect
