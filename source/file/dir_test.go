@@ -69,7 +69,7 @@ func TestBundleUnderSwaps(t *testing.T) {
 				set, err := src.Read(ctx)
 				if err == nil {
 					whole(t, set.Keys[0])
-				} else if ctx.Err() == nil {
+				} else if ctx.Err() == nil && !errors.Is(err, source.ErrUnavailable) { // F22: after 20 swaps in one reading
 					t.Error(err)
 				}
 			}
