@@ -405,7 +405,8 @@ func (w *world) checkSafe(v ring.VersionStatus, e, use *entry) {
 	if v.SafeToRevoke && (!free || !quiet && e.refused == 0 || !calm || w.at.Sub(c.goodAt) < 10*time.Minute) {
 		w.Fatalf("safe to revoke: %+v", v)
 	}
-	if !v.SafeToRevoke && free && quiet && calm && !c.calmAt.IsZero() && w.at.Sub(c.calmAt) >= 10*time.Minute && !c.doubted && w.wait == 0 {
+	last := e.acceptance >= c.acceptance && e.acceptance > 0 // requests may fall back to it first
+	if !v.SafeToRevoke && free && quiet && calm && !last && !c.calmAt.IsZero() && w.at.Sub(c.calmAt) >= 10*time.Minute && !c.doubted && w.wait == 0 {
 		w.Fatalf("not safe to revoke: %+v", v)
 	}
 }

@@ -24,10 +24,14 @@ import (
 //
 // Then, if the current version was accepted settleTime ago, was not held since, and was not
 // refused for doubtTime, each part knows it: no request is refused, and none needs another
-// key. An acceptance by a part that checks no key says nothing, so that A and B are about
-// all the others. They fail if these are asked too rarely: then name the requests that need
-// no key, by NeedsKey or WithoutKey of package transport, so that only parts that check the
-// key can accept it.
+// key. After a later rotation they may need a previous one: then the ring tries, besides the
+// newest ones, the version that was accepted last, so that version is never safe to revoke.
+// The others are superfluous.
+//
+// An acceptance by a part that checks no key says nothing, so that A and B are about all the
+// others. They fail if these are asked too rarely: then name the requests that need no key,
+// by NeedsKey or WithoutKey of package transport, so that only parts that check the key can
+// accept it.
 //
 // TestNothingBreaks in package transport looks for a counterexample.
 const (
@@ -69,6 +73,8 @@ func (r *Ring) safeToRevoke(v *version, vs VersionStatus, now time.Time) (bool, 
 	case now.Sub(c.provedAt) < settleTime:
 		return false, fmt.Sprintf("the current version is accepted only since %s, %d times: wait 10 minutes",
 			stamp(c.provedAt), c.counters.accepted()-c.acceptedBefore)
+	case v == r.policy.good: // requests would fall back to it first after the next rotation
+		return false, "it was accepted last: wait until the current version is accepted again"
 	case v.rejected:
 		return true, "the server refuses it already"
 	case !v.lastUsed.IsZero() && now.Sub(v.lastUsed) < quietTime:

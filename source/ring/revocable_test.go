@@ -125,6 +125,21 @@ func TestSafeToRevoke(t *testing.T) {
 			time.Sleep(time.Hour)
 			runtime.KeepAlive(open)
 		}, "v1", false, out},
+		"accepted last": {listed("v1"), func(t *testing.T, s *store, r *ring.Ring) {
+			a := attempt(t, r, "v1")
+			rotate(t, s, r)
+			accepted(t, r, "v2")
+			time.Sleep(time.Hour)
+			a.Accepted()
+		}, "v1", false, "it was accepted last"},
+		"accepted last but one": {listed("v1"), func(t *testing.T, s *store, r *ring.Ring) {
+			a := attempt(t, r, "v1")
+			rotate(t, s, r)
+			accepted(t, r, "v2")
+			time.Sleep(time.Hour)
+			a.Accepted()
+			accepted(t, r, "v2")
+		}, "v1", true, quiet},
 		"its answer has ended": {listed("v1"), func(t *testing.T, s *store, r *ring.Ring) {
 			a := attempt(t, r, "v1")
 			open := a.Stream()
