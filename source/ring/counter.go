@@ -57,3 +57,6 @@ func (f *counters) inFlight() uint64 {
 	}
 	return n
 }
+
+// busy reports whether the version is in use.
+func (f *counters) busy() bool { return f.inFlight() > 0 || f.pins.Load() > 0 }

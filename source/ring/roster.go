@@ -36,7 +36,8 @@ type retired struct {
 	status   VersionStatus
 }
 
-// maxRetired is how many retired versions the status lists.
+// maxRetired is how many retired versions the status lists, besides those that are still
+// in flight or pinned.
 const maxRetired = 8
 
 // gone is what the ring remembers of a retired key that the source may go on listing, since
@@ -168,7 +169,11 @@ func (o *roster) retire(v *version, why EventKind, now time.Time) {
 	key := v.key.Load()
 	digest := o.digests.of(*key)
 	o.retired = slices.Insert(o.retired, 0, retired{v.label(), digest, v.counters, v.status(o.overlap)})
-	o.retired = o.retired[:min(len(o.retired), maxRetired)]
+	for i := len(o.retired) - 1; i >= 0 && len(o.retired) > maxRetired; i-- {
+		if !o.retired[i].counters.busy() { // else the key may come back while it is in use (F171)
+			o.retired = slices.Delete(o.retired, i, i+1)
+		}
+	}
 	if !key.ReplacedAt.IsZero() {
 		o.gone = append(o.gone, gone{digest, key.ReplacedAt})
 		o.gone = o.gone[max(len(o.gone)-maxGone, 0):]
