@@ -25,7 +25,7 @@ var urls = map[string]*regexp.Regexp{
 // that the next page is asked for with the key that is current by then.
 func (x *exchange) clean(resp *http.Response) {
 	params := x.t.places.params
-	if len(params) == 0 && x.out.URL == x.req.URL {
+	if len(params) == 0 && *x.out.URL == *x.req.URL {
 		return // the scheme has put nothing into the URL
 	}
 	var secrets, long []string

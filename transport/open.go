@@ -15,6 +15,8 @@ import (
 func opened(resp *http.Response, a *ring.Attempt) {
 	switch conn, writes := resp.Body.(io.ReadWriteCloser); {
 	case resp.Body == nil || resp.Body == http.NoBody:
+	case resp.StatusCode == http.StatusNoContent, resp.StatusCode == http.StatusNotModified,
+		resp.Request != nil && resp.Request.Method == http.MethodHead: // over HTTP/2 the body is not NoBody
 	case resp.StatusCode != http.StatusSwitchingProtocols:
 		resp.Body = &openBody{resp.Body, a.Stream()}
 	case writes:

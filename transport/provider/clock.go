@@ -54,8 +54,8 @@ func (c *clock) resync(a *transport.Answer) bool {
 	if d.Abs() < minMove {
 		return c.settles()
 	}
+	c.moved.Store(c.local().UnixNano()) // first: who sees the new time also sees that it moved
 	c.offset.Store(offset)
-	c.moved.Store(c.local().UnixNano())
 	return true
 }
 

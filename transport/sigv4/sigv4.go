@@ -109,7 +109,7 @@ func (s *scheme) resync(a *transport.Answer) bool {
 		moved := s.moved.Load()
 		return moved != 0 && now.Sub(time.Unix(0, moved)).Abs() < settling
 	}
+	s.moved.Store(now.UnixNano()) // first: who sees the new time also sees that it moved
 	s.ahead.Store(int64(ahead))
-	s.moved.Store(now.UnixNano())
 	return true
 }
