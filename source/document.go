@@ -131,11 +131,11 @@ func Document(data []byte) (Set, error) {
 func checkTexts(key *Key) error {
 	text := key.Secret.Expose()
 	if strings.Contains(text, "-----BEGIN") {
-		set, err := PEM([]byte(text))
+		pem, err := field.PEM([]byte(text))
 		if err != nil {
 			return fmt.Errorf("its secret: %w", err)
 		}
-		key.Secret = set.Keys[0].Secret
+		key.Secret = NewSecret(pem)
 	} else if what := field.Unfilled(text); what != "" { // F94, F147
 		return fmt.Errorf("its secret looks like %s", what)
 	}

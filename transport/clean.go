@@ -31,12 +31,13 @@ func (x *exchange) clean(resp *http.Response) {
 	var secrets, long []string
 	sent := x.out.URL.String()
 	for _, s := range parts(x.a.Key()) {
-		if hide(sent, []string{s}) == sent {
+		list := forms(s)
+		if hide(sent, list) == sent {
 			continue
 		}
-		secrets = append(secrets, s)
+		secrets = append(secrets, list...)
 		if len(s) >= shortest {
-			long = append(long, s)
+			long = append(long, list...)
 		}
 	}
 	if len(params) == 0 && len(secrets) == 0 {

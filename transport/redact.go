@@ -39,7 +39,7 @@ func (e *redactedError) Timeout() bool {
 
 // scrub replaces the key's secrets in text.
 func scrub(text string, key source.Key, values []string) string {
-	return hide(text, append(parts(key), values...))
+	return hide(text, forms(append(parts(key), values...)...))
 }
 
 // parts returns the key's secrets.
@@ -56,16 +56,20 @@ const (
 	maxEscapes = 10 // how often a secret that hide finds may be percent-encoded
 )
 
-// hide replaces the secrets in text: as they are, quoted as by fmt, and percent-encoded
-// up to maxEscapes times, as in a URL within a URL (F173).
-func hide(text string, secrets []string) string {
-	var list []string
+// forms returns what hide looks for: the secrets as they are, and quoted as by fmt.
+func forms(secrets ...string) (list []string) {
 	for _, s := range secrets {
 		if s != "" {
 			quoted := strconv.Quote(s)
 			list = append(list, unplus(s), unplus(quoted[1:len(quoted)-1]))
 		}
 	}
+	return list
+}
+
+// hide replaces the forms of secrets in text, also percent-encoded up to maxEscapes times,
+// as in a URL within a URL (F173).
+func hide(text string, list []string) string {
 	var hits [][2]int // from, to
 	level, from := unplus(text), []int(nil)
 	for range maxEscapes + 1 {

@@ -157,7 +157,7 @@ func (t *Transport) repeats(f found) bool {
 // pass sends a request without the ring's key. With WithOverride it first removes the
 // caller's own credential (F113).
 func (t *Transport) pass(b *body, base http.RoundTripper, obs *Observation) (*http.Response, error) {
-	taken := t.places.taken(b.req)
+	taken := (t.override || len(t.places.params) > 0) && t.places.taken(b.req)
 	repeated := taken && len(t.places.params) > 0 && t.holdsKey(b.req.Referer()) // F173: the URL before was one with a key of the ring
 	if !repeated && (!taken || !t.override) {
 		return b.forward(b.req, base, obs, "")

@@ -62,9 +62,9 @@ func (o *roster) offer(set source.Set, now time.Time) (*offer, error) {
 func (o *roster) join(key source.Key, label string, now time.Time) *version {
 	v := &version{given: key.Version, counters: &counters{}, seen: now, standing: standing{state: StateUnused}}
 	digest := o.digests.of(key)
-	if i := slices.IndexFunc(o.retired, func(old retired) bool { return old.digest == digest }); i >= 0 {
+	if old := o.formerly(digest); old != nil {
 		// It is back: what is still in flight is its own (F171).
-		v.counters, v.refusedAt = o.retired[i].counters, o.retired[i].status.LastRefused
+		v.counters, v.refusedAt = old.counters, old.status.LastRefused
 	}
 	if slices.Contains(o.digests.revoked, digest) {
 		v.revoked = true
@@ -251,7 +251,7 @@ func (o *roster) checkRollback(next *version, created time.Time) error {
 	// Without a name from the source, created is a file's time, and says nothing: a copy
 	// of a file may have the time of the original.
 	older := next.given != "" && !created.IsZero() && created.Before(current.key.Load().CreatedAt)
-	if older || o.wasCurrent(next) || slices.ContainsFunc(o.retired, func(old retired) bool { return old.digest == digest }) {
+	if older || o.wasCurrent(next) || o.formerly(digest) != nil {
 		return fmt.Errorf("%w: from version %q to %q", ErrRollback, current.label(), next.label())
 	}
 	return nil

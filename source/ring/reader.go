@@ -19,11 +19,11 @@ type reader struct {
 	ctx     context.Context // ends with the ring
 	run     func(func())    // starts a goroutine that Close waits for
 	handle  func(source.Set, error) (news bool, _ error)
+	calls   chan struct{} // has a token for each call of Read that has not returned
 
 	mu     sync.Mutex
 	flight *flight // the reading under way, or nil
 	next   *flight // the reading that begins when flight ends, or nil
-	hung   int     // the calls of Read that were given up, and have not returned yet
 }
 
 const (
@@ -31,7 +31,7 @@ const (
 	maxWarnings = 32
 	// hangs is how long after the end of its context Read is given up (F180).
 	hangs = 5 * time.Second
-	// maxHung is how many calls of Read that were given up may go on. The source is not
+	// maxHung is how many calls of Read may go on. If all were given up, the source is not
 	// read again until one of them returns.
 	maxHung = 3
 )
@@ -97,54 +97,41 @@ func (d *reader) fetch(f *flight) {
 
 // call calls Read, and gives it up if it has not returned soon after its context ended: what
 // it returns later is out of date.
-func (d *reader) call() (set source.Set, err error) {
-	d.mu.Lock()
-	full := d.hung >= maxHung
-	d.mu.Unlock()
-	if full {
-		return set, fmt.Errorf("%w: %d calls of Read hang: the source is read again when one of them returns", source.ErrUnavailable, maxHung)
+func (d *reader) call() (source.Set, error) {
+	select {
+	case d.calls <- struct{}{}:
+	default:
+		return source.Set{}, fmt.Errorf("%w: %d calls of Read hang: the source is read again when one of them returns", source.ErrUnavailable, maxHung)
 	}
 	ctx, cancel := context.WithTimeout(d.ctx, d.timeout)
 	defer cancel()
-	done := make(chan struct{})
-	givenUp := false // guarded by mu
+	type answer struct {
+		set source.Set
+		err error
+	}
+	done := make(chan answer, 1)
 	d.run(func() {
-		var read source.Set
-		failed := guard(func() (err error) {
-			read, err = d.src.Read(ctx)
+		var a answer
+		a.err = guard(func() (err error) {
+			a.set, err = d.src.Read(ctx)
 			return err
 		})
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if givenUp {
-			d.hung--
-			return
-		}
-		set, err = read, failed
-		close(done)
+		<-d.calls
+		done <- a
 	})
 	select {
-	case <-done:
-		return set, err
+	case a := <-done:
+		return a.set, a.err
 	case <-ctx.Done():
 	}
 	late := time.NewTimer(hangs)
 	defer late.Stop()
 	select {
-	case <-done:
-		return set, err
+	case a := <-done:
+		return a.set, a.err
 	case <-late.C:
+		return source.Set{}, fmt.Errorf("%w: Read has not returned although its context ended %v ago: it was given up", source.ErrUnavailable, hangs)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	select {
-	case <-done:
-		return set, err
-	default:
-	}
-	givenUp = true
-	d.hung++
-	return source.Set{}, fmt.Errorf("%w: Read has not returned although its context ended %v ago: it was given up", source.ErrUnavailable, hangs)
 }
 
 // land ends the reading under way, and begins the next one.

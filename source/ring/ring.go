@@ -103,7 +103,7 @@ func Keep(ctx context.Context, src source.Source, opts ...Option) (*Ring, error)
 		callers: newCallers(),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.reader = reader{src: src, timeout: cfg.readTimeout, ctx: r.ctx, run: r.wg.Go, handle: r.handleReading}
+	r.reader = reader{src: src, timeout: cfg.readTimeout, ctx: r.ctx, run: r.wg.Go, handle: r.handleReading, calls: make(chan struct{}, maxHung)}
 	r.snap.Store(&snapshot{err: r.fail(source.ErrNoKey)})
 	r.outbox = newOutbox(r.name, &cfg)
 	if err := r.start(ctx); err != nil {

@@ -72,9 +72,16 @@ func (o *roster) countersOf(key source.Key) *counters {
 	if v := o.find(key); v != nil {
 		return v.counters
 	}
-	digest := o.digests.of(key)
+	if old := o.formerly(o.digests.of(key)); old != nil {
+		return old.counters
+	}
+	return nil
+}
+
+// formerly returns what is left of the retired version with the digest, nil if there is none.
+func (o *roster) formerly(digest string) *retired {
 	if i := slices.IndexFunc(o.retired, func(old retired) bool { return old.digest == digest }); i >= 0 {
-		return o.retired[i].counters
+		return &o.retired[i]
 	}
 	return nil
 }

@@ -94,6 +94,7 @@ func TestRosterWithoutRollback(t *testing.T) {
 		{"without a date", "[v2=b@-1h] [v1=a] roles=v1:current"},
 		{"a newer one", "[v1=a@-2h] [v2=b@-1h] roles=v2:current"},
 		{"a previous one that was never current", "[v2=b,v1=a] [v1=a] roles=v1:current"},
+		{"it was never current, and is gone", "[v2=b,v1=a] [v2=b] [v1=a]! roles=v2:current"},
 		{"after the current one has expired", "[v1=a] [v2=b-1h,v1=a] 1h roles=v2:retired,v1:current [v1=a] roles=v1:current"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -38,7 +38,7 @@ var calls = sync.Pool{New: func() any { return new(Call) }}
 
 func newCall(s *signer, req *http.Request) *Call {
 	c := calls.Get().(*Call)
-	c.Request, c.signer, c.Time = req, s, s.d.clock.now()
+	c.Request, c.signer, c.Time = req, s, s.d.clock.Now()
 	return c
 }
 

@@ -7,56 +7,23 @@ import (
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/internal/clock"
 )
 
-const (
-	// maxOffset is the largest difference of clocks that is corrected. A wrong Date must
-	// not move signatures or nonces far into the future.
-	maxOffset = time.Hour
-	// minMove is the smallest difference that is corrected. Date has a resolution of one
-	// second, and its middle is taken. The rest is for the way of the answer.
-	minMove = 750 * time.Millisecond
-	// settling is how long after a correction the refusal of a request may arrive that was
-	// signed before it.
-	settling = 10 * time.Second
-)
+// minMove is the smallest difference of clocks that is corrected. Date has a resolution of
+// one second, and its middle is taken. The rest is for the way of the answer.
+const minMove = 750 * time.Millisecond
 
-// A clock returns the server's time, as far as it is known.
-type clock struct {
-	local  func() time.Time
-	offset atomic.Int64 // nanoseconds to add to the local time
-	moved  atomic.Int64 // the local time of the last correction; 0 if there was none
-}
-
-func (c *clock) now() time.Time { return c.local().Add(time.Duration(c.offset.Load())) }
-
-// ahead returns how far the server's clock, as the answer shows it, is ahead of c.
-func (c *clock) ahead(a *transport.Answer) (d time.Duration, ok bool) {
+// serverTime returns the server's time, as the answer shows it. ok is false if it shows none.
+func serverTime(a *transport.Answer) (t time.Time, ok bool) {
 	date, err := http.ParseTime(a.Header.Get("Date"))
-	return date.Add(500 * time.Millisecond).Sub(c.now()), err == nil
+	return date.Add(500 * time.Millisecond), err == nil
 }
 
-// settles reports whether the offset moved a moment ago.
-func (c *clock) settles() bool {
-	moved := c.moved.Load()
-	return moved != 0 && c.local().Sub(time.Unix(0, moved)).Abs() < settling
-}
-
-// resync learns the offset from an answer. It returns true if the offset moved, or a moment
-// ago: if several requests are refused for their time at once, only the first moves it. If
-// it did not, a request would be refused again: its time was right (F165).
-func (c *clock) resync(a *transport.Answer) bool {
-	d, ok := c.ahead(a)
-	offset := c.offset.Load() + int64(d)
-	if !ok || time.Duration(offset).Abs() > maxOffset {
-		return false
-	}
-	if d.Abs() < minMove {
-		return c.settles()
-	}
-	c.moved.Store(c.local().UnixNano()) // first: who sees the new time also sees that it moved
-	c.offset.Store(offset)
-	return true
+// resync learns the server's time from an answer that refused the request's time.
+func (d *scheme) resync(a *transport.Answer) bool {
+	t, ok := serverTime(a)
+	return ok && d.clock.Learn(t)
 }
 
 // Dated returns a classifier for an API that does not say that it refused the time of a
@@ -66,14 +33,14 @@ func (c *clock) resync(a *transport.Answer) bool {
 // own, so it would refuse any key. Other answers are left to c. For a scheme that no Signing
 // has made, the time is the local one.
 func Dated(s transport.Scheme, window time.Duration, c transport.Classifier) transport.Classifier {
-	clock := &clock{local: time.Now}
+	clock := &clock.Clock{Local: time.Now}
 	if d, ok := s.(*scheme); ok {
 		clock = &d.clock
 	}
 	return func(a *transport.Answer) transport.Verdict {
 		switch a.Status {
 		case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
-			if d, ok := clock.ahead(a); ok && (d.Abs() > window || clock.settles()) {
+			if t, ok := serverTime(a); ok && (t.Sub(clock.Now()).Abs() > window || clock.Settles()) {
 				return transport.ClockSkew
 			}
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/internal/clock"
 	"github.com/rollingkeys/rollingkeys/transport/internal/header"
 	"github.com/rollingkeys/rollingkeys/transport/internal/query"
 )
@@ -99,7 +100,7 @@ func (s Signing) Profile(opts ...Option) Profile {
 type scheme struct {
 	Signing
 	config
-	clock
+	clock clock.Clock
 	names []string // canonical names of Headers
 }
 
@@ -114,7 +115,7 @@ func newScheme(s Signing, opts []Option) *scheme {
 		}
 	}
 	d.Headers = slices.Concat(d.Headers, d.config.headers)
-	d.local = d.config.now
+	d.clock.Local, d.clock.Least = d.config.now, minMove
 	for _, h := range d.Headers {
 		d.names = append(d.names, textproto.CanonicalMIMEHeaderKey(h.Name))
 	}

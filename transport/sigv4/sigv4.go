@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/rollingkeys/rollingkeys/source"
 	"github.com/rollingkeys/rollingkeys/transport"
+	"github.com/rollingkeys/rollingkeys/transport/internal/clock"
 	"github.com/rollingkeys/rollingkeys/transport/provider"
 )
 
@@ -29,14 +29,14 @@ func Profile(service, region string) provider.Profile {
 // credential scope of AWS, such as "execute-api" and "eu-central-1". It follows the
 // server's clock.
 func Scheme(service, region string) transport.Scheme {
-	return &scheme{service: service, region: region, now: time.Now}
+	s := &scheme{service: service, region: region}
+	s.clock.Local, s.clock.Least = time.Now, 2*time.Second // AWS takes minutes
+	return s
 }
 
 type scheme struct {
 	service, region string
-	now             func() time.Time // time.Now, except in tests
-	ahead           atomic.Int64     // how far the server's clock is ahead of the local one, in nanoseconds
-	moved           atomic.Int64     // the local time of the last correction; 0 if there was none
+	clock           clock.Clock
 }
 
 // Traits names the headers that only the scheme may set.
@@ -78,38 +78,12 @@ func (s *scheme) Prepare(key source.Key) (transport.Signer, error) {
 		}
 		u := *req.URL // the signer changes it
 		req.URL = &u
-		return sign(req, scope{s.service, s.region, hash, s.now().Add(time.Duration(s.ahead.Load()))})
+		return sign(req, scope{s.service, s.region, hash, s.clock.Now()})
 	}), nil
 }
 
-// maxAhead is the largest difference of clocks that is corrected.
-const maxAhead = time.Hour
-
-const (
-	// minMove is the smallest difference that is corrected: AWS takes minutes.
-	minMove = 2 * time.Second
-	// settling is how long after a correction the refusal of a request may arrive that was
-	// signed before it.
-	settling = 10 * time.Second
-)
-
-// resync learns the server's time from an answer that refused the request's time. It returns
-// true if the time moved, or a moment ago, for requests that were signed before (F165).
+// resync learns the server's time from an answer that refused the request's time.
 func (s *scheme) resync(a *transport.Answer) bool {
 	date, err := http.ParseTime(a.Header.Get("Date"))
-	if err != nil {
-		return false
-	}
-	now := s.now()
-	ahead := date.Sub(now)
-	if ahead.Abs() > maxAhead {
-		return false
-	}
-	if (ahead - time.Duration(s.ahead.Load())).Abs() < minMove {
-		moved := s.moved.Load()
-		return moved != 0 && now.Sub(time.Unix(0, moved)).Abs() < settling
-	}
-	s.moved.Store(now.UnixNano()) // first: who sees the new time also sees that it moved
-	s.ahead.Store(int64(ahead))
-	return true
+	return err == nil && s.clock.Learn(date)
 }
